@@ -1,0 +1,54 @@
+"""One point of the design space."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Design:
+    """How many bits every layer gets and how many time steps the network runs.
+
+    `layers` are the weight layers in network order and `weight_bits` their widths (32 = float).
+    `state_bits` maps a stage to the width of its membrane potentials; a stage that is absent keeps float states.
+    """
+
+    layers: tuple[str, ...]
+    weight_bits: tuple[int, ...]
+    time_steps: int
+    state_bits: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.layers) != len(self.weight_bits):
+            raise ValueError(f"{len(self.layers)} layers but {len(self.weight_bits)} widths")
+
+    @property
+    def id(self) -> str:
+        """Short content hash: equal designs have equal ids on every machine."""
+        parts = [f"T={self.time_steps}"]
+        parts += [f"w:{name}={bits}" for name, bits in zip(self.layers, self.weight_bits, strict=True)]
+        parts += [f"v:{stage}={bits}" for stage, bits in sorted(self.state_bits.items())]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
+
+    @property
+    def widths(self) -> NDArray[np.int64]:
+        """Weight widths, shape (L,)."""
+        return np.asarray(self.weight_bits, dtype=np.int64)
+
+    def columns(self) -> dict[str, int]:
+        """The design as columns of results.csv: `v:<stage>` then `w:<layer>`."""
+        states = {f"v:{stage}": bits for stage, bits in self.state_bits.items()}
+        return states | {f"w:{name}": bits for name, bits in zip(self.layers, self.weight_bits, strict=True)}
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+def uniform(layers: tuple[str, ...], bits: int, time_steps: int) -> Design:
+    """Every layer at the same width."""
+    return Design(layers, (bits,) * len(layers), time_steps)

@@ -1,0 +1,9 @@
+"""What a user's mistake raises: one line that names file, key, value and what would do."""
+
+
+class ConfigError(ValueError):
+    """A mistake in a configuration, a run directory or an argument; the message is one line for the user."""
+
+
+class EvaluationError(RuntimeError):
+    """An evaluation that could not be carried out; the search records it as a failed trial and goes on."""

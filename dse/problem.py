@@ -1,0 +1,54 @@
+"""What a search strategy knows before any evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.space import Space
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A design that every search evaluates first; `levels` has shape (D,)."""
+
+    origin: str
+    levels: IntArray
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The search problem: the space, the costs that are known without evaluation, and the prior of the harm.
+
+    `tables` hold additive costs per dimension and level, shape (D, B), +inf beyond a dimension's choices;
+    `offsets` what no dimension decides, so that quantity(levels) = offset + sum of table entries.
+    `costs` maps levels (N, D) to the exact second and third objective (N, 2), both minimised.
+    `scores` (D, B) is the predicted harm of one dimension at one level alone (diagonal Fisher), 0 at the widest
+    level and NaN where unknown.
+    `budgets` maps a column of results.csv to the largest value a user accepts; `drop` is in percentage points.
+    `objectives` names the three objectives in the order of a trial's values; all are minimised.
+    """
+
+    space: Space
+    tables: Mapping[str, FloatArray]
+    offsets: Mapping[str, float]
+    costs: Callable[[IntArray], FloatArray]
+    scores: FloatArray
+    objectives: tuple[str, str, str] = ("drop", "memory_bytes", "power_w")
+    budgets: Mapping[str, float] = field(default_factory=dict)
+    baselines: tuple[Baseline, ...] = ()
+
+    def additive(self, quantity: str, levels: IntArray) -> FloatArray:
+        """Memory or energy from the separable tables, levels (..., D) -> (...)."""
+        table = self.tables[quantity]
+        return self.offsets[quantity] + table[np.arange(table.shape[0]), levels].sum(-1)
+
+    def score(self, levels: IntArray) -> FloatArray:
+        """Summed prior harm, levels (..., D) -> (...); unknown entries count as nothing."""
+        return np.nan_to_num(self.scores[np.arange(self.scores.shape[0]), levels]).sum(-1)
