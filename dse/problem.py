@@ -47,8 +47,8 @@ class Problem:
     def additive(self, quantity: str, levels: IntArray) -> FloatArray:
         """Memory or energy from the separable tables, levels (..., D) -> (...)."""
         table = self.tables[quantity]
-        return self.offsets[quantity] + table[np.arange(table.shape[0]), levels].sum(-1)
+        return np.asarray(self.offsets[quantity] + table[np.arange(table.shape[0]), levels].sum(-1))
 
     def score(self, levels: IntArray) -> FloatArray:
         """Summed prior harm, levels (..., D) -> (...); unknown entries count as nothing."""
-        return np.nan_to_num(self.scores[np.arange(self.scores.shape[0]), levels]).sum(-1)
+        return np.asarray(np.nan_to_num(self.scores[np.arange(self.scores.shape[0]), levels]).sum(-1))

@@ -1,0 +1,122 @@
+"""The schema of a run's configuration; `dse.config_file` reads and writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from dse.quantity import BUDGETS, parse
+
+WEIGHT_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors and values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Which images are evaluated."""
+
+    name: str = Field("digits", description="digits, glyphs, an .npz file or a folder of class folders")
+    search_images: int | None = Field(None, ge=10, description="images per evaluation; empty: the whole search split")
+    verify_images: int | None = Field(
+        None, ge=10, description="images of the verification; empty: the whole verify split"
+    )
+    fisher_images: int = Field(192, ge=8, description="images of the gradient sensitivity score")
+    resolution: int | None = Field(None, ge=16, description="image side in pixels; empty: that of the data set")
+    batch_size: int = Field(100, ge=1, description="images per batch")
+
+
+class Quantization(Section):
+    """How weights are rounded to integers."""
+
+    method: str = Field("nearest", description="rounding: nearest, or another that `svit-dse sensitivity --help` lists")
+    granularity: Literal["channel", "tensor"] = Field(
+        "channel", description="one scale per output channel or per layer"
+    )
+    clip: str = Field("mse", description="how the largest representable weight is chosen: mse, max or percentile")
+    scale: Literal["free", "power_of_two"] = Field("free", description="free scales, or powers of two (shifts)")
+
+
+class Search(Section):
+    """What is searched, how, and for how long."""
+
+    strategy: str = Field("guided", description="the search; `svit-dse search --help` lists them")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
+    evaluations: int = Field(100, ge=1, description="designs to evaluate, baselines included")
+    seed: int = Field(0, ge=0, description="every random choice follows from it")
+    widths: tuple[int, ...] = Field((2, 3, 4, 5, 6, 8), min_length=1, description="weight widths to choose from")
+    granularity: Literal["layer", "module", "block", "stage"] = Field("module", description="what shares one width")
+    fixed: dict[str, int] = Field(default_factory=dict, description="layers, blocks or stages with a given width")
+    time_steps: tuple[int, ...] = Field((), description="time steps to choose from; empty: those of the checkpoint")
+    objectives: tuple[str, str, str] = Field(
+        ("drop", "memory", "power"), description="drop and memory, then power, energy or latency"
+    )
+
+    @field_validator("widths")
+    @classmethod
+    def _known_widths(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        bad = [b for b in widths if b not in WEIGHT_WIDTHS]
+        if bad:
+            raise ValueError(f"width {bad[0]} does not exist; choose from {', '.join(map(str, WEIGHT_WIDTHS))}")
+        return tuple(sorted(set(widths)))
+
+    @field_validator("fixed")
+    @classmethod
+    def _known_fixed(cls, fixed: dict[str, int]) -> dict[str, int]:
+        for name, bits in fixed.items():
+            if bits not in WEIGHT_WIDTHS:
+                raise ValueError(
+                    f"{name}: width {bits} does not exist; choose from {', '.join(map(str, WEIGHT_WIDTHS))}"
+                )
+        return fixed
+
+    @field_validator("time_steps")
+    @classmethod
+    def _positive_steps(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if any(t < 1 for t in steps):
+            raise ValueError("time steps must be at least 1")
+        return tuple(sorted(set(steps)))
+
+    @field_validator("objectives")
+    @classmethod
+    def _known_objectives(cls, names: tuple[str, str, str]) -> tuple[str, str, str]:
+        if names[:2] != ("drop", "memory") or names[2] not in ("power", "energy", "latency"):
+            raise ValueError("expected [drop, memory, power], or energy or latency in the place of power")
+        return names
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    network: str | None = Field(None, description="network name; empty: the one the checkpoint names")
+    checkpoint: str = Field("sdtv2_tiny_digits", description="a shipped checkpoint's name or a file")
+    hardware: str = Field("generic_45nm", description="a shipped chip's name or a YAML file of your own")
+    frame_rate: float = Field(30.0, gt=0, description="inferences per second at which average power is stated")
+    data: Data = Data()
+    quantization: Quantization = Quantization()
+    search: Search = Search()
+    budgets: dict[str, float] = Field(
+        default_factory=lambda: {"drop": 1.0}, description="limits: drop (percentage points), memory, energy, ..."
+    )
+
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def _with_units(cls, budgets: Any) -> dict[str, float]:
+        if not isinstance(budgets, Mapping):
+            raise ValueError("expected a mapping such as {drop: 1.0, memory: 300 kB}")
+        known = {b.key: b for b in BUDGETS}
+        out = {}
+        for key, text in budgets.items():
+            if key not in known:
+                raise ValueError(f"unknown budget {key!r}; there are {', '.join(known)}")
+            out[str(key)] = parse(text, known[key].unit, f"budgets.{key}", known[key].example)
+        return out
+
+    def column_budgets(self) -> dict[str, float]:
+        """The budgets by column of results.csv."""
+        return {b.column: self.budgets[b.key] for b in BUDGETS if b.key in self.budgets}

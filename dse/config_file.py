@@ -1,0 +1,138 @@
+"""Reading and writing configuration files; every mistake is one line with its place."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from dse.config import Config
+from dse.errors import ConfigError
+
+
+def load_config(path: str | Path) -> Config:
+    """The configuration in a YAML file.
+
+    Raises ConfigError with file, line, key, value and remedy on one line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; `svit-dse init {path}` writes a commented one")
+    yaml = YAML(typ="rt")  # round-trip: plain containers that know their line numbers, no object construction
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}; check indentation and colons") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"{path}: not a readable YAML text file: {first}") from None
+    if tree is None:
+        tree = {}
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"{path}: expected keys such as `checkpoint:` and `data:` at the top level")
+    return parse_config(tree, str(path))
+
+
+def parse_config(tree: Mapping[str, Any], source: str = "configuration") -> Config:
+    """A configuration from nested mappings; the first mistake becomes a ConfigError."""
+    try:
+        return Config.model_validate(_plain(tree))
+    except pydantic.ValidationError as error:
+        raise ConfigError(_explain(error, tree, source)) from None
+
+
+def _plain(tree: Any) -> Any:
+    """Round-trip containers to plain ones, so that the frozen configuration holds no trace of the file."""
+    if isinstance(tree, Mapping):
+        return {str(k): _plain(v) for k, v in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_plain(v) for v in tree]
+    return tree
+
+
+def _explain(error: pydantic.ValidationError, tree: Mapping[str, Any], source: str) -> str:
+    first = error.errors()[0]
+    path = list(first["loc"])
+    key = ".".join(str(p) for p in path)
+    line = _line(tree, path)
+    place = f"{source}:{line}" if line else source
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}"
+        return f"{place}: unknown key {key}; {hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    if message.startswith(f"{key}."):
+        return f"{place}: {message}"
+    value = first["input"]
+    shown = "" if isinstance(value, Mapping) else f" is {value!r}"
+    return f"{place}: {key}{shown}: {message[0].lower() + message[1:]}"
+
+
+def _line(tree: Any, path: list[Any]) -> int | None:
+    line = None
+    for part in path:
+        lines = getattr(tree, "lc", None)
+        try:
+            if lines is not None:
+                line = (lines.key(part) if isinstance(tree, Mapping) else lines.item(part))[0] + 1
+            tree = tree[part]
+        except (KeyError, IndexError, TypeError):
+            break
+    return line
+
+
+def _known_keys(path: list[Any]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def dump_config(config: Config) -> str:
+    """The resolved configuration as YAML text; `load_config` reads it back to an equal value."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False  # type: ignore[assignment]  # the stub narrows the class attribute to None
+    yaml.sort_base_mapping_type_on_output = False  # the order of the schema, not of the alphabet
+    stream = io.StringIO()
+    yaml.dump(config.model_dump(mode="json"), stream)
+    return stream.getvalue()
+
+
+def template() -> str:
+    """A commented configuration with every key at its default."""
+    lines = ["# Configuration of svit-dse. Every key is optional and stands here at its default."]
+    _template(Config(), lines, "")
+    return "\n".join(lines) + "\n"
+
+
+def _template(section: BaseModel, lines: list[str], indent: str) -> None:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            lines += ["", f"{indent}# {type(value).__doc__}", f"{indent}{name}:"]
+            _template(value, lines, indent + "  ")
+            continue
+        plain = section.model_dump(mode="json")[name]
+        lines.append(f"{indent}{name}:{_scalar(plain)}  # {field.description}")
+
+
+def _scalar(value: Any) -> str:
+    """A value on one line; JSON is a subset of YAML, plain words need no quotes."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.replace("_", "").isalnum() and not value.isdigit():
+        return " " + value
+    return " " + json.dumps(value)
