@@ -1,0 +1,32 @@
+"""Spiking Vision Transformers in torch: the network, its quantization, and what can be measured on it.
+
+Names are imported when first used (PEP 562), so `import sviT_models` alone does not import torch.
+"""
+
+import importlib
+
+_HOME = {
+    "ModelError": "errors",
+    "build": "zoo",
+    "names": "zoo",
+    "LIF": "neuron",
+    "lif": "neuron",
+    "MetaSpikeFormer": "network",
+    "ModelConfig": "network",
+    "lif_layers": "network",
+    "spike_counts": "network",
+    "weight_layers": "network",
+    "with_time_steps": "network",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

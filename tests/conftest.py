@@ -1,0 +1,22 @@
+"""Settings that hold for every test: reproducible hypothesis examples, and one thread for torch where it is used."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Keep parallel test workers from fighting for cores; a test that never imported torch does not import it here."""
+    if torch := sys.modules.get("torch"):
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(before)
+    else:
+        yield
