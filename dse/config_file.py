@@ -104,8 +104,8 @@ def _known_keys(path: list[Any]) -> list[str]:
 def dump_config(config: Config) -> str:
     """The resolved configuration as YAML text; `load_config` reads it back to an equal value."""
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False  # type: ignore[assignment]  # the stub narrows the class attribute to None
-    yaml.sort_base_mapping_type_on_output = False  # the order of the schema, not of the alphabet
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares None; False keeps our order
     stream = io.StringIO()
     yaml.dump(config.model_dump(mode="json"), stream)
     return stream.getvalue()

@@ -1,0 +1,194 @@
+"""Design -> Evaluation: the accuracy of the really quantized network, measured against its float self."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.design import Design
+from dse.errors import EvaluationError
+from sviT_models import accuracy
+
+FloatArray = NDArray[np.float64]
+
+
+class Runner(Protocol):
+    """What evaluates a batch of images: the integer engine, or a user's own evaluator."""
+
+    def run(self, images: Any, weight_bits: Any, *, time_steps: int | None = None) -> Any:
+        """An object with `logits` (N, classes) and `spikes` (LIF layers, T) summed over the images."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured of one design on `images` images.
+
+    `top1` and its standard error are shares; `drop`, its 95 % interval and `drop_stderr` are percentage points lost
+    against the float network on the same images; `changed` is the share of images whose predicted class differs;
+    `kl` [nat], `logit_distance` (mean squared) and `nll_delta` [nat] compare with the float network's outputs;
+    `spikes` are spikes per image of every LIF layer, summed over the time steps.
+    """
+
+    top1: float
+    top1_stderr: float
+    top5: float
+    drop: float
+    drop_low: float
+    drop_high: float
+    drop_stderr: float
+    changed: float
+    kl: float
+    logit_distance: float
+    nll: float
+    nll_delta: float
+    images: int
+    spikes: tuple[float, ...]
+    complete: bool = True
+
+    def record(self) -> dict[str, Any]:
+        """The evaluation as JSON values, for the study."""
+        return asdict(self) | {"spikes": list(self.spikes)}
+
+
+def from_record(record: dict[str, Any]) -> Evaluation:
+    """The evaluation in a study's record."""
+    return Evaluation(**(record | {"spikes": tuple(record["spikes"])}))
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A running evaluation, for racing: images so far and what they say."""
+
+    images: int
+    total: int
+    drop: float
+    drop_stderr: float
+    changed: float
+
+
+def measure(
+    logits: FloatArray, reference: FloatArray, labels: NDArray[np.int64], spikes: NDArray[np.int64], total: int
+) -> Evaluation:
+    """Statistics of one design's logits (N, classes) against the float network's on the same images.
+
+    `spikes` (LIF layers, T) are summed over the N images; `total` is the number of images a full evaluation has.
+    Raises EvaluationError when a logit is not finite.
+    """
+    if not np.isfinite(logits).all():
+        raise EvaluationError("the quantized network gave NaN or infinite logits; widen its narrowest layers")
+    right = accuracy.correct(logits, labels)
+    right_float = accuracy.correct(reference, labels)
+    paired = accuracy.paired_drop(right_float, right)
+    share, stderr = accuracy.top1(logits, labels)
+    nll = accuracy.nll(logits, labels)
+    return Evaluation(
+        top1=share,
+        top1_stderr=stderr,
+        top5=accuracy.topk(logits, labels, min(5, logits.shape[1])),
+        drop=paired.drop,
+        drop_low=paired.low,
+        drop_high=paired.high,
+        drop_stderr=paired.stderr,
+        changed=float((logits.argmax(1) != reference.argmax(1)).mean()),
+        kl=accuracy.kl(reference, logits),
+        logit_distance=accuracy.logit_distance(reference, logits),
+        nll=nll,
+        nll_delta=nll - accuracy.nll(reference, labels),
+        images=len(labels),
+        spikes=tuple(float(s) for s in spikes.sum(1) / len(labels)),
+        complete=len(labels) == total,
+    )
+
+
+class Evaluator:
+    """Evaluates designs on one fixed set of images, each design at most once.
+
+    `runner` is the engine; `float_bits` (L,) is the design of the float network (all 32). The float network is run
+    once, at `time_steps`, when the evaluator is made. `seconds` and `images_run` count the work done so far.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        images: Any,
+        labels: Any,
+        float_bits: NDArray[np.int64],
+        time_steps: int,
+        batch_size: int = 100,
+    ) -> None:
+        self._runner = runner
+        self._images = images
+        self._labels = np.asarray(labels, dtype=np.int64)
+        self._batch = batch_size
+        self._known: dict[str, Evaluation] = {}
+        self.images_run = 0
+        self.seconds = 0.0
+        logits, spikes = self._forward(slice(0, len(self._labels)), float_bits, time_steps)
+        self._reference = logits
+        self.float = measure(logits, logits, self._labels, spikes, len(self._labels))
+
+    @property
+    def images(self) -> int:
+        """Number of images of a full evaluation."""
+        return len(self._labels)
+
+    @property
+    def images_per_second(self) -> float:
+        """Throughput so far."""
+        return self.images_run / max(self.seconds, 1e-9)
+
+    def known(self, design: Design) -> Evaluation | None:
+        """The evaluation of a design that was evaluated before."""
+        return self._known.get(design.id)
+
+    def remember(self, design: Design, evaluation: Evaluation) -> None:
+        """Take over an evaluation from an earlier run of the same search."""
+        if evaluation.complete:
+            self._known[design.id] = evaluation
+
+    def __call__(self, design: Design, cut: Callable[[Partial], bool] | None = None) -> Evaluation:
+        """Evaluate a design; `cut` may stop it between batches, which leaves an incomplete evaluation."""
+        known = self.known(design)
+        if known is not None:
+            return known
+        done = len(self._labels)
+        if cut is None:
+            logits, spikes = self._forward(slice(0, done), design.widths, design.time_steps)
+        else:
+            logits, spikes, done = self._raced(design, cut)
+        evaluation = measure(logits, self._reference[:done], self._labels[:done], spikes, len(self._labels))
+        self.remember(design, evaluation)
+        return evaluation
+
+    def _raced(self, design: Design, cut: Callable[[Partial], bool]) -> tuple[FloatArray, NDArray[np.int64], int]:
+        parts: list[FloatArray] = []
+        spikes: NDArray[np.int64] | int = 0
+        stop = 0
+        total = len(self._labels)
+        step = max(self._batch, total // 8)
+        while stop < total:
+            start, stop = stop, min(stop + step, total)
+            logits, counted = self._forward(slice(start, stop), design.widths, design.time_steps)
+            parts.append(logits)
+            spikes = spikes + counted
+            if stop < total and cut(self._partial(np.concatenate(parts), stop)):
+                break
+        return np.concatenate(parts), np.asarray(spikes), stop
+
+    def _partial(self, logits: FloatArray, done: int) -> Partial:
+        labels, reference = self._labels[:done], self._reference[:done]
+        paired = accuracy.paired_drop(accuracy.correct(reference, labels), accuracy.correct(logits, labels))
+        changed = float((logits.argmax(1) != reference.argmax(1)).mean())
+        return Partial(done, len(self._labels), paired.drop, paired.stderr, changed)
+
+    def _forward(self, part: slice, bits: NDArray[np.int64], steps: int) -> tuple[FloatArray, NDArray[np.int64]]:
+        start = time.perf_counter()
+        out = self._runner.run(self._images[part], bits.tolist(), time_steps=steps, batch_size=self._batch)
+        self.seconds += time.perf_counter() - start
+        self.images_run += part.stop - part.start
+        return np.asarray(out.logits, dtype=np.float64), np.asarray(out.spikes, dtype=np.int64)

@@ -1,0 +1,80 @@
+"""The results table: measurements from the study, costs computed from the chip, one row per design."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from optuna.trial import FrozenTrial
+
+from dse.costing import Costing
+from dse.design import Design
+from dse.evaluate import Evaluation, from_record
+from dse.pareto import non_dominated
+from dse.problem import Problem
+
+LEADING = [
+    *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
+    *("memory_bytes", "energy_j", "latency_s", "power_w", "mean_weight_bits", "on_front", "feasible"),
+]
+FURTHER = ["top5", "nll", "logit_distance", "changed", "area_mm2", "fits"]
+
+
+def mean_bits(design: Design, weights: Mapping[str, int]) -> float:
+    """Mean width of a design's weights, weighted by their number."""
+    counts = np.array([weights[name] for name in design.layers], dtype=float)
+    return float((counts * design.widths).sum() / counts.sum())
+
+
+def results_table(
+    problem: Problem,
+    costing: Costing,
+    trials: Sequence[FrozenTrial],
+    reference: tuple[Design, Evaluation],
+    weights: Mapping[str, int],
+) -> pd.DataFrame:
+    """One row per design in the order of evaluation, the float network first; columns as in docs/design.md.
+
+    `on_front` compares drop and the two cost objectives among designs that are not float; `feasible` is true where
+    every budget is met by the measured values and the chip can hold the design.
+    """
+    designs = [reference[0], *(problem.space.design(problem.space.levels(t.params)) for t in trials)]
+    evaluations = [reference[1], *(from_record(t.user_attrs["evaluation"]) for t in trials)]
+    origins = ["float", *(str(t.user_attrs["origin"]) for t in trials)]
+    table = pd.DataFrame(
+        {
+            "id": [d.id for d in designs],
+            "origin": origins,
+            "time_steps": [d.time_steps for d in designs],
+            "mean_weight_bits": [mean_bits(d, weights) for d in designs],
+        }
+    )
+    measured = ["top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"]
+    for name in [*measured, "top5", "nll", "logit_distance", "changed"]:
+        table[name] = [getattr(e, name) for e in evaluations]
+    table = pd.concat([table, costing.columns(designs, evaluations)], axis=1)
+    table["feasible"] = table["fits"]
+    for column, limit in problem.budgets.items():
+        table["feasible"] &= table[column] <= limit
+    table["on_front"] = False
+    if trials:
+        values = table.loc[1:, list(problem.objectives)].to_numpy(dtype=float)
+        table.loc[1:, "on_front"] = non_dominated(values)
+    widths = pd.DataFrame([d.columns() for d in designs])
+    states = [c for c in widths.columns if c.startswith("v:")]
+    layers = [c for c in widths.columns if c.startswith("w:")]
+    return pd.concat([table[LEADING + FURTHER], widths[states + layers]], axis=1)
+
+
+def spikes_table(table: pd.DataFrame, evaluations: Sequence[Evaluation], lif_layers: Sequence[str]) -> pd.DataFrame:
+    """Spikes per image of every LIF layer, one row per design: `id`, then `s:<lif layer>`."""
+    columns = [f"s:{name}" for name in lif_layers]
+    frame = pd.DataFrame([e.spikes for e in evaluations], columns=columns)
+    frame.insert(0, "id", list(table["id"]))
+    return frame
+
+
+def front_of(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows on the front, sorted by memory, then drop, then id."""
+    return table[table["on_front"]].sort_values(["memory_bytes", "drop", "id"], ignore_index=True)

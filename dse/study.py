@@ -1,0 +1,239 @@
+"""The search loop: baselines first, then ask -> evaluate -> tell; everything it knows is in the Optuna study."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from dse.costing import Costing
+from dse.design import Design
+from dse.errors import ConfigError, EvaluationError
+from dse.evaluate import Evaluation, Evaluator, Partial, from_record
+from dse.problem import IntArray, Problem
+from dse.strategies.seeding import seed_trial
+
+STUDY_NAME = "svit-dse"
+FAILURES_IN_A_ROW = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the progress line shows after a trial."""
+
+    done: int
+    budget: int
+    images_per_second: float
+    best: FrozenTrial | None
+    trial: FrozenTrial | None
+
+
+def storage(run_dir: Path, url: str | None) -> optuna.storages.BaseStorage | str:
+    """The study's storage: a journal file in the run directory, or any Optuna storage URL."""
+    if url is not None:
+        return url
+    backend = optuna.storages.journal.JournalFileBackend(str(run_dir / "study.journal"))
+    return optuna.storages.JournalStorage(backend)
+
+
+def open_study(
+    run_dir: Path,
+    fingerprint: Mapping[str, Any],
+    *,
+    url: str | None = None,
+    name: str = STUDY_NAME,
+    allow_mixed: bool = False,
+) -> optuna.Study:
+    """Create the study of a run, or join the one that is there.
+
+    `fingerprint` says what the measurements depend on (checkpoint, data, space, quantization, hardware, version).
+    Raises ConfigError when the stored fingerprint differs, with the difference, unless `allow_mixed`, which records
+    the override in the study.
+    """
+    with quiet_optuna():
+        try:
+            study = optuna.create_study(
+                study_name=name, storage=storage(run_dir, url), directions=["minimize"] * 3, load_if_exists=True
+            )
+        except (ImportError, ValueError, OSError) as error:
+            raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
+        except Exception as error:
+            if type(error).__module__.startswith("sqlalchemy") or isinstance(
+                error, optuna.exceptions.StorageInternalError
+            ):
+                raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
+            raise
+    stored = study.user_attrs.get("fingerprint")
+    if stored is None:
+        study.set_user_attr("fingerprint", dict(fingerprint))
+        return study
+    changed = [k for k in sorted(set(stored) | set(fingerprint)) if stored.get(k) != fingerprint.get(k)]
+    if not changed:
+        return study
+    shown = "; ".join(f"{k} was {_short(stored.get(k))} and is {_short(fingerprint.get(k))}" for k in changed)
+    if not allow_mixed:
+        raise ConfigError(
+            f"{run_dir}: this study was made with other inputs: {shown}; take another --out, or --allow-mixed"
+        )
+    overrides = [*study.user_attrs.get("mixed", []), shown]
+    study.set_user_attr("mixed", overrides)
+    study.set_user_attr("fingerprint", dict(fingerprint))
+    return study
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Optuna without its log lines and its notices about experimental features."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Everything a search loop works with."""
+
+    problem: Problem
+    evaluator: Evaluator
+    costing: Costing
+    strategy: str
+    sampler: optuna.samplers.BaseSampler
+
+    def run(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None = None) -> str:
+        """Evaluate until `budget` trials are finished; returns the reason for stopping.
+
+        Joins whatever the study holds: finished designs are not evaluated again, baselines that are missing come
+        first. Raises EvaluationError after ten failures in a row.
+        """
+        with quiet_optuna():
+            study.sampler = self.sampler
+            self._recall(study)
+            self._seed_baselines(study)
+            return self._loop(study, budget, on_step)
+
+    def _recall(self, study: optuna.Study) -> None:
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            design = self.problem.space.design(self.problem.space.levels(trial.params))
+            self.evaluator.remember(design, from_record(trial.user_attrs["evaluation"]))
+
+    def _seed_baselines(self, study: optuna.Study) -> None:
+        present = {t.user_attrs.get("origin") for t in study.get_trials(deepcopy=False)}
+        for baseline in self.problem.baselines:
+            if baseline.origin not in present:
+                study.enqueue_trial(self.problem.space.params(baseline.levels), user_attrs={"origin": baseline.origin})
+
+    def _loop(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None) -> str:
+        failures = 0
+        while finished(study) < budget:
+            trial = study.ask()
+            levels = self._suggest(study, trial)
+            try:
+                self._evaluate(study, trial, levels)
+                failures = 0
+            except (EvaluationError, RuntimeError, ArithmeticError) as error:
+                failures += 1
+                trial.set_user_attr("error", f"{type(error).__name__}: {error}".splitlines()[0])
+                study.tell(trial, state=TrialState.FAIL)
+                if failures >= FAILURES_IN_A_ROW:
+                    raise EvaluationError(f"{failures} evaluations in a row failed; the last: {error}") from error
+            if on_step is not None:
+                on_step(self._step(study, budget, trial))
+            stop = getattr(self.sampler, "stop_reason", None)
+            reason = stop(study) if stop is not None else None
+            if reason:
+                return str(reason)
+        return f"budget of {budget} evaluations used"
+
+    def _suggest(self, study: optuna.Study, trial: Trial) -> IntArray:
+        seed_trial(study, trial)
+        for name, distribution in self.problem.space.distributions().items():
+            assert isinstance(distribution, optuna.distributions.IntDistribution)
+            trial.suggest_int(name, distribution.low, distribution.high)
+        return self.problem.space.levels(trial.params)
+
+    def _evaluate(self, study: optuna.Study, trial: Trial, levels: IntArray) -> None:
+        design = self.problem.space.design(levels)
+        trial.set_user_attr("design", design.id)
+        if "origin" not in trial.user_attrs:
+            trial.set_user_attr("origin", self.strategy)
+        again = self.evaluator.known(design) is not None
+        before = self.evaluator.images_run, self.evaluator.seconds
+        evaluation = self.evaluator(design, self._cut(study, trial))
+        self._record(trial, design, evaluation)
+        trial.set_user_attr("images_run", self.evaluator.images_run - before[0])
+        trial.set_user_attr("seconds", self.evaluator.seconds - before[1])
+        trial.set_user_attr("repeat", again)
+        values = self.costing.objectives(design, evaluation, self.problem.objectives)
+        for column, limit in self.problem.budgets.items():
+            if column in values:
+                trial.set_constraint(f"{column}<={limit:g}", values[column] - limit)
+        if evaluation.complete:
+            study.tell(trial, [values[name] for name in self.problem.objectives])
+        else:
+            study.tell(trial, state=TrialState.PRUNED)
+
+    def _cut(self, study: optuna.Study, trial: Trial) -> Callable[[Partial], bool] | None:
+        should_cut = getattr(self.sampler, "should_cut", None)
+        if should_cut is None or trial.user_attrs["origin"] != self.strategy:
+            return None
+        return lambda partial: bool(should_cut(study, trial, partial))
+
+    @staticmethod
+    def _record(trial: Trial, design: Design, evaluation: Evaluation) -> None:
+        trial.set_user_attr("evaluation", evaluation.record())
+        for name in ("drop", "drop_stderr", "changed", "nll_delta", "kl", "logit_distance", "images"):
+            trial.set_user_attr(name, getattr(evaluation, name))
+
+    def _step(self, study: optuna.Study, budget: int, trial: Trial) -> Step:
+        trials = study.get_trials(deepcopy=False)
+        feasible = [t for t in trials if t.state == TrialState.COMPLETE and all(c <= 0 for c in t.constraints.values())]
+        best = min(feasible, key=lambda t: t.values[1], default=None)
+        return Step(finished(study), budget, self.evaluator.images_per_second, best, trials[trial.number])
+
+
+def finished(study: optuna.Study) -> int:
+    """Trials that used up budget: complete, cut short or failed."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    return len(study.get_trials(deepcopy=False, states=states))
+
+
+def reclaim_stale(study: optuna.Study) -> int:
+    """Mark trials that an interrupted process left running as failed and return their number.
+
+    Only for a study that no other process works on.
+    """
+    stale = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in stale:
+        study.tell(trial.number, state=TrialState.FAIL)
+    return len(stale)
+
+
+def evaluated(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete trials in order, each design once (its first evaluation)."""
+    first: dict[str, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        first.setdefault(trial.user_attrs["design"], trial)
+    return list(first.values())
+
+
+def levels_of(problem: Problem, trials: list[FrozenTrial]) -> IntArray:
+    """Level indexes of trials, shape (N, D)."""
+    rows = [problem.space.levels(t.params) for t in trials]
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(problem.space.dimensions))
