@@ -97,11 +97,7 @@ def choose(
     cost = third.split("_")[0]
     options = [
         ("knee", bend if bend in verified else None, "largest distance to the chord of the front"),
-        (
-            "least " + third.split("_")[0],
-            _least(rows, pool, third),
-            f"least {third.split('_')[0]} among the safe designs",
-        ),
+        (f"least {cost}", _least(rows, pool, third), f"least {cost} among the safe designs"),
         ("most accurate", _least(rows, pool, "drop"), "smallest measured drop among the verified designs"),
         ("runner-up", by_memory[1] if len(by_memory) > 1 else None, "second least memory among the safe designs"),
     ]

@@ -78,3 +78,10 @@ def spikes_table(table: pd.DataFrame, evaluations: Sequence[Evaluation], lif_lay
 def front_of(table: pd.DataFrame) -> pd.DataFrame:
     """The rows on the front, sorted by memory, then drop, then id."""
     return table[table["on_front"]].sort_values(["memory_bytes", "drop", "id"], ignore_index=True)
+
+
+def design_of(row: pd.Series) -> Design:
+    """The design in a row of the results table."""
+    layers = tuple(str(c)[2:] for c in row.index if str(c).startswith("w:"))
+    states = {str(c)[2:]: int(row[c]) for c in row.index if str(c).startswith("v:")}
+    return Design(layers, tuple(int(row[f"w:{name}"]) for name in layers), int(row["time_steps"]), states)

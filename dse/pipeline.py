@@ -1,0 +1,200 @@
+"""The whole job, in the four steps of QSViT's methodology: precision study, base setting, search, final network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dse import picks, results, run_dir
+from dse.config import Config
+from dse.costing import Costing, objective_columns
+from dse.evaluate import Evaluation, Evaluator, from_record
+from dse.manifest import Phase, manifest
+from dse.problem import Baseline, Problem
+from dse.strategies import load as load_strategy
+from dse.strategies.guided import guided_design
+from dse.study import Loop, Step, evaluated, finished, open_study, reclaim_stale
+from dse.workbench import Workbench, prepare
+
+Say = Callable[[str], None]
+Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
+STEPS = {
+    "prepare": ("network, images and chip", "a design is judged by measuring it on these images"),
+    "1 precision study": ("gradient sensitivity of every layer at every width", "which layers can lose bits"),
+    "2 base setting": ("float, uniform widths and the guided setting", "what every later design has to beat"),
+    "3 guided search": ("designs proposed by the strategy, measured", "the trade-off between accuracy and cost"),
+    "4 final network": ("candidates measured on images the search never saw", "a promise that holds"),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished search: where it lies and what it recommends."""
+
+    directory: Path
+    table: pd.DataFrame
+    picks: dict[str, Any]
+    stop_reason: str
+
+
+class _Clock:
+    """Collects phases with their cost."""
+
+    def __init__(self, say: Say) -> None:
+        self.phases: list[Phase] = []
+        self._say = say
+        self._open: tuple[str, float] | None = None
+
+    def begin(self, name: str) -> None:
+        what, why = STEPS[name]
+        label = name if name == "prepare" else f"step {name}"
+        self._say(f"{label}: {what} ({why})")
+        self._open = (name, time.perf_counter())
+
+    def end(self, evaluations: int, images: int) -> None:
+        assert self._open is not None
+        name, start = self._open
+        self.phases.append(Phase(name, *STEPS[name], evaluations, images, time.perf_counter() - start))
+
+
+def build_problem(bench: Workbench, costing: Costing, fisher: pd.DataFrame) -> Problem:
+    """The search problem of a workbench, with its baselines."""
+    space, config = bench.space, bench.config
+    objectives = objective_columns(config.search.objectives)
+    tables, offsets = costing.tables(space)
+    problem = Problem(
+        space=space,
+        tables=tables,
+        offsets=offsets,
+        costs=costing.objective_costs(space, objectives),
+        scores=bench.scores(fisher),
+        objectives=objectives,
+        budgets=config.column_budgets(),
+    )
+    uniform = [Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in sorted(config.search.widths, reverse=True)]
+    guided = Baseline("guided", guided_design(problem))
+    return Problem(**{**problem.__dict__, "baselines": (*uniform, guided)})
+
+
+def search(
+    config: Config,
+    out: Path,
+    *,
+    command: Sequence[str] = (),
+    storage: str | None = None,
+    allow_mixed: bool = False,
+    say: Say = lambda line: None,
+    watch: Watch = lambda: nullcontext(None),
+) -> Run:
+    """Carry out a search and write its run directory; joins and resumes what the directory or the storage holds."""
+    clock = _Clock(say)
+    clock.begin("prepare")
+    bench = prepare(config)
+    strategy = load_strategy(config.search.strategy)
+    out.mkdir(parents=True, exist_ok=True)
+    study = open_study(out, bench.fingerprint(), url=storage, allow_mixed=allow_mixed)
+    if storage is None:
+        reclaim_stale(study)
+    if finished(study):
+        say(f"{out}: resuming a study with {finished(study)} finished evaluations")
+    evaluator = bench.evaluator(bench.images)
+    clock.end(1, evaluator.images_run)
+    say(
+        f"float network: top-1 {evaluator.float.top1:.2%} +- {evaluator.float.top1_stderr:.2%} on {evaluator.images} images"
+    )
+
+    clock.begin("1 precision study")
+    fisher = bench.fisher(bench.config.search.widths)
+    clock.end(0, config.data.fisher_images)
+
+    clock.begin("2 base setting")
+    costing = bench.costing()
+    problem = build_problem(bench, costing, fisher)
+    sampler = strategy(problem, config.search.seed, **config.search.options)
+    loop = Loop(problem, evaluator, costing, config.search.strategy, sampler)
+    before = evaluator.images_run
+    with watch() as on_step:
+        base = min(len(problem.baselines), config.search.evaluations)
+        loop.run(study, base, on_step)
+        clock.end(base, evaluator.images_run - before)
+        clock.begin("3 guided search")
+        before, started = evaluator.images_run, finished(study)
+        reason = loop.run(study, config.search.evaluations, on_step)
+        clock.end(finished(study) - started, evaluator.images_run - before)
+
+    trials = evaluated(study)
+    reference = (bench.float_design, evaluator.float)
+    table = results.results_table(problem, costing, trials, reference, bench.weights)
+    clock.begin("4 final network")
+    verified, verifier = verify(bench, problem, table)
+    clock.end(len(verified) + 1, verifier.images_run)
+    chosen = picks.choose(table, problem.budgets, verified, problem.objectives[2])
+    evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in trials)]
+    run_dir.write_tables(out, bench, problem, costing, table, evaluations, fisher)
+    run_dir.write_csv(out / "history.csv", run_dir.history_table(study, problem))
+    run_dir.write_json(out / "picks.json", chosen)
+    failures = [t.user_attrs.get("error", "") for t in study.get_trials(deepcopy=False) if "error" in t.user_attrs]
+    record = manifest(
+        command,
+        config.search.seed,
+        clock.phases,
+        **inputs(bench),
+        float=_float_record(evaluator, verifier),
+        chaos=None,
+        stop_reason=reason,
+        failures=failures,
+        mixed=study.user_attrs.get("mixed", []),
+    )
+    run_dir.write_json(out / "manifest.json", record)
+    return Run(out, table, chosen, reason)
+
+
+def verify(bench: Workbench, problem: Problem, table: pd.DataFrame) -> tuple[dict[str, Evaluation], Evaluator]:
+    """Measure the candidate designs on the verification images; evaluations by id, and the evaluator that made them."""
+    verifier = bench.evaluator(bench.load("verify", bench.config.data.verify_images))
+    rows = table.set_index("id")
+    out = {}
+    for design_id in picks.candidates(table, problem.budgets, problem.objectives[2]):
+        out[design_id] = verifier(results.design_of(rows.loc[design_id]))
+    return out, verifier
+
+
+def inputs(bench: Workbench) -> dict[str, Any]:
+    """Manifest entries that identify network, data and chip."""
+    images = bench.images
+    return {
+        "checkpoint": {
+            "name": bench.config.checkpoint,
+            "network": bench.model.config.name,
+            "path": str(bench.config.checkpoint),
+            "sha256": bench.checkpoint.sha256,
+        },
+        "data": {
+            "name": images.name,
+            "split": images.split,
+            "images": len(images),
+            "sha256": images.sha256,
+            "ids": list(images.ids),
+        },
+        "hardware": {
+            "name": bench.hardware.name,
+            "sha256": bench.hardware.sha256,
+            "path": bench.config.hardware,
+        },
+    }
+
+
+def _float_record(evaluator: Evaluator, verifier: Evaluator) -> dict[str, Any]:
+    first, second = evaluator.float, verifier.float
+    return {
+        "top1": first.top1,
+        "top1_stderr": first.top1_stderr,
+        "images": first.images,
+        "verify": {"top1": second.top1, "top1_stderr": second.top1_stderr, "images": second.images},
+    }

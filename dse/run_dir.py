@@ -1,0 +1,116 @@
+"""Writing a run directory; docs/design.md says what each file holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+
+from dse import results
+from dse.config_file import dump_config
+from dse.costing import Costing
+from dse.evaluate import Evaluation
+from dse.pareto import hypervolume
+from dse.problem import Problem
+from dse.study import evaluated
+from dse.workbench import Workbench
+
+
+def write_tables(
+    out: Path,
+    bench: Workbench,
+    problem: Problem,
+    costing: Costing,
+    table: pd.DataFrame,
+    evaluations: Sequence[Evaluation],
+    fisher: pd.DataFrame,
+) -> None:
+    """Write the tables of a run directory; each file appears complete or not at all."""
+    write_text(out / "config.yaml", dump_config(bench.config))
+    write_csv(out / "layers.csv", bench.table)
+    write_csv(out / "results.csv", table)
+    write_csv(out / "front.csv", results.front_of(table))
+    write_csv(out / "spikes.csv", results.spikes_table(table, evaluations, bench.lif_layers))
+    write_csv(out / "sensitivity.csv", sensitivity_table(problem))
+    write_csv(out / "hardware.csv", pd.DataFrame(costing.hardware.constants()))
+    detailed = table["on_front"] | (table["origin"] != bench.config.search.strategy)
+    parts = []
+    for i in table.index[detailed]:
+        part = costing.breakdown(results.design_of(table.loc[i]), evaluations[i])
+        part.insert(0, "id", table.loc[i, "id"])
+        parts.append(part)
+    write_csv(out / "breakdown.csv", pd.concat(parts, ignore_index=True))
+
+
+def sensitivity_table(problem: Problem) -> pd.DataFrame:
+    """Predicted harm of every searched group at every width: `group, bits, score`."""
+    rows = [
+        {"group": d.name.removeprefix("w:"), "bits": bits, "score": float(score)}
+        for d, scores in zip(problem.space.dimensions, problem.scores, strict=True)
+        if d.kind == "weight"
+        for bits, score in zip(d.choices, scores, strict=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def history_table(study: optuna.Study, problem: Problem) -> pd.DataFrame:
+    """The designs in the order of evaluation with their phase, cost and the hypervolume reached."""
+    trials = evaluated(study)
+    baselines = {b.origin for b in problem.baselines}
+    origins = [str(t.user_attrs["origin"]) for t in trials]
+    return pd.DataFrame(
+        {
+            "trial": [t.number for t in trials],
+            "id": [t.user_attrs["design"] for t in trials],
+            "phase": ["2 base setting" if o in baselines else "3 guided search" for o in origins],
+            "origin": origins,
+            "images": [t.user_attrs["images_run"] for t in trials],
+            "seconds": [round(t.user_attrs["seconds"], 4) for t in trials],
+            "hypervolume": hypervolume_curve([t.values for t in trials]),
+        }
+    )
+
+
+def hypervolume_curve(values: Sequence[Sequence[float]]) -> list[float]:
+    """Hypervolume of the first n designs for n = 1..N, objectives scaled to the worst baseline values seen.
+
+    The reference is 10 points of drop and the largest second and third objective among all designs, so the curve is
+    in [0, 1] up to negative drops.
+    """
+    frame = pd.DataFrame(values, dtype=float)
+    worst = [10.0, float(frame[1].max()), float(frame[2].max())]
+    scaled = frame.clip(lower=0).div(worst).to_numpy()
+    return [hypervolume(scaled[: n + 1], [1.0, 1.0, 1.0]) for n in range(len(scaled))]
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A path beside the target that takes its place when the block ends well."""
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, complete or not at all."""
+    with _replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """Write a JSON file, complete or not at all; NaN is refused."""
+    write_text(path, json.dumps(tree, indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV file, complete or not at all."""
+    with _replacing(path) as part:
+        table.to_csv(part, index=False, lineterminator="\n")

@@ -1,0 +1,168 @@
+"""Everything a run works with, made from a configuration: network, images, engine, layer table, chip, space."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import sviT_models
+from costmodels import Hardware, Workload, load_hardware
+from dse import manifest
+from dse.config import Config
+from dse.costing import Costing
+from dse.design import Design, uniform
+from dse.errors import ConfigError
+from dse.evaluate import Evaluator
+from dse.space import Space, build_space
+
+FLOAT = 32
+PROFILE_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """The parts of a run; `prepare` makes it."""
+
+    config: Config
+    model: Any
+    checkpoint: sviT_models.Checkpoint
+    images: Any
+    bank: Any
+    engine: Any
+    table: pd.DataFrame
+    space: Space
+    hardware: Hardware
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """Weight layers in network order."""
+        return self.space.layers
+
+    @cached_property
+    def weights(self) -> dict[str, int]:
+        """Number of weights per weight layer."""
+        rows = self.table[self.table["weights"] > 0]
+        return dict(zip(rows["name"], rows["weights"].astype(int), strict=True))
+
+    @cached_property
+    def lif_layers(self) -> list[str]:
+        """LIF layers in the order of the engine's spike counts."""
+        return list(sviT_models.lif_layers(self.model))
+
+    @property
+    def time_steps(self) -> int:
+        """Time steps of the checkpoint."""
+        return int(self.model.config.time_steps)
+
+    @cached_property
+    def float_design(self) -> Design:
+        """The float network as a design: every width 32."""
+        return uniform(self.layers, FLOAT, self.time_steps)
+
+    def costing(self, hardware: Hardware | None = None) -> Costing:
+        """The cost model of this network on its chip, or on another."""
+        workload = Workload.from_table(self.table)
+        return Costing(workload, hardware or self.hardware, self.config.frame_rate)
+
+    def evaluator(self, images: Any) -> Evaluator:
+        """An evaluator of designs on a set of images; runs the float network once."""
+        return Evaluator(
+            self.engine,
+            images.images,
+            images.labels,
+            self.float_design.widths,
+            self.time_steps,
+            self.config.data.batch_size,
+        )
+
+    def load(self, split: str, count: int | None) -> Any:
+        """Images of one split of the configured data set."""
+        return load_images(self.config, split, count)
+
+    def fisher(self, widths: Sequence[int]) -> pd.DataFrame:
+        """Gradient sensitivity of every layer at every width: `layer, bits, score`."""
+        images = self.load("validation", self.config.data.fisher_images)
+        return sviT_models.fisher_scores(self.model, self.bank, images.images, images.labels, list(widths))
+
+    def scores(self, fisher: pd.DataFrame) -> NDArray[np.float64]:
+        """Fisher scores summed over the layers of every dimension, (D, B); NaN beyond a dimension's choices."""
+        by_layer = fisher.pivot_table(index="layer", columns="bits", values="score")
+        out = np.full((len(self.space.dimensions), int(self.space.sizes.max())), np.nan)
+        for row, d in zip(out, self.space.dimensions, strict=True):
+            if d.kind == "weight":
+                row[: len(d.choices)] = by_layer.loc[list(d.layers), list(d.choices)].sum(axis=0)
+        return out
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What the measurements and the study's objective values depend on."""
+        space = [[d.name, list(d.choices), list(d.layers)] for d in self.space.dimensions]
+        fixed = dict(self.space.fixed or {})
+        return {
+            "tool": manifest.version(),
+            "checkpoint": self.checkpoint.sha256,
+            "data": f"{self.images.name}/{self.images.split}/{len(self.images)}/{self.images.sha256}",
+            "quantization": self.config.quantization.model_dump(mode="json"),
+            "space": hashlib.sha256(json.dumps([space, fixed]).encode()).hexdigest(),
+            "objectives": list(self.config.search.objectives),
+            "hardware": self.hardware.sha256,
+            "frame_rate": self.config.frame_rate,
+        }
+
+
+def load_images(config: Config, split: str, count: int | None) -> Any:
+    """Images of one split: `images` (N, 3, H, W) float32, `labels` (N,), `ids`, `sha256`."""
+    seed = config.search.seed
+    return sviT_models.load_data(config.data.name, split, count=count, seed=seed, resolution=config.data.resolution)
+
+
+def load_network(config: Config) -> tuple[Any, sviT_models.Checkpoint]:
+    """The configured network with its weights, in evaluation mode, and where they came from."""
+    checkpoint = sviT_models.open_checkpoint(config.checkpoint, network=config.network)
+    return checkpoint.model.eval(), checkpoint
+
+
+def check_widths(config: Config, hardware: Hardware) -> None:
+    """Raises ConfigError for a searched width that the chip does not have."""
+    missing = [b for b in config.search.widths if b not in hardware.weight_widths]
+    if missing:
+        have = ", ".join(map(str, hardware.weight_widths))
+        raise ConfigError(
+            f"search.widths: {hardware.name} has no {missing[0]}-bit weights; it has {have}; "
+            "change search.widths or the chip file's weight widths"
+        )
+
+
+def prepare(config: Config, out: Path | None = None) -> Workbench:
+    """Load, check and profile everything a configuration names.
+
+    Raises ConfigError, ModelError or CostError with a one-line message for every mistake a user can make.
+    """
+    hardware = load_hardware(config.hardware)
+    check_widths(config, hardware)
+    model, checkpoint = load_network(config)
+    images = load_images(config, "search", config.data.search_images)
+    if len(images.classes) != model.config.num_classes:
+        raise ConfigError(
+            f"data.name {config.data.name!r} has {len(images.classes)} classes, the checkpoint "
+            f"{config.checkpoint!r} has {model.config.num_classes}; take the data set it was trained on"
+        )
+    sample = load_images(config, "validation", PROFILE_IMAGES)
+    table = sviT_models.profile(model, sample.images)
+    bank = sviT_models.WeightBank(model, **config.quantization.model_dump())
+    space = build_space(
+        table,
+        widths=config.search.widths,
+        granularity=config.search.granularity,
+        fixed=config.search.fixed,
+        time_steps=config.search.time_steps or (model.config.time_steps,),
+    )
+    return Workbench(config, model, checkpoint, images, bank, sviT_models.Engine(model, bank), table, space, hardware)
