@@ -14,9 +14,12 @@ _HOME = {
     "MetaSpikeFormer": "network",
     "ModelConfig": "network",
     "lif_layers": "network",
-    "spike_counts": "network",
     "weight_layers": "network",
     "with_time_steps": "network",
+    "spike_counts": "measure",
+    "layer_table": "profiling",
+    "profile": "profiling",
+    "spike_health": "health",
 }
 
 __all__ = sorted(_HOME)

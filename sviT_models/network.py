@@ -2,11 +2,8 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
@@ -107,44 +104,3 @@ def weight_layers(model: nn.Module) -> list[str]:
 def lif_layers(model: nn.Module) -> list[str]:
     """Module paths of the LIF layers in the order in which they fire: 77 in every network of the family."""
     return [name for name, layer in model.named_modules() if isinstance(layer, LIF)]
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; every module is in its former mode afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-@contextmanager
-def watching(model: nn.Module, names: list[str], see) -> Iterator[None]:
-    """Call `see(name, input, output)` whenever a named module has run; the hooks go when the context ends."""
-    modules = dict(model.named_modules())
-    hooks = [
-        modules[name].register_forward_hook(lambda _, inputs, output, name=name: see(name, inputs[0], output))
-        for name in names
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def spike_counts(model: nn.Module, images: Tensor) -> tuple[list[str], np.ndarray]:
-    """Names of the LIF layers and their spikes (layers, T) int64, summed over `images` (B, 3, H, W) and neurons."""
-    names = lif_layers(model)
-    counts: dict[str, np.ndarray] = {}
-
-    def count(name: str, _: Tensor, spikes: Tensor) -> None:
-        counts[name] = spikes.flatten(1).count_nonzero(dim=1).numpy(force=True)
-
-    with evaluating(model), watching(model, names, count):
-        model(images)
-    return names, np.stack([counts[name] for name in names])
