@@ -39,6 +39,9 @@ class Costing:
 
     def cost(self, designs: Sequence[Design], evaluations: Sequence[Evaluation] | None = None) -> Cost:
         """Cost of N designs; every array of the result has shape (N,)."""
+        return self._cost(designs, None if evaluations is None else self._spikes(evaluations))
+
+    def _cost(self, designs: Sequence[Design], spikes: FloatArray | None) -> Cost:
         bits = np.array([d.weight_bits for d in designs], dtype=np.int64).reshape(len(designs), -1)
         steps = np.array([d.time_steps for d in designs], dtype=np.int64)
         return estimate(
@@ -46,7 +49,7 @@ class Costing:
             self.hardware,
             weight_bits=bits,
             time_steps=steps,
-            spikes=None if evaluations is None else self._spikes(evaluations),
+            spikes=spikes,
             frame_rate=self.frame_rate,
         )
 
@@ -61,21 +64,27 @@ class Costing:
 
     def columns(self, designs: Sequence[Design], evaluations: Sequence[Evaluation]) -> pd.DataFrame:
         """Cost columns of results.csv for N designs, and `fits`: whether the chip can hold and run them."""
-        cost = self.cost(designs, evaluations)
+        return self.columns_from_spikes(designs, self._spikes(evaluations))
+
+    def columns_from_spikes(self, designs: Sequence[Design], spikes: FloatArray) -> pd.DataFrame:
+        """The same from spikes per image, (N, LIF layers)."""
+        cost = self._cost(designs, spikes)
         frame = pd.DataFrame({c: np.asarray(getattr(cost, c)) for c in COLUMNS.values()})
         frame["area_mm2"] = np.broadcast_to(cost.area_mm2, len(frame))
         frame["fits"] = np.broadcast_to(cost.feasible, len(frame))
         return frame
 
-    def breakdown(self, design: Design, evaluation: Evaluation) -> pd.DataFrame:
-        """Energy and memory of one design per layer and component: `layer, stage, quantity, component, value`."""
-        spikes = self._spikes([evaluation])
+    def breakdown(self, design: Design, spikes: FloatArray) -> pd.DataFrame:
+        """Energy and memory per layer and component: `layer, stage, quantity, component, value`.
+
+        `spikes` (LIF layers,) are the design's spikes per image.
+        """
         return breakdown(
             self.workload,
             self.hardware,
             weight_bits=design.widths,
             time_steps=design.time_steps,
-            spikes=spikes[0],
+            spikes=spikes,
             frame_rate=self.frame_rate,
         )
 

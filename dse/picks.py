@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,28 @@ from dse.quantity import BUDGETS, show
 
 CONFIDENCE = 0.95
 SAVINGS = {"memory": "memory_bytes", "energy": "energy_j"}
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A drop measured on images the search never saw, with its 95 % interval, in percentage points."""
+
+    drop: float
+    drop_low: float
+    drop_high: float
+    images: int
+
+
+def verified_table(verified: Mapping[str, Evaluation]) -> pd.DataFrame:
+    """The content of verified.csv: `id, drop, drop_low, drop_high, images`."""
+    rows = [{"id": i} | asdict(Verified(e.drop, e.drop_low, e.drop_high, e.images)) for i, e in verified.items()]
+    return pd.DataFrame(rows, columns=["id", "drop", "drop_low", "drop_high", "images"])
+
+
+def read_verified(table: pd.DataFrame) -> dict[str, Verified]:
+    """The inverse of `verified_table`."""
+    rows = table.set_index("id").to_dict("index")
+    return {str(i): Verified(**{str(k): v for k, v in row.items()}) for i, row in rows.items()}
 
 
 def knee(front: pd.DataFrame, cost: str = "memory_bytes", most_drop: float = 10.0) -> str | None:
@@ -63,7 +86,7 @@ def _risk(designs: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series:
     return pd.Series(norm.sf(budgets["drop"], loc=designs["drop"], scale=sd), index=designs.index)
 
 
-def within(evaluation: Evaluation, limit: float) -> float:
+def within(evaluation: Evaluation | Verified, limit: float) -> float:
     """P(true drop <= limit) by the paired measurement; the interval's half width stands for the uncertainty."""
     sd = (evaluation.drop_high - evaluation.drop_low) / (2 * 1.959964)
     return float(norm.cdf(limit, loc=evaluation.drop, scale=max(sd, 1e-9)))
@@ -72,7 +95,7 @@ def within(evaluation: Evaluation, limit: float) -> float:
 def choose(
     table: pd.DataFrame,
     budgets: Mapping[str, float],
-    verified: Mapping[str, Evaluation],
+    verified: Mapping[str, Evaluation] | Mapping[str, Verified],
     third: str,
     needed_images: int | None = None,
 ) -> dict[str, Any]:
@@ -126,7 +149,7 @@ def _pick(
     why: str,
     row: pd.Series,
     budgets: Mapping[str, float],
-    verified: Evaluation,
+    verified: Evaluation | Verified,
     needed_images: int | None,
 ) -> dict[str, Any]:
     limit = budgets.get("drop")
@@ -171,7 +194,7 @@ def _pick(
 
 
 def _drop_verdict(
-    verified: Evaluation, probability: float | None, enough: bool, needed: int | None
+    verified: Evaluation | Verified, probability: float | None, enough: bool, needed: int | None
 ) -> tuple[bool, str]:
     assert probability is not None
     note = f"P(drop within budget) = {probability:.2f} on {verified.images} unseen images"

@@ -105,9 +105,8 @@ def search(
         say(f"{out}: resuming a study with {finished(study)} finished evaluations")
     evaluator = bench.evaluator(bench.images)
     clock.end(1, evaluator.images_run)
-    say(
-        f"float network: top-1 {evaluator.float.top1:.2%} +- {evaluator.float.top1_stderr:.2%} on {evaluator.images} images"
-    )
+    share, stderr = evaluator.float.top1, evaluator.float.top1_stderr
+    say(f"float network: top-1 {share:.2%} +- {stderr:.2%} on {evaluator.images} images")
 
     clock.begin("1 precision study")
     fisher = bench.fisher(bench.config.search.widths)
@@ -134,9 +133,10 @@ def search(
     clock.begin("4 final network")
     verified, verifier = verify(bench, problem, table)
     clock.end(len(verified) + 1, verifier.images_run)
+    run_dir.write_csv(out / "verified.csv", picks.verified_table(verified))
     chosen = picks.choose(table, problem.budgets, verified, problem.objectives[2])
     evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in trials)]
-    run_dir.write_tables(out, bench, problem, costing, table, evaluations, fisher)
+    run_dir.write_tables(out, bench, problem, costing, table, evaluations)
     run_dir.write_csv(out / "history.csv", run_dir.history_table(study, problem))
     run_dir.write_json(out / "picks.json", chosen)
     failures = [t.user_attrs.get("error", "") for t in study.get_trials(deepcopy=False) if "error" in t.user_attrs]

@@ -54,17 +54,23 @@ def results_table(
     for name in [*measured, "top5", "nll", "logit_distance", "changed"]:
         table[name] = [getattr(e, name) for e in evaluations]
     table = pd.concat([table, costing.columns(designs, evaluations)], axis=1)
-    table["feasible"] = table["fits"]
-    for column, limit in problem.budgets.items():
-        table["feasible"] &= table[column] <= limit
-    table["on_front"] = False
-    if trials:
-        values = table.loc[1:, list(problem.objectives)].to_numpy(dtype=float)
-        table.loc[1:, "on_front"] = non_dominated(values)
+    table = judged(table, problem.budgets, problem.objectives)
     widths = pd.DataFrame([d.columns() for d in designs])
     states = [c for c in widths.columns if c.startswith("v:")]
     layers = [c for c in widths.columns if c.startswith("w:")]
     return pd.concat([table[LEADING + FURTHER], widths[states + layers]], axis=1)
+
+
+def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequence[str]) -> pd.DataFrame:
+    """The table with `feasible` and `on_front` made from its measured and computed values."""
+    table = table.copy()
+    table["feasible"] = table["fits"]
+    for column, limit in budgets.items():
+        table["feasible"] &= table[column] <= limit
+    searched = table["origin"] != "float"
+    table["on_front"] = False
+    table.loc[searched, "on_front"] = non_dominated(table.loc[searched, list(objectives)].to_numpy(dtype=float))
+    return table
 
 
 def spikes_table(table: pd.DataFrame, evaluations: Sequence[Evaluation], lif_layers: Sequence[str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pandas as pd
 
@@ -16,7 +17,8 @@ from dse.config_file import dump_config
 from dse.costing import Costing
 from dse.evaluate import Evaluation
 from dse.pareto import hypervolume
-from dse.problem import Problem
+from dse.problem import FloatArray, Problem
+from dse.space import Space
 from dse.study import evaluated
 from dse.workbench import Workbench
 
@@ -28,7 +30,6 @@ def write_tables(
     costing: Costing,
     table: pd.DataFrame,
     evaluations: Sequence[Evaluation],
-    fisher: pd.DataFrame,
 ) -> None:
     """Write the tables of a run directory; each file appears complete or not at all."""
     write_text(out / "config.yaml", dump_config(bench.config))
@@ -36,26 +37,32 @@ def write_tables(
     write_csv(out / "results.csv", table)
     write_csv(out / "front.csv", results.front_of(table))
     write_csv(out / "spikes.csv", results.spikes_table(table, evaluations, bench.lif_layers))
-    write_csv(out / "sensitivity.csv", sensitivity_table(problem))
+    write_csv(out / "sensitivity.csv", sensitivity_rows(problem.space, problem.scores))
     write_csv(out / "hardware.csv", pd.DataFrame(costing.hardware.constants()))
-    detailed = table["on_front"] | (table["origin"] != bench.config.search.strategy)
+    spikes = np.array([e.spikes for e in evaluations], dtype=np.float64)
+    write_csv(out / "breakdown.csv", breakdown_table(costing, table, spikes, bench.config.search.strategy))
+
+
+def breakdown_table(costing: Costing, table: pd.DataFrame, spikes: FloatArray, strategy: str) -> pd.DataFrame:
+    """Energy and memory per layer and component of the front and of every baseline; spikes are (N, LIF layers)."""
+    detailed = table["on_front"] | (table["origin"] != strategy)
     parts = []
-    for i in table.index[detailed]:
-        part = costing.breakdown(results.design_of(table.loc[i]), evaluations[i])
-        part.insert(0, "id", table.loc[i, "id"])
+    for i in np.flatnonzero(detailed):
+        part = costing.breakdown(results.design_of(table.iloc[i]), spikes[i])
+        part.insert(0, "id", table["id"].iloc[i])
         parts.append(part)
-    write_csv(out / "breakdown.csv", pd.concat(parts, ignore_index=True))
+    return pd.concat(parts, ignore_index=True)
 
 
-def sensitivity_table(problem: Problem) -> pd.DataFrame:
-    """Predicted harm of every searched group at every width: `group, bits, score`."""
+def sensitivity_rows(space: Space, scores: FloatArray) -> pd.DataFrame:
+    """Predicted harm of every searched group at every width, `group, bits, score`; scores are (D, B)."""
     rows = [
         {"group": d.name.removeprefix("w:"), "bits": bits, "score": float(score)}
-        for d, scores in zip(problem.space.dimensions, problem.scores, strict=True)
+        for d, row in zip(space.dimensions, scores, strict=True)
         if d.kind == "weight"
-        for bits, score in zip(d.choices, scores, strict=False)
+        for bits, score in zip(d.choices, row, strict=False)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["group", "bits", "score"])
 
 
 def history_table(study: optuna.Study, problem: Problem) -> pd.DataFrame:

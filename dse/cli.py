@@ -1,0 +1,95 @@
+"""The command line: `svit-dse COMMAND`; every command is one file in `dse/commands/`.
+
+Only this module reads argv, turns a user's mistake into one line on stderr, and decides the exit status: 0 done, 1 a
+failure that is not the user's, 2 a mistake in an argument or a file, 130 interrupted. Commands import what they need
+when they run, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from typing import Annotated
+
+import typer
+
+from dse import commands
+
+app = typer.Typer(
+    name="svit-dse",
+    help="Choose the bits of every layer of a Spiking Vision Transformer for your chip.",
+    epilog="Start with `svit-dse demo`, or `svit-dse init my.yaml` and `svit-dse search my.yaml`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from dse.manifest import version
+
+        typer.echo(f"svit-dse {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _register() -> None:
+    order = ["demo", "init", "check", "train", "profile", "estimate", "sensitivity", "search", "report", "hardware"]
+    names = [m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")]
+    for name in sorted(names, key=lambda n: (order.index(n) if n in order else len(order), n)):
+        module = importlib.import_module(f"dse.commands.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name.replace("_", "-"))
+        else:
+            app.command(name.replace("_", "-"), epilog=module.EXAMPLE)(getattr(module, name))
+
+
+_register()
+
+
+def _user_mistakes() -> tuple[type[Exception], ...]:
+    from costmodels.errors import CostError
+    from reports.errors import ReportError
+
+    from dse.errors import ConfigError
+    from sviT_models.errors import ModelError
+
+    return ConfigError, ModelError, CostError, ReportError
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        from dse.errors import EvaluationError
+
+        if isinstance(error, _user_mistakes()):
+            print(f"svit-dse: {error}", file=sys.stderr)
+            sys.exit(2)
+        if isinstance(error, EvaluationError | OSError):
+            print(f"svit-dse: {error}", file=sys.stderr)
+            sys.exit(1)
+        raise
+
+
+if __name__ == "__main__":
+    main()

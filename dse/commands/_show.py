@@ -1,0 +1,39 @@
+"""What commands share for printing: tables that fit 80 columns, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def say(line: str) -> None:
+    """A line of progress on stderr, so that stdout stays for results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", as_json: bool = False) -> None:
+    """Rows as an 80-column table, or as JSON."""
+    if as_json:
+        print(json.dumps(list(rows), indent=2, default=str))
+        return
+    console = Console(width=None if sys.stdout.isatty() else 80)
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for name in rows[0] if rows else ():
+        numeric = all(isinstance(r[name], int | float) for r in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(v) for v in row.values()))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)

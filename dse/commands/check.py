@@ -1,0 +1,23 @@
+"""`svit-dse check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse check my.yaml"
+
+
+def check(
+    config: Annotated[Path, typer.Argument(help="Configuration file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Validate a configuration and say what a search would cost."""
+    from dse.checkup import checkup
+    from dse.commands._show import print_rows
+    from dse.config_file import load_config
+
+    rows = checkup(load_config(config))
+    print_rows([{"what": k, "value": v} for k, v in rows.items()], f"{config} is valid", as_json)

@@ -1,0 +1,31 @@
+"""`svit-dse demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse demo --data digits --out runs/demo"
+
+
+def demo(
+    data: Annotated[str, typer.Option(help="Embedded data set: digits or glyphs.")] = "digits",
+    out: Annotated[Path | None, typer.Option(help="Run directory; default runs/demo-DATA.")] = None,
+    evaluations: Annotated[int, typer.Option(min=1, help="Designs to evaluate.")] = 120,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+) -> None:
+    """Run the whole job on a network and data that come with the tool, and build the report."""
+    from dse.commands.search import run_search
+    from dse.config import Config, Data, Search
+    from dse.errors import ConfigError
+
+    if data not in ("digits", "glyphs"):
+        raise ConfigError(f"--data {data!r}: the demo has digits and glyphs; for your own data use `svit-dse search`")
+    config = Config(
+        checkpoint=f"sdtv2_tiny_{data}",
+        data=Data(name=data),
+        search=Search(evaluations=evaluations, seed=seed),
+    )
+    run_search(config, out or Path(f"runs/demo-{data}"), storage=None, allow_mixed=False, report=True)

@@ -1,0 +1,26 @@
+"""`svit-dse init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse init my.yaml"
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("svit-dse.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented configuration with every key at its default."""
+    from dse.config_file import template
+    from dse.errors import ConfigError
+
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: exists already; take another name, or --force to overwrite it")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: the folder {path.parent} does not exist; make it first")
+    path.write_text(template(), encoding="utf-8")
+    typer.echo(f"wrote {path}; next: svit-dse check {path}")

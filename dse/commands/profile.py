@@ -1,0 +1,54 @@
+"""`svit-dse profile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse profile --checkpoint sdtv2_tiny_digits --data digits --out layers.csv"
+
+
+def profile(
+    checkpoint: Annotated[str, typer.Option(help="A shipped checkpoint's name, or a file.")] = "sdtv2_tiny_digits",
+    model: Annotated[str | None, typer.Option(help="Network name; default: the one the file fits.")] = None,
+    data: Annotated[str, typer.Option(help="digits, glyphs, an .npz file or a folder of class folders.")] = "digits",
+    images: Annotated[int, typer.Option(min=1, help="Images to measure on.")] = 64,
+    time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
+    distilled: Annotated[bool, typer.Option("--distilled", help="The checkpoint has a distillation head.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the layer table to this CSV file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure the layer table of a network: shapes, operations and spikes of every layer."""
+    import sviT_models
+    from dse.commands._show import print_rows
+    from dse.run_dir import write_csv
+
+    found = sviT_models.open_checkpoint(checkpoint, network=model, distilled=distilled, time_steps=time_steps)
+    batch = sviT_models.load_data(data, "search", count=images)
+    table = sviT_models.profile(found.model.eval(), batch.images)
+    if out is not None:
+        write_csv(out, table)
+    if as_json:
+        print_rows(table.to_dict("records"), as_json=True)
+        return
+    stages = table.groupby("stage", sort=False)
+    rows = [
+        {
+            "stage": stage,
+            "layers": len(part),
+            "weights": int(part["weights"].sum()),
+            "MMAC/step": float(part["macs"].sum() / 1e6),
+            "Msynop": float(part["synops"].sum() / 1e6),
+            "neurons": int(part["neurons"].sum()),
+            "rate": _rate(part),
+        }
+        for stage, part in stages
+    ]
+    print_rows(rows, f"{found.model.config.name}, T={int(table['time_steps'].iloc[0])}, {images} images")
+
+
+def _rate(part) -> float:  # type: ignore[no-untyped-def]  # a DataFrame; pandas is imported only when the command runs
+    neurons = float(part["neurons"].sum()) * float(part["time_steps"].iloc[0])
+    return float(part["lif_spikes"].sum()) / neurons if neurons else float("nan")

@@ -1,0 +1,28 @@
+"""`svit-dse report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse report runs/demo-digits"
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Run directory that `svit-dse search` wrote.")],
+    hardware: Annotated[str | None, typer.Option(help="Cost the run again on this chip (name or file).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the report goes; default RUN/report.")] = None,
+) -> None:
+    """Build the report of a run: index.html, report.json and figures."""
+    import reports
+
+    if hardware is not None:
+        from dse.recost import recost
+
+        target = out or run.with_name(f"{run.name}-{Path(hardware).stem}")
+        recost(run, hardware, target)
+        typer.echo(reports.build(target))
+        return
+    typer.echo(reports.build(run, out))

@@ -1,0 +1,83 @@
+"""`svit-dse search`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+EXAMPLE = "Example: svit-dse search my.yaml --out runs/first --evaluations 200"
+
+
+def search(
+    config: Annotated[Path, typer.Argument(help="Configuration file; `svit-dse init` writes one.")],
+    out: Annotated[Path, typer.Option(help="Run directory; an existing one is resumed.")] = Path("runs/search"),
+    strategy: Annotated[str | None, typer.Option(help="Search strategy, instead of the file's.")] = None,
+    evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, instead of the file's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed, instead of the file's.")] = None,
+    hardware: Annotated[str | None, typer.Option(help="Chip name or file, instead of the file's.")] = None,
+    storage: Annotated[str | None, typer.Option(help="Optuna storage URL shared by several workers.")] = None,
+    allow_mixed: Annotated[bool, typer.Option(help="Resume although inputs differ, and record it.")] = False,
+    report: Annotated[bool, typer.Option(help="Build the report at the end.")] = True,
+) -> None:
+    """Search the bit allocations of a network on a chip; writes a run directory with the report."""
+    from dse.config_file import load_config
+
+    changes = {"strategy": strategy, "evaluations": evaluations, "seed": seed}
+    loaded = load_config(config)
+    given = {k: v for k, v in changes.items() if v is not None}
+    resolved = loaded.model_copy(update={"search": loaded.search.model_copy(update=given)})
+    if hardware is not None:
+        resolved = resolved.model_copy(update={"hardware": hardware})
+    run_search(resolved, out, storage=storage, allow_mixed=allow_mixed, report=report)
+
+
+def run_search(config: Any, out: Path, *, storage: str | None, allow_mixed: bool, report: bool) -> None:
+    """Search with progress on stderr, then print the recommendation and the report's path."""
+    import sys
+
+    from dse import pipeline
+    from dse.commands._show import say
+    from dse.progress import SearchProgress
+
+    run = pipeline.search(
+        config,
+        out,
+        command=["svit-dse", *sys.argv[1:]],
+        storage=storage,
+        allow_mixed=allow_mixed,
+        say=say,
+        watch=SearchProgress,
+    )
+    for line in summary(run.picks):
+        typer.echo(line)
+    if report:
+        import reports
+
+        say("building the report")
+        typer.echo(f"report: {reports.build(out)}")
+    else:
+        typer.echo(f"run directory: {out}")
+
+
+def summary(picks: dict[str, Any]) -> list[str]:
+    """The recommendation in a few lines."""
+    from dse.quantity import BUDGETS, show
+
+    if not picks["picks"]:
+        limited = [b for b in BUDGETS if b.column in picks["budgets"]]
+        limits = ", ".join(f"{b.key} {show(picks['budgets'][b.column], b.unit)}" for b in limited)
+        return [f"no design meets the budgets ({limits}); front.csv lists what was reached"]
+    best = picks["picks"][0]
+    verified = best["verified_drop"]
+    interval = f"95 % interval {verified['low']:+.2f} to {verified['high']:+.2f}"
+    lines = [
+        f"recommended: {best['id']} ({best['why']})",
+        f"  verified drop {verified['value']:+.2f} pp, {interval}, on {verified['images']} unseen images",
+    ]
+    for row in best["rows"]:
+        lines.append(f"  {row['quantity']}: {row['verdict']} - {row['note']}")
+    for origin, saved in picks["savings"]["against"].items():
+        lines.append(f"  against {origin}: memory -{saved['memory']:.1%}, energy -{saved['energy']:.1%}")
+    return lines

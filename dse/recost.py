@@ -1,0 +1,70 @@
+"""An old run on another chip: every cost is computed again, nothing is measured again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from costmodels import Workload, load_hardware
+from dse import picks, results, run_dir
+from dse.config import Config
+from dse.config_file import dump_config, load_config
+from dse.costing import Costing, objective_columns
+from dse.errors import ConfigError
+
+COPIED = ("layers.csv", "spikes.csv", "sensitivity.csv", "verified.csv", "history.csv")
+
+
+def read_run(run: Path) -> tuple[Config, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Configuration, results, layer table and spikes of a run directory."""
+    for name in ("config.yaml", "results.csv", "layers.csv", "spikes.csv", "manifest.json"):
+        if not (run / name).is_file():
+            raise ConfigError(f"{run / name}: no such file; is {run} the --out of a finished `svit-dse search`?")
+    tables = [pd.read_csv(run / name) for name in ("results.csv", "layers.csv", "spikes.csv")]
+    return load_config(run / "config.yaml"), tables[0], tables[1], tables[2]
+
+
+def recost(run: Path, hardware: str, out: Path) -> None:
+    """Write a run directory `out` with the measurements of `run` and the costs of another chip.
+
+    Raises ConfigError when `run` is not a finished run or `out` is `run` itself.
+    """
+    config, table, layers, spikes = read_run(run)
+    if out.resolve() == run.resolve():
+        raise ConfigError(f"{out}: is the run itself; give the new costs another --out")
+    chip = load_hardware(hardware)
+    costing = Costing(Workload.from_table(layers), chip, config.frame_rate)
+    designs = [results.design_of(row) for _, row in table.iterrows()]
+    counted = spikes.drop(columns="id").to_numpy(dtype=np.float64)
+    new = table.copy()
+    costs = costing.columns_from_spikes(designs, counted)
+    new[costs.columns] = costs
+    budgets = config.column_budgets()
+    objectives = objective_columns(config.search.objectives)
+    new = results.judged(new, budgets, objectives)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        if (run / name).is_file():
+            shutil.copyfile(run / name, out / name)
+    changed = config.model_copy(update={"hardware": hardware})
+    run_dir.write_text(out / "config.yaml", dump_config(changed))
+    run_dir.write_csv(out / "results.csv", new)
+    run_dir.write_csv(out / "front.csv", results.front_of(new))
+    run_dir.write_csv(out / "hardware.csv", pd.DataFrame(chip.constants()))
+    run_dir.write_csv(out / "breakdown.csv", run_dir.breakdown_table(costing, new, counted, config.search.strategy))
+    if (run / "verified.csv").is_file():
+        verified = picks.read_verified(pd.read_csv(run / "verified.csv"))
+        run_dir.write_json(out / "picks.json", picks.choose(new, budgets, verified, objectives[2]))
+    _write_manifest(run, out, chip, hardware)
+
+
+def _write_manifest(run: Path, out: Path, chip: Any, hardware: str) -> None:
+    record = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    record["recosted_from"] = {"run": str(run), "hardware": record.get("hardware")}
+    record["hardware"] = {"name": chip.name, "sha256": chip.sha256, "path": hardware}
+    run_dir.write_json(out / "manifest.json", record)
