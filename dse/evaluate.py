@@ -20,7 +20,9 @@ FloatArray = NDArray[np.float64]
 class Runner(Protocol):
     """What evaluates a batch of images: the integer engine, or a user's own evaluator."""
 
-    def run(self, images: Any, weight_bits: Any, *, time_steps: int | None = None) -> Any:
+    def run(
+        self, images: Any, weight_bits: Any, *, time_steps: int | None = None, batch_size: int | None = None
+    ) -> Any:
         """An object with `logits` (N, classes) and `spikes` (LIF layers, T) summed over the images."""
 
 

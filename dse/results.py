@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from dse.costing import Costing
 from dse.design import Design
 from dse.evaluate import Evaluation, from_record
-from dse.pareto import non_dominated
+from dse.pareto import is_nondominated
 from dse.problem import Problem
 
 LEADING = [
@@ -69,7 +69,7 @@ def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequen
         table["feasible"] &= table[column] <= limit
     searched = table["origin"] != "float"
     table["on_front"] = False
-    table.loc[searched, "on_front"] = non_dominated(table.loc[searched, list(objectives)].to_numpy(dtype=float))
+    table.loc[searched, "on_front"] = is_nondominated(table.loc[searched, list(objectives)].to_numpy(dtype=float))
     return table
 
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.costing import Costing
 from dse.design import Design
 from dse.errors import ConfigError, EvaluationError
 from dse.evaluate import Evaluation, Evaluator, Partial, from_record
-from dse.problem import IntArray, Problem
+from dse.problem import Problem
 from dse.strategies.seeding import seed_trial
 
 STUDY_NAME = "svit-dse"
@@ -39,7 +39,7 @@ def storage(run_dir: Path, url: str | None) -> optuna.storages.BaseStorage | str
     """The study's storage: a journal file in the run directory, or any Optuna storage URL."""
     if url is not None:
         return url
-    backend = optuna.storages.journal.JournalFileBackend(str(run_dir / "study.journal"))
+    backend = JournalFileBackend(str(run_dir / "study.journal"))
     return optuna.storages.JournalStorage(backend)
 
 
@@ -125,7 +125,6 @@ class Loop:
         with quiet_optuna():
             study.sampler = self.sampler
             self._recall(study)
-            self._seed_baselines(study)
             return self._loop(study, budget, on_step)
 
     def _recall(self, study: optuna.Study) -> None:
@@ -133,19 +132,25 @@ class Loop:
             design = self.problem.space.design(self.problem.space.levels(trial.params))
             self.evaluator.remember(design, from_record(trial.user_attrs["evaluation"]))
 
-    def _seed_baselines(self, study: optuna.Study) -> None:
+    def _next(self, study: optuna.Study) -> Trial:
+        """The next trial: a baseline that the study does not hold yet, else whatever the strategy proposes."""
+        distributions = self.problem.space.distributions()
         present = {t.user_attrs.get("origin") for t in study.get_trials(deepcopy=False)}
         for baseline in self.problem.baselines:
             if baseline.origin not in present:
-                study.enqueue_trial(self.problem.space.params(baseline.levels), user_attrs={"origin": baseline.origin})
+                trial = seed_trial(study, self.problem.space.params(baseline.levels), distributions)
+                trial.set_user_attr("origin", baseline.origin)
+                return trial
+        trial = study.ask(distributions)
+        trial.set_user_attr("origin", self.strategy)
+        return trial
 
     def _loop(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None) -> str:
         failures = 0
         while finished(study) < budget:
-            trial = study.ask()
-            levels = self._suggest(study, trial)
+            trial = self._next(study)
             try:
-                self._evaluate(study, trial, levels)
+                self._evaluate(study, trial)
                 failures = 0
             except (EvaluationError, RuntimeError, ArithmeticError) as error:
                 failures += 1
@@ -161,18 +166,9 @@ class Loop:
                 return str(reason)
         return f"budget of {budget} evaluations used"
 
-    def _suggest(self, study: optuna.Study, trial: Trial) -> IntArray:
-        seed_trial(study, trial)
-        for name, distribution in self.problem.space.distributions().items():
-            assert isinstance(distribution, optuna.distributions.IntDistribution)
-            trial.suggest_int(name, distribution.low, distribution.high)
-        return self.problem.space.levels(trial.params)
-
-    def _evaluate(self, study: optuna.Study, trial: Trial, levels: IntArray) -> None:
-        design = self.problem.space.design(levels)
+    def _evaluate(self, study: optuna.Study, trial: Trial) -> None:
+        design = self.problem.space.design(self.problem.space.levels(trial.params))
         trial.set_user_attr("design", design.id)
-        if "origin" not in trial.user_attrs:
-            trial.set_user_attr("origin", self.strategy)
         again = self.evaluator.known(design) is not None
         before = self.evaluator.images_run, self.evaluator.seconds
         evaluation = self.evaluator(design, self._cut(study, trial))
@@ -231,9 +227,3 @@ def evaluated(study: optuna.Study) -> list[FrozenTrial]:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         first.setdefault(trial.user_attrs["design"], trial)
     return list(first.values())
-
-
-def levels_of(problem: Problem, trials: list[FrozenTrial]) -> IntArray:
-    """Level indexes of trials, shape (N, D)."""
-    rows = [problem.space.levels(t.params) for t in trials]
-    return np.array(rows, dtype=np.int64).reshape(len(rows), len(problem.space.dimensions))
