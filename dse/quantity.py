@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dse.errors import ConfigError
 
-_PREFIX = {"": 1.0, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+_PREFIX = {"": 1.0, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
 _TEXT = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9]*)\s*$")
 
@@ -67,7 +67,16 @@ def show(value: float, unit: str) -> str:
     """A value with an SI prefix and three significant digits: `show(3.2e-5, "J")` is `32.0 µJ`."""
     if unit in ("pp", "mm2", "") or value == 0 or value != value:
         return f"{value:.3g} {unit}".strip()
-    for prefix, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("µ", 1e-6), ("n", 1e-9)):
+    for prefix, factor in (
+        ("G", 1e9),
+        ("M", 1e6),
+        ("k", 1e3),
+        ("", 1.0),
+        ("m", 1e-3),
+        ("µ", 1e-6),
+        ("n", 1e-9),
+        ("p", 1e-12),
+    ):
         if abs(value) >= factor * 0.9995:
             return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value / 1e-12:.3g} p{unit}"
+    return f"{value:.3g} {unit}"
