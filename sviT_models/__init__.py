@@ -20,6 +20,10 @@ _HOME = {
     "layer_table": "profiling",
     "profile": "profiling",
     "spike_health": "health",
+    "load_checkpoint": "checkpoints",
+    "read_metadata": "checkpoints",
+    "save_checkpoint": "checkpoints",
+    "sha256": "checkpoints",
 }
 
 __all__ = sorted(_HOME)
