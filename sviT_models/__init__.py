@@ -24,6 +24,9 @@ _HOME = {
     "read_metadata": "checkpoints",
     "save_checkpoint": "checkpoints",
     "sha256": "checkpoints",
+    "fuse": "fusing",
+    "ChaosFloor": "chaos",
+    "chaos_floor": "chaos",
 }
 
 __all__ = sorted(_HOME)
