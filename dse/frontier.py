@@ -39,7 +39,7 @@ def slopes(harm: FloatArray, cost: FloatArray) -> FloatArray:
     """Harm per unit of cost between neighbouring levels, the positive ones in ascending order."""
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = -np.diff(harm, axis=1) / np.diff(cost, axis=1)
-    return np.sort(slope[np.isfinite(slope) & (slope > 0)])
+    return np.asarray(np.sort(slope[np.isfinite(slope) & (slope > 0)]))
 
 
 def minimisers(harm: FloatArray, costs: FloatArray, prices: FloatArray) -> IntArray:
@@ -54,18 +54,19 @@ def minimisers(harm: FloatArray, costs: FloatArray, prices: FloatArray) -> IntAr
 
 
 def price_grid(harm: FloatArray, costs: FloatArray, mixes: int = 13, steps: int = 60) -> FloatArray:
-    """Prices (mixes * steps, K = 2) that sweep the whole front: all mixtures of two costs, from free to dear.
+    """Prices (M, K) that sweep the whole front of one or two costs: all mixtures, from free to dear.
 
     Each cost is priced in units of its whole range, and the scale runs over all slopes that occur.
     """
     ranges = _ranges(harm, costs)
     share = np.linspace(0.0, 1.0, mixes)
+    mixtures = np.stack([share, 1 - share], axis=-1) if len(costs) == 2 else np.ones((1, 1))
     found = np.concatenate([slopes(harm, c / r) for c, r in zip(costs, ranges, strict=True)])
     if not len(found):
         return np.zeros((1, len(costs)))
     scale = np.geomspace(found[0] / 2, found[-1] * 2, steps)
-    prices = scale[:, None, None] * np.stack([share, 1 - share], axis=-1)[None] / ranges
-    return np.asarray(prices.reshape(-1, 2))
+    prices = scale[:, None, None] * mixtures[None] / ranges
+    return np.asarray(prices.reshape(-1, len(costs)))
 
 
 def draw_prices(rng: np.random.Generator, harm: FloatArray, costs: FloatArray, count: int) -> FloatArray:
@@ -81,7 +82,7 @@ def draw_prices(rng: np.random.Generator, harm: FloatArray, costs: FloatArray, c
 def _ranges(harm: FloatArray, costs: FloatArray) -> FloatArray:
     exists = np.isfinite(harm)
     spread = np.where(exists, costs, -np.inf).max(-1) - np.where(exists, costs, np.inf).min(-1)
-    return np.maximum(spread.sum(-1), 1e-300)
+    return np.asarray(np.maximum(spread.sum(-1), 1e-300))
 
 
 def front(harm: FloatArray, costs: FloatArray, prices: FloatArray | None = None) -> IntArray:
@@ -234,10 +235,9 @@ class _Programme:
         rows = list(self._rows)
         every = self._at[self._mask].tolist()
         for table, limit in budgets.values():
-            # scaled to 1, so that HiGHS's absolute tolerance of 1e-6 is a relative one; shaved by it, so that the
-            # design found really is inside the budget
+            # scaled to 1 and shaved by HiGHS's absolute tolerance, so that the design found really is inside
             scale = max(abs(limit), 1e-300)
-            rows.append((every, (table[self._mask] / scale).tolist(), -np.inf, limit / scale))
+            rows.append((every, (table[self._mask] / scale).tolist(), -np.inf, limit / scale - 1e-6))
         values = np.zeros(self._size)
         values[: len(every)] = objective[self._mask]
         values /= max(float(np.abs(values).max()), 1e-300)

@@ -63,10 +63,11 @@ def improvements(candidates: ArrayLike, front: ArrayLike, reference: ArrayLike) 
     gain = np.prod(np.maximum(reference - new, 0.0), axis=1)
     if not len(old):
         return np.asarray(gain)
-    gain[(old[None] <= new[:, None]).all(-1).any(1)] = 0.0
+    covered = np.all(old[None] <= new[:, None], axis=2)  # (C, N)
+    gain[np.any(covered, axis=1)] = 0.0
     for i in np.flatnonzero(gain > 0):
         gain[i] -= moocore.hypervolume(np.maximum(old, new[i]), ref=reference)
-    return np.maximum(gain, 0.0)
+    return np.asarray(np.maximum(gain, 0.0))
 
 
 def best_batch(candidates: ArrayLike, front: ArrayLike, reference: ArrayLike, count: int) -> NDArray[np.int64]:
@@ -81,7 +82,7 @@ def best_batch(candidates: ArrayLike, front: ArrayLike, reference: ArrayLike, co
     chosen: list[int] = []
     current = {i: 0 for _, i in heap}  # how many choices a stored gain already accounts for
     while heap and len(chosen) < count:
-        gain, i = heapq.heappop(heap)
+        _, i = heapq.heappop(heap)
         if current[i] == len(chosen):
             chosen.append(i)
             grown = np.vstack([grown, new[i]])

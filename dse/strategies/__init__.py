@@ -1,0 +1,49 @@
+"""Search strategies: one file each, and the file name is the name that config and command line use.
+
+Every file defines `OPTIONS` and `sampler(problem, seed, **options) -> optuna.samplers.BaseSampler`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dse.errors import ConfigError
+
+if TYPE_CHECKING:
+    import optuna
+
+    from dse.strategies.options import Option
+
+# modules of this package that serve strategies and are none
+_HELPERS = frozenset({"history", "options", "proposer", "seeding"})
+
+
+def names() -> tuple[str, ...]:
+    """Names of all strategies, without importing any."""
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _HELPERS))
+
+
+def _module(name: str) -> Any:
+    if name not in names():
+        raise ConfigError(f"search.strategy: no strategy {name!r}; there are {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def load(name: str) -> Callable[..., optuna.samplers.BaseSampler]:
+    """The strategy's `sampler(problem, seed, **options)`; ConfigError for an unknown name."""
+    function: Callable[..., optuna.samplers.BaseSampler] = _module(name).sampler
+    return function
+
+
+def option_table(name: str) -> dict[str, Option]:
+    """The options that a strategy takes, with defaults, limits and meaning."""
+    table: dict[str, Option] = _module(name).OPTIONS
+    return table
+
+
+def summary(name: str) -> str:
+    """One sentence on what the strategy does."""
+    return str(_module(name).__doc__).strip().splitlines()[0]

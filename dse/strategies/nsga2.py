@@ -1,0 +1,32 @@
+"""Optuna's NSGA-II (Deb et al. 2002) with the baselines as its first parents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optuna.samplers import BaseSampler, NSGAIISampler
+
+from dse.problem import Problem
+from dse.strategies.options import Option, read
+from dse.strategies.seeding import PerTrial
+
+OPTIONS = {
+    "population": Option(20, "designs per generation", low=2),
+    "crossover": Option(0.9, "probability of crossing two parents", low=0.0, high=1.0),
+    "swapping": Option(0.5, "probability that a dimension comes from the second parent", low=0.0, high=1.0),
+}
+
+
+def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
+    """Optuna's NSGAIISampler. ConfigError for an unknown option."""
+    chosen = read("nsga2", options, OPTIONS)
+    return PerTrial(
+        lambda s: NSGAIISampler(
+            population_size=chosen["population"],
+            crossover_prob=chosen["crossover"],
+            swapping_prob=chosen["swapping"],
+            seed=s,
+        ),
+        seed,
+        problem.space.distributions(),
+    )
