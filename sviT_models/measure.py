@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sviT_models.errors import ModelError
 from sviT_models.network import lif_layers
 
-BATCH = 16
+PIXELS = 4 * 224 * 224  # of images held at once; sdtv2_8_512 then needs about 1.5 GB at T=4
 
 
 @contextmanager
@@ -41,8 +41,8 @@ def watching(model: nn.Module, names: Iterable[str], see: Callable[[str, Tensor,
             hook.remove()
 
 
-def batches(model: nn.Module, images: Tensor | Iterable[Tensor], size: int = BATCH) -> Iterator[Tensor]:
-    """Batches of at most `size` images of one resolution, in the dtype and on the device of the network.
+def batches(model: nn.Module, images: Tensor | Iterable[Tensor], pixels: int = PIXELS) -> Iterator[Tensor]:
+    """Batches of images of one resolution, at most `pixels` large, in the dtype and on the device of the network.
 
     `images` is (B, 3, H, W), or an iterable of such tensors or of single images (3, H, W).
     Raises ModelError for another shape, for a second resolution, and where there is no image.
@@ -58,6 +58,7 @@ def batches(model: nn.Module, images: Tensor | Iterable[Tensor], size: int = BAT
         shape = shape or tuple(batch.shape[1:])
         if batch.shape[1:] != shape:
             raise ModelError(f"an image has shape {tuple(batch.shape[1:])} after one of {shape}; resize them alike")
+        size = max(1, pixels // (shape[1] * shape[2]))
         yield from (piece.to(parameter) for piece in batch.split(size))
     if shape is None:
         raise ModelError("there are no images; expected at least one")

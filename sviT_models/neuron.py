@@ -12,7 +12,7 @@ class _Lif(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, current: Tensor, threshold: float, slope: float) -> Tensor:
-        potential, spikes = _integrate(current, threshold)
+        spikes, potential = _integrate(current, threshold)
         ctx.save_for_backward(potential)
         ctx.threshold, ctx.slope = threshold, slope
         return spikes
@@ -21,8 +21,8 @@ class _Lif(torch.autograd.Function):
     def backward(ctx, grad_spikes: Tensor) -> tuple[Tensor, None, None]:
         (potential,) = ctx.saved_tensors
         # d spike / d potential = slope * s * (1 - s) with s = sigmoid(slope * (potential - threshold))
-        sigmoid = torch.sub(potential, ctx.threshold).mul_(ctx.slope).sigmoid_()
-        grad = torch.addcmul(sigmoid, sigmoid, sigmoid, value=-1).mul_(grad_spikes).mul_(ctx.slope / 2)
+        grad = torch.sub(potential, ctx.threshold).mul_(ctx.slope).sigmoid_()
+        grad.addcmul_(grad, grad, value=-1).mul_(grad_spikes).mul_(ctx.slope / 2)
         # what a step leaves behind reaches the next one only where it did not fire, halved by the leak
         for t in range(len(grad) - 2, -1, -1):
             grad[t].addcmul_(grad[t + 1], potential[t] < ctx.threshold, value=0.5)
@@ -30,17 +30,28 @@ class _Lif(torch.autograd.Function):
 
 
 def _integrate(current: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """Membrane potential before the reset, and spikes; both in the shape and dtype of `current` (T, ...)."""
-    potential = torch.empty_like(current, memory_format=torch.contiguous_format)
-    spikes = torch.empty_like(potential)
-    rest = torch.zeros_like(current[0], memory_format=torch.contiguous_format)
-    for t in range(len(current)):
-        v, s = potential[t], spikes[t]
-        torch.sub(current[t], rest, out=v).mul_(0.5).add_(rest)  # v = v + (x - v) / 2
+    """Spikes, and the potential before the reset, both in the shape and dtype of `current` (T, ...)."""
+    spikes = torch.empty_like(current, memory_format=torch.contiguous_format)
+    potential = torch.empty_like(spikes)
+    rest = torch.zeros_like(spikes[0])
+    for x, s, v in zip(current, spikes, potential, strict=True):
+        torch.sub(x, rest, out=v).mul_(0.5).add_(rest)  # v = v + (x - v) / 2
         torch.ge(v, threshold, out=s)
-        if t + 1 < len(current):
-            torch.mul(v, v < threshold, out=rest)
-    return potential, spikes
+        torch.addcmul(v, v, s, value=-1, out=rest)  # v (1 - s)
+    return spikes, potential
+
+
+def _fire(current: Tensor, threshold: float) -> Tensor:
+    """The spikes alone, where no gradient is wanted: only one step's potential is kept."""
+    spikes = torch.empty_like(current, memory_format=torch.contiguous_format)
+    v = torch.zeros_like(spikes[0])
+    driven = torch.empty_like(v)
+    for x, s in zip(current, spikes, strict=True):
+        torch.sub(x, v, out=driven)
+        v.add_(driven.mul_(0.5))
+        torch.ge(v, threshold, out=s)
+        v.addcmul_(v, s, value=-1)
+    return spikes
 
 
 def lif(current: Tensor, threshold: float = THRESHOLD, slope: float = SURROGATE_SLOPE) -> Tensor:
@@ -49,7 +60,9 @@ def lif(current: Tensor, threshold: float = THRESHOLD, slope: float = SURROGATE_
     v[t] = v[t-1] + (current[t] - v[t-1]) / 2; a spike where v[t] >= threshold, which resets v[t] to 0.  Time constant
     2, hard reset: Yao et al., "Spike-driven Transformer V2", ICLR 2024.  The gradient is that of a sigmoid of `slope`.
     """
-    return _Lif.apply(current, threshold, slope)
+    if torch.is_grad_enabled() and current.requires_grad:
+        return _Lif.apply(current, threshold, slope)
+    return _fire(current, threshold)
 
 
 class LIF(nn.Module):
