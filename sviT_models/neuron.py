@@ -31,7 +31,7 @@ class _Lif(torch.autograd.Function):
 
 def _integrate(current: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """Spikes, and the potential before the reset, both in the shape and dtype of `current` (T, ...)."""
-    spikes = torch.empty_like(current, memory_format=torch.contiguous_format)
+    spikes = torch.empty_like(current)
     potential = torch.empty_like(spikes)
     rest = torch.zeros_like(spikes[0])
     for x, s, v in zip(current, spikes, potential, strict=True):
@@ -43,7 +43,7 @@ def _integrate(current: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
 
 def _fire(current: Tensor, threshold: float) -> Tensor:
     """The spikes alone, where no gradient is wanted: only one step's potential is kept."""
-    spikes = torch.empty_like(current, memory_format=torch.contiguous_format)
+    spikes = torch.empty_like(current)
     v = torch.zeros_like(spikes[0])
     driven = torch.empty_like(v)
     for x, s in zip(current, spikes, strict=True):
@@ -59,6 +59,7 @@ def lif(current: Tensor, threshold: float = THRESHOLD, slope: float = SURROGATE_
 
     v[t] = v[t-1] + (current[t] - v[t-1]) / 2; a spike where v[t] >= threshold, which resets v[t] to 0.  Time constant
     2, hard reset: Yao et al., "Spike-driven Transformer V2", ICLR 2024.  The gradient is that of a sigmoid of `slope`.
+    The memory layout of `current` is kept: training small networks is about a quarter faster in `channels_last`.
     """
     if torch.is_grad_enabled() and current.requires_grad:
         return _Lif.apply(current, threshold, slope)

@@ -109,6 +109,17 @@ def test_time_steps_change_without_touching_the_weights():
     assert short.head.weight is model.head.weight
 
 
+def test_the_memory_layout_is_kept_and_changes_no_spike():
+    recorded = np.load(goldens.DATA / "golden_tiny_32.npz")
+    model = network("tiny_32", torch.float64, time_steps=4).to(memory_format=torch.channels_last)
+    images = torch.from_numpy(goldens.images((4, 3, 32, 32), seed=1)).double().to(memory_format=torch.channels_last)
+    strides = []
+    model.ConvBlock1_1[0].lif2.register_forward_hook(lambda _, inputs, out: strides.append(out.stride()))
+    _, counts = sviT_models.spike_counts(model, images)
+    np.testing.assert_array_equal(counts, recorded["spikes_f64_T4"])
+    assert strides == [(4 * 32 * 256, 32 * 256, 1, 16 * 32, 32)]  # (T, B, C, H, W) of 4, 4, 32, 16, 16: C innermost
+
+
 def test_a_training_step_reaches_every_parameter():
     torch.manual_seed(0)
     model = network("tiny_32", torch.float32, time_steps=2).train()
