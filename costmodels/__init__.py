@@ -1,0 +1,37 @@
+"""What a spiking network costs on a described accelerator: memory, energy, latency, power, computed from tables.
+
+    work = Workload.from_csv("layers.csv")
+    chip = load_hardware("generic_45nm")
+    cost = estimate(work, chip, weight_bits=4)     # or (L,) or (N, L)
+
+docs/cost-models.md has every equation, docs/methodology.md what they were checked against.
+"""
+
+from costmodels.breakdown import breakdown
+from costmodels.chip import Chip
+from costmodels.errors import CostError, ExtrapolationWarning
+from costmodels.estimate import Cost, estimate
+from costmodels.examples import example_names
+from costmodels.hardware import Constant, Hardware, hardware_names, hardware_table, lint, load_hardware
+from costmodels.separable import SeparableTables, separable_tables
+from costmodels.workload import Spikes, Workload
+
+__all__ = [
+    "Chip",
+    "Constant",
+    "Cost",
+    "CostError",
+    "ExtrapolationWarning",
+    "Hardware",
+    "SeparableTables",
+    "Spikes",
+    "Workload",
+    "breakdown",
+    "estimate",
+    "example_names",
+    "hardware_names",
+    "hardware_table",
+    "lint",
+    "load_hardware",
+    "separable_tables",
+]

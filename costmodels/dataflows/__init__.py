@@ -1,0 +1,39 @@
+"""Data flows: how often each action of a chip happens per layer.  One file each, and the file name is the registry."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Protocol, cast
+
+from costmodels.chip import Chip
+from costmodels.counts import Counts, Load
+from costmodels.errors import CostError
+
+
+class Dataflow(Protocol):
+    """What a file of this folder defines."""
+
+    REQUIRES: tuple[str, ...]
+    """Memories that the chip must describe."""
+    PIPELINED: bool
+    """Whether layers work at the same time (latency is set by the slowest) or one after the other."""
+    RESIDENT_STATES: bool
+    """Whether all membrane potentials are kept between time steps."""
+
+    def counts(self, load: Load, chip: Chip) -> Counts:
+        """Actions per row, each (..., R)."""
+
+
+def names() -> tuple[str, ...]:
+    """The data flows: the files of this folder."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+@cache
+def load(name: str) -> Dataflow:
+    """The data flow `name`.  Raises CostError, beginning with the key of hardware files, for an unknown one."""
+    if name not in names():
+        raise CostError(f"dataflow: unknown data flow {name!r}; there are {', '.join(names())}")
+    return cast(Dataflow, importlib.import_module(f"{__name__}.{name}"))

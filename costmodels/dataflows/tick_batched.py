@@ -1,0 +1,34 @@
+"""Layer by layer, all time steps of a layer together: potentials stay in registers, weights are fetched once for all T.
+
+The style of spiking-transformer ASICs (tick batching; Chen & Chang 2025, arXiv 2503.19643).
+"""
+
+from costmodels import terms
+from costmodels.chip import Chip
+from costmodels.counts import Counts, Load
+
+REQUIRES = ("weights", "spikes")
+PIPELINED = False
+RESIDENT_STATES = False
+
+
+def counts(load: Load, chip: Chip) -> Counts:
+    """A fetched weight serves a tile of output positions and all T steps; sums and potentials never leave registers."""
+    additions, multiplications = terms.split_operations(load, load.synops)
+    fetched = terms.shared_operations(load, chip.tile_positions, steps_together=load.time_steps)
+    potentials = load.neurons * load.time_steps * load.state_bits
+    return Counts(
+        additions=additions,
+        multiplications=multiplications,
+        weight_words=terms.weight_words(load, fetched, chip.weights.word),
+        sum_words=0.0 * load.synops,
+        register_bits=load.synops * load.sum_bits + potentials,
+        state_words=0.0 * load.synops,
+        spike_words_read=terms.spike_words_read(load, chip.spikes.word),
+        spike_words_written=terms.spike_words_written(load, chip.spikes.word),
+        packets=0.0 * load.synops,
+        neuron_steps=load.neurons * load.time_steps,
+        rescales=terms.rescales(load),
+        buffer_bits=terms.buffer_bits(load, steps_together=load.time_steps),
+        fetches=1.0,
+    )

@@ -1,0 +1,30 @@
+"""Time step by time step through all layers: weights are needed again in each step, all potentials are kept."""
+
+from costmodels import terms
+from costmodels.chip import Chip
+from costmodels.counts import Counts, Load
+
+REQUIRES = ("weights", "states", "spikes")
+PIPELINED = False
+RESIDENT_STATES = True
+
+
+def counts(load: Load, chip: Chip) -> Counts:
+    """A fetched weight serves a tile of output positions in one step; each potential is read and written per step."""
+    additions, multiplications = terms.split_operations(load, load.synops)
+    fetched = terms.shared_operations(load, chip.tile_positions, steps_together=1.0)
+    return Counts(
+        additions=additions,
+        multiplications=multiplications,
+        weight_words=terms.weight_words(load, fetched, chip.weights.word),
+        sum_words=0.0 * load.synops,
+        register_bits=load.synops * load.sum_bits,
+        state_words=terms.state_words(load, chip.states.word),
+        spike_words_read=terms.spike_words_read(load, chip.spikes.word),
+        spike_words_written=terms.spike_words_written(load, chip.spikes.word),
+        packets=0.0 * load.synops,
+        neuron_steps=load.neurons * load.time_steps,
+        rescales=terms.rescales(load),
+        buffer_bits=terms.buffer_bits(load, steps_together=1.0),
+        fetches=load.time_steps,
+    )

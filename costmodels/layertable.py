@@ -1,0 +1,156 @@
+"""The layer table's columns: what must be given, what follows from the rest, and what cannot be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodels.errors import CostError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    *("name", "kind", "group", "block", "stage", "input", "input_bits", "in_channels", "out_channels", "groups"),
+    *("kernel", "stride", "padding", "in_height", "in_width", "out_height", "out_width", "weights"),
+    *("channel_constants", "macs", "fan_in", "neurons", "lif", "lif_spikes", "spikes", "synops", "balance"),
+    "time_steps",
+)
+TEXTS = ("name", "kind", "group", "block", "stage", "input", "lif")
+NUMBERS = tuple(c for c in COLUMNS if c not in (*TEXTS, "time_steps"))
+REQUIRED = ("name", "kind", "in_channels", "out_channels", "spikes", "time_steps")
+KINDS = ("conv", "depthwise", "linear", "attention")
+INPUTS = ("spike", "multibit")
+_WHOLE = ("in_channels", "out_channels", "groups", "kernel", "stride", "in_height", "in_width", "input_bits")
+_SLACK = 1 + 1e-9
+
+Column = NDArray[Any]
+
+
+def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
+    """All columns of a layer table as arrays (R,), absent ones derived.
+
+    Raises CostError for a missing or unknown column, an empty table, and every value that cannot be.
+    """
+    unknown = [c for c in table.columns if c not in COLUMNS and not str(c).startswith("assumed_")]
+    if unknown:
+        raise CostError(f"{source}: unknown column {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
+    missing = [c for c in REQUIRED if c not in table.columns]
+    if missing:
+        raise CostError(f"{source}: column {missing[0]!r} is missing; the least a table needs is {', '.join(REQUIRED)}")
+    if not len(table):
+        raise CostError(f"{source}: the table has no rows; expected one per layer")
+    full = _texts(table, source)
+    for column in (*NUMBERS, "time_steps"):
+        if column in table.columns:
+            full[column] = _number(table, column, source)
+    _derive(full, source)
+    _possible(full, source)
+    return full
+
+
+def _fail(source: str, row: int, column: str, value: Any, remedy: str) -> NoReturn:
+    shown = f"{value:.15g}" if isinstance(value, float) else repr(value)
+    raise CostError(f"{source}:{row + 2}: {column} is {shown}; {remedy}")
+
+
+def _texts(table: pd.DataFrame, source: str) -> dict[str, Column]:
+    full: dict[str, Column] = {}
+    for column in TEXTS:
+        if column in table.columns:
+            given = table[column]
+            full[column] = np.array(["" if missing else str(v) for v, missing in zip(given, given.isna(), strict=True)])
+    name = full["name"]
+    for row, text in enumerate(name):
+        if not text:
+            _fail(source, row, "name", text, "expected a unique name")
+        if text in name[:row]:
+            _fail(source, row, "name", str(text), "the name stands twice; expected a unique name")
+    full.setdefault("input", np.full(len(name), "spike"))
+    for column, known in (("kind", KINDS), ("input", INPUTS)):
+        for row, text in enumerate(full[column]):
+            if text not in known:
+                _fail(source, row, column, str(text), f"expected one of {', '.join(known)}")
+    full.setdefault("group", name)
+    full.setdefault("block", np.array([".".join(t.split(".")[:2]) for t in name]))
+    full.setdefault("stage", np.array([t.split(".")[0] for t in name]))
+    return full
+
+
+def _number(table: pd.DataFrame, column: str, source: str) -> Column:
+    import pandas as pd
+
+    values = np.asarray(pd.to_numeric(table[column], errors="coerce"), dtype=np.float64)
+    blank = np.asarray(table[column].isna())
+    for row in np.flatnonzero(~np.isfinite(values) | (values < 0)):
+        given = table[column].iloc[row]
+        if blank[row]:
+            if column not in REQUIRED:
+                continue
+            _fail(source, int(row), column, None, "the value is missing; profile the network, or fill it in")
+        _fail(source, int(row), column, given if isinstance(given, str) else float(given), "expected a number >= 0")
+    if column in (*_WHOLE, "time_steps", "balance", "macs", "fan_in"):
+        for row in np.flatnonzero(~blank & (values <= 0)):
+            _fail(source, int(row), column, float(values[row]), "expected a number above 0")
+    return values
+
+
+def _derive(full: dict[str, Column], source: str) -> None:
+    """Fill in what follows from the shapes; what was given stays."""
+    size = len(full["name"])
+    spike, attention = full["input"] == "spike", full["kind"] == "attention"
+
+    def fill(column: str, default: Column | float) -> Column:
+        given = full.get(column, np.full(size, np.nan))
+        full[column] = np.where(np.isnan(given), default, given)
+        return full[column]
+
+    kernel, stride, padding = fill("kernel", 1.0), fill("stride", 1.0), fill("padding", 0.0)
+    groups = fill("groups", np.where(full["kind"] == "depthwise", full["in_channels"], 1.0))
+    inputs, outputs = full["in_channels"].copy(), full["out_channels"].copy()
+    for axis in ("height", "width"):
+        given = fill(f"in_{axis}", 1.0)
+        pixels = np.floor((given + 2 * padding - kernel) / stride) + 1
+        for row in np.flatnonzero(np.isnan(full.get(f"out_{axis}", np.full(size, np.nan))) & (pixels < 1)):
+            _fail(source, int(row), "kernel", float(kernel[row]), f"expected at most the padded in_{axis}")
+        inputs *= given
+        outputs *= fill(f"out_{axis}", pixels)
+    fill("input_bits", np.where(spike, 1.0, 8.0))
+    fan_in = fill("fan_in", full["in_channels"] / groups * kernel**2)
+    fill("weights", np.where(attention, 0.0, full["out_channels"] * fan_in))
+    fill("channel_constants", np.where(attention, 0.0, full["out_channels"]))
+    macs = fill("macs", fan_in * outputs)
+    neurons = fill("neurons", np.where(spike, inputs, 0.0))
+    if "lif" not in full:
+        full["lif"] = np.array([f"{n}.lif" if k else "" for n, k in zip(full["name"], neurons > 0, strict=True)])
+    fill("lif_spikes", np.where(neurons > 0, full["spikes"], 0.0))
+    fill("synops", full["spikes"] / inputs * macs)
+    fill("balance", 1.0)
+
+
+def _possible(full: dict[str, Column], source: str) -> None:
+    """No count above what shapes and time steps allow."""
+    steps = full["time_steps"]
+    for row in np.flatnonzero(steps != steps[0]):
+        _fail(source, int(row), "time_steps", float(steps[row]), f"expected {steps[0]:g} as in the first row")
+    for column in (*_WHOLE, "time_steps"):
+        for row in np.flatnonzero(full[column] % 1 != 0):
+            _fail(source, int(row), column, float(full[column][row]), "expected a whole number")
+    for row in np.flatnonzero(full["balance"] > _SLACK):
+        _fail(source, int(row), "balance", float(full["balance"][row]), "expected mean over max, in (0, 1]")
+    inputs = full["in_channels"] * full["in_height"] * full["in_width"]
+    limits = (
+        ("spikes", inputs * steps, "input elements x time steps"),
+        ("lif_spikes", full["neurons"] * steps, "neurons x time steps"),
+        ("synops", full["macs"] * steps, "macs x time steps"),
+    )
+    for column, limit, meaning in limits:
+        for row in np.flatnonzero(full[column] > limit * _SLACK):
+            remedy = f"at most {limit[row]:.15g} are possible ({meaning}); counts are per image, summed over time steps"
+            _fail(source, int(row), column, float(full[column][row]), remedy)
+    both = (full["weights"] > 0) == (full["kind"] == "attention")
+    for row in np.flatnonzero(both):
+        expected = "0 for attention" if full["kind"][row] == "attention" else "the number of weight parameters, above 0"
+        _fail(source, int(row), "weights", float(full["weights"][row]), f"expected {expected}")

@@ -1,0 +1,146 @@
+"""What is asked of an estimate, checked at the door and in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from costmodels.errors import CostError
+from costmodels.hardware import Hardware
+from costmodels.workload import Spikes, Workload
+
+FloatArray = NDArray[np.float64]
+WidthArray = NDArray[np.uint8]
+
+WIDTHS = (*range(1, 17), 32)
+"""Weight widths that have a cost: integers of 1 to 16 bit, and 32 for float."""
+_KNOWN = np.zeros(256, dtype=bool)
+_KNOWN[list(WIDTHS)] = True
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Designs in flat form: `shape` is the batch shape (...), N its size.
+
+    weight_bits  (N, L) or (1, L)
+    state_bits   (N, R), (1, R) or None for the chip's own
+    activity     arrays (R,), or (N, R) where designs bring their own
+    """
+
+    workload: Workload
+    hardware: Hardware
+    shape: tuple[int, ...]
+    weight_bits: WidthArray
+    state_bits: WidthArray | None
+    activation_bits: float | None
+    activity: Spikes
+    frame_rate: float
+
+    @property
+    def designs(self) -> int:
+        """N."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def own_activity(self) -> bool:
+        """Whether designs bring an activity each."""
+        return self.activity.synops.ndim > 1
+
+
+def request(
+    workload: Workload,
+    hardware: Hardware,
+    weight_bits: ArrayLike,
+    state_bits: ArrayLike | None,
+    activation_bits: float | None,
+    time_steps: int | None,
+    spikes: Spikes | ArrayLike | Mapping[str, float] | None,
+    frame_rate: float | None,
+) -> Request:
+    """The arguments of `estimate` in one form.  Raises CostError for shapes, widths and rates that cannot be."""
+    if time_steps is not None and time_steps != workload.time_steps:
+        workload = workload.with_time_steps(time_steps)
+    rate = hardware.frame_rate if frame_rate is None else float(frame_rate)
+    if not 0 < rate < float("inf"):
+        raise CostError(f"frame_rate is {rate:g}; expected inferences per second, above 0")
+    if activation_bits is not None and not 1 <= activation_bits <= 32:
+        raise CostError(f"activation_bits is {activation_bits:g}; expected 1 to 32")
+    weights = _widths(weight_bits, len(workload.weight_rows), "weight_bits", "layer with weights")
+    _check_known(weights, workload)
+    states = None if state_bits is None else _widths(state_bits, workload.rows, "state_bits", "row of the layer table")
+    if states is not None and (states.min() < 1 or states.max() > 32):
+        wrong = states.min() if states.min() < 1 else states.max()
+        raise CostError(f"state_bits is {wrong}; expected 1 to 32")
+    activity = workload.activity
+    if spikes is not None:
+        activity = spikes if isinstance(spikes, Spikes) else workload.with_spikes(spikes)
+    try:
+        shape = np.broadcast_shapes(
+            weights.shape[:-1], () if states is None else states.shape[:-1], activity.synops.shape[:-1]
+        )
+    except ValueError:
+        raise CostError(
+            f"the batch axes of weight_bits {weights.shape[:-1]}, state_bits and spikes {activity.synops.shape[:-1]} "
+            "do not broadcast; expected one entry per design"
+        ) from None
+    if 0 in shape:
+        raise CostError("no designs; expected at least one")
+    return Request(
+        workload,
+        hardware,
+        shape,
+        _flat(weights, shape),
+        None if states is None else _flat(states, shape),
+        activation_bits,
+        _flat_activity(activity, shape),
+        rate,
+    )
+
+
+def _widths(given: ArrayLike, count: int, name: str, meaning: str) -> WidthArray:
+    values = np.asarray(given)
+    if values.dtype.kind not in "iuf":
+        raise CostError(f"{name} has type {values.dtype}; expected whole numbers of bits")
+    if values.ndim == 0:
+        values = np.full(count, values)
+    if values.shape[-1] != count:
+        raise CostError(f"{name} has shape {values.shape}; expected (..., {count}), one width per {meaning}")
+    if values.dtype == np.uint8 or not values.size:
+        return values.astype(np.uint8, copy=False)
+    if values.dtype.kind == "f" and not np.all(values % 1 == 0):
+        raise CostError(f"{name} is {values[values % 1 != 0].flat[0]}; expected whole numbers of bits")
+    if values.min() < 0 or values.max() > 255:
+        wrong = values.min() if values.min() < 0 else values.max()
+        raise CostError(f"{name} is {wrong}; expected 1 to 32 bits")
+    return values.astype(np.uint8)
+
+
+def _check_known(weights: WidthArray, workload: Workload) -> None:
+    known = _KNOWN[weights]
+    if known.all():
+        return
+    place = np.argwhere(~known)[0]
+    layer, wrong = workload.weight_layers[place[-1]], weights[tuple(place)]
+    raise CostError(f"weight_bits of {layer} is {wrong}; expected 1 to 16 (integer) or 32 (float)")
+
+
+def _flat(values: WidthArray, shape: tuple[int, ...]) -> WidthArray:
+    if values.shape[:-1] == shape:
+        return values.reshape(-1, values.shape[-1])
+    if values.ndim == 1 or np.prod(values.shape[:-1]) == 1:
+        return values.reshape(1, -1)
+    return np.broadcast_to(values, (*shape, values.shape[-1])).reshape(-1, values.shape[-1])
+
+
+def _flat_activity(activity: Spikes, shape: tuple[int, ...]) -> Spikes:
+    if activity.synops.ndim == 1:
+        return activity
+
+    def flat(values: FloatArray) -> FloatArray:
+        rows = values.shape[-1]
+        return np.broadcast_to(values, (*shape, rows)).reshape(-1, rows)
+
+    return Spikes(flat(activity.spikes), flat(activity.lif_spikes), flat(activity.synops))
