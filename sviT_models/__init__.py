@@ -4,6 +4,7 @@ Names are imported when first used (PEP 562), so `import sviT_models` alone does
 """
 
 import importlib
+from typing import Any
 
 _HOME = {
     "ModelError": "errors",
@@ -32,7 +33,7 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,28 +1,24 @@
 """Weights from files and back: official checkpoints, plain state_dicts and safetensors; strict, and nothing is run."""
 
-import argparse
 import hashlib
 import json
 import os
-import pickle
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from sviT_models import zoo
 from sviT_models.errors import ModelError
 from sviT_models.network import MetaSpikeFormer, ModelConfig
+from sviT_models.statefiles import State, read_state
 
 SHOWN = 4  # keys of each kind of mismatch that a message names
 HEADS = ("head.", "head_kd.")
-State = dict[str, Tensor]
 
 
 def load_checkpoint(
@@ -43,7 +39,7 @@ def load_checkpoint(
     be read, for objects other than data, for every missing, unexpected or misshapen key, and for NaN or infinity.
     """
     path = Path(path)
-    state, metadata = _read(path)
+    state, metadata = read_state(path)
     given = {
         "name": name,
         "num_classes": num_classes,
@@ -55,12 +51,14 @@ def load_checkpoint(
     stored = _stored_config(path, metadata)
     options = stored | {key: value for key, value in given.items() if value is not None}
     options.setdefault("name", _most_alike(state))
-    if "num_classes" not in options and "head.weight" in state:
-        options["num_classes"] = len(state["head.weight"])
+    if "num_classes" not in options and (classes := _size(_shapes(state), "head.weight")):
+        options["num_classes"] = classes
     try:
         model = _empty(options, stored)
-    except (ModelError, TypeError) as error:
+    except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    except (TypeError, KeyError) as error:  # only metadata can hold options of another type, or lack some
+        raise ModelError(f"{path}: metadata 'config' is {stored!r}; expected build options of a network") from error
     if complaint := _mismatch(state, model):
         raise ModelError(f"{path}: does not fit {options['name']}: {complaint}")
     _check_values(path, state)
@@ -94,72 +92,13 @@ def save_checkpoint(
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:
     """What `save_checkpoint` stored beside the weights; empty for files of another origin.  Raises ModelError."""
-    return _decoded(Path(path), _read(Path(path))[1])
+    return _decoded(Path(path), read_state(Path(path))[1])
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
     """The file's SHA-256 in hexadecimal, by which a manifest names its checkpoint."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read(path: Path) -> tuple[State, dict[str, str]]:
-    if path.is_dir():
-        raise ModelError(f"{path}: is a folder; expected a checkpoint file (.safetensors, .pth or .pt)")
-    if not path.is_file():
-        raise ModelError(f"{path}: no such checkpoint")
-    try:
-        with open(path, "rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    if start[8:9] == b"{":  # safetensors: eight bytes of length, then JSON
-        return _read_safetensors(path)
-    if start[:2] in (b"PK", b"\x80\x02"):  # torch: a zip archive, or the pickle of old versions
-        return _unwrap(path, _read_torch(path)), {}
-    what = "is empty" if not start else "is neither safetensors nor a file written by torch.save"
-    raise ModelError(f"{path}: {what}; expected a checkpoint (.safetensors, .pth or .pt)")
-
-
-def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: truncated or corrupt ({_first_line(error)}); fetch it again") from error
-
-
-def _read_torch(path: Path) -> object:
-    try:
-        # the official training script stores its arguments, which are data, beside the weights
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if found := re.search(r"GLOBAL (\S+)", str(error)):
-            raise ModelError(
-                f"{path}: holds {found[1]}, which could run code and is not loaded; store the state_dict alone"
-            ) from error
-        raise ModelError(f"{path}: truncated or corrupt ({_first_line(error)}); fetch it again") from error
-    except Exception as error:  # a damaged archive fails in whatever part of torch meets the damage
-        raise ModelError(f"{path}: truncated or corrupt ({_first_line(error)}); fetch it again") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-
-
-def _unwrap(path: Path, content: object) -> State:
-    """The state_dict inside `content`, without the prefix that data-parallel training leaves."""
-    for key in ("model", "state_dict"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not content:
-        raise ModelError(f"{path}: holds a {type(content).__name__}; expected a state_dict, alone or under 'model'")
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise ModelError(f"{path}: entry {key!r} is a {type(value).__name__}; expected a state_dict of tensors")
-    prefix = "module." if all(key.startswith("module.") for key in content) else ""
-    return {key.removeprefix(prefix): value for key, value in content.items()}
 
 
 def _decoded(path: Path, metadata: dict[str, str]) -> dict[str, object]:
@@ -189,6 +128,11 @@ def _empty(options: dict[str, object], stored: dict[str, object]) -> MetaSpikeFo
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
+
+
+def _size(shapes: Mapping[str, tuple[int, ...]], key: str) -> int:
+    """Output channels of a weight, 0 where it is absent."""
+    return (*shapes.get(key, ()), 0)[0]
 
 
 def _most_alike(state: State) -> str:
@@ -226,10 +170,10 @@ def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], 
     trunk = {key: shape for key, shape in have.items() if not key.startswith(HEADS)}
     if any(shape != want.get(key, shape) for key, shape in trunk.items()):
         alike = _of_same_trunk(trunk)
-        embedding = 2 * have.get("downsample1_1.encode_conv.weight", (0,))[0]
+        embedding = 2 * _size(have, "downsample1_1.encode_conv.weight")
         causes.append(f"embedding {embedding}: " + (f"this looks like {alike}" if alike else "no network of that size"))
     elif have.get("head.weight", want["head.weight"]) != want["head.weight"]:
-        causes.append(f"has {have['head.weight'][0]} classes, not {config.num_classes}")
+        causes.append(f"has {_size(have, 'head.weight')} classes, not {config.num_classes}")
     return causes
 
 

@@ -194,7 +194,16 @@ def test_files_that_are_no_checkpoints_are_named(tmp_path):
     torch.save([torch.zeros(3)], tmp_path / "list.pth")
     assert "holds a list; expected a state_dict" in message(tmp_path / "list.pth")
     torch.save({"model": {"epoch": 3}}, tmp_path / "number.pth")
-    assert "entry 'epoch' is a int" in message(tmp_path / "number.pth")
+    assert "entry 'epoch' is of type int" in message(tmp_path / "number.pth")
+
+
+def test_tensors_of_odd_shapes_and_layouts_are_named(tmp_path):
+    state = official_state()
+    state["head.weight"] = torch.tensor(1.0)
+    state["downsample1_1.encode_conv.weight"] = torch.tensor(1.0)
+    assert "head.weight () instead of (1000, 80)" in message(official_file(tmp_path / "w.pth", state))
+    state["head.weight"] = torch.eye(80).to_sparse()
+    assert "'head.weight' is of type torch.sparse_coo" in message(official_file(tmp_path / "v.pth", state))
 
 
 def test_spoilt_metadata_is_named(tmp_path):
@@ -205,6 +214,9 @@ def test_spoilt_metadata_is_named(tmp_path):
     assert "expected build options" in message(tmp_path / "b")
     save_file(state, tmp_path / "c", metadata={"config": json.dumps({"name": "sdtv2_tiny", "heads": 3})})
     assert "heads is 3" in message(tmp_path / "c")
+    for options in ({"name": "mine"}, {"name": "sdtv2_tiny", "attention_scale": "much"}, [1]):
+        save_file(state, tmp_path / "d", metadata={"config": json.dumps(options)})
+        assert "expected build options" in message(tmp_path / "d")
 
 
 def test_a_name_that_is_not_in_the_zoo_is_refused(tmp_path):

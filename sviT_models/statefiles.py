@@ -1,0 +1,75 @@
+"""A state_dict out of a file of any common layout, without running what the file may contain."""
+
+import argparse
+import pickle
+import re
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from sviT_models.errors import ModelError
+
+State = dict[str, Tensor]
+
+
+def read_state(path: Path) -> tuple[State, dict[str, str]]:
+    """The state_dict in a file, and the metadata of a safetensors file.  Raises ModelError, on one line."""
+    if path.is_dir():
+        raise ModelError(f"{path}: is a folder; expected a checkpoint file (.safetensors, .pth or .pt)")
+    if not path.is_file():
+        raise ModelError(f"{path}: no such checkpoint")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    if start[8:9] == b"{":  # safetensors: eight bytes of length, then JSON
+        return _read_safetensors(path)
+    if start[:2] in (b"PK", b"\x80\x02"):  # torch: a zip archive, or the pickle of old versions
+        return _unwrap(path, _read_torch(path)), {}
+    what = "is empty" if not start else "is neither safetensors nor a file written by torch.save"
+    raise ModelError(f"{path}: {what}; expected a checkpoint (.safetensors, .pth or .pt)")
+
+
+def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: truncated or corrupt ({_first_line(error)}); fetch it again") from error
+
+
+def _read_torch(path: Path) -> object:
+    try:
+        # the official training script stores its arguments, which are data, beside the weights
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if found := re.search(r"GLOBAL (\S+)", str(error)):
+            raise ModelError(
+                f"{path}: holds {found[1]}, which could run code and is not loaded; store the state_dict alone"
+            ) from error
+        raise ModelError(f"{path}: truncated or corrupt ({_first_line(error)}); fetch it again") from error
+    except Exception as error:  # a damaged archive fails in whatever part of torch meets the damage
+        raise ModelError(f"{path}: truncated or corrupt ({_first_line(error)}); fetch it again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _unwrap(path: Path, content: object) -> State:
+    """The state_dict inside `content`, without the prefix that data-parallel training leaves."""
+    for key in ("model", "state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not content:
+        raise ModelError(f"{path}: holds a {type(content).__name__}; expected a state_dict, alone or under 'model'")
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided:
+            what = value.layout if isinstance(value, Tensor) else type(value).__name__
+            raise ModelError(f"{path}: entry {key!r} is of type {what}; expected a state_dict of dense tensors")
+    prefix = "module." if all(key.startswith("module.") for key in content) else ""
+    return {key.removeprefix(prefix): value for key, value in content.items()}
