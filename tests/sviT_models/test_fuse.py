@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -95,3 +97,16 @@ def test_a_fused_network_is_not_stored_as_a_checkpoint(tmp_path):
 def test_fusing_twice_is_refused():
     with pytest.raises(sviT_models.ModelError, match="fused already"):
         sviT_models.fuse(sviT_models.fuse(network((4, 6, 8, 12), 1)))
+
+
+@pytest.mark.parametrize("name", sviT_models.names())
+def test_the_table_of_sizes_in_the_documentation_is_true(name):
+    lines = (Path(__file__).parents[2] / "docs" / "network.md").read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if line.startswith(f"| `{name}`")]
+    _, dims, parameters, unfused, fused = (cell.strip() for cell in line.strip("|").split("|"))
+    with torch.device("meta"):
+        model = sviT_models.build(name)
+        macs = [sviT_models.layer_table(graph, 224)["macs"].sum() / 1e9 for graph in (model, sviT_models.fuse(model))]
+    assert dims == ", ".join(map(str, model.config.embed_dims))
+    assert parameters == f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M"
+    assert [unfused, fused] == [f"{count:.2f} G" for count in macs]
