@@ -28,6 +28,13 @@ _HOME = {
     "fuse": "fusing",
     "ChaosFloor": "chaos",
     "chaos_floor": "chaos",
+    "QuantizedWeight": "quantize",
+    "quantize_weight": "quantize",
+    "WeightBank": "bank",
+    "Output": "output",
+    "Reference": "reference",
+    "reference_run": "reference",
+    "fisher_scores": "fisher",
 }
 
 __all__ = sorted(_HOME)
