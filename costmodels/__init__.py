@@ -9,11 +9,16 @@ docs/cost-models.md has every equation, docs/methodology.md what they were check
 
 from costmodels.breakdown import breakdown
 from costmodels.chip import Chip
+from costmodels.compare import activation_width, comparisons, non_spiking
 from costmodels.errors import CostError, ExtrapolationWarning
 from costmodels.estimate import Cost, estimate
 from costmodels.examples import example_names
 from costmodels.hardware import Constant, Hardware, hardware_names, hardware_table, lint, load_hardware
+from costmodels.knobs import configurations, configured, knobs, sweep
+from costmodels.reasons import reasons
+from costmodels.schema import json_schema
 from costmodels.separable import SeparableTables, separable_tables
+from costmodels.stability import Stability, kendall_tau, stability
 from costmodels.workload import Spikes, Workload
 
 __all__ = [
@@ -25,13 +30,25 @@ __all__ = [
     "Hardware",
     "SeparableTables",
     "Spikes",
+    "Stability",
     "Workload",
+    "activation_width",
     "breakdown",
+    "comparisons",
+    "configurations",
+    "configured",
     "estimate",
     "example_names",
     "hardware_names",
     "hardware_table",
+    "json_schema",
+    "kendall_tau",
+    "knobs",
     "lint",
     "load_hardware",
+    "non_spiking",
+    "reasons",
     "separable_tables",
+    "stability",
+    "sweep",
 ]

@@ -37,6 +37,7 @@ class Chip:
     tile_positions: float
     cores: float
     neurons_per_core: float
+    spike_group: float
     synchronisation: float
     logic_leakage: float
     frame_rate: float
@@ -99,6 +100,7 @@ def chip_of(value: Mapping[str, float], accumulator_grows: bool) -> Chip:
         tile_positions=get("tile_positions", 1.0),
         cores=get("cores", 1.0),
         neurons_per_core=get("neurons_per_core", math.inf),
+        spike_group=get("spike_group", 1.0),
         synchronisation=get("synchronisation"),
         logic_leakage=value["logic_leakage"],
         frame_rate=value["frame_rate"],

@@ -43,7 +43,8 @@ def compute(load: Load, counts: Counts, chip: Chip) -> FloatArray:
 def integer_compute(load: Load, counts: Counts, chip: Chip) -> FloatArray:
     """Eq. 15 for integers of the given widths, whatever the number format [J]."""
     add = addition(chip, load.sum_bits)
-    multiply = multiplication(chip, load.weight_bits, load.input_bits)
+    other = np.where(load.geometry.attention, load.geometry.operand_bits, load.weight_bits)
+    multiply = multiplication(chip, other, load.input_bits)
     return counts.additions * add + counts.multiplications * (multiply + add)
 
 

@@ -41,6 +41,7 @@ class Geometry:
     multiplies: BoolArray
     convolution: BoolArray
     has_weights: BoolArray
+    writes_input: BoolArray
     image: BoolArray
 
 
@@ -49,8 +50,10 @@ def _bits(count: FloatArray) -> FloatArray:
     return np.maximum(1.0, np.ceil(np.log2(np.maximum(count, 1.0))))
 
 
-def geometry(texts: Mapping[str, tuple[str, ...]], columns: Mapping[str, FloatArray]) -> Geometry:
-    """The geometry of a checked layer table."""
+def geometry(
+    texts: Mapping[str, tuple[str, ...]], columns: Mapping[str, FloatArray], shares_input: tuple[bool, ...]
+) -> Geometry:
+    """The geometry of a checked layer table; `shares_input` marks rows whose multi-bit input another row writes."""
     kind = np.array(texts["kind"])
     attention, depthwise = kind == "attention", kind == "depthwise"
     multibit = np.array(texts["input"]) == "multibit"
@@ -78,8 +81,9 @@ def geometry(texts: Mapping[str, tuple[str, ...]], columns: Mapping[str, FloatAr
         neuron_address_bits=_bits(columns["neurons"]),
         attention=attention,
         multibit=multibit,
-        multiplies=multibit & ~attention,
+        multiplies=multibit,
         convolution=(kind == "conv") | depthwise,
         has_weights=columns["weights"] > 0,
+        writes_input=multibit & ~np.array(shares_input, dtype=bool),
         image=multibit & ~spiking_before,
     )

@@ -278,6 +278,10 @@ class HardwareFile(Section):
     tile_positions: Count | None = Field(None, description="output positions that share one fetched weight; absent: 1")
     cores: Count | None = Field(None, description="cores with a memory of their own; absent: 1")
     neurons_per_core: Count | None = Field(None, description="absent: bounded by the state memory only")
+    spike_group: Count | None = Field(
+        None,
+        description="spikes that share one read and write of the sums they touch, in event-driven cores; absent: 1",
+    )
     synchronisation: Time | None = Field(None, description="time that a time step costs beside its work")
     logic_leakage: Power
     compute: Annotated[IntegerCompute | PerOperationCompute, Field(discriminator="style")]

@@ -36,11 +36,13 @@ class Workload:
     """A layer table (docs/design.md): text columns are tuples, numeric columns float arrays of shape (R,).
 
     R rows are weight layers and attention products.  Designs give bits to the L rows with weights, in table order.
+    `shares_input` marks rows whose multi-bit input another row writes (empty: none).
     """
 
     texts: Mapping[str, Text]
     columns: Mapping[str, FloatArray]
     time_steps: int
+    shares_input: tuple[bool, ...] = ()
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, source: str = "layer table") -> Workload:
@@ -127,7 +129,7 @@ class Workload:
     @cached_property
     def geometry(self) -> Geometry:
         """What follows from the shapes, (R,) each."""
-        return geometry(self.texts, self.columns)
+        return geometry(self.texts, self.columns, self.shares_input or (False,) * self.rows)
 
     @cached_property
     def activity(self) -> Spikes:

@@ -20,7 +20,7 @@ def counts(load: Load, chip: Chip) -> Counts:
         additions=additions,
         multiplications=multiplications,
         weight_words=terms.weight_words(load, load.synops, chip.weights.word),
-        sum_words=terms.sum_words(load, load.synops, chip.states.word),
+        sum_words=terms.sum_words(load, load.synops / chip.spike_group, chip.states.word),
         register_bits=0.0 * load.synops,
         state_words=terms.state_words(load, chip.states.word),
         spike_words_read=terms.spike_words_read(load, chip.spikes.word),
