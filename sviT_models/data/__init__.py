@@ -1,0 +1,55 @@
+"""Data sets: two embedded ones, `.npz` files and folders of class folders, all as `ImageSet`s."""
+
+import os
+from pathlib import Path
+
+from sviT_models.data import arrays, digits, folder, glyphs
+from sviT_models.data.imageset import SPLITS, ImageSet, loader_speed
+from sviT_models.errors import ModelError
+
+EMBEDDED = {"digits": digits.load, "glyphs": glyphs.load}
+
+__all__ = ["ImageSet", "dataset_names", "load_data", "loader_speed"]
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Names of the data sets that come with the package."""
+    return tuple(EMBEDDED)
+
+
+def load_data(
+    name_or_path: str | os.PathLike[str],
+    split: str,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    resolution: int | None = None,
+    max_corrupt: float = 0.01,
+    memory: int = folder.MEMORY,
+) -> ImageSet:
+    """Images of one split: `digits`, `glyphs`, an `.npz` file or a folder of class folders.
+
+    `split` is train, validation, search or verify; no image is in two of them, and no argument moves one.  `count`
+    images are taken (None: all; of glyphs a fixed number) by a stratified order that follows from `seed`.
+    `resolution` [pixels] is that of the data where it is None; for folders 224, an `.npz` cannot be resized.  Of a
+    folder, files that cannot be decoded are left out and listed, up to the share `max_corrupt`, and images that take
+    more than `memory` bytes stay on disk.  Raises ModelError for everything that cannot be loaded as asked.
+    """
+    if split not in SPLITS:
+        raise ModelError(f"no split {split!r}; there are: {', '.join(SPLITS)}")
+    for key, value, least in (("count", count, 1), ("seed", seed, 0), ("resolution", resolution, 8)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            raise ModelError(f"{key} is {value!r}; expected an integer of at least {least}")
+    if name_or_path in EMBEDDED:
+        return EMBEDDED[name_or_path](split, count, seed, resolution)
+    path = Path(name_or_path)
+    if path.is_dir():
+        return folder.load(path, split, count, seed, resolution, max_corrupt, memory)
+    if path.suffix == ".npz" and path.is_file():
+        return arrays.load(path, split, count, seed, resolution)
+    if path.exists():
+        raise ModelError(f"{path}: is no data set; expected an .npz file or a folder with one folder per class")
+    raise ModelError(
+        f"no data set {str(name_or_path)!r}; there are: {', '.join(EMBEDDED)}, or the path of an .npz file or a folder "
+        "with one folder per class"
+    )

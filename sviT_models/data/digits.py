@@ -1,0 +1,44 @@
+"""scikit-learn's bundled digits: 1797 handwritten digits of 8 x 8 pixels, shown at 32 x 32 in RGB.
+
+Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI repository 1998 (its test part).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from sviT_models.data.imageset import CENTRED, SPLIT_SEED, ImageSet, first, from_pixels, stratified_order
+
+RESOLUTION = 32
+DARKEST = 16  # value of a fully inked pixel
+SIZES = {"train": 997, "validation": 200, "search": 300, "verify": 300}
+
+
+def load(split: str, count: int | None, seed: int, resolution: int | None) -> ImageSet:
+    """`count` images of a split in stratified order by `seed`; see `load_data`."""
+    source = load_digits()
+    members = _members(source.target, split)
+    chosen = members[first(stratified_order(source.target[members], seed), count, f"digits, split {split}")]
+    side = resolution or RESOLUTION
+    pixels = np.stack([_enlarged(image, side) for image in source.images[chosen]])  # (N, side, side)
+    return from_pixels(
+        name="digits",
+        split=split,
+        pixels=np.repeat(pixels[:, None], 3, axis=1),
+        labels=source.target[chosen],
+        ids=[f"digits/{index:04d}" for index in chosen],  # position in scikit-learn's array
+        classes=[str(digit) for digit in source.target_names],
+        normalisation=CENTRED,
+    )
+
+
+def _members(labels: NDArray[np.int64], split: str) -> NDArray[np.int64]:
+    """Indices of a split: consecutive parts of one fixed stratified order, hence disjoint and balanced."""
+    ends = np.cumsum(list(SIZES.values()))
+    return np.split(stratified_order(labels, SPLIT_SEED), ends[:-1])[list(SIZES).index(split)]
+
+
+def _enlarged(image: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
+    grey = np.rint(image * (255 / DARKEST)).astype(np.uint8)
+    return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BICUBIC))

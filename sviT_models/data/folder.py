@@ -1,0 +1,191 @@
+"""ImageNet-style folders: one folder per class, decoded by Pillow and prepared by the official evaluation transform."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from sviT_models.data.imageset import (
+    IMAGENET,
+    ImageSet,
+    evaluation_members,
+    first,
+    stratified_order,
+)
+from sviT_models.errors import ModelError
+
+RESOLUTION = 224
+RESIZED = 256  # the shorter side before the crop, for a crop of 224
+ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+TRAINING, EVALUATION = "train", ("val", "validation", "test")  # folders that keep the two apart
+MEMORY = 2 * 2**30
+THREADS = 4  # that decode; Pillow works outside of Python's lock
+SHOWN = 3  # corrupt files that a message names
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def load(
+    path: Path, split: str, count: int | None, seed: int, resolution: int | None, max_corrupt: float, memory: int
+) -> ImageSet:
+    """A split of the images under `path`.
+
+    `path` holds one folder per class, in sorted order; such images are shared out among validation, search and verify.
+    With a folder `train` beside one called `val`, `validation` or `test`, the split train is the former, and the latter
+    is shared out.  Raises ModelError for anything else, and for more than `max_corrupt` (share) of corrupt files.
+    """
+    if not 0 <= max_corrupt <= 1:
+        raise ModelError(f"max_corrupt is {max_corrupt!r}; expected a share from 0 to 1")
+    root = _root(path, split)
+    classes, files, labels = _listing(root)
+    if split == "train" and root != path:
+        members = np.arange(len(files))
+    else:
+        members = evaluation_members(labels, split, str(path), f"a folder {TRAINING!r} beside one called 'val'")
+    chosen = members[first(stratified_order(labels[members], seed), count, f"{path}, split {split}")]
+    side = resolution or RESOLUTION
+    keep = len(chosen) * 3 * side * side * 4 <= memory
+    checked = list(_in_order(lambda index: _checked(files[index], side, keep), chosen, ahead=4 * THREADS))
+    corrupt = tuple(str(files[index]) for index, found in zip(chosen, checked, strict=True) if found is None)
+    if len(corrupt) > max_corrupt * len(chosen):
+        shown = ", ".join(corrupt[:SHOWN]) + (", ..." if len(corrupt) > SHOWN else "")
+        raise ModelError(
+            f"{path}: {len(corrupt)} of {len(chosen)} images cannot be decoded ({shown}); replace them or raise "
+            f"max_corrupt, which is {max_corrupt:g}"
+        )
+    good = [(index, found) for index, found in zip(chosen, checked, strict=True) if found is not None]
+    if not good:
+        raise ModelError(f"{path}, split {split}: no image is left, all {len(chosen)} are corrupt")
+    kept = np.array([index for index, _ in good])
+    ids = [files[index].relative_to(path).as_posix() for index in kept]
+    digest = hashlib.sha256(repr((side, IMAGENET, classes, ids, labels[kept].tolist())).encode())
+    for _, found in good:
+        digest.update(found.digest)
+    on_disk = FileImages(tuple(files[index] for index in kept), side)
+    images = IMAGENET(np.stack([found.pixels for _, found in good])) if keep else on_disk
+    targets = torch.from_numpy(labels[kept])
+    return ImageSet(str(path), split, images, targets, tuple(ids), classes, digest.hexdigest(), corrupt)
+
+
+def evaluation_transform(image: Image.Image, resolution: int = RESOLUTION) -> NDArray[np.uint8]:
+    """Pixels (3, R, R) of the official evaluation transform, before they are scaled to [0, 1] and normalised.
+
+    The shorter side becomes 256 / 224 of R and the longer one keeps the proportions, both rounded down, by bicubic
+    interpolation with antialiasing; then the centre is cropped.  This is torchvision's Resize and CenterCrop on RGB.
+    """
+    image = image.convert("RGB")
+    short = RESIZED * resolution // RESOLUTION
+    width, height = image.size
+    if width <= height:
+        size = (short, int(short * height / width))
+    else:
+        size = (int(short * width / height), short)
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    left, top = (round((extent - resolution) / 2) for extent in size)  # halves to even, like torchvision
+    return np.asarray(image.crop((left, top, left + resolution, top + resolution))).transpose(2, 0, 1)
+
+
+@dataclass(frozen=True)
+class FileImages:
+    """Images that stay on disk: float32 (N, 3, R, R) batches, decoded by threads while the last one is in use."""
+
+    files: tuple[Path, ...]
+    resolution: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, 3, R, R)."""
+        return len(self.files), 3, self.resolution, self.resolution
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, chosen: slice) -> Tensor:
+        return next(self._batches(self.files[chosen], max(1, len(self.files))))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Single images (3, R, R)."""
+        return (image for batch in self.split(4 * THREADS) for image in batch)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """Batches of at most `size` images in order."""
+        return self._batches(self.files, size)
+
+    def _batches(self, files: Sequence[Path], size: int) -> Iterator[Tensor]:
+        decoded = _in_order(self._decode, files, ahead=2 * size)
+        while pixels := list(islice(decoded, size)):
+            yield IMAGENET(np.stack(pixels))
+
+    def _decode(self, file: Path) -> NDArray[np.uint8]:
+        with Image.open(file) as image:
+            return evaluation_transform(image, self.resolution)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    digest: bytes
+    pixels: NDArray[np.uint8] | None
+
+
+def _checked(file: Path, resolution: int, keep: bool) -> _Checked | None:
+    """The file's SHA-256 and, to `keep`, its pixels; None where it cannot be decoded."""
+    try:
+        with open(file, "rb") as source, Image.open(source) as image:
+            pixels = evaluation_transform(image, resolution)
+            source.seek(0)
+            return _Checked(hashlib.file_digest(source, "sha256").digest(), pixels if keep else None)
+    except Exception:  # a damaged file fails in whatever decoder meets the damage, with whatever that decoder raises
+        return None
+
+
+def _in_order(work: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+    """`work` of every item in order, done by threads for up to `ahead` items that have not been asked for yet."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting = iter(items)
+        running = deque(pool.submit(work, item) for item in islice(waiting, ahead))
+        try:
+            while running:
+                result = running.popleft().result()
+                running.extend(pool.submit(work, item) for item in islice(waiting, 1))
+                yield result
+        finally:  # the consumer may stop early
+            pool.shutdown(cancel_futures=True)
+
+
+def _root(path: Path, split: str) -> Path:
+    """The folder that holds the class folders of `split`."""
+    evaluation = [path / name for name in EVALUATION if (path / name).is_dir()]
+    if not (path / TRAINING).is_dir() or not evaluation:
+        return path
+    return path / TRAINING if split == TRAINING else evaluation[0]
+
+
+def _listing(root: Path) -> tuple[tuple[str, ...], list[Path], NDArray[np.int64]]:
+    """Names of the classes, and files with their labels, all in sorted order."""
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not folders:
+        raise ModelError(f"{root}: has no class folders; expected one folder per class with its images inside")
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, folder in enumerate(folders):
+        inside = sorted(entry for entry in folder.rglob("*") if entry.is_file() and not entry.name.startswith("."))
+        images = [entry for entry in inside if entry.suffix.lower() in ENDINGS]
+        if inside and not images:
+            raise ModelError(f"{folder}: has no images but {inside[0].name}; expected {', '.join(ENDINGS)}")
+        files += images
+        labels += [label] * len(images)  # an empty folder still counts as a class, so that the others keep their label
+    if not files:
+        raise ModelError(f"{root}: its class folders are empty; expected images in them ({', '.join(ENDINGS)})")
+    return tuple(folder.name for folder in folders), files, np.array(labels, np.int64)
