@@ -73,7 +73,16 @@ class Recipe:
 # what the shipped networks were trained with; chosen on the validation split
 RECIPES = {
     "digits": Recipe("digits"),
-    "glyphs": Recipe("glyphs", start="sdtv2_tiny_digits", epochs=40, images=16_128, fresh=True, shift=0, warmup=0.1),
+    "glyphs": Recipe(
+        "glyphs",
+        start="sdtv2_tiny_digits",
+        epochs=36,
+        images=16_128,
+        fresh=True,
+        learning_rate=3e-3,
+        warmup=0.1,
+        shift=0,
+    ),
 }
 
 

@@ -1,0 +1,186 @@
+"""Training: a few steps teach something, a seed fixes the weights, and the shipped networks are what they claim."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sviT_models import load_checkpoint, load_data, read_metadata, shipped_names, training
+from sviT_models.errors import ModelError
+from sviT_models.shipped import FOLDER, checkpoint_path
+from sviT_models.training import Recipe, command, initial, recipe_for, shifted, store_training, top1, train
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory) -> str:
+    """A task that is learnt in seconds: which quarter of a 32 px image is bright, as an .npz with splits."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(112) % 4
+    images = rng.integers(0, 90, (112, 32, 32), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        row, column = 16 * (label // 2), 16 * (label % 2)
+        image[row : row + 16, column : column + 16] += 160
+    split = np.array(["train"] * 64 + ["validation"] * 16 + ["search"] * 16 + ["verify"] * 16)
+    path = tmp_path_factory.mktemp("data") / "bars.npz"
+    np.savez(path, images=images, labels=labels, split=split)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def recipe(bars) -> Recipe:
+    return Recipe(bars, start="sdtv2_tiny_digits", epochs=5, batch_size=16, shift=1, learning_rate=4e-3, warmup=0.2)
+
+
+@pytest.fixture(scope="module")
+def trained(recipe) -> training.Training:
+    return train(recipe)
+
+
+def state(model: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([tensor.detach().flatten().double() for tensor in model.state_dict().values()])
+
+
+def test_the_loss_falls(trained):
+    losses = [epoch.loss for epoch in trained.log]
+    assert losses[-1] < 0.6 * losses[0]
+    assert losses[-1] < 0.6 * np.log(4)  # the loss of guessing among four classes
+    assert trained.test_images == 32
+    assert not trained.model.training
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(recipe, trained):
+    short = replace(recipe, epochs=1)
+    first, again, other = train(short), train(short), train(replace(short, seed=1))
+    assert torch.equal(state(first.model), state(again.model))
+    assert [replace(epoch, seconds=0) for epoch in first.log] == [replace(epoch, seconds=0) for epoch in again.log]
+    assert not torch.equal(state(first.model), state(other.model))
+
+
+def test_the_callers_random_numbers_are_left_alone(recipe):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    initial(recipe, 4)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_progress_is_told_of_every_epoch(recipe):
+    seen = []
+    log = train(replace(recipe, epochs=2), seen.append).log
+    assert tuple(seen) == log
+    assert [epoch.epoch for epoch in seen] == [1, 2]
+
+
+def test_what_is_stored_is_what_was_trained(trained, tmp_path, bars):
+    store_training(trained, tmp_path / "bars.safetensors")
+    loaded = load_checkpoint(tmp_path / "bars.safetensors")
+    assert torch.equal(state(loaded), state(trained.model))
+    assert (loaded.config.heads, loaded.config.attention_scale, loaded.config.time_steps) == (4, 0.5, 2)
+    tests = [load_data(bars, split) for split in ("search", "verify")]
+    assert trained.test == pytest.approx((top1(loaded, tests[0]) + top1(loaded, tests[1])) / 2)  # 16 images each
+    stored = json.loads((tmp_path / "bars.json").read_text())
+    metadata = read_metadata(tmp_path / "bars.safetensors")
+    assert stored == {key: metadata[key] for key in stored}
+    assert stored["accuracy"] == {"validation": trained.log[-1].validation, "test": trained.test, "test_images": 32}
+    assert stored["data_sha256"] == load_data(bars, "train").sha256
+    assert stored["recipe"]["seed"] == 0
+    lines = (tmp_path / "bars.log").read_text().splitlines()
+    assert lines == [
+        f"$ {command(trained.recipe)}",
+        *map(str, trained.log),
+        f"test accuracy {trained.test:.2%} on 32 images",
+    ]
+
+
+def test_a_start_gives_the_trunk_and_a_fresh_head(trained, tmp_path, recipe):
+    store_training(trained, tmp_path / "bars.safetensors")
+    model = initial(replace(recipe, start=str(tmp_path / "bars.safetensors")), 7).state_dict()
+    for key, tensor in trained.model.state_dict().items():
+        if not key.startswith("head"):
+            assert torch.equal(model[key], tensor), key
+    assert model["head.weight"].shape == (7, 80)
+
+
+def test_query_key_and_value_start_with_the_recipes_bias(recipe):
+    model = initial(replace(recipe, start=None), 4)
+    for name, parameter in model.named_parameters():
+        if name.endswith(tuple(f"attn.{matrix}_conv.1.bias" for matrix in "qkv")):
+            assert (parameter == 1).all(), name
+        elif name.endswith("proj_conv.1.bias"):
+            assert (parameter == 0).all(), name
+
+
+def test_a_shift_moves_every_image_by_its_offset_and_repeats_the_border():
+    images = torch.arange(2 * 3 * 4 * 5.0).view(2, 3, 4, 5)
+    moved = shifted(images, torch.tensor([[0, 0], [1, -2]]))
+    assert torch.equal(moved[0], images[0])
+    for row in range(4):
+        for column in range(5):
+            assert torch.equal(moved[1, :, row, column], images[1, :, max(row - 1, 0), min(column + 2, 4)])
+
+
+def test_the_command_names_what_differs_from_the_recipe_of_the_data():
+    assert command(recipe_for("digits")) == "svit-dse train --data digits --seed 0"
+    changed = recipe_for("digits", seed=3, batch_size=32, learning_rate=None)
+    assert command(changed) == "svit-dse train --data digits --seed 3 --batch-size 32"
+    assert changed == replace(recipe_for("digits"), seed=3, batch_size=32)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"epochs": 0}, "epochs is 0; expected an integer of at least 1"),
+        ({"batch_size": 1}, "batch_size is 1; expected an integer of at least 2"),
+        ({"seed": True}, "seed is True; expected an integer"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan; expected a positive number"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0; expected a share"),
+    ],
+)
+def test_recipes_that_cannot_be_trained_are_refused(change, complaint):
+    with pytest.raises(ModelError, match=complaint):
+        recipe_for("digits", **change)
+
+
+def test_training_says_what_is_wrong(recipe):
+    with pytest.raises(ModelError, match="no model 'vit'"):
+        train(replace(recipe, model="vit"))
+    with pytest.raises(ModelError, match=r"no checkpoint 'mnist'; there are: .*, or the path of a file"):
+        train(replace(recipe, start="mnist"))
+    with pytest.raises(ModelError, match="diverged in epoch 1; try a smaller learning_rate"):
+        train(replace(recipe, learning_rate=1e30, clip=1e30, epochs=1))
+
+
+# --- the networks that ship ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_network_comes_with_what_made_it(name):
+    path = checkpoint_path(name)
+    assert path.stat().st_size < 5e6
+    story = json.loads(path.with_suffix(".json").read_text())
+    metadata = read_metadata(path)
+    assert story == {key: metadata[key] for key in story}
+    assert story["command"] == command(Recipe(**story["recipe"]))
+    assert load_data(story["recipe"]["data"], "train", count=story["recipe"]["images"]).sha256 == story["data_sha256"]
+    log = path.with_suffix(".log").read_text().splitlines()
+    assert log[0] == f"$ {story['command']}"
+    assert len(log) == story["recipe"]["epochs"] + 2
+    assert f"validation {story['accuracy']['validation']:.2%}" in log[-2]
+    assert f"test accuracy {story['accuracy']['test']:.2%}" in log[-1]
+
+
+def test_the_digits_network_reads_98_5_percent_of_600_unseen_digits():
+    model = load_checkpoint(checkpoint_path("sdtv2_tiny_digits"))
+    parts = [load_data("digits", split) for split in ("search", "verify")]
+    right = sum(top1(model, part) * len(part) for part in parts)
+    assert right / 600 >= 0.985
+    story = json.loads((FOLDER / "sdtv2_tiny_digits.json").read_text())
+    assert right / 600 == pytest.approx(story["accuracy"]["test"], abs=2.5 / 600)  # sums differ between machines
+
+
+def test_names_of_shipped_networks_are_their_files(tmp_path):
+    assert {"sdtv2_tiny_digits"} <= set(shipped_names())
+    assert checkpoint_path(tmp_path) == Path(tmp_path)
