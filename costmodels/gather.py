@@ -1,25 +1,26 @@
 """Sums over rows for many designs: tabulate each row once per width, then look up and add.
 
-Rows are added one after the other in network order, for one design as for a million, so that results are equal to the
-last bit however designs are batched.
+Two neighbouring rows are added first and then pair after pair in network order, for one design as for a million, so
+that results are equal to the last bit however designs are batched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodels import dataflows
-from costmodels.requests import WIDTHS, Request
+from costmodels.requests import WIDTHS, Request, WidthArray
 from costmodels.rowcosts import TIMES, RowCosts, load_of, row_costs
 from costmodels.workload import Spikes
 
 FloatArray = NDArray[np.float64]
 
-_CHUNK = 2048  # designs at a time: their partial sums stay in the second-level cache
-_FEW = 64  # designs that are gathered in one go
+_CHUNK = 4096  # designs at a time: their partial sums stay in the second-level cache
+_FEW = 64  # designs for which a table of pairs does not pay
 _OWN_ACTIVITY = 128  # designs at a time when each has an activity of its own
 _FEW_BITS = 200_000  # widths that are cheaper to look through than to tabulate all of WIDTHS
 
@@ -45,71 +46,91 @@ def rows_of(asked: Request, bits: FloatArray, states: FloatArray | None, activit
 
 
 def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
-    work, count = asked.workload, asked.designs
+    """Look up every row's costs by the codes of its widths, and add."""
     weights, states = asked.weight_bits, asked.state_bits
-    few = weights.size <= _FEW_BITS
-    widths = np.unique(weights) if few else np.array(WIDTHS, dtype=np.uint8)
+    widths = np.unique(weights) if weights.size <= _FEW_BITS else np.array(WIDTHS, dtype=np.uint8)
     state_widths = np.unique(states) if states is not None else np.zeros(1, dtype=np.uint8)
-    pairs = len(widths) * len(state_widths)
-    bits = np.zeros((pairs, work.rows))
-    bits[:, work.weight_rows] = np.repeat(widths, len(state_widths))[:, None]
-    tabulated = np.tile(state_widths, len(widths))[:, None].astype(np.float64) if states is not None else None
-    costs = rows_of(asked, bits, tabulated, asked.activity)
-    table = np.ascontiguousarray(np.moveaxis(costs.stacked(names), 0, 1))  # (R, pairs, Q)
-
-    place = np.zeros(256, dtype=np.intp)
+    table, buffer_bits = _tabulate(asked, names, widths, state_widths)
+    sums = Sums(np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), buffer_bits)
+    if asked.designs > _FEW and states is None and not dataflows.load(asked.hardware.dataflow).PIPELINED:
+        _by_pairs(asked, table, widths, sums)
+        return sums
+    place, state_place = (np.zeros(256, dtype=np.intp) for _ in range(2))
     place[widths] = np.arange(len(widths)) * len(state_widths)
-    state_place = np.zeros(256, dtype=np.intp)
     state_place[state_widths] = np.arange(len(state_widths))
-    totals = np.zeros((count, len(names)))
-    slowest = np.zeros((count, 2))
-    chunk = count if count <= _FEW else _CHUNK
-    for start in range(0, count, chunk):
-        part = slice(start, min(start + chunk, count))
-        size = part.stop - part.start
-        index = np.zeros((work.rows, size), dtype=np.intp)
-        index[work.weight_rows] = place[(weights if len(weights) == 1 else weights[part]).T]
+    for part in _parts(asked.designs, _CHUNK):
+        index = np.zeros((len(table), part.stop - part.start), dtype=np.intp)
+        index[asked.workload.weight_rows] = place[_some(weights, part).T]
         if states is not None:
-            index += state_place[(states if len(states) == 1 else states[part]).T]
-        (_at_once if count <= _FEW else _row_by_row)(table, index, totals[part], slowest[part], asked)
-    return Sums(totals, slowest, float(costs.buffer_bits.max()))
+            index[: asked.workload.rows] += state_place[_some(states, part).T]
+        picked = table[np.arange(len(table))[:, None], index]  # (R, n, Q)
+        _add(picked, sums.totals[part], sums.slowest[part])
+    return sums
 
 
-def _at_once(
-    table: FloatArray, index: NDArray[np.intp], totals: FloatArray, slowest: FloatArray, asked: Request
-) -> None:
-    picked = table[np.arange(len(table))[:, None], index]  # (R, n, Q)
-    np.add.reduce(picked, axis=0, out=totals)
-    np.maximum.reduce(picked[..., TIMES], axis=0, out=slowest)
+def _tabulate(
+    asked: Request, names: tuple[str, ...], widths: WidthArray, state_widths: WidthArray
+) -> tuple[FloatArray, float]:
+    """Costs (R, pairs, Q) of each row at each pair of weight and state width, padded to an even R, and the buffer."""
+    work = asked.workload
+    bits = np.zeros((len(widths) * len(state_widths), work.rows))
+    bits[:, work.weight_rows] = np.repeat(widths, len(state_widths))[:, None]
+    states = None
+    if asked.state_bits is not None:
+        states = np.tile(state_widths, len(widths))[:, None].astype(np.float64)
+    costs = rows_of(asked, bits, states, asked.activity)
+    table = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
+    table[: work.rows] = np.moveaxis(costs.stacked(names), 0, 1)
+    return table, float(costs.buffer_bits.max())
 
 
-def _row_by_row(
-    table: FloatArray, index: NDArray[np.intp], totals: FloatArray, slowest: FloatArray, asked: Request
-) -> None:
-    pipelined = dataflows.load(asked.hardware.dataflow).PIPELINED
-    picked = np.empty_like(totals)
-    for row, at in zip(table, index, strict=True):
-        np.take(row, at, axis=0, out=picked, mode="clip")
-        totals += picked
-        if pipelined:
-            np.maximum(slowest, picked[:, TIMES], out=slowest)
+def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums) -> None:
+    """Many designs: look up the sum of two neighbouring rows at once, which halves the work."""
+    codes, (rows, _, quantities) = WIDTHS[-1] + 1, table.shape
+    wide = np.zeros((rows, codes, quantities))
+    wide[:, 0] = table[:, 0]  # the code of rows without weights, whose costs are the same at every width
+    wide[:, widths] = table
+    pairs = (wide[0::2, :, None] + wide[1::2, None, :]).reshape(rows // 2, codes * codes, quantities)
+    for part in _parts(asked.designs, _CHUNK):
+        code = np.zeros((rows, part.stop - part.start), dtype=np.uint16)
+        code[asked.workload.weight_rows] = _some(asked.weight_bits, part).T
+        index = code[0::2] * np.uint16(codes) + code[1::2]
+        totals = sums.totals[part]
+        picked = np.empty_like(totals)
+        for costs, at in zip(pairs, index, strict=True):
+            np.take(costs, at, axis=0, out=picked, mode="clip")
+            totals += picked
 
 
 def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
-    work, count = asked.workload, asked.designs
-    totals, slowest, buffer = np.empty((count, len(names))), np.empty((count, 2)), 0.0
-    for start in range(0, count, _OWN_ACTIVITY):
-        part = slice(start, min(start + _OWN_ACTIVITY, count))
+    """Designs with an activity of their own have nothing in common to tabulate."""
+    work, given, states = asked.workload, asked.activity, asked.state_bits
+    totals, slowest, buffer_bits = np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), 0.0
+    for part in _parts(asked.designs, _OWN_ACTIVITY):
         bits = np.zeros((part.stop - part.start, work.rows))
-        bits[:, work.weight_rows] = asked.weight_bits if len(asked.weight_bits) == 1 else asked.weight_bits[part]
-        states = asked.state_bits
-        if states is not None:
-            states = states if len(states) == 1 else states[part]
-        given = asked.activity
+        bits[:, work.weight_rows] = _some(asked.weight_bits, part)
         activity = Spikes(given.spikes[part], given.lif_spikes[part], given.synops[part])
-        costs = rows_of(asked, bits, None if states is None else states.astype(np.float64), activity)
-        picked = np.ascontiguousarray(np.moveaxis(costs.stacked(names), 1, 0))  # (R, n, Q)
-        np.add.reduce(picked, axis=0, out=totals[part])
-        np.maximum.reduce(picked[..., TIMES], axis=0, out=slowest[part])
-        buffer = float(costs.buffer_bits.max())
-    return Sums(totals, slowest, buffer)
+        own_states = None if states is None else _some(states, part).astype(np.float64)
+        costs = rows_of(asked, bits, own_states, activity)
+        picked = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
+        picked[: work.rows] = np.moveaxis(costs.stacked(names), 1, 0)
+        _add(picked, totals[part], slowest[part])
+        buffer_bits = float(costs.buffer_bits.max())
+    return Sums(totals, slowest, buffer_bits)
+
+
+def _add(picked: FloatArray, totals: FloatArray, slowest: FloatArray) -> None:
+    """Sums (n, Q) and longest times (n, 2) of picked (R, n, Q): neighbours first, then pair after pair."""
+    for pair in picked[0::2] + picked[1::2]:  # not np.add.reduce, whose order depends on the shape
+        totals += pair
+    np.maximum.reduce(picked[..., TIMES], axis=0, out=slowest)
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def _some(values: WidthArray, part: slice) -> WidthArray:
+    """The designs of a part; all of them share the one row where there is only one."""
+    return values if len(values) == 1 else values[part]

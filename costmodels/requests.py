@@ -19,6 +19,7 @@ WIDTHS = (*range(1, 17), 32)
 """Weight widths that have a cost: integers of 1 to 16 bit, and 32 for float."""
 _KNOWN = np.zeros(256, dtype=bool)
 _KNOWN[list(WIDTHS)] = True
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +120,16 @@ def _widths(given: ArrayLike, count: int, name: str, meaning: str) -> WidthArray
 
 
 def _check_known(weights: WidthArray, workload: Workload) -> None:
-    known = _KNOWN[weights]
-    if known.all():
-        return
-    place = np.argwhere(~known)[0]
-    layer, wrong = workload.weight_layers[place[-1]], weights[tuple(place)]
-    raise CostError(f"weight_bits of {layer} is {wrong}; expected 1 to 16 (integer) or 32 (float)")
+    flat = weights.reshape(-1)
+    for start in range(0, flat.size, _BLOCK):  # a block stays in the cache
+        block = flat[start : start + _BLOCK]
+        if block.max() <= 16 and block.min() >= 1:
+            continue
+        known = _KNOWN[block]
+        if not known.all():
+            place = start + int(np.argmin(known))
+            layer = workload.weight_layers[place % weights.shape[-1]]
+            raise CostError(f"weight_bits of {layer} is {flat[place]}; expected 1 to 16 (integer) or 32 (float)")
 
 
 def _flat(values: WidthArray, shape: tuple[int, ...]) -> WidthArray:
