@@ -105,13 +105,16 @@ class Sides:
     allowed: tuple[int, ...] | None = None
 
 
+FREE = Sides()
+
+
 def best(
     space: Space,
     objective: FloatArray,
     tables: Mapping[str, FloatArray],
     budgets: Mapping[str, float],
     offsets: Mapping[str, float] | None = None,
-    sides: Sides = Sides(),
+    sides: Sides = FREE,
     gap: float = 1e-6,
 ) -> IntArray:
     """The design with the least objective within all budgets and side constraints, (D,).
@@ -128,7 +131,7 @@ def best(
     return found
 
 
-def least(space: Space, table: FloatArray, sides: Sides = Sides()) -> float:
+def least(space: Space, table: FloatArray, sides: Sides = FREE) -> float:
     """The smallest value that an additive table (D, B) can take under the side constraints."""
     levels = _Programme(space, sides).solve(table, {}, 1e-6)
     if levels is None:

@@ -31,6 +31,8 @@ class Problem:
     `costs` maps levels (N, D) to the exact second and third objective (N, 2), both minimised.
     `scores` (D, B) is the predicted harm of one dimension at one level alone (diagonal Fisher), 0 at the widest
     level and NaN where unknown.
+    `distances` (D, B), where measured, are one-at-a-time distances to the float network (KL or squared logit distance,
+    less the chaos floor; any unit), NaN where not measured: a second opinion on the same harm.
     `budgets` maps a column of results.csv to the largest value a user accepts; `drop` is in percentage points.
     `objectives` names the three objectives in the order of a trial's values; all are minimised.
     """
@@ -43,6 +45,7 @@ class Problem:
     objectives: tuple[str, str, str] = ("drop", "memory_bytes", "power_w")
     budgets: Mapping[str, float] = field(default_factory=dict)
     baselines: tuple[Baseline, ...] = ()
+    distances: FloatArray | None = None
 
     def additive(self, quantity: str, levels: IntArray) -> FloatArray:
         """Memory or energy from the separable tables, levels (..., D) -> (...)."""

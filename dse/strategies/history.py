@@ -22,15 +22,16 @@ SMALLEST_CHANGE = 1.0
 class History:
     """Finished measurements, one row each, and the designs that need not be proposed again.
 
-    levels: (N, D); drop and stderr: (N,) percentage points; nll: (N,) nat over the float network's, NaN where it was
-    not recorded; images: (N,); costs: (N, 2), the second and third objective; complete: (N,), False for an evaluation
-    that was cut short; taken: (M, D), also with designs that are being evaluated or failed.
+    levels: (N, D); drop and stderr: (N,) percentage points; nll and nll_stderr: (N,) nat over the float network's, NaN
+    where it was not recorded; images: (N,); costs: (N, 2), the second and third objective; complete: (N,), False for an
+    evaluation that was cut short; taken: (M, D), also with designs that are being evaluated or failed.
     """
 
     levels: IntArray
     drop: FloatArray
     stderr: FloatArray
     nll: FloatArray
+    nll_stderr: FloatArray
     images: FloatArray
     costs: FloatArray
     complete: NDArray[np.bool_]
@@ -56,6 +57,7 @@ class History:
             self.drop[part],
             self.stderr[part],
             self.nll[part],
+            self.nll_stderr[part],
             self.images[part],
             self.costs[part],
             self.complete[part],
@@ -92,6 +94,7 @@ def read(study: optuna.Study, problem: Problem, without: int | None = None) -> H
         drop=_attribute(done, "drop", np.nan),
         stderr=stderr_floor(_attribute(done, "drop_stderr", 0.0), images),
         nll=_attribute(done, "nll_delta", np.nan),
+        nll_stderr=_nll_stderr(done, images),
         images=images,
         costs=costs,
         complete=complete,
@@ -103,6 +106,16 @@ def _levels(trials: list[FrozenTrial], problem: Problem) -> IntArray:
     names = problem.space.names
     rows = [[t.params.get(name, 0) for name in names] for t in trials]
     return np.array(rows, dtype=np.int64).reshape(-1, len(names))
+
+
+def _nll_stderr(trials: list[FrozenTrial], images: FloatArray) -> FloatArray:
+    """Standard error of the difference in cross-entropy, (N,) nat: as recorded, else estimated.
+
+    Log-probabilities of two networks that differ by noise scatter with variance 2 KL (second order in the logits).
+    """
+    kl = np.maximum(_attribute(trials, "kl", 0.1), 1e-4)
+    recorded = _attribute(trials, "nll_stderr", np.nan)
+    return np.asarray(np.where(np.isfinite(recorded), recorded, np.sqrt(2 * kl / np.maximum(images, 1.0))))
 
 
 def _attribute(trials: list[FrozenTrial], name: str, missing: float) -> FloatArray:
