@@ -68,14 +68,19 @@ def _texts(table: pd.DataFrame, source: str) -> dict[str, Column]:
             _fail(source, row, "name", text, "expected a unique name")
         if text in name[:row]:
             _fail(source, row, "name", str(text), "the name stands twice; expected a unique name")
-    full.setdefault("input", np.full(len(name), "spike"))
+    defaults = {
+        "input": ["spike"] * len(name),
+        "group": list(name),
+        "block": [".".join(text.split(".")[:2]) for text in name],
+        "stage": [text.split(".")[0] for text in name],
+    }
+    for column, values in defaults.items():
+        given = full.get(column, [""] * len(name))
+        full[column] = np.array([text or default for text, default in zip(given, values, strict=True)])
     for column, known in (("kind", KINDS), ("input", INPUTS)):
         for row, text in enumerate(full[column]):
             if text not in known:
                 _fail(source, row, column, str(text), f"expected one of {', '.join(known)}")
-    full.setdefault("group", name)
-    full.setdefault("block", np.array([".".join(t.split(".")[:2]) for t in name]))
-    full.setdefault("stage", np.array([t.split(".")[0] for t in name]))
     return full
 
 

@@ -1,0 +1,216 @@
+"""The cost model written a second time, the slow way: one design, one layer after the other, plain Python numbers.
+
+Shares no code with costmodels; reads the same columns and constants.  Tests compare both, and benchmarks time both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def ceil_log2(x: float) -> int:
+    return max(1, math.ceil(math.log2(max(x, 1))))
+
+
+def packed(elements: float, bits: float, word: float) -> float:
+    if bits == 0:
+        return 0
+    per_word = max(1, word // bits)
+    return math.ceil(elements / per_word) * math.ceil(bits / word)
+
+
+def layers_of(work: Any) -> list[dict[str, Any]]:
+    """The layer table as one dictionary per row."""
+    columns = {**work.texts, **{name: values.tolist() for name, values in work.columns.items()}}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def naive(
+    layers: Sequence[Mapping[str, Any]],
+    constant: Mapping[str, float],
+    dataflow: str,
+    widths: Sequence[int],
+    weight_bits: Sequence[int],
+    steps: int,
+    grows: bool = True,
+    state_bits: int | None = None,
+) -> dict[str, float]:
+    """Energy [J], latency [s], power [W] at the file's frame rate and memory [B] of one design with spiking layers."""
+    get = constant.get
+    literature, event = dataflow == "literature", dataflow == "event_driven"
+    keeps_states = dataflow in ("event_driven", "time_step_major")
+    fixed = "compute.accumulate" in constant
+    word = {m: get(f"memories.{m}.word", 64.0) for m in ("weights", "states", "spikes")}
+    room = {m: get(f"memories.{m}.size", math.inf) for m in ("weights", "states", "spikes")}
+    rate = {}
+    for m in ("weights", "states", "spikes"):
+        cycle = get(f"memories.{m}.cycle", 0.0)
+        rate[m] = get(f"memories.{m}.banks", 1.0) * (min(constant["clock"], 1 / cycle) if cycle else constant["clock"])
+    clock, elements = constant["clock"], constant["processing_elements"]
+    supply = iter(weight_bits)
+    dynamic = memory = stored_total = fetched_total = states_total = 0.0
+    resident, streamed, slowest, buffers = 0.0, 0.0, 0.0, []
+    seen_spikes = False
+    rows: list[dict[str, float]] = []
+    for place, layer in enumerate(layers):
+        multibit, attention = layer["input"] == "multibit", layer["kind"] == "attention"
+        asked = 0 if attention else next(supply)
+        isfloat = asked == 32
+        wider = [w for w in widths if w >= asked]
+        bits = asked if isfloat or attention or not wider else min(wider)
+        inputs = layer["in_channels"] * layer["in_height"] * layer["in_width"]
+        pixels = layer["out_height"] * layer["out_width"]
+        outputs = layer["out_channels"] * pixels
+        seen_spikes = seen_spikes or not multibit
+        in_bits = 32 if isfloat and multibit else layer["input_bits"]
+        v_bits = state_bits or (32 if isfloat else constant["widths.state"])
+        fan_out = math.ceil(layer["macs"] / inputs)
+        per_group = layer["out_channels"] / layer["groups"]
+        run = {"depthwise": layer["kernel"] ** 2, "attention": fan_out}.get(layer["kind"], per_group)
+        sum_run = {"depthwise": layer["kernel"], "attention": fan_out}.get(layer["kind"], per_group)
+        operand = layer["input_bits"]
+        if attention and place and layers[place - 1]["kind"] == "attention":
+            operand = max(operand, ceil_log2(layers[place - 1]["fan_in"] + 1))
+        grown = (operand if attention else bits) + (in_bits if multibit else 0) + math.ceil(math.log2(layer["fan_in"]))
+        acc = min(grown, constant["compute.accumulator_bits"]) if grows else constant["compute.accumulator_bits"]
+        acc = 32 if isfloat else acc
+        synops = layer["synops"]
+        if literature:
+            synops = layer["macs"] * (steps if multibit else layer["spikes"] / inputs)
+
+        if fixed:
+            conv = layer["kind"] in ("conv", "depthwise")
+            add = (
+                get("compute.accumulate_convolution", constant["compute.accumulate"])
+                if conv
+                else constant["compute.accumulate"]
+            )
+            work_j = synops * (constant["compute.multiply_accumulate"] if multibit else add)
+            plain_j = 0.0
+        else:
+            int_add = constant["compute.add_per_bit"] * acc
+            other = operand if attention else bits
+            int_mult = constant["compute.multiply_per_bit2"] * other * in_bits
+            int_mult += constant["compute.multiply_per_bit"] * (other + in_bits) / 2
+            plain_j = synops * (int_add + (int_mult if multibit else 0))
+            work_j = plain_j
+            if isfloat:
+                work_j = synops * (
+                    constant["compute.float_add"] + (constant["compute.float_multiply"] if multibit else 0)
+                )
+        neuron_steps = 0 if literature else layer["neurons"] * steps
+        if "neuron.access" in constant:
+            neuron_j = neuron_steps * (constant["neuron.access"] + constant["neuron.update"])
+            neuron_j += layer["lif_spikes"] * constant["neuron.spike"] if neuron_steps else 0
+        else:
+            neuron_j = neuron_steps * 3 * constant["compute.add_per_bit"] * v_bits
+        rescale_j = 0.0
+        if not fixed and not attention and not literature:
+            scale = constant["widths.scale"]
+            once = (
+                constant["compute.multiply_per_bit2"] * acc * scale
+                + constant["compute.multiply_per_bit"] * (acc + scale) / 2
+            )
+            once += constant["compute.add_per_bit"] * acc
+            if isfloat:
+                once = constant["compute.float_multiply"] + constant["compute.float_add"]
+            rescale_j = outputs * steps * once
+        control_j = (get("compute.control_factor", 1.0) - 1) * (plain_j + neuron_j)
+        control_j += get("compute.control_per_operation", 0.0) * (synops + neuron_steps)
+
+        w_words = s_words = v_words = registers = read = written = packets = 0.0
+        if not literature:
+            together = {"tick_batched": steps, "time_step_major": 1}.get(dataflow)
+            fetched = synops
+            if together:
+                fetched = min(synops, layer["macs"] * steps / together / min(get("tile_positions", 1.0), pixels))
+            w_words = fetched / run * packed(run, bits, word["weights"])
+            if event:
+                s_words = synops / get("spike_group", 1.0) / sum_run * packed(sum_run, acc, word["states"])
+            else:
+                registers = synops * acc
+            if keeps_states:
+                v_words = steps * packed(layer["neurons"], v_bits, word["states"])
+            else:
+                registers += layer["neurons"] * steps * v_bits
+            traffic = inputs * in_bits * steps
+            if in_bits == 1:
+                traffic = min(traffic, layer["spikes"] * ceil_log2(inputs))
+            read = traffic / word["spikes"]
+            if attention:
+                read += layer["spikes"] * packed(run, operand, word["spikes"])
+            if layer["neurons"]:
+                written = min(layer["lif_spikes"] * ceil_log2(layer["neurons"]), layer["neurons"] * steps)
+            if multibit:
+                written += inputs * in_bits * steps
+            written /= word["spikes"]
+            packets = layer["spikes"] if event else 0
+        held = inputs
+        if multibit and seen_spikes:
+            held = layer["in_channels"] * layer["in_width"] * min(layer["kernel"], layer["in_height"])
+        buffers.append(0 if literature else held * layer["input_bits"] * (steps if dataflow == "tick_batched" else 1))
+
+        stored = layer["weights"] * bits
+        if math.isfinite(room["weights"]):
+            stored = packed(layer["weights"], bits, word["weights"]) * word["weights"]
+        states = packed(layer["neurons"], v_bits, word["states"]) * word["states"] if keeps_states else 0
+        scales = 0 if attention or isfloat else layer["out_channels"] * constant["widths.scale"]
+        biases = layer["channel_constants"] * (32 if isfloat else constant["widths.bias"])
+        memory += (stored + scales + biases + states) / 8
+        stored_total += stored
+        fetches = {"tick_batched": 1, "time_step_major": steps}.get(dataflow, 0)
+        fetched_total += stored * fetches
+        states_total += states
+        memory_j = w_words * get("memories.weights.read", 0) + registers * get("compute.register_per_bit", 0)
+        memory_j += (s_words + v_words) * (get("memories.states.read", 0) + get("memories.states.write", 0))
+        memory_j += read * get("memories.spikes.read", 0) + written * get("memories.spikes.write", 0)
+        network_j = packets * (get("noc.message", 0) + get("noc.hops", 0) * get("noc.hop", 0))
+        dynamic += work_j + neuron_j + rescale_j + control_j + memory_j + network_j
+
+        share = 1.0
+        if event:
+            cores = get("cores", 1.0)
+            need = max(stored / (room["weights"] / cores), outputs * v_bits / (room["states"] / cores))
+            share = max(1, math.ceil(max(need, outputs / get("neurons_per_core", math.inf)))) / cores
+        time = max(
+            synops / (elements * share * clock * layer["balance"]),
+            w_words / (rate["weights"] * share),
+            2 * (s_words + v_words) / (rate["states"] * share),
+            (read + written) / (rate["spikes"] * share),
+            packets / get("noc.rate", math.inf),
+        )
+        rows.append({"time": time, "fetch": stored * fetches})
+
+    dram_j, bandwidth = get("dram.energy", 0.0), get("dram.bandwidth", math.inf)
+    for place, row in enumerate(rows):
+        held = buffers[place] + (buffers[place + 1] if place + 1 < len(rows) else 0)
+        over = 2 * max(0, held - room["spikes"]) * (steps if keeps_states else 1)
+        dynamic += over * dram_j
+        resident += max(row["time"], over / bandwidth)
+        streamed += max(row["time"], (over + row["fetch"]) / bandwidth)
+        slowest = max(slowest, max(row["time"], over / bandwidth))
+    largest = max(b + n for b, n in zip(buffers, [*buffers[1:], 0], strict=True))
+    latency = resident + steps * get("synchronisation", 0.0)
+    if stored_total > room["weights"] and fetched_total:
+        dynamic += fetched_total * (dram_j + get("memories.weights.write", 0) / word["weights"])
+        latency = streamed + steps * get("synchronisation", 0.0)
+    if event:
+        depth = sum(1 for layer in layers if layer["weights"] > 0)
+        latency = (steps + depth - 1) * (slowest / steps + get("synchronisation", 0.0))
+    spilled = 2 * steps * max(0, states_total - room["states"])
+    dynamic += spilled * dram_j
+    latency += spilled / bandwidth
+    leak = constant["logic_leakage"] + sum(get(f"memories.{m}.leakage", 0.0) for m in ("weights", "states", "spikes"))
+    return {
+        "energy_j": dynamic + leak * latency,
+        "latency_s": latency,
+        "power_w": dynamic * constant["frame_rate"] + leak,
+        "memory_bytes": memory + largest / 8,
+    }
+
+
+def constants_of(hardware: Any) -> dict[str, float]:
+    """The chip's constants in SI units."""
+    return {key: constant.value for key, constant in hardware.table.items()}

@@ -1,0 +1,167 @@
+"""Costs of a two-layer network on a chip of round numbers, worked out by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from costmodels import breakdown, estimate
+from tests.costmodels.small import plain, two_layers
+
+PJ = 1e-12
+
+# stem.conv: 2 x 4 x 4 = 32 inputs, 4 x 4 x 4 = 64 outputs, 4 * 2 * 9 = 72 weights, fan-in 18, 72 * 16 = 1152 MAC,
+#            10 spikes over T = 2 that cause 300 operations, 32 neurons, 4 channel constants
+# head:      64 inputs, 10 outputs, 640 weights, fan-in 64, 640 MAC, 20 spikes -> 20 / 64 * 640 = 200 operations,
+#            64 neurons, 10 channel constants
+BITS = [4, 2]
+
+
+def test_tick_batched_energy_component_by_component(tmp_path: Path):
+    cost = estimate(two_layers(), plain(tmp_path), weight_bits=BITS)
+    part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
+    # accumulators: 4 + ceil(log2 18) = 9 bit and 2 + ceil(log2 64) = 8 bit; 1 pJ per bit
+    assert part["compute"] == pytest.approx(300 * 9 + 200 * 8)
+    # 3 additions of 8 bit per neuron and step: (32 + 64) * 2 * 24
+    assert part["neurons"] == pytest.approx(96 * 2 * 24)
+    # control factor 2: once more the arithmetic of operations and neurons
+    assert part["control"] == pytest.approx(300 * 9 + 200 * 8 + 96 * 2 * 24)
+    # each output and step: 16-bit scale times the sum, and one addition: 128 * (9 * 16 + 9) + 20 * (8 * 16 + 8)
+    assert part["rescale"] == pytest.approx(128 * 153 + 20 * 136)
+    # conv: a word of 16 bit holds 4 weights, a run of 4 output channels takes 1 word; tile of 2 positions, all steps
+    # together: min(300, 1152 / 2) = 300 operations fetch -> 75 words.  head: 1 position, min(200, 640) = 200;
+    # run of 10 weights at 8 per word = 2 words -> 200 / 10 * 2 = 40 words.  7 pJ each
+    assert part["weights"] == pytest.approx(7 * (75 + 40))
+    # registers: every operation writes its sum (9, 8 bit), every neuron step its potential (8 bit); 0.1 pJ per bit
+    assert part["sums"] == pytest.approx(0.1 * (300 * 9 + 200 * 8 + 96 * 2 * 8))
+    assert part["states"] == 0
+    # conv: address events 10 * 5 = 50 bit < bitmap 32 * 2 = 64; head: 20 * 6 = 120 < 64 * 2 = 128; written alike
+    assert part["spikes"] == pytest.approx((50 + 120) / 16 * 7 + (50 + 120) / 16 * 3)
+    assert part["dram"] == part["noc"] == 0
+    assert float(cost.energy_j) == pytest.approx(sum(part.values()) * PJ, rel=1e-12)
+
+
+def test_latency_is_the_longest_of_compute_and_ports(tmp_path: Path):
+    cost = estimate(two_layers(), plain(tmp_path), weight_bits=BITS)
+    # 1 MHz.  conv: 300 / 4 accumulators = 75, 75 weight words, 100 / 16 spike words -> 75 us; head: 50, 40, 15 -> 50 us
+    assert float(cost.latency_s) == pytest.approx(125e-6)
+
+
+def test_unbalanced_channels_stretch_compute(tmp_path: Path):
+    cost = estimate(two_layers(balance=0.5), plain(tmp_path), weight_bits=BITS)
+    assert float(cost.latency_s) == pytest.approx((75 / 0.5 + 50) * 1e-6)
+
+
+def test_power_at_the_frame_rate_and_without_pause(tmp_path: Path):
+    cost = estimate(two_layers(), plain(tmp_path), weight_bits=BITS)
+    leak = 3 * 2e-6 + 1e-6  # three memories and the logic
+    assert float(cost.energy_by_component["leakage"]) == pytest.approx(leak * 125e-6)
+    dynamic = float(cost.energy_j) - leak * 125e-6
+    assert float(cost.power_w) == pytest.approx(dynamic * 10 + leak)
+    assert float(cost.throughput_power_w) == pytest.approx(dynamic / 125e-6 + leak)
+    faster = estimate(two_layers(), plain(tmp_path), weight_bits=BITS, frame_rate=20)
+    assert float(faster.power_w) == pytest.approx(dynamic * 20 + leak)
+
+
+def test_memory_with_packing_waste(tmp_path: Path):
+    cost = estimate(two_layers(), plain(tmp_path), weight_bits=[3, 2])
+    part = {name: float(value) for name, value in cost.memory_by_component.items()}
+    assert part["weights"] == (72 * 3 + 640 * 2) / 8
+    # 5 weights of 3 bit in a 16-bit word: ceil(72 / 5) = 15 words = 240 bit for 216; 8 of 2 bit fit exactly
+    assert part["packing"] == (240 - 216) / 8
+    assert part["scales"] == part["biases"] == 14 * 16 / 8
+    assert part["states"] == 0  # in registers
+    # input of the convolution and of the head at once, as bitmaps of both steps: (32 + 64) * 2 bit
+    assert part["buffers"] == 96 * 2 / 8
+    assert float(cost.memory_bytes) == sum(part.values())
+    assert float(cost.area_mm2) == 1.5
+
+
+def test_event_driven_reads_every_weight_and_keeps_sums_in_memory(tmp_path: Path):
+    cost = estimate(two_layers(), plain(tmp_path, "event_driven"), weight_bits=BITS)
+    part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
+    assert part["weights"] == pytest.approx(7 * (300 / 4 * 1 + 200 / 10 * 2))
+    # sums of 9 bit: one per 16-bit word, 300 of them; of 8 bit: two per word, ceil(10 / 2) = 5 words per spike
+    assert part["sums"] == pytest.approx((300 + 200 / 10 * 5) * (7 + 3))
+    # potentials of 8 bit, two per word, once per step: 2 * (16 + 32) words, read and written
+    assert part["states"] == pytest.approx(2 * 48 * 10)
+
+
+def test_time_step_major_fetches_weights_in_every_step(tmp_path: Path):
+    cost = estimate(two_layers(), plain(tmp_path, "time_step_major"), weight_bits=BITS)
+    part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
+    # a tile of 2 positions in each of 2 steps: min(300, 1152 * 2 / 2) and min(200, 640 * 2)
+    assert part["weights"] == pytest.approx(7 * (75 + 40))
+    assert part["states"] == pytest.approx(2 * 48 * 10)
+    assert float(cost.memory_by_component["states"]) == 96  # 96 potentials of 8 bit
+
+
+def test_weights_that_do_not_fit_stream_from_dram(tmp_path: Path):
+    # 72 * 4 bit = 18 words = 288 bit; 640 * 2 bit = 80 words = 1280 bit; together 196 bytes
+    roomy = estimate(two_layers(), plain(tmp_path, size=196), weight_bits=BITS)
+    tight = estimate(two_layers(), plain(tmp_path, size=195), weight_bits=BITS)
+    assert float(roomy.cliff_bytes) == 0
+    assert float(tight.cliff_bytes) == -1
+    assert float(roomy.off_chip_bytes) == 0
+    assert float(tight.off_chip_bytes) == 196
+    # fetched once for both steps: 1568 bit at 5 pJ, and written into the weight memory word by word: 98 * 3 pJ
+    extra = float(tight.energy_by_component["dram"]) / PJ
+    assert extra == pytest.approx(1568 * 5 + 98 * 3)
+    # 1 MB/s = 8 Mbit/s: 36 us < 75 us for the convolution, 160 us > 50 us for the head
+    assert float(tight.latency_s) == pytest.approx((75 + 160) * 1e-6)
+    major = estimate(two_layers(), plain(tmp_path, "time_step_major", size=195), weight_bits=BITS)
+    assert float(major.energy_by_component["dram"]) / PJ == pytest.approx(2 * extra)  # in each of two steps
+
+
+def test_potentials_that_do_not_fit_spill(tmp_path: Path):
+    # 96 potentials of 16 bit are 192 bytes in a memory of 100: 92 bytes leave and come back in each of two steps
+    chip = plain(tmp_path, "time_step_major", size=100)
+    cost = estimate(two_layers(), chip, weight_bits=1, state_bits=16)
+    weights = (72 + 640) / 8
+    assert float(cost.cliff_bytes) == pytest.approx(100 - 90)  # ceil(72 / 16) = 5 words, 40 words: 90 bytes
+    assert weights < 90
+    assert float(cost.energy_by_component["dram"]) / PJ == pytest.approx(2 * 2 * 92 * 8 * 5)
+    assert float(cost.off_chip_bytes) == 92
+
+
+def test_multibit_inputs_multiply(tmp_path: Path):
+    work = two_layers(input="multibit", input_bits=8, spikes=64, synops=2304)
+    cost = estimate(work, plain(tmp_path), weight_bits=BITS)
+    # 4-bit weight x 8-bit input = 32 pJ, then an addition of 4 + 8 + 5 = 17 bit
+    assert float(cost.energy_by_component["compute"]) / PJ == pytest.approx(2304 * (32 + 17) + 200 * 8)
+
+
+def test_a_width_the_chip_lacks_is_stored_in_the_next_wider_one(tmp_path: Path):
+    chip = plain(tmp_path)
+    five, eight = (estimate(two_layers(), chip, weight_bits=[bits, 2]) for bits in (5, 8))
+    assert float(five.memory_bytes) == float(eight.memory_bytes)
+    assert float(five.energy_j) == float(eight.energy_j)
+    assert bool(five.feasible)
+    # 72 weights of 5 bit stored as 8: 27 bytes wasted
+    assert float(five.memory_by_component["packing"]) == 27
+
+
+def test_float_weights_use_fp32_units(tmp_path: Path):
+    cost = estimate(two_layers(), plain(tmp_path), weight_bits=32)
+    # Horowitz at 45 nm: 0.9 pJ per fp32 addition
+    assert float(cost.energy_by_component["compute"]) / PJ == pytest.approx(500 * 0.9)
+    # sequencing as for 32-bit integers
+    assert float(cost.energy_by_component["control"]) / PJ == pytest.approx(500 * 32 + 96 * 2 * 3 * 32)
+    assert float(cost.memory_by_component["weights"]) == 712 * 4
+    assert float(cost.memory_by_component["scales"]) == 0
+    assert not bool(cost.feasible)  # the chip has no 32-bit weights
+    assert bool(cost.violations["weight_width"])
+
+
+def test_the_breakdown_adds_up(tmp_path: Path):
+    for dataflow in ("tick_batched", "time_step_major", "event_driven"):
+        chip = plain(tmp_path, dataflow, size=90)
+        cost = estimate(two_layers(), chip, weight_bits=BITS, state_bits=16)
+        table = breakdown(two_layers(), chip, weight_bits=BITS, state_bits=16)
+        assert list(table.columns) == ["layer", "stage", "quantity", "component", "value"]
+        sums = table.groupby("quantity")["value"].sum()
+        assert sums["energy_j"] == pytest.approx(float(cost.energy_j), rel=1e-12)
+        assert sums["memory_bytes"] == pytest.approx(float(cost.memory_bytes), rel=1e-12)
+        parts = table[table["quantity"] == "energy_j"].groupby("component")["value"].sum()
+        for name, value in cost.energy_by_component.items():
+            np.testing.assert_allclose(parts.get(name, 0.0), value, rtol=1e-12)
