@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -136,11 +137,16 @@ def recipe_for(data: str, **changes: object) -> Recipe:
 
 
 def command(recipe: Recipe) -> str:
-    """The command line that trains by this recipe."""
+    """The command line that trains by this recipe: its data, its seed, and what differs from the data's own recipe."""
     usual = asdict(recipe_for(recipe.data)) | {"seed": None}
-    changed = {key: value for key, value in asdict(recipe).items() if value != usual[key]}
-    options = [f"--{key.replace('_', '-')} {value}" for key, value in changed.items()]
-    return " ".join(["svit-dse train --data", recipe.data, *options])
+    words = ["svit-dse", "train", "--data", recipe.data]
+    for key, value in asdict(recipe).items():
+        option = key.replace("_", "-")
+        if isinstance(value, bool) and value != usual[key]:
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif value != usual[key]:
+            words += [f"--{option}", str(value)]
+    return shlex.join(words)
 
 
 def store_training(training: Training, path: str | os.PathLike[str]) -> None:
@@ -157,7 +163,7 @@ def store_training(training: Training, path: str | os.PathLike[str]) -> None:
 
 
 def train(recipe: Recipe, progress: Callable[[Epoch], None] | None = None) -> Training:
-    """Train a network from random weights; `progress` is told of every finished epoch.
+    """Train a network by a recipe; `progress` is told of every finished epoch.
 
     Raises ModelError for data without a training split, for an unknown network, and when the loss is no longer finite.
     """

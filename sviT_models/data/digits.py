@@ -6,7 +6,6 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from sviT_models.data.imageset import CENTRED, SPLIT_SEED, ImageSet, first, from_pixels, stratified_order
 
@@ -17,6 +16,8 @@ SIZES = {"train": 997, "validation": 200, "search": 300, "verify": 300}
 
 def load(split: str, count: int | None, seed: int, resolution: int | None) -> ImageSet:
     """`count` images of a split in stratified order by `seed`; see `load_data`."""
+    from sklearn.datasets import load_digits  # takes a second, which the other data sets need not wait for
+
     source = load_digits()
     members = _members(source.target, split)
     chosen = members[first(stratified_order(source.target[members], seed), count, f"digits, split {split}")]

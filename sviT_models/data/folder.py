@@ -112,8 +112,10 @@ class FileImages:
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, chosen: slice) -> Tensor:
-        return next(self._batches(self.files[chosen], max(1, len(self.files))))
+    def __getitem__(self, chosen: slice | Tensor) -> Tensor:
+        """The images of a slice, or of a tensor of indices."""
+        files = self.files[chosen] if isinstance(chosen, slice) else [self.files[index] for index in chosen.tolist()]
+        return torch.cat([torch.empty(0, *self.shape[1:]), *self._batches(files, 4 * THREADS)])
 
     def __iter__(self) -> Iterator[Tensor]:
         """Single images (3, R, R)."""

@@ -127,6 +127,8 @@ def test_the_command_names_what_differs_from_the_recipe_of_the_data():
     changed = recipe_for("digits", seed=3, batch_size=32, learning_rate=None)
     assert command(changed) == "svit-dse train --data digits --seed 3 --batch-size 32"
     assert changed == replace(recipe_for("digits"), seed=3, batch_size=32)
+    assert command(Recipe("my data", fresh=True)) == "svit-dse train --data 'my data' --seed 0 --fresh"
+    assert command(recipe_for("glyphs", fresh=False)) == "svit-dse train --data glyphs --seed 0 --no-fresh"
 
 
 @pytest.mark.parametrize(
