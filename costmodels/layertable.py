@@ -65,7 +65,7 @@ def _texts(table: pd.DataFrame, source: str) -> dict[str, Column]:
     name = full["name"]
     for row, text in enumerate(name):
         if not text:
-            _fail(source, row, "name", text, "expected a unique name")
+            _fail(source, row, "name", str(text), "expected a unique name")
         if text in name[:row]:
             _fail(source, row, "name", str(text), "the name stands twice; expected a unique name")
     defaults = {

@@ -28,6 +28,7 @@ _GROWTH = {
     "cycle": 0.5,
 }  # exponents of capacity beyond the grid
 _TEMPERATURES = (300.0, 350.0)
+_ROUNDING = 1e-9
 SOURCE = "CACTI 7 grid (costmodels/data/cacti_grid.csv)"
 ACCURACY = 0.2  # Accelergy's cacti plug-in declares 80 %
 
@@ -136,10 +137,10 @@ def _interpolate(log_table: FloatArray, size_bits: float, word_bits: float, quan
 
 def _warn(size_bits: float, word_bits: float) -> None:
     _, log_c, log_w = _grid()
-    kib = np.exp(log_c[[0, -1]]) / 1024
-    if not np.exp(log_c[0]) * (1 - 1e-9) <= size_bits / 8 <= np.exp(log_c[-1]) * (1 + 1e-9):
-        text = f"a memory bank of {size_bits / 8 / 1024:g} KiB is outside the CACTI grid ({kib[0]:g} to {kib[1]:g} KiB)"
+    c, w = np.log(size_bits / 8), np.log(word_bits)
+    if not log_c[0] - _ROUNDING <= c <= log_c[-1] + _ROUNDING:
+        text = f"a memory bank of {size_bits / 8192:g} KiB is outside the CACTI grid (2 to 16384 KiB)"
         warnings.warn(f"{text}: extrapolated by the closed form", ExtrapolationWarning, stacklevel=3)
-    if not np.exp(log_w[0]) * (1 - 1e-9) <= word_bits <= np.exp(log_w[-1]) * (1 + 1e-9):
+    if not log_w[0] - _ROUNDING <= w <= log_w[-1] + _ROUNDING:
         text = f"a memory port of {word_bits:g} bit is outside the CACTI grid (8 to 128 bit)"
         warnings.warn(f"{text}: extrapolated by the closed form", ExtrapolationWarning, stacklevel=3)

@@ -1,0 +1,265 @@
+"""Estimates against a second, slow implementation, in batches, and against the laws that any cost must obey."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from costmodels import (
+    CostError,
+    Hardware,
+    Workload,
+    breakdown,
+    configured,
+    estimate,
+    hardware_names,
+    load_hardware,
+    separable_tables,
+)
+from tests.costmodels.oracle import constants_of, layers_of, naive
+
+WIDTHS = np.array([1, 2, 3, 4, 5, 6, 7, 8, 16, 32])
+QUANTITIES = ("energy_j", "latency_s", "power_w", "memory_bytes")
+
+
+@cache
+def example(name: str = "sdtv2_8_256", fused: bool = False) -> Workload:
+    return Workload.example(name, rate=0.15, fused=fused)
+
+
+@cache
+def chips() -> dict[str, Hardware]:
+    found = {name: load_hardware(name) for name in hardware_names()}
+    found["generic_45nm time_step_major"] = configured(found["generic_45nm"], {"dataflow": "time_step_major"})
+    return found
+
+
+CHIP = st.sampled_from([*hardware_names(), "generic_45nm time_step_major"])
+
+
+@settings(max_examples=60)
+@given(chip=CHIP, fused=st.booleans(), seed=st.integers(0, 2**32 - 1), states=st.sampled_from([None, 6, 12]))
+def test_equals_the_slow_implementation(chip: str, fused: bool, seed: int, states: int | None):
+    hardware, work = chips()[chip], example(fused=fused)
+    bits = np.random.default_rng(seed).choice(WIDTHS, len(work.weight_layers))
+    cost = estimate(work, hardware, weight_bits=bits, state_bits=states)
+    slow = naive(
+        layers_of(work),
+        constants_of(hardware),
+        hardware.dataflow,
+        hardware.weight_widths,
+        bits.tolist(),
+        work.time_steps,
+        grows=hardware.chip.accumulator_grows,
+        state_bits=states,
+    )
+    for name in QUANTITIES:
+        assert float(getattr(cost, name)) == pytest.approx(slow[name], rel=1e-12), name
+
+
+@settings(max_examples=12)
+@given(chip=CHIP, seed=st.integers(0, 2**32 - 1), count=st.sampled_from([1, 2, 63, 64, 65, 300]), own=st.booleans())
+def test_a_row_of_a_batch_equals_the_single_call_to_the_last_bit(chip: str, seed: int, count: int, own: bool):
+    hardware, work, rng = chips()[chip], example(), np.random.default_rng(seed)
+    bits = rng.choice(WIDTHS, (count, len(work.weight_layers)))
+    states = rng.integers(4, 17, (count, work.rows)) if own else None
+    spikes = None
+    if own:
+        measured = np.array(
+            [work.columns["neurons"][r] for r, lif in enumerate(work.texts["lif"]) for _ in lif.split(";") if lif]
+        )
+        share = np.array([len(lif.split(";")) for lif in work.texts["lif"] for _ in lif.split(";") if lif])
+        spikes = measured / share * work.time_steps * rng.random((count, len(work.lif_layers)))
+    batch = estimate(work, hardware, weight_bits=bits, state_bits=states, spikes=spikes)
+    for i in {0, count // 2, count - 1}:
+        single = estimate(
+            work,
+            hardware,
+            weight_bits=bits[i],
+            state_bits=None if states is None else states[i],
+            spikes=None if spikes is None else spikes[i],
+        )
+        for name in (*QUANTITIES, "throughput_power_w", "off_chip_bytes", "feasible"):
+            assert getattr(single, name) == getattr(batch, name)[i], name
+        for name, values in batch.energy_by_component.items():
+            assert single.energy_by_component[name] == values[i], name
+
+
+def test_many_designs_equal_few_to_the_last_bit():
+    work, hardware = example(), chips()["generic_45nm"]
+    bits = np.random.default_rng(0).choice(WIDTHS, (5000, len(work.weight_layers)))
+    many = estimate(work, hardware, weight_bits=bits, components=False)
+    for i in (0, 4095, 4096, 4999):
+        single = estimate(work, hardware, weight_bits=bits[i])
+        for name in QUANTITIES:
+            assert getattr(single, name) == getattr(many, name)[i], name
+
+
+def test_batch_axes_lead_and_broadcast():
+    work, hardware = example(), chips()["generic_22nm"]
+    layers = len(work.weight_layers)
+    bits = np.random.default_rng(1).integers(2, 9, (3, 4, layers))
+    cost = estimate(work, hardware, weight_bits=bits, state_bits=np.full((4, work.rows), 8))
+    assert cost.energy_j.shape == cost.feasible.shape == cost.area_mm2.shape == (3, 4)
+    assert cost.energy_by_component["weights"].shape == (3, 4)
+    assert estimate(work, hardware, weight_bits=4).energy_j.shape == ()
+
+
+def test_uniform_width_may_be_one_number():
+    work, hardware = example(), chips()["generic_45nm"]
+    one = estimate(work, hardware, weight_bits=4)
+    assert one.energy_j == estimate(work, hardware, weight_bits=[4] * len(work.weight_layers)).energy_j
+
+
+@settings(max_examples=30)
+@given(chip=CHIP, seed=st.integers(0, 2**32 - 1))
+def test_no_cost_falls_when_one_layer_gets_more_bits(chip: str, seed: int):
+    hardware, work, rng = chips()[chip], example(), np.random.default_rng(seed)
+    bits = rng.choice(WIDTHS[:-1], len(work.weight_layers))
+    more = bits.copy()
+    layer = rng.integers(len(bits))
+    more[layer] = min(16, more[layer] + rng.integers(1, 8))
+    few, many = (estimate(work, hardware, weight_bits=b, components=False) for b in (bits, more))
+    quantities = ("power_w", "memory_bytes")
+    if hardware.dataflow != "event_driven":  # a layer with more bits is spread over more cores, which also compute
+        quantities += ("latency_s", "energy_j")
+    for name in quantities:
+        assert getattr(many, name) >= getattr(few, name) * (1 - 1e-12), name
+
+
+@settings(max_examples=30)
+@given(chip=CHIP, seed=st.integers(0, 2**32 - 1))
+def test_no_cost_falls_with_more_spikes_or_wider_states(chip: str, seed: int):
+    hardware, work, rng = chips()[chip], example(), np.random.default_rng(seed)
+    limit = work.with_time_steps(work.time_steps).columns["neurons"] * work.time_steps
+    shares = [len([n for n in lif.split(";") if n]) for lif in work.texts["lif"]]
+    most = np.array([limit[r] / n for r, n in enumerate(shares) for _ in range(n)])
+    low = rng.random(len(most))
+    high = low + (1 - low) * rng.random(len(most))
+    few, many = (estimate(work, hardware, weight_bits=4, spikes=most * s) for s in (low, high))
+    narrow, wide = (estimate(work, hardware, weight_bits=4, state_bits=b) for b in (6, 12))
+    for name in ("energy_j", "latency_s", "power_w"):
+        assert getattr(many, name) >= getattr(few, name) * (1 - 1e-12), name
+        if name == "power_w" or hardware.dataflow != "event_driven":
+            assert getattr(wide, name) >= getattr(narrow, name) * (1 - 1e-12), name
+
+
+@pytest.mark.parametrize("chip", hardware_names())
+def test_twice_the_energies_cost_twice_the_energy(chip: str):
+    hardware, work = chips()[chip], example()
+    doubled = hardware
+    for key, constant in hardware.table.items():
+        if constant.dimension in ("J", "J/bit", "J/bit2", "W"):
+            doubled = doubled.with_constant(key, 2 * constant.value)
+    before, after = (estimate(work, h, weight_bits=4) for h in (hardware, doubled))
+    assert float(after.energy_j) == pytest.approx(2 * float(before.energy_j), rel=1e-12)
+    assert float(after.power_w) == pytest.approx(2 * float(before.power_w), rel=1e-12)
+    assert after.latency_s == before.latency_s
+
+
+@pytest.mark.parametrize("chip", ["generic_45nm", "loihi_like", "seneca_like"])
+def test_without_spikes_only_static_terms_and_multibit_layers_remain(chip: str):
+    hardware = chips()[chip]
+    silent = Workload.example("sdtv2_8_256", rate=0.0)
+    table = breakdown(silent, hardware, weight_bits=4)
+    energy = table[table["quantity"] == "energy_j"]
+    moving = energy[energy["component"].isin(["compute", "weights", "sums", "noc"])]
+    multibit = {name for name, kind in zip(silent.names, silent.texts["input"], strict=True) if kind == "multibit"}
+    operations = moving[moving["component"].isin(["compute", "weights", "noc"])]
+    assert set(operations["layer"]) <= multibit
+    # what else is left does not depend on spikes: neuron sweeps, potentials, channel constants, leakage
+    assert set(energy["component"]) <= {
+        *("compute", "weights", "sums", "noc", "control", "neurons", "rescale", "states", "spikes", "dram", "leakage")
+    }
+
+
+def test_layers_add_up():
+    """Energy and memory of the first half and of the second half of a network sum to the whole."""
+    whole = example()
+    table = whole.table()
+    parts = [Workload.from_table(part) for part in (table.iloc[:40], table.iloc[40:].reset_index(drop=True))]
+    hardware = chips()["generic_45nm"].with_constant("logic_leakage", 0.0)
+    for memory in ("weights", "states", "spikes"):
+        hardware = hardware.with_constant(f"memories.{memory}.leakage", 0.0)
+        hardware = hardware.with_constant(f"memories.{memory}.size", 1e12)  # no cliffs
+    costs = [estimate(work, hardware, weight_bits=4) for work in (whole, *parts)]
+    assert float(costs[0].energy_j) == pytest.approx(float(costs[1].energy_j + costs[2].energy_j), rel=1e-12)
+    assert float(costs[0].latency_s) == pytest.approx(float(costs[1].latency_s + costs[2].latency_s), rel=1e-12)
+    shared = [float(cost.memory_bytes - cost.memory_by_component["buffers"]) for cost in costs]
+    assert shared[0] == shared[1] + shared[2]
+
+
+@pytest.mark.parametrize("chip", hardware_names())
+def test_separable_tables_give_the_same_costs(chip: str):
+    hardware, work = chips()[chip], example()
+    widths = [2, 3, 4, 6, 8]
+    places = np.random.default_rng(3).integers(0, len(widths), len(work.weight_layers))
+    bits = np.array(widths)[places]
+    cost = estimate(work, hardware, weight_bits=bits, frame_rate=7)
+    streamed = bool(cost.off_chip_bytes > 0) and hardware.chip.has_dram
+    tables = separable_tables(work, hardware, widths, streamed=streamed, frame_rate=7)
+    assert tables.layers == work.weight_layers
+    for name in tables.additive:
+        if name in ("weight_bytes", "dynamic_j"):
+            continue
+        total = tables.offsets[name] + tables.tables[name][np.arange(len(places)), places].sum()
+        assert total == pytest.approx(float(getattr(cost, name)), rel=1e-12), name
+    assert ("latency_s" in tables.additive) == (hardware.dataflow != "event_driven")
+    leak = hardware.chip.leakage
+    dynamic = tables.offsets["dynamic_j"] + tables.tables["dynamic_j"][np.arange(len(places)), places].sum()
+    assert dynamic * 7 + leak == pytest.approx(float(cost.power_w), rel=1e-12)
+
+
+def test_separable_tables_know_both_sides_of_the_cliff():
+    work, hardware = example(), chips()["generic_45nm"]
+    # 15.0 M weights: 1.9 MB at 1 bit fit into 4 MiB, 7.5 MB at 4 bit do not
+    both = separable_tables(work, hardware, [1, 4])
+    assert both.mixed
+    assert both.streamed
+    assert both.capacity_bytes == 4 * 1024**2
+    assert not separable_tables(work, hardware, [1, 2]).streamed
+    assert not separable_tables(work, hardware, [4, 8]).mixed
+    inside = separable_tables(work, hardware, [1, 4], streamed=False)
+    assert np.all(inside.tables["energy_j"] < both.tables["energy_j"])
+
+
+def test_fewer_time_steps_scale_the_measured_spikes():
+    work, hardware = example(), chips()["literature_45nm"]
+    four, one = (estimate(work, hardware, weight_bits=4, time_steps=t) for t in (4, 1))
+    assert float(four.energy_j) == pytest.approx(4 * float(one.energy_j), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"weight_bits": [4, 4]}, r"weight_bits has shape \(2,\); expected \(..., 138\)"),
+        ({"weight_bits": 0}, "weight_bits of downsample1_1.encode_conv is 0; expected 1 to 16"),
+        ({"weight_bits": 20}, "is 20; expected 1 to 16"),
+        ({"weight_bits": -3}, "weight_bits is -3"),
+        ({"weight_bits": 4.5}, "weight_bits is 4.5; expected whole numbers"),
+        ({"weight_bits": "4"}, "weight_bits has type"),
+        ({"weight_bits": 4, "state_bits": 0}, "state_bits is 0; expected 1 to 32"),
+        ({"weight_bits": 4, "state_bits": [8, 8]}, r"state_bits has shape \(2,\)"),
+        ({"weight_bits": 4, "activation_bits": 0}, "activation_bits is 0"),
+        ({"weight_bits": 4, "time_steps": 0}, "time_steps is 0; expected at least 1"),
+        ({"weight_bits": 4, "frame_rate": 0}, "frame_rate is 0"),
+        ({"weight_bits": 4, "spikes": [1, 2]}, r"spikes has shape \(2,\); expected \(..., 77\)"),
+        ({"weight_bits": 4, "spikes": {"nowhere": 1}}, "unknown LIF layer 'nowhere'"),
+        ({"weight_bits": 4, "spikes": {"lif": 1e9}}, "spikes of lif is 1e.09; expected 0 to 1440"),
+        ({"weight_bits": 4, "spikes": {"lif": -1}}, "spikes of lif is -1; expected 0 to"),
+        ({"weight_bits": np.zeros((0, 138), dtype=np.uint8)}, "no designs"),
+        ({"weight_bits": np.full((3, 138), 4), "state_bits": np.full((2, 154), 4)}, "do not broadcast"),
+    ],
+)
+def test_impossible_arguments_are_refused(arguments: dict, message: str):
+    with pytest.raises(CostError, match=message):
+        estimate(example(), chips()["generic_45nm"], **arguments)
+
+
+def test_breakdown_and_tables_are_for_one_design():
+    with pytest.raises(CostError, match="breakdown is for one design, not 2"):
+        breakdown(example(), chips()["generic_45nm"], weight_bits=np.full((2, 138), 4))
+    with pytest.raises(CostError, match="widths is empty"):
+        separable_tables(example(), chips()["generic_45nm"], [])
