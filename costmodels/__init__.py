@@ -7,9 +7,11 @@
 docs/cost-models.md has every equation, docs/methodology.md what they were checked against.
 """
 
+from costmodels.actions import actions
 from costmodels.breakdown import breakdown
 from costmodels.chip import Chip
 from costmodels.compare import activation_width, comparisons, non_spiking
+from costmodels.consistency import published_consistency
 from costmodels.errors import CostError, ExtrapolationWarning
 from costmodels.estimate import Cost, estimate
 from costmodels.examples import example_names
@@ -19,6 +21,7 @@ from costmodels.reasons import reasons
 from costmodels.schema import json_schema
 from costmodels.separable import SeparableTables, separable_tables
 from costmodels.stability import Stability, kendall_tau, stability
+from costmodels.tables import op_tables
 from costmodels.workload import Spikes, Workload
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "Spikes",
     "Stability",
     "Workload",
+    "actions",
     "activation_width",
     "breakdown",
     "comparisons",
@@ -47,6 +51,8 @@ __all__ = [
     "lint",
     "load_hardware",
     "non_spiking",
+    "op_tables",
+    "published_consistency",
     "reasons",
     "separable_tables",
     "stability",

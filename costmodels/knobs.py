@@ -103,7 +103,7 @@ def sweep(
     objectives  of OBJECTIVES; all minimised
     arguments   further arguments of `estimate`, the same for all
 
-    Feasible chips come before infeasible ones; among equals the first of the enumeration, then the smaller area, wins.
+    Feasible chips come before infeasible ones; among equals the smaller area, then the first of the enumeration, wins.
     Columns: design, objective, a column per knob, the costs, `feasible`, `file_value` (the objective on the chip as
     the file describes it) and `gain` = 1 - best / file_value.
     """

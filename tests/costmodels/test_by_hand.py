@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from costmodels import breakdown, estimate
+from costmodels import CostError, actions, breakdown, estimate
 from tests.costmodels.small import plain, two_layers
 
 PJ = 1e-12
@@ -165,3 +165,14 @@ def test_the_breakdown_adds_up(tmp_path: Path):
         parts = table[table["quantity"] == "energy_j"].groupby("component")["value"].sum()
         for name, value in cost.energy_by_component.items():
             np.testing.assert_allclose(parts.get(name, 0.0), value, rtol=1e-12)
+
+
+def test_actions_show_what_was_counted(tmp_path: Path):
+    table = actions(two_layers(), plain(tmp_path), weight_bits=BITS).set_index("layer")
+    assert table.loc["stem.conv", "synops"] == 300  # exact, as measured
+    assert table.loc["stem.conv", "rate_x_flops"] == 10 / 32 * 1152  # the literature's count, borders ignored
+    assert table["sum_bits"].tolist() == [9, 8]
+    assert table["weight_words"].tolist() == [75, 40]
+    assert table["neuron_steps"].tolist() == [64, 128]
+    with pytest.raises(CostError, match="actions are for one design"):
+        actions(two_layers(), plain(tmp_path), weight_bits=[BITS, BITS])
