@@ -73,7 +73,7 @@ def load(
     for _, found in good:
         digest.update(found.digest)
     on_disk = FileImages(tuple(files[index] for index in kept), side)
-    images = IMAGENET(np.stack([found.pixels for _, found in good])) if keep else on_disk
+    images = torch.from_numpy(IMAGENET(np.stack([found.pixels for _, found in good]))) if keep else on_disk
     targets = torch.from_numpy(labels[kept])
     return ImageSet(str(path), split, images, targets, tuple(ids), classes, digest.hexdigest(), corrupt)
 
@@ -127,12 +127,12 @@ class FileImages:
 
     def _batches(self, files: Sequence[Path], size: int) -> Iterator[Tensor]:
         decoded = _in_order(self._decode, files, ahead=2 * size)
-        while pixels := list(islice(decoded, size)):
-            yield IMAGENET(np.stack(pixels))
+        while images := list(islice(decoded, size)):
+            yield torch.from_numpy(np.stack(images))
 
-    def _decode(self, file: Path) -> NDArray[np.uint8]:
+    def _decode(self, file: Path) -> NDArray[np.float32]:
         with Image.open(file) as image:
-            return evaluation_transform(image, self.resolution)
+            return IMAGENET(evaluation_transform(image, self.resolution))
 
 
 @dataclass(frozen=True)
