@@ -43,7 +43,8 @@ def load(
 
     `path` holds one folder per class, in sorted order; such images are shared out among validation, search and verify.
     With a folder `train` beside one called `val`, `validation` or `test`, the split train is the former, and the latter
-    is shared out.  Raises ModelError for anything else, and for more than `max_corrupt` (share) of corrupt files.
+    is shared out.  Corrupt files are not replaced by others, so the split is shorter by them.  Raises ModelError for
+    anything else, and for more than `max_corrupt` (share) of corrupt files.
     """
     if not 0 <= max_corrupt <= 1:
         raise ModelError(f"max_corrupt is {max_corrupt!r}; expected a share from 0 to 1")
@@ -167,16 +168,25 @@ def _in_order(work: Callable[[Item], Result], items: Iterable[Item], ahead: int)
 
 
 def _root(path: Path, split: str) -> Path:
-    """The folder that holds the class folders of `split`."""
+    """The folder that holds the class folders of `split`; raises ModelError where train has other classes."""
     evaluation = [path / name for name in EVALUATION if (path / name).is_dir()]
-    if not (path / TRAINING).is_dir() or not evaluation:
+    training = path / TRAINING
+    if not training.is_dir() or not evaluation:
         return path
-    return path / TRAINING if split == TRAINING else evaluation[0]
+    ours, theirs = ({folder.name for folder in _class_folders(root)} for root in (training, evaluation[0]))
+    if ours != theirs:
+        only = sorted(ours ^ theirs)[0]
+        raise ModelError(f"{path}: class folder {only!r} is not in both {TRAINING} and {evaluation[0].name}; add it")
+    return training if split == TRAINING else evaluation[0]
+
+
+def _class_folders(root: Path) -> list[Path]:
+    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _listing(root: Path) -> tuple[tuple[str, ...], list[Path], NDArray[np.int64]]:
     """Names of the classes, and files with their labels, all in sorted order."""
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    folders = _class_folders(root)
     if not folders:
         raise ModelError(f"{root}: has no class folders; expected one folder per class with its images inside")
     files: list[Path] = []

@@ -110,8 +110,9 @@ def content_hash(
 def stratified_order(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """A permutation of the indices of `labels` (N,) in which every prefix holds each class in proportion.
 
-    The k-th image of a class of n stands at (k + 1/2) / n of the way, so a prefix of length m has m n / N images of it,
-    give or take one per class boundary.  A subset of m images is the first m, and lies inside every larger one.
+    The k-th image of a class of n stands at (k + 1/2) / n of the way, so a prefix of length m has about m n / N images
+    of it: the error is below one plus half the number of classes.  A subset of m images is the first m, and so lies
+    inside every larger one.
     """
     rng = np.random.default_rng(seed)
     position = np.empty(len(labels))

@@ -115,6 +115,9 @@ def test_a_training_folder_beside_the_evaluation_folder_is_the_training_split(tm
     tree(tmp_path / "val", per_class=7)
     assert len(load_data(tmp_path, "train", resolution=28)) == 12
     assert all(image.startswith("val/") for split in SPLITS for image in load_data(tmp_path, split, resolution=28).ids)
+    (tmp_path / "train" / "dog").mkdir()  # would move no label here, but a "bat" would
+    with pytest.raises(ModelError, match="class folder 'dog' is not in both train and val; add it"):
+        load_data(tmp_path, "search", resolution=28)
 
 
 def test_images_on_disk_give_the_same_batches_as_images_in_memory(tmp_path):
