@@ -1,0 +1,115 @@
+"""The files of a report: complete, offline, well-formed, with the numbers of the run."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import html5lib
+import pandas as pd
+import pytest
+
+import reports
+from tests.reports.make_run import make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "run", count=40)
+
+
+@pytest.fixture(scope="module")
+def index(run: Path) -> Path:
+    return reports.build(run)
+
+
+@pytest.fixture(scope="module")
+def page(index: Path) -> str:
+    """The page without the 5 MB of plotly, on which a parser in Python takes long; they hold no bad character."""
+    text = index.read_text(encoding="utf-8")
+    scripts = [s for s in re.findall(r"<script>(.*?)</script>", text, flags=re.S) if len(s) > 1e6]
+    assert len(scripts) == 1  # plotly is inlined once
+    assert not re.search(r"[\x00-\x08\x0b\x0e-\x1f\x7f]", scripts[0])
+    return text.replace(scripts[0], "")
+
+
+def test_the_report_lies_in_the_run_with_every_format_of_every_figure(run, index):
+    assert index == run / "report" / "index.html"
+    figures = sorted(p.name for p in (run / "report" / "figures").iterdir())
+    stems = {name.split(".")[0] for name in figures}
+    assert {"front_memory", "front_energy", "bits", "sensitivity", "breakdown"} <= stems
+    assert figures == sorted(f"{s}.{kind}" for s in stems for kind in ("png", "svg", "pdf"))
+    assert (run / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert not [p for p in run.iterdir() if p.name.startswith(".")]
+
+
+def test_the_page_is_valid_html_and_small_enough_to_mail(index, page):
+    assert index.stat().st_size < 8e6
+    html5lib.HTMLParser(strict=True).parse(page)
+
+
+def test_nothing_on_the_page_points_outside(page):
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    links = [e.get(a) for e in tree.iter() for a in ("src", "href") if e.get(a)]
+    assert links
+    assert [link for link in links if not link.startswith(("#", "data:"))] == []
+
+
+def test_the_page_embeds_exactly_the_numbers_of_report_json(index, page):
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    embedded = next(e for e in tree.iter("script") if e.get("id") == "numbers").text
+    assert json.loads(embedded) == json.loads((index.parent / "report.json").read_text(encoding="utf-8"))
+
+
+def test_report_json_holds_the_measured_values_of_every_design(run, index):
+    table = pd.read_csv(run / "results.csv")
+    told = json.loads((index.parent / "report.json").read_text(encoding="utf-8"))["designs"]
+    assert [d["id"] for d in told] == list(table["id"])
+    for column in ("drop", "drop_low", "drop_high", "memory_bytes", "energy_j", "top1", "on_front", "feasible"):
+        assert [d[column] for d in told] == table[column].tolist()
+    layers = [c for c in table.columns if c.startswith("w:")]
+    assert [d["bits"] for d in told] == table[layers].to_numpy().tolist()
+
+
+def test_the_same_run_gives_the_same_bytes(run, index, tmp_path):
+    again = reports.build(run, tmp_path / "again").parent
+    for path in sorted(p for p in index.parent.rglob("*") if p.is_file()):
+        assert (again / path.relative_to(index.parent)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_importing_reports_loads_no_heavy_library():
+    heavy = ("pandas", "numpy", "matplotlib", "plotly", "jinja2")
+    code = f"import sys, reports; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_building_a_report_needs_neither_torch_nor_optuna(run, tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = sys.modules['optuna'] = None\n"
+        f"import reports; print(reports.build({str(run)!r}, {str(tmp_path / 'r')!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / "r" / "index.html")
+
+
+def test_a_failure_leaves_the_old_report_and_no_traces(run, index, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    reports.build(run, out)
+    before = (out / "index.html").read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("reports.building.write_figures", fail)
+    with pytest.raises(OSError, match="disk full"):
+        reports.build(run, out)
+    assert (out / "index.html").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_with_other_files_is_not_replaced(run, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(reports.ReportError, match="holds files that are no report"):
+        reports.build(run, tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
