@@ -1,14 +1,14 @@
 """Training: a few steps teach something, a seed fixes the weights, and the shipped networks are what they claim."""
 
+import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from sviT_models import load_checkpoint, load_data, read_metadata, shipped_names, training
+from sviT_models import load_checkpoint, load_data, open_checkpoint, read_metadata, shipped_names, training
 from sviT_models.errors import ModelError
 from sviT_models.shipped import FOLDER, checkpoint_path
 from sviT_models.training import Recipe, command, initial, recipe_for, shifted, store_training, top1, train
@@ -183,6 +183,12 @@ def test_the_digits_network_reads_98_5_percent_of_600_unseen_digits():
     assert right / 600 == pytest.approx(story["accuracy"]["test"], abs=2.5 / 600)  # sums differ between machines
 
 
-def test_names_of_shipped_networks_are_their_files(tmp_path):
-    assert {"sdtv2_tiny_digits"} <= set(shipped_names())
-    assert checkpoint_path(tmp_path) == Path(tmp_path)
+def test_a_network_is_opened_by_name_or_by_path():
+    by_name = open_checkpoint("sdtv2_tiny_digits")
+    by_path = open_checkpoint(FOLDER / "sdtv2_tiny_digits.safetensors", network="sdtv2_tiny", time_steps=4)
+    assert by_name.path == by_path.path
+    assert by_name.sha256 == by_path.sha256 == hashlib.sha256(by_name.path.read_bytes()).hexdigest()
+    assert (by_name.model.config.time_steps, by_path.model.config.time_steps) == (2, 4)
+    assert torch.equal(state(by_name.model), state(by_path.model))
+    with pytest.raises(ModelError, match=r"no checkpoint 'sdtv2_tiny_mnist'; there are: .*sdtv2_tiny_digits"):
+        open_checkpoint("sdtv2_tiny_mnist")
