@@ -1,0 +1,197 @@
+"""What the search did: hypervolume over evaluations, phases with their cost, why it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from reports import drawing
+from reports.drawing import Drawing, Plot, StaticFigure
+from reports.run import Run
+from reports.text import tidy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "Search record"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A phase of the methodology: evaluations, images through the network, wall seconds."""
+
+    name: str
+    what: str
+    why: str
+    evaluations: int
+    images: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search in numbers; `hypervolume[i]` is that of the first i + 1 designs, `baselines` how many of them lead."""
+
+    phases: tuple[Phase, ...]
+    stop_reason: str
+    failures: tuple[str, ...]
+    hypervolume: tuple[float, ...]
+    ids: tuple[str, ...]
+    baselines: int
+    origins: dict[str, int]
+    changed: float | None
+    needed_images: int | None
+
+
+def record(run: Run) -> Search:
+    """The search record of a run."""
+    m = run.manifest
+    phases = tuple(
+        Phase(
+            str(p["name"]), str(p["what"]), str(p["why"]), int(p["evaluations"]), int(p["images"]), float(p["seconds"])
+        )
+        for p in m["phases"]
+    )
+    history = run.history
+    hypervolume: tuple[float, ...] = ()
+    ids: tuple[str, ...] = ()
+    leading = 0
+    if history is not None:
+        hypervolume = tuple(history["hypervolume"].astype(float))
+        ids = tuple(history["id"].astype(str))
+        named = set(run.baselines.values())
+        leading = next((i for i, design in enumerate(ids) if design not in named), len(ids))
+    chaos = m.get("chaos")
+    return Search(
+        phases=phases,
+        stop_reason=str(m.get("stop_reason", "")),
+        failures=tuple(str(f) for f in m.get("failures", [])),
+        hypervolume=hypervolume,
+        ids=ids,
+        baselines=leading,
+        origins={str(k): int(v) for k, v in run.results["origin"].value_counts(sort=False).items()},
+        changed=None if not chaos else float(chaos["changed"]),
+        needed_images=run.picks.get("needed_images"),
+    )
+
+
+def draw(r: Search) -> Drawing:
+    """Hypervolume curve, phases, failures."""
+    rows = [
+        (
+            p.name,
+            Markup("{}<small>{}</small>").format(p.what, p.why),
+            f"{p.evaluations:,}",
+            f"{p.images:,}",
+            _time(p.seconds),
+        )
+        for p in r.phases
+    ]
+    total = ("sum", "", f"{sum(p.evaluations for p in r.phases):,}", f"{sum(p.images for p in r.phases):,}")
+    rows.append((*total, _time(sum(p.seconds for p in r.phases))))
+    origins = ", ".join(f"{o} {n}" for o, n in r.origins.items() if n > 1)
+    parts: list[Markup] = [
+        drawing.text(f"Stopped: {r.stop_reason}. Designs by origin: {origins or 'one of each baseline'}.", "lead"),
+        drawing.table(("Phase", "What and why", "Evaluations", "Images", "Time"), rows, numeric=(2, 3, 4)),
+    ]
+    if r.changed is None:
+        parts.append(
+            drawing.not_measured(
+                "the chaos floor (how many predictions noise alone flips)", "`svit-dse search` measures it."
+            )
+        )
+    else:
+        needs = f" A promise within the budget therefore takes {r.needed_images:,} images." if r.needed_images else ""
+        parts.append(
+            drawing.text(
+                f"Noise alone, too small to matter, flips {tidy(100 * r.changed)} % of all predictions.{needs}"
+            )
+        )
+    if r.failures:
+        parts.append(
+            drawing.details(
+                f"{len(r.failures)} evaluations failed", drawing.table(("Error",), [(f,) for f in r.failures])
+            )
+        )
+    else:
+        parts.append(drawing.text("No evaluation failed."))
+    if not r.hypervolume:
+        return Drawing(drawing.join(*parts))
+    parts += [
+        drawing.heading("Hypervolume over evaluations"),
+        drawing.text(
+            "The share of the objective box, from zero to 10 points of drop and to the largest cost seen, that the designs so "
+            "far dominate. A curve that is flat at its end found little more; the shaded part are the baselines.",
+            "lead",
+        ),
+        drawing.plot("hypervolume", 290, "Hypervolume after every evaluation"),
+    ]
+    caption = "Hypervolume of the designs measured so far; baselines shaded."
+    figures = {"hypervolume": StaticFigure(caption, lambda: figure(r))}
+    return Drawing(drawing.join(*parts), {"hypervolume": plotted(r)}, figures)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def plotted(r: Search) -> Plot:
+    """The curve with the baselines shaded."""
+    x = list(range(1, len(r.hypervolume) + 1))
+    data: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "ids": list(r.ids),
+            "x": x,
+            "y": list(r.hypervolume),
+            "line": {"color": "$accent", "width": 1.4, "shape": "hv"},
+            "marker": {"size": 3.5, "color": "$accent"},
+        }
+    ]
+    shade = {
+        "type": "rect",
+        "yref": "paper",
+        "x0": 0.5,
+        "x1": r.baselines + 0.5,
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": "$rule",
+    }
+    layout = {
+        "xaxis": {"title": {"text": "evaluations"}, "range": [0.5, len(x) + 0.5]},
+        "yaxis": {"title": {"text": "hypervolume"}, "rangemode": "tozero"},
+        "shapes": [{**shade, "opacity": 0.5, "line": {"width": 0}, "layer": "below"}] if r.baselines else [],
+    }
+    return {"data": data, "layout": layout}
+
+
+def figure(r: Search) -> Figure:
+    """The curve for slides and print."""
+    from reports import style
+
+    made, ax = style.new(height=2.8)
+    x = range(1, len(r.hypervolume) + 1)
+    ax.step(x, r.hypervolume, where="post", color=style.ACCENT, lw=1.2)
+    if r.baselines:
+        ax.axvspan(0.5, r.baselines + 0.5, color="#e9ecf0", lw=0, zorder=0)
+        ax.text(
+            0.5 + r.baselines / 2,
+            0.02,
+            "baselines",
+            ha="center",
+            va="bottom",
+            fontsize=6.5,
+            color=style.MUTED,
+            transform=ax.get_xaxis_transform(),
+        )
+    ax.set_xlim(0.5, len(r.hypervolume) + 0.5)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("evaluations")
+    ax.set_ylabel("hypervolume")
+    ax.grid(True)
+    return made
