@@ -24,9 +24,11 @@ def checkup(config: Config) -> dict[str, Any]:
     before = evaluator.seconds
     evaluator(again)
     seconds = evaluator.seconds - before
-    cost = bench.costing().cost([bench.float_design, design])
+    cost = bench.costing().columns([bench.float_design, design])
     space, layers = bench.space, len(bench.layers)
-    memory, energy = ([show(float(v), unit) for v in a] for a, unit in ((cost.memory_bytes, "B"), (cost.energy_j, "J")))
+    memory, energy = (
+        [show(float(v), unit) for v in a] for a, unit in ((cost["memory_bytes"], "B"), (cost["energy_j"], "J"))
+    )
     budget = config.search.evaluations
     return {
         "network": f"{bench.model.config.name}, {layers} weight layers, {sum(bench.weights.values()):,} weights",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from costmodels import Cost, Hardware, Workload, breakdown, estimate, separable_tables
+from costmodels import Hardware, Workload, breakdown, estimate, separable_tables
 from dse.design import Design
-from dse.errors import ConfigError
 from dse.evaluate import Evaluation
 from dse.problem import FloatArray, IntArray
 from dse.space import Space
@@ -37,42 +37,38 @@ class Costing:
     hardware: Hardware
     frame_rate: float
 
-    def cost(self, designs: Sequence[Design], evaluations: Sequence[Evaluation] | None = None) -> Cost:
-        """Cost of N designs; every array of the result has shape (N,)."""
-        return self._cost(designs, None if evaluations is None else self._spikes(evaluations))
+    def columns(self, designs: Sequence[Design], spikes: FloatArray | None = None) -> dict[str, NDArray[Any]]:
+        """Cost columns of results.csv for N designs, and `fits`: whether the chip can hold and run them; each (N,).
 
-    def _cost(self, designs: Sequence[Design], spikes: FloatArray | None) -> Cost:
+        `spikes` (N, LIF layers) are spikes per image; without them the float network's stand in.
+        """
         bits = np.array([d.weight_bits for d in designs], dtype=np.int64).reshape(len(designs), -1)
-        steps = np.array([d.time_steps for d in designs], dtype=np.int64)
-        return estimate(
-            self.workload,
-            self.hardware,
-            weight_bits=bits,
-            time_steps=steps,
-            spikes=spikes,
-            frame_rate=self.frame_rate,
-        )
+        return self.of_bits(bits, np.array([d.time_steps for d in designs], dtype=np.int64), spikes)
+
+    def of_bits(self, bits: IntArray, steps: IntArray, spikes: FloatArray | None = None) -> dict[str, NDArray[Any]]:
+        """The same for widths (N, L) and time steps (N,)."""
+        out: dict[str, NDArray[Any]] = {name: np.empty(len(bits)) for name in (*COLUMNS.values(), "area_mm2")}
+        out["fits"] = np.empty(len(bits), dtype=bool)
+        for t in np.unique(steps):
+            rows = steps == t
+            cost = estimate(
+                self.workload,
+                self.hardware,
+                weight_bits=bits[rows],
+                time_steps=int(t),
+                spikes=None if spikes is None else spikes[rows],
+                frame_rate=self.frame_rate,
+                components=False,
+            )
+            for name in (*COLUMNS.values(), "area_mm2"):
+                out[name][rows] = getattr(cost, name)
+            out["fits"][rows] = cost.feasible
+        return out
 
     def objectives(self, design: Design, evaluation: Evaluation, names: Sequence[str]) -> dict[str, float]:
         """Every limited or minimised quantity of one evaluated design, by column of results.csv."""
-        cost = self.cost([design], [evaluation])
-        values = {"drop": evaluation.drop} | {c: float(getattr(cost, c)[0]) for c in COLUMNS.values()}
-        missing = [name for name in names if name not in values]
-        if missing:
-            raise ConfigError(f"search.objectives: unknown objective {missing[0]!r}")
-        return values | {"area_mm2": float(np.broadcast_to(cost.area_mm2, (1,))[0])}
-
-    def columns(self, designs: Sequence[Design], evaluations: Sequence[Evaluation]) -> pd.DataFrame:
-        """Cost columns of results.csv for N designs, and `fits`: whether the chip can hold and run them."""
-        return self.columns_from_spikes(designs, self._spikes(evaluations))
-
-    def columns_from_spikes(self, designs: Sequence[Design], spikes: FloatArray) -> pd.DataFrame:
-        """The same from spikes per image, (N, LIF layers)."""
-        cost = self._cost(designs, spikes)
-        frame = pd.DataFrame({c: np.asarray(getattr(cost, c)) for c in COLUMNS.values()})
-        frame["area_mm2"] = np.broadcast_to(cost.area_mm2, len(frame))
-        frame["fits"] = np.broadcast_to(cost.feasible, len(frame))
-        return frame
+        columns = self.columns([design], np.array([evaluation.spikes]))
+        return {"drop": evaluation.drop} | {name: float(values[0]) for name, values in columns.items()}
 
     def breakdown(self, design: Design, spikes: FloatArray) -> pd.DataFrame:
         """Energy and memory per layer and component: `layer, stage, quantity, component, value`.
@@ -88,40 +84,25 @@ class Costing:
             frame_rate=self.frame_rate,
         )
 
-    def _spikes(self, evaluations: Sequence[Evaluation]) -> FloatArray:
-        """Spikes per image of every LIF layer, (N, LIF layers), in the order of the workload."""
-        return np.array([e.spikes for e in evaluations], dtype=np.float64)
-
     def tables(self, space: Space) -> tuple[dict[str, FloatArray], dict[str, float]]:
-        """Additive memory and energy per dimension and level (D, B), +inf beyond its choices, and the offsets."""
-        widths = sorted({b for d in space.dimensions if d.kind == "weight" for b in d.choices})
-        layer_tables = separable_tables(self.workload, self.hardware, widths, frame_rate=self.frame_rate)
+        """Additive memory and energy per dimension and level (D, B), +inf beyond its choices, and the offsets.
+
+        A pipelined data flow has no additive energy (its slowest layer sets the time that leaks): there the dynamic
+        energy stands in its place.
+        """
+        fixed = {layer: bits for layer, bits in (space.fixed or {}).items() if layer not in _searched(space)}
+        widths = sorted({b for d in space.dimensions if d.kind == "weight" for b in d.choices} | set(fixed.values()))
+        known = separable_tables(self.workload, self.hardware, widths, frame_rate=self.frame_rate)
         where = {name: i for i, name in enumerate(space.layers)}
         tables: dict[str, FloatArray] = {}
         offsets: dict[str, float] = {}
-        searched = {layer for d in space.dimensions if d.kind == "weight" for layer in d.layers}
-        for quantity, (table, offset) in layer_tables.items():
+        for quantity in ("memory_bytes", "energy_j"):
+            source = quantity if quantity in known.tables else "dynamic_j"
+            table = known.tables[source]
             tables[quantity] = _dimension_table(space, table, widths, where)
-            offsets[quantity] = offset + self._fixed_part(space, searched, quantity, widths, where, layer_tables)
+            pinned = sum(table[where[layer], widths.index(bits)] for layer, bits in fixed.items())
+            offsets[quantity] = known.offsets[source] + float(pinned)
         return tables, offsets
-
-    def _fixed_part(
-        self,
-        space: Space,
-        searched: set[str],
-        quantity: str,
-        widths: list[int],
-        where: Mapping[str, int],
-        layer_tables: Mapping[str, tuple[FloatArray, float]],
-    ) -> float:
-        pinned = {layer: bits for layer, bits in (space.fixed or {}).items() if layer not in searched}
-        if not pinned:
-            return 0.0
-        all_widths = sorted(set(widths) | set(pinned.values()))
-        if all_widths != widths:
-            layer_tables = separable_tables(self.workload, self.hardware, all_widths, frame_rate=self.frame_rate)
-        table = layer_tables[quantity][0]
-        return float(sum(table[where[layer], all_widths.index(bits)] for layer, bits in pinned.items()))
 
     def objective_costs(self, space: Space, names: Sequence[str]) -> _ObjectiveCosts:
         """The second and third objective as a function of levels (N, D) -> (N, 2), with the float network's spikes."""
@@ -135,14 +116,12 @@ class _ObjectiveCosts:
     names: tuple[str, ...]
 
     def __call__(self, levels: IntArray) -> FloatArray:
-        cost = estimate(
-            self.costing.workload,
-            self.costing.hardware,
-            weight_bits=self.space.weight_bits(levels),
-            time_steps=self.space.steps(levels),
-            frame_rate=self.costing.frame_rate,
-        )
-        return np.stack([np.asarray(getattr(cost, name), dtype=np.float64) for name in self.names], axis=-1)
+        columns = self.costing.of_bits(self.space.weight_bits(levels), self.space.steps(levels))
+        return np.stack([columns[name] for name in self.names], axis=-1)
+
+
+def _searched(space: Space) -> set[str]:
+    return {layer for d in space.dimensions if d.kind == "weight" for layer in d.layers}
 
 
 def _dimension_table(

@@ -41,12 +41,9 @@ def recost(run: Path, hardware: str, out: Path) -> None:
     costing = Costing(Workload.from_table(layers), chip, config.frame_rate)
     designs = [results.design_of(row) for _, row in table.iterrows()]
     counted = spikes.drop(columns="id").to_numpy(dtype=np.float64)
-    new = table.copy()
-    costs = costing.columns_from_spikes(designs, counted)
-    new[costs.columns] = costs
     budgets = config.column_budgets()
     objectives = objective_columns(config.search.objectives)
-    new = results.judged(new, budgets, objectives)
+    new = results.judged(table.assign(**costing.columns(designs, counted)), budgets, objectives)
     out.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         if (run / name).is_file():

@@ -53,7 +53,8 @@ def results_table(
     measured = ["top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"]
     for name in [*measured, "top5", "nll", "logit_distance", "changed"]:
         table[name] = [getattr(e, name) for e in evaluations]
-    table = pd.concat([table, costing.columns(designs, evaluations)], axis=1)
+    spikes = np.array([e.spikes for e in evaluations])
+    table = table.assign(**costing.columns(designs, spikes))
     table = judged(table, problem.budgets, problem.objectives)
     widths = pd.DataFrame([d.columns() for d in designs])
     states = [c for c in widths.columns if c.startswith("v:")]

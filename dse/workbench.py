@@ -157,7 +157,7 @@ def prepare(config: Config, out: Path | None = None) -> Workbench:
         )
     sample = load_images(config, "validation", PROFILE_IMAGES)
     table = sviT_models.profile(model, sample.images)
-    bank = sviT_models.WeightBank(model, **config.quantization.model_dump())
+    bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=sample.images)
     space = build_space(
         table,
         widths=config.search.widths,
@@ -165,4 +165,6 @@ def prepare(config: Config, out: Path | None = None) -> Workbench:
         fixed=config.search.fixed,
         time_steps=config.search.time_steps or (model.config.time_steps,),
     )
-    return Workbench(config, model, checkpoint, images, bank, sviT_models.Engine(model, bank), table, space, hardware)
+    return Workbench(
+        config, model, checkpoint, images, bank, sviT_models.Reference(model, bank), table, space, hardware
+    )

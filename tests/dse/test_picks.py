@@ -1,0 +1,123 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from dse import picks
+from dse.picks import Verified
+from dse.results import front_of, judged
+
+OBJECTIVES = ["drop", "memory_bytes", "power_w"]
+
+
+def table(rows):
+    """Rows of (origin, drop, memory, energy); intervals are +- 0.5 points, power follows energy."""
+    frame = pd.DataFrame(rows, columns=["origin", "drop", "memory_bytes", "energy_j"])
+    frame["id"] = [f"d{i}" for i in range(len(frame))]
+    frame["drop_low"], frame["drop_high"] = frame["drop"] - 0.5, frame["drop"] + 0.5
+    frame["power_w"] = 30 * frame["energy_j"]
+    frame["latency_s"] = 1e-3
+    frame["images"] = 400
+    frame["fits"] = True
+    return frame
+
+
+RESULTS = table(
+    [
+        ("float", 0.0, 3200.0, 9e-6),
+        ("uniform-8", 0.1, 800.0, 4e-6),
+        ("uniform-2", 30.0, 200.0, 1e-6),
+        ("guided", 0.4, 400.0, 2e-6),
+        ("posterior", 0.6, 300.0, 1.8e-6),
+        ("posterior", 1.4, 260.0, 1.5e-6),
+        ("posterior", 0.5, 500.0, 3e-6),  # dominated by d3
+        ("posterior", 6.0, 230.0, 1.2e-6),
+    ]
+)
+BUDGETS = {"drop": 1.0, "memory_bytes": 600.0}
+
+
+def judged_results(budgets=BUDGETS):
+    return judged(RESULTS, budgets, OBJECTIVES)
+
+
+def seen(drop, half=0.3, images=20_000):
+    return Verified(drop, drop - half, drop + half, images)
+
+
+def test_the_front_and_feasibility_by_hand():
+    frame = judged_results()
+    # float is the reference, not a design; d6 loses to d3 in all three
+    assert frame["on_front"].tolist() == [False, True, True, True, True, True, False, True]
+    # drop <= 1 and memory <= 600: the 8-bit design is too large, 2 bits and d5, d7 lose too much
+    assert frame["feasible"].tolist() == [False, False, False, True, True, False, True, False]
+    assert front_of(frame)["memory_bytes"].is_monotonic_increasing
+
+
+def test_candidates_meet_the_cost_budgets_and_may_meet_the_drop():
+    ids = picks.candidates(judged_results(), BUDGETS, "power_w")
+    # d5 measures 1.4 with a lower end of 0.9: it may be within 1.0; d1 is over the memory budget
+    assert "d5" in ids
+    assert "d4" in ids
+    assert "d3" in ids
+    assert not {"d0", "d1", "d2"} & set(ids)
+
+
+def test_the_number_of_candidates_is_bounded():
+    assert len(picks.candidates(judged_results({}), {}, "power_w", most=2)) == 2
+
+
+def test_the_recommended_design_is_the_cheapest_verified_one():
+    verified = {"d3": seen(0.3), "d4": seen(0.65), "d5": seen(1.5)}
+    chosen = picks.choose(judged_results(), BUDGETS, verified, "power_w")
+    best = chosen["picks"][0]
+    # P(drop <= 1) for 0.65 +- 0.3: z = 0.35 / (0.3 / 1.96) = 2.29 -> 0.989
+    assert (best["name"], best["id"]) == ("recommended", "d4")
+    assert best["p_drop_within_budget"] == pytest.approx(norm.cdf(0.35 / (0.3 / 1.959964)))
+    assert [(r["quantity"], r["verdict"]) for r in best["rows"]] == [("drop", "OK"), ("memory_bytes", "OK")]
+    memory = best["rows"][1]
+    assert (memory["budget"], memory["achieved"], memory["slack"]) == (600.0, 300.0, 300.0)
+    # 1 - 300/3200, 1 - 1.8/9, 1 - 300/800
+    saved = chosen["savings"]["against"]
+    assert saved["float"] == {"memory": pytest.approx(0.90625), "energy": pytest.approx(0.8)}
+    assert saved["uniform-8"]["memory"] == pytest.approx(0.625)
+    assert saved["guided"]["memory"] == pytest.approx(0.25)
+    assert len({p["id"] for p in chosen["picks"]}) == len(chosen["picks"]) <= 3
+
+
+def test_a_drop_within_budget_by_luck_is_review():
+    verified = {"d4": seen(0.9)}  # P = 0.74
+    best = picks.choose(judged_results(), BUDGETS, verified, "power_w")["picks"][0]
+    assert best["rows"][0]["verdict"] == "REVIEW"
+    assert "no design is verified" in best["why"]
+
+
+def test_too_few_images_are_review_whatever_they_say():
+    verified = {"d4": seen(0.0, half=0.1, images=300)}
+    best = picks.choose(judged_results(), BUDGETS, verified, "power_w", needed_images=16_000)["picks"][0]
+    assert best["rows"][0]["verdict"] == "REVIEW"
+    assert "needs 16000 images" in best["rows"][0]["note"]
+
+
+def test_nothing_feasible_picks_nothing():
+    chosen = picks.choose(judged_results(), {"memory_bytes": 1.0}, {"d4": seen(0.0)}, "power_w")
+    assert chosen["picks"] == []
+    assert chosen["savings"] is None
+
+
+def test_without_a_drop_budget_the_cheapest_is_recommended():
+    chosen = picks.choose(judged_results({}), {}, {"d4": seen(0.0), "d2": seen(30.0)}, "power_w")
+    assert chosen["picks"][0]["id"] == "d2"
+    assert chosen["picks"][0]["p_drop_within_budget"] is None
+
+
+def test_the_knee_is_the_corner_of_a_corner():
+    x = np.array([1.0, 2.0, 3.0, 10.0])
+    front = pd.DataFrame({"id": list("abcd"), "memory_bytes": x, "drop": [9.0, 1.0, 0.9, 0.0]})
+    assert picks.knee(front) == "b"
+    assert picks.knee(front.head(2)) is None
+
+
+def test_verified_drops_survive_their_table():
+    frame = picks.verified_table({"d4": seen(0.25)})
+    assert picks.read_verified(frame) == {"d4": seen(0.25)}
