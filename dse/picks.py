@@ -124,7 +124,7 @@ def choose(
         ("most accurate", _least(rows, pool, "drop"), "smallest measured drop among the verified designs"),
         ("runner-up", by_memory[1] if len(by_memory) > 1 else None, "second least memory among the safe designs"),
     ]
-    for name, design, why in options:
+    for name, design, why in options if picks else ():
         if design is not None and design not in [p[1] for p in picks] and len(picks) < 3:
             picks.append((name, design, why))
     return {

@@ -79,5 +79,5 @@ def summary(picks: dict[str, Any]) -> list[str]:
     for row in best["rows"]:
         lines.append(f"  {row['quantity']}: {row['verdict']} - {row['note']}")
     for origin, saved in picks["savings"]["against"].items():
-        lines.append(f"  against {origin}: memory -{saved['memory']:.1%}, energy -{saved['energy']:.1%}")
+        lines.append(f"  against {origin}: memory {-saved['memory']:+.1%}, energy {-saved['energy']:+.1%}")
     return lines

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dse.strategies.options import Option
 
 # modules of this package that serve strategies and are none
-_HELPERS = frozenset({"history", "options", "proposer", "seeding"})
+_HELPERS = frozenset({"history", "options", "proposer", "scripted", "seeding"})
 
 
 def names() -> tuple[str, ...]:

@@ -1,0 +1,82 @@
+"""AQ4SViT's beam search: the greedy search with several designs kept at every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna import Study
+from optuna.samplers import BaseSampler
+from optuna.trial import Trial
+
+from dse.frontier import gather
+from dse.problem import Problem
+from dse.strategies.aq4svit_greedy import hopeless
+from dse.strategies.history import key
+from dse.strategies.options import Option, read
+from dse.strategies.proposer import prior_harm
+from dse.strategies.scripted import Script, Scripted, allowed_drop, narrowed, parts
+
+IntArray = NDArray[np.int64]
+
+OPTIONS = {
+    "drop": Option(
+        0.0, "points of accuracy that may be lost; 0 takes the drop budget (the paper reports 1.5)", low=0.0
+    ),
+    "width": Option(3, "designs kept at every step", low=1),
+    "branches": Option(4, "narrowings of each kept design that are measured, least summed score per byte first", low=1),
+    "gate_images": Option(100, "images after which a hopeless candidate is given up", low=1),
+}
+
+
+def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
+    """The beam variant of AQ4SViT (Putra et al. 2026). ConfigError for an unknown option."""
+    return Beam(problem, seed, **read("aq4svit_beam", options, OPTIONS))
+
+
+class Beam(Scripted):
+    """At each level (network, stage, block) narrows one part of every kept design until no candidate is feasible."""
+
+    def __init__(self, problem: Problem, seed: int, drop: float, width: int, branches: int, gate_images: int) -> None:
+        super().__init__(problem, seed)
+        self._limit, self._images = allowed_drop(problem, drop), gate_images
+        self._width, self._branches = width, branches
+        self._harm = prior_harm(problem)
+        self._memory = problem.tables["memory_bytes"]
+
+    def script(self) -> Script:
+        """Beams of feasible designs, least memory first."""
+        beam = [self._problem.space.sizes - 1]
+        for by in ("network", "stage", "block"):
+            groups = parts(self._problem, by)
+            rejected: set[bytes] = set()
+            best = beam
+            while beam:
+                feasible: dict[bytes, IntArray] = {}
+                for levels in beam:
+                    for trial in self._promising(levels, groups, rejected):
+                        if (yield trial) <= self._limit:
+                            feasible[key(trial)] = trial
+                        else:
+                            rejected.add(key(trial))
+                ordered = sorted(feasible.values(), key=lambda x: float(gather(self._memory, x)))
+                beam = ordered[: self._width]
+                best = beam or best
+            beam = best
+        return beam[0]
+
+    def _promising(self, levels: IntArray, groups: list[IntArray], rejected: set[bytes]) -> list[IntArray]:
+        """The candidates with the least added score per byte saved."""
+        trials = [t for g in groups if (t := narrowed(levels, g)) is not None and key(t) not in rejected]
+        harm, memory = gather(self._harm, levels), gather(self._memory, levels)
+
+        def price(trial: IntArray) -> float:
+            saved = float(memory - gather(self._memory, trial))
+            return float(gather(self._harm, trial) - harm) / max(saved, 1e-300)
+
+        return sorted(trials, key=price)[: self._branches]
+
+    def should_cut(self, study: Study, trial: Trial, partial: Any) -> bool:
+        """Give up a candidate whose first images break the constraint clearly."""
+        return hopeless(partial, self._limit, self._images)

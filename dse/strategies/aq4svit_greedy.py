@@ -1,0 +1,58 @@
+"""AQ4SViT's greedy search: narrow the network, then stages, then blocks under an accuracy constraint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.samplers import BaseSampler
+from optuna.trial import Trial
+
+from dse.problem import Problem
+from dse.strategies.options import Option, read
+from dse.strategies.scripted import Script, Scripted, allowed_drop, narrowed, parts
+
+OPTIONS = {
+    "drop": Option(
+        0.0, "points of accuracy that may be lost; 0 takes the drop budget (the paper reports 1.5)", low=0.0
+    ),
+    "gate_images": Option(100, "images after which a hopeless candidate is given up", low=1),
+}
+
+
+def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
+    """The greedy variant of AQ4SViT (Putra et al. 2026). ConfigError for an unknown option."""
+    return Greedy(problem, seed, **read("aq4svit_greedy", options, OPTIONS))
+
+
+def hopeless(partial: Any, limit: float, images: int) -> bool:
+    """Whether a mini-batch says that a candidate breaks the constraint, by two standard errors."""
+    return bool(partial.images >= images and partial.drop - 2 * partial.drop_stderr > limit)
+
+
+class Greedy(Scripted):
+    """Coarse to fine; a part that breaks the constraint keeps its width and is not tried again at that level.
+
+    The gate works on a mini-batch of images. The paper gates by the drift of membrane potentials, which the evaluator
+    does not record.
+    """
+
+    def __init__(self, problem: Problem, seed: int, drop: float, gate_images: int) -> None:
+        super().__init__(problem, seed)
+        self._limit, self._images = allowed_drop(problem, drop), gate_images
+
+    def script(self) -> Script:
+        """Network, stage and block level in turn."""
+        levels = self._problem.space.sizes - 1
+        for by in ("network", "stage", "block"):
+            for part in parts(self._problem, by):
+                trial = narrowed(levels, part)
+                while trial is not None and (yield trial) <= self._limit:
+                    levels = trial
+                    trial = narrowed(levels, part)
+        return np.asarray(levels)
+
+    def should_cut(self, study: Study, trial: Trial, partial: Any) -> bool:
+        """Give up a candidate whose first images break the constraint clearly."""
+        return hopeless(partial, self._limit, self._images)
