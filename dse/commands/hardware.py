@@ -1,0 +1,79 @@
+"""`svit-dse hardware list | show | lint | schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Chips: list the shipped ones, show every constant of one, check a file of your own.",
+    epilog="Example: svit-dse hardware lint mychip.yaml",
+    no_args_is_help=True,
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list", epilog="Example: svit-dse hardware list")
+def list_chips(as_json: Json = False) -> None:
+    """The shipped chips."""
+    import costmodels
+    from dse.commands._show import print_rows
+
+    rows = costmodels.hardware_table().to_dict("records")
+    if as_json:
+        print_rows(rows, as_json=True)
+        return
+    print_rows([{k: r[k] for k in ("name", "node_nm", "dataflow", "title") if k in r} for r in rows])
+
+
+@app.command(epilog="Example: svit-dse hardware show generic_45nm")
+def show(
+    chip: Annotated[str, typer.Argument(help="A shipped chip's name, or a file.")],
+    as_json: Json = False,
+) -> None:
+    """Every constant of a chip with its unit and source."""
+    import costmodels
+    from dse.commands._show import print_rows
+
+    hardware = costmodels.load_hardware(chip)
+    rows = hardware.constants().to_dict("records")
+    print_rows(rows if as_json else [_short(r) for r in rows], f"{hardware.name}: {hardware.title}", as_json)
+
+
+def _short(row: dict[str, object]) -> dict[str, object]:
+    value = row["value"]
+    number = f"{value:.4g}" if isinstance(value, float) else value
+    return {"constant": row["key"], "value": f"{number} {row['unit']}", "source": row["source"]}
+
+
+@app.command(epilog="Example: svit-dse hardware lint mychip.yaml")
+def lint(files: Annotated[list[str], typer.Argument(help="Chip files, or names of shipped chips.")]) -> None:
+    """Check chip files; every mistake is a line with file, line, key and remedy."""
+    import costmodels
+
+    found = 0
+    for file in files:
+        mistakes = costmodels.lint(file)
+        found += len(mistakes)
+        for line in mistakes:
+            typer.echo(line, err=True)
+        if not mistakes:
+            typer.echo(f"{file}: fine")
+    if found:
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: svit-dse hardware schema > chip.schema.json")
+def schema(out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None) -> None:
+    """The JSON schema of chip files, for editors."""
+    import json
+
+    import costmodels
+
+    text = json.dumps(costmodels.json_schema(), indent=2)
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text + "\n", encoding="utf-8")

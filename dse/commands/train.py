@@ -1,0 +1,52 @@
+"""`svit-dse train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse train --data digits --seed 0 --out runs/digits.safetensors"
+
+
+def train(
+    data: Annotated[str, typer.Option(help="digits, glyphs, an .npz file or a folder of class folders.")] = "digits",
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Checkpoint; default runs/MODEL_DATA.safetensors.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads; part of what makes a training repeatable.")] = 2,
+    model: Annotated[str | None, typer.Option(help="Network; default sdtv2_tiny.")] = None,
+    start: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; default: the recipe of the data.")] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="Images per epoch.")] = None,
+    fresh: Annotated[bool | None, typer.Option(help="Draw new images every epoch (generated sets only).")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Images per step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the one-cycle schedule.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of the steps before the peak.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay.")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="Label smoothing.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Bound of the gradient's norm.")] = None,
+    shift: Annotated[int | None, typer.Option(min=0, help="Largest random translation in pixels.")] = None,
+    time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps.")] = None,
+    heads: Annotated[int | None, typer.Option(min=1, help="Attention heads.")] = None,
+    attention_scale: Annotated[float | None, typer.Option(help="Scale of the attention product.")] = None,
+    qkv_bias: Annotated[float | None, typer.Option(help="Initial bias of the q, k and v batch norms.")] = None,
+) -> None:
+    """Train a small network from scratch on the CPU, with surrogate gradients."""
+    given = dict(locals())
+    import torch
+
+    import sviT_models
+    from dse.commands._show import say
+    from dse.errors import ConfigError
+
+    changes = {k: v for k, v in given.items() if k not in ("data", "out", "threads")}
+    recipe = sviT_models.recipe_for(data, **changes)
+    target = out or Path(f"runs/{recipe.model}_{Path(data).stem}.safetensors")
+    if target.suffix != ".safetensors":
+        raise ConfigError(f"--out {target}: checkpoints are written as safetensors; name it {target.stem}.safetensors")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(threads)
+    done = sviT_models.train(recipe, lambda epoch: say(f"{epoch}, {recipe.epochs - epoch.number} epochs left"))
+    sviT_models.store_training(done, target)
+    typer.echo(f"test accuracy {done.test:.2%} on {done.test_images} images; wrote {target}")
