@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dse import picks, results, run_dir
+import sviT_models
+from dse import picks, results, robustness, run_dir
 from dse.config import Config
 from dse.costing import Costing, objective_columns
 from dse.evaluate import Evaluation, Evaluator, from_record
 from dse.manifest import Phase, manifest
 from dse.problem import Baseline, Problem
+from dse.promise import needed_images
 from dse.strategies import load as load_strategy
 from dse.strategies.guided import guided_design
 from dse.study import Loop, Step, evaluated, finished, open_study, reclaim_stale
@@ -104,10 +106,13 @@ def search(
     if finished(study):
         say(f"{out}: resuming a study with {finished(study)} finished evaluations")
     evaluator = bench.evaluator(bench.images)
-    clock.end(1, evaluator.images_run)
+    chaos = sviT_models.chaos_floor(bench.model, bench.images.images, bench.images.labels, seed=config.search.seed)
+    needed = needed_images(chaos.changed, config.budgets["drop"]) if config.budgets.get("drop") else None
+    clock.end(1, evaluator.images_run + chaos.images * (chaos.copies + 1))
     share, stderr = evaluator.float.top1, evaluator.float.top1_stderr
     say(f"float network: top-1 {share:.2%} +- {stderr:.2%} on {evaluator.images} images")
 
+    say(chaos_advice(chaos, config.budgets.get("drop"), needed))
     clock.begin("1 precision study")
     fisher = bench.fisher(bench.config.search.widths)
     clock.end(0, config.data.fisher_images)
@@ -134,11 +139,12 @@ def search(
     verified, verifier = verify(bench, problem, table)
     clock.end(len(verified) + 1, verifier.images_run)
     run_dir.write_csv(out / "verified.csv", picks.verified_table(verified))
-    chosen = picks.choose(table, problem.budgets, verified, problem.objectives[2])
+    chosen = picks.choose(table, problem.budgets, verified, problem.objectives[2], needed)
     evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in trials)]
     run_dir.write_tables(out, bench, problem, costing, table, evaluations)
     run_dir.write_csv(out / "history.csv", run_dir.history_table(study, problem))
     run_dir.write_json(out / "picks.json", chosen)
+    robustness.write(out, costing, table, problem.objectives[2], chosen)
     failures = [t.user_attrs.get("error", "") for t in study.get_trials(deepcopy=False) if "error" in t.user_attrs]
     record = manifest(
         command,
@@ -146,13 +152,24 @@ def search(
         clock.phases,
         **inputs(bench),
         float=_float_record(evaluator, verifier),
-        chaos=None,
+        chaos=asdict(chaos) | {"needed_images": needed},
         stop_reason=reason,
         failures=failures,
         mixed=study.user_attrs.get("mixed", []),
     )
     run_dir.write_json(out / "manifest.json", record)
     return Run(out, table, chosen, reason)
+
+
+def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: int | None) -> str:
+    """What the chaos floor means for a promise, in one line."""
+    line = (
+        f"chaos floor: noise of {chaos.noise:g} on the weights changes the class of {chaos.changed:.1%} of the images "
+        f"(drop {chaos.drop:+.2f} pp)"
+    )
+    if needed is None:
+        return line
+    return f"{line}; a promise of at most {budget:g} pp takes {needed:,} unseen images on this network"
 
 
 def verify(bench: Workbench, problem: Problem, table: pd.DataFrame) -> tuple[dict[str, Evaluation], Evaluator]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from costmodels import Workload, load_hardware
-from dse import picks, results, run_dir
+from dse import picks, results, robustness, run_dir
 from dse.config import Config
 from dse.config_file import dump_config, load_config
 from dse.costing import Costing, objective_columns
@@ -56,7 +56,10 @@ def recost(run: Path, hardware: str, out: Path) -> None:
     run_dir.write_csv(out / "breakdown.csv", run_dir.breakdown_table(costing, new, counted, config.search.strategy))
     if (run / "verified.csv").is_file():
         verified = picks.read_verified(pd.read_csv(run / "verified.csv"))
-        run_dir.write_json(out / "picks.json", picks.choose(new, budgets, verified, objectives[2]))
+        chaos = json.loads((run / "manifest.json").read_text(encoding="utf-8")).get("chaos") or {}
+        chosen = picks.choose(new, budgets, verified, objectives[2], chaos.get("needed_images"))
+        run_dir.write_json(out / "picks.json", chosen)
+        robustness.write(out, costing, new, objectives[2], chosen)
     _write_manifest(run, out, chip, hardware)
 
 

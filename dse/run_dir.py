@@ -45,7 +45,8 @@ def write_tables(
 
 def breakdown_table(costing: Costing, table: pd.DataFrame, spikes: FloatArray, strategy: str) -> pd.DataFrame:
     """Energy and memory per layer and component of the front and of every baseline; spikes are (N, LIF layers)."""
-    detailed = table["on_front"] | (table["origin"] != strategy)
+    # a strategy may carry the name of a baseline; the first design of that origin is the baseline
+    detailed = table["on_front"] | (table["origin"] != strategy) | ~table["origin"].duplicated()
     parts = []
     for i in np.flatnonzero(detailed):
         part = costing.breakdown(results.design_of(table.iloc[i]), spikes[i])

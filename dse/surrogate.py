@@ -13,7 +13,7 @@ log-normal variable lies above its median, it is the mean harm that is fitted to
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -35,13 +35,14 @@ SLOPE_ERROR = 0.08  # per bit
 JITTER = 0.15  # per entry
 SCALE_ERROR = 2.0  # common to all dimensions: scores have no unit
 COMMON_SLOPE_ERROR = 0.15  # per bit
-OFFSET_ERROR = 0.3  # points
+OFFSET_ERROR = 0.15  # points
 CAP, CAP_ERROR = 70.0, 0.3
 NLL_PER_POINT, NLL_ERROR = 0.03, 1.0
 POWER_ERROR = 0.1
 NLL_OFFSET_ERROR = 0.02  # nat
 PAIR_MEAN, PAIR_ERROR = (0.1, 0.05, 0.01), (0.1, 0.05, 0.0)  # inside, next, all: common part and spread of weights
 MISFIT, NLL_MISFIT = 0.04, 0.06  # model error as a share of the prediction
+ADDITIVE_ENOUGH = 0.8
 
 
 @dataclass(frozen=True)
@@ -465,15 +466,63 @@ def fit(prior: Prior, data: Data, rescale: float = 1.0, misfit: float = MISFIT, 
     return Posterior(prior, p, task.excess, task.factor(p), data, misfit)
 
 
-def without(data: Data, rows: IntArray) -> Data:
-    """The data without some rows."""
-    keep = np.setdiff1d(np.arange(len(data)), rows)
-    return replace(
-        data,
-        levels=data.levels[keep],
-        drop=data.drop[keep],
-        stderr=data.stderr[keep],
-        nll=data.nll[keep],
-        nll_stderr=data.nll_stderr[keep],
-        images=data.images[keep],
+@dataclass(frozen=True)
+class Diagnostics:
+    """How well the model predicts each measurement from all others (leave-one-out), among the designs of interest.
+
+    `r2`: share of the measured variance that is predicted; `additivity`: the same after taking the measurement noise
+    out of both; `coverage`: share of measurements inside their 95 % prediction interval; `count`: designs judged.
+    All but the count are NaN below five designs.
+    """
+
+    r2: float
+    coverage: float
+    additivity: float
+    count: int
+
+    @property
+    def warning(self) -> str | None:
+        """One line when the additive model should not be trusted."""
+        if self.additivity < ADDITIVE_ENOUGH:
+            return (
+                f"the additive model explains only {max(self.additivity, 0.0):.0%} of what the measurements show "
+                f"({self.count} designs); half of the proposals are now local changes of the measured front"
+            )
+        return None
+
+
+def diagnose(posterior: Posterior, most_drop: float = 10.0) -> Diagnostics:
+    """Leave-one-out predictions by removing each design's own information from the posterior, without refitting.
+
+    Designs with a predicted drop above `most_drop` points are left out, as their large drops would decide alone.
+    """
+    data = posterior.data
+    if len(data) < 5:
+        return Diagnostics(np.nan, np.nan, np.nan, len(data))
+    task = _Fit(posterior.prior, data, 1.0, posterior.misfit)
+    task.excess = posterior.excess
+    now = task.linear(posterior.mean)
+    drop_variance, nll_variance = task.variances(now)
+    jacobian = np.zeros((len(data), task.at.size))
+    jacobian[:, : task.at.shared] = now.shared * now.drop_slope[:, None]
+    jacobian[:, task.at.cap], jacobian[:, task.at.offset] = now.cap, 1.0
+    spread = (solve_triangular(posterior.factor, jacobian.T, lower=True, check_finite=False) ** 2).sum(axis=0)
+    # the cross-entropy of a design as a second measurement of its drop
+    ratio = now.drop_slope / np.maximum(now.nll_slope, 1e-9)
+    nll_precision = 1 / (nll_variance * ratio**2)
+    implied = now.drop + np.where(task.with_nll, data.nll - now.nll, 0.0) * ratio
+    alone = np.maximum(1 / spread - 1 / drop_variance - nll_precision, 1e-3 / spread)
+    expected = (now.drop / spread - data.drop / drop_variance - implied * nll_precision) / alone
+    judged = (now.drop <= most_drop) & np.isfinite(expected)
+    if judged.sum() < 5:
+        return Diagnostics(np.nan, np.nan, np.nan, int(judged.sum()))
+    error, noise = (data.drop - expected)[judged], drop_variance[judged]
+    total, missed = float(data.drop[judged].var()), float((error**2).mean())
+    inside = np.abs(error) <= 1.96 * np.sqrt(noise + 1 / alone[judged])
+    unexplained = max(missed - float(noise.mean()), 0.0)
+    return Diagnostics(
+        r2=1 - missed / max(total, 1e-12),
+        coverage=float(inside.mean()),
+        additivity=1 - unexplained / max(total - float(noise.mean()), unexplained, 1e-12),
+        count=int(judged.sum()),
     )

@@ -102,6 +102,12 @@ def _readable(rows: list[dict[str, Any]], as_json: bool, first: str) -> list[dic
 
 
 def _narrow(table: Any, knobs: list[str]) -> list[dict[str, Any]]:
-    """Sweep rows that fit 80 columns: design, objective, the knobs, the objective's gain."""
-    shown = ["design", "objective", *knobs, "gain"]
-    return [{k.split(".")[-1]: row[k] for k in shown} for row in table.to_dict("records")]
+    """Sweep rows that fit 80 columns: design, objective, the best setting of the knobs, and what it gains."""
+    out = []
+    for row in table.to_dict("records"):
+        setting = ", ".join(f"{k} {row[k]}" for k in knobs)
+        objective = str(row["objective"]).rsplit("_", 1)[0]
+        out.append(
+            {"design": row["design"], "objective": objective, "best chip": setting, "saved": f"{row['gain']:.1%}"}
+        )
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,7 @@ class Amp(Scripted):
         walk = self._walk(harm)
         stride = 1 << max(len(walk).bit_length() - 1, 0)
         while stride:
-            for levels in walk[stride - 1 :: stride]:
-                yield levels
+            yield from walk[stride - 1 :: stride]
             stride //= 2
         return walk[0]
 
@@ -57,7 +57,7 @@ class Amp(Scripted):
         prior = prior_of(self._problem, prior_harm(self._problem))
         return np.asarray(Model.of(prior, np.zeros((1, _Layout(prior).size))).tables[0])
 
-    def _list(self) -> Script:
+    def _list(self) -> Generator[IntArray, float, FloatArray]:
         """Phase 1: the drop of every dimension at every level with all others at their widest, (D, B)."""
         widest = self._problem.space.sizes - 1
         harm = np.zeros((len(widest), int(widest.max()) + 1))
@@ -66,7 +66,7 @@ class Amp(Scripted):
                 trial = widest.copy()
                 trial[d] = level
                 harm[d, level] = yield trial
-        return harm  # type: ignore[return-value]  # the phase hands over a table, not a design
+        return harm
 
     def _walk(self, harm: FloatArray) -> list[IntArray]:
         """Phase 2: designs after each flip, the entry with the least sensitivity first, from the widest design."""

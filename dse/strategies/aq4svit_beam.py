@@ -21,9 +21,7 @@ from dse.strategies.scripted import Script, Scripted, allowed_drop, narrowed, pa
 IntArray = NDArray[np.int64]
 
 OPTIONS = {
-    "drop": Option(
-        0.0, "points of accuracy that may be lost; 0 takes the drop budget (the paper reports 1.5)", low=0.0
-    ),
+    "drop": Option(0.0, "points that may be lost; 0 takes the drop budget (the paper reports 1.5)", low=0.0),
     "width": Option(3, "designs kept at every step", low=1),
     "branches": Option(4, "narrowings of each kept design that are measured, least summed score per byte first", low=1),
     "gate_images": Option(100, "images after which a hopeless candidate is given up", low=1),

@@ -14,9 +14,7 @@ from dse.strategies.options import Option, read
 from dse.strategies.scripted import Script, Scripted, allowed_drop, narrowed, parts
 
 OPTIONS = {
-    "drop": Option(
-        0.0, "points of accuracy that may be lost; 0 takes the drop budget (the paper reports 1.5)", low=0.0
-    ),
+    "drop": Option(0.0, "points that may be lost; 0 takes the drop budget (the paper reports 1.5)", low=0.0),
     "gate_images": Option(100, "images after which a hopeless candidate is given up", low=1),
 }
 

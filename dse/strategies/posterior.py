@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from optuna import Study
 from optuna.samplers import BaseSampler
+from optuna.trial import Trial
+from scipy.stats import norm
 
 from dse import frontier, pareto
 from dse.problem import Problem
-from dse.strategies.history import History, key
+from dse.strategies.history import History, key, stderr_floor
+from dse.strategies.history import read as read_history
 from dse.strategies.options import Option, read
 from dse.strategies.proposer import Proposer, cost_tables, fresh, prior_harm, reference_point
-from dse.surrogate import Data, Model, Posterior, Prior, fit, prior_of
+from dse.surrogate import Data, Diagnostics, Model, Posterior, Prior, diagnose, fit, prior_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -22,8 +26,13 @@ IntArray = NDArray[np.int64]
 OPTIONS = {
     "drop_limit": Option(10.0, "percentage points of drop beyond which a design is of no interest", low=0.01),
     "focus": Option(0.3, "share of proposals that serve the pick under the drop budget only", low=0.0, high=1.0),
+    "stop_gain": Option(0.001, "stop when ten more designs are expected to add less than this share", low=0.0),
+    "racing": Option(True, "cut an evaluation short when the design is clearly dominated or of no interest"),
     "candidates": Option(300, "designs from which each proposal is chosen", low=10),
 }
+
+TRUST_AFTER = 30  # measurements before the model is judged, and before a search may stop by itself
+LEAST_IMAGES = 50  # before an evaluation may be cut
 
 
 def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
@@ -37,11 +46,22 @@ def data_of(past: History) -> Data:
 
 
 class Engine(Proposer):
-    """Refits from all measurements at every ask; nothing is kept between asks but what the problem alone decides."""
+    """Refits from all measurements at every ask; what is kept between asks can be recomputed from the study."""
 
-    def __init__(self, problem: Problem, seed: int, drop_limit: float, focus: float, candidates: int) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        seed: int,
+        drop_limit: float,
+        focus: float,
+        stop_gain: float,
+        racing: bool,
+        candidates: int,
+    ) -> None:
         super().__init__(problem, seed)
-        self._drop_limit, self._focus, self._count = drop_limit, focus, candidates
+        self._drop_limit, self._focus, self._stop_gain = drop_limit, focus, stop_gain
+        self._racing, self._count = racing, candidates
+        self._latest: tuple[int, Posterior] | None = None
 
     @cached_property
     def _prior(self) -> Prior:
@@ -55,9 +75,16 @@ class Engine(Proposer):
         """The model given a study's measurements."""
         return fit(self._prior, data_of(past))
 
+    def diagnose(self, study: Study) -> Diagnostics:
+        """How well the additive model predicts what was measured."""
+        return diagnose(self.posterior(read_history(study, self._problem)), self._drop_limit)
+
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
         """The candidate that adds most hypervolume, as one model sees it: the mean, or a sample (Thompson)."""
         posterior = self.posterior(past)
+        self._latest = (len(past.taken), posterior)
+        if len(past) >= TRUST_AFTER and rng.random() < 0.5 and diagnose(posterior, self._drop_limit).warning:
+            return self._local(past, rng)
         model = posterior.centre if rng.random() < 0.5 else posterior.draw(rng, 1)
         candidates = self._candidates(model, rng)
         seen = past.seen()
@@ -73,6 +100,57 @@ class Engine(Proposer):
         if gain.max() <= 0:
             return np.asarray(candidates[rng.integers(len(candidates))])
         return np.asarray(candidates[int(gain.argmax())])
+
+    def stop_reason(self, study: Study) -> str | None:
+        """Why to stop: ten more designs would add next to nothing. Asked after every evaluation, answers every tenth.
+
+        The expectation is over four samples of the model, each with its own best ten designs.
+        """
+        past = read_history(study, self._problem)
+        if self._stop_gain <= 0 or len(past) < TRUST_AFTER + len(self._problem.baselines) or len(past) % 10:
+            return None
+        rng = np.random.default_rng([self._seed, len(past), 1])
+        reference = reference_point(self._problem, self._drop_limit)
+        posterior, gains = self.posterior(past), []
+        for _ in range(4):
+            model = posterior.draw(rng, 1)
+            now = self._objectives(model, past.levels)
+            new = self._objectives(model, self._candidates(model, rng))
+            volume = pareto.hypervolume(now, reference)
+            chosen = new[pareto.best_batch(new, now, reference, 10)]
+            gains.append(pareto.hypervolume(np.vstack([now, chosen]), reference) / max(volume, 1e-300) - 1)
+        if np.mean(gains) >= self._stop_gain:
+            return None
+        return f"ten more designs are expected to add {np.mean(gains):.2%} of hypervolume, below {self._stop_gain:.2%}"
+
+    def should_cut(self, study: Study, trial: Trial, partial: Any) -> bool:
+        """Whether the images so far, with what the model knew before, leave less than a 1 % chance of being useful.
+
+        Useful is a drop below the limit of interest and below every measured design that costs no more.
+        """
+        if not self._racing or partial.images < LEAST_IMAGES:
+            return False
+        past = read_history(study, self._problem, without=trial.number)
+        if not len(past):
+            return False
+        if self._latest is None or self._latest[0] != len(past.taken):
+            self._latest = (len(past.taken), self.posterior(past))
+        posterior = self._latest[1]
+        levels = self._problem.space.levels(trial.params)[None]
+        mean, sd = posterior.predict(levels)
+        own = float(stderr_floor(np.array([partial.drop_stderr]), np.array([float(partial.images)]))[0])
+        weight = sd[0] ** 2 / (sd[0] ** 2 + own**2)
+        expected, spread = mean[0] + weight * (partial.drop - mean[0]), sd[0] * np.sqrt(1 - weight)
+        cheaper = (past.costs <= self._problem.costs(levels)).all(axis=1) & past.complete
+        bar = self._drop_limit
+        if cheaper.any():
+            bar = min(bar, float(posterior.predict(past.levels[cheaper])[0].min()))
+        return bool(norm.cdf((bar - expected) / max(float(spread), 1e-9)) < 0.01)
+
+    def _local(self, past: History, rng: np.random.Generator) -> IntArray:
+        """A small change of a design on the measured front."""
+        front = past.levels[past.complete][pareto.is_nondominated(past.points())]
+        return fresh(self._problem, past, rng, front[rng.integers(len(front))])
 
     def _candidates(self, model: Model, rng: np.random.Generator) -> IntArray:
         table = np.where(frontier.valid(self._problem.space), model.tables[0], np.inf)

@@ -15,9 +15,7 @@ from dse.strategies.scripted import Script, Scripted, allowed_drop, narrowed, pa
 IntArray = NDArray[np.int64]
 
 OPTIONS = {
-    "drop": Option(
-        0.0, "points of accuracy that may be lost; 0 takes the drop budget (the paper reports 2.1)", low=0.0
-    ),
+    "drop": Option(0.0, "points that may be lost; 0 takes the drop budget (the paper reports 2.1)", low=0.0),
     "study": Option("stage", "what the precision study narrows together", choices=("stage", "block")),
 }
 

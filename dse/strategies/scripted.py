@@ -39,7 +39,8 @@ class Scripted(Proposer):
                 # a design that failed or is still being measured elsewhere is not one to build upon
                 levels = script.send(drops.get(key(levels), np.inf))
         except StopIteration as end:
-            return fresh(self._problem, past, rng, end.value)
+            last: IntArray = end.value
+            return fresh(self._problem, past, rng, last)
         return levels
 
     def final(self, past: History) -> IntArray | None:
@@ -63,10 +64,10 @@ def allowed_drop(problem: Problem, option: float) -> float:
 def parts(problem: Problem, by: str) -> list[IntArray]:
     """Dimensions that a script narrows together, largest memory first: all (`network`), per `stage`, per `block`."""
     names = [d.block or d.name for d in problem.space.dimensions]
-    label = {"network": lambda n: "", "stage": lambda n: n.split(".")[0], "block": lambda n: n}[by]
-    groups: dict[str, list[int]] = {}
+    depth = {"network": 0, "stage": 1, "block": None}[by]
+    groups: dict[tuple[str, ...], list[int]] = {}
     for i, name in enumerate(names):
-        groups.setdefault(label(name), []).append(i)
+        groups.setdefault(tuple(name.split(".")[:depth]), []).append(i)
     memory = problem.tables["memory_bytes"]
     last = problem.space.sizes - 1
     found = [np.array(g, dtype=np.int64) for g in groups.values()]
