@@ -13,16 +13,22 @@ from sviT_models.bank import WeightBank
 from sviT_models.errors import ModelError
 from sviT_models.measure import PIXELS, batches
 from sviT_models.network import weight_layers
-from sviT_models.quantize import FLOAT
+from sviT_models.quantize import FLOAT, QuantizedWeight
 
 
-def _change(module: nn.Module, inputs: Tensor, delta: Tensor) -> Tensor:
-    """What a change of the weights adds to the layer's output."""
+def _change(module: nn.Module, inputs: Tensor, delta: Tensor, shift: Tensor) -> Tensor:
+    """What a change of weights and bias adds to the layer's output."""
     if isinstance(module, nn.Conv2d):
-        return F.conv2d(inputs, delta, None, module.stride, module.padding, module.dilation, module.groups)
+        return F.conv2d(inputs, delta, shift, module.stride, module.padding, module.dilation, module.groups)
     if isinstance(module, nn.Conv1d):
-        return F.conv1d(inputs, delta, None, module.stride, module.padding, module.dilation, module.groups)
-    return F.linear(inputs, delta)
+        return F.conv1d(inputs, delta, shift, module.stride, module.padding, module.dilation, module.groups)
+    return F.linear(inputs, delta, shift)
+
+
+def _difference(module: nn.Module, quantized: QuantizedWeight) -> tuple[Tensor, Tensor]:
+    """Changes of weights and bias, in the dtype and on the device of the layer."""
+    weight = module.weight.detach()
+    return quantized.dequantized().to(weight) - weight, quantized.shift.to(weight)
 
 
 def fisher_scores(
@@ -42,10 +48,7 @@ def fisher_scores(
     names = weight_layers(model)
     modules = {name: model.get_submodule(name) for name in names}
     rounded = [b for b in widths if b != FLOAT]
-    deltas = {
-        name: [bank.get(name, b).dequantized() - module.weight.detach().float() for b in rounded]
-        for name, module in modules.items()
-    }
+    deltas = {name: [_difference(module, bank.get(name, b)) for b in rounded] for name, module in modules.items()}
     scores = {name: np.zeros(len(rounded)) for name in names}
     truth = torch.as_tensor(labels).long()
 
@@ -57,8 +60,8 @@ def fisher_scores(
 
             def score(gradient: Tensor) -> None:
                 with torch.no_grad():
-                    for i, delta in enumerate(deltas[name]):
-                        scores[name][i] += float((_change(module, x, delta) * gradient).square().sum())
+                    for i, (delta, shift) in enumerate(deltas[name]):
+                        scores[name][i] += float((_change(module, x, delta, shift) * gradient).square().sum())
 
             if not output.requires_grad:  # the first layer starts the graph: its input and weights have no gradient
                 output = output.detach().requires_grad_()

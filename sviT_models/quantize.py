@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
 
@@ -23,6 +23,7 @@ SCALES = ("free", "power_of_two")
 ROUNDINGS = ("nearest", "truncate", "stochastic")
 TWO_BIT = ("four", "ternary")
 PERCENTILE = 0.999
+SMALLEST = 1e-30  # rows without a larger weight count as zero: their scale would leave the range of float32
 RATIOS = 40  # clip candidates, as shares of the largest weight
 
 
@@ -56,12 +57,15 @@ class Scheme:
 class QuantizedWeight:
     """A layer's weights at one width: `codes` (weight's shape, int8 or int16) times `scale` (out_channels,) float32.
 
-    At 32 bits `codes` are the float weights themselves and the scales are 1.
+    `shift` (out_channels,) float32 is added to the layer's bias: it takes out the mean error that rounding leaves in
+    the outputs, and is zero for methods that do not correct it.  A chip folds it into the constants it stores anyway.
+    At 32 bits `codes` are the float weights themselves, the scales are 1 and the shifts 0.
     """
 
     codes: Tensor
     scale: Tensor
     bits: int
+    shift: Tensor
 
     def dequantized(self) -> Tensor:
         """The weights as float32, in the layer's shape."""
@@ -69,8 +73,12 @@ class QuantizedWeight:
 
     @property
     def nbytes(self) -> int:
-        """Memory held by codes and scales [B]."""
-        return self.codes.nbytes + self.scale.nbytes
+        """Memory held by codes, scales and shifts [B]."""
+        return self.codes.nbytes + self.scale.nbytes + self.shift.nbytes
+
+    def bias(self, module: nn.Module) -> Tensor:
+        """What is added to the scaled sums of `module` at this width: its own bias, if any, plus `shift`, float32."""
+        return self.shift if module.bias is None else module.bias.detach().float() + self.shift
 
 
 def _wide(scale: Tensor, weight: Tensor) -> Tensor:
@@ -142,7 +150,7 @@ def quantize_weight(
         raise ModelError("weights contain NaN or infinity and cannot be quantized")
     flat = weight.detach().float().flatten(1)
     if bits == FLOAT:
-        return QuantizedWeight(weight.detach().float().clone(), torch.ones(len(weight)), bits)
+        return QuantizedWeight(weight.detach().float().clone(), torch.ones(len(weight)), bits, torch.zeros(len(weight)))
     rows = flat.reshape(1, -1) if scheme.granularity == "tensor" else flat
     noise = None
     if scheme.rounding == "stochastic":
@@ -154,14 +162,14 @@ def quantize_weight(
     step = _steps(rows, bits, scheme, rounded)
     codes = rounded(step).to(torch.int8 if bits <= 8 else torch.int16)
     step = step.expand(len(weight)) if scheme.granularity == "tensor" else step
-    return QuantizedWeight(codes.reshape(weight.shape).contiguous(), step.contiguous(), bits)
+    return QuantizedWeight(codes.reshape(weight.shape).contiguous(), step.contiguous(), bits, torch.zeros(len(weight)))
 
 
 def _steps(rows: Tensor, bits: int, scheme: Scheme, rounded: Callable[[Tensor], Tensor]) -> Tensor:
     """The scale of every row (R, n) -> (R,)."""
     top = largest_code(bits, scheme.two_bit)
     peak = rows.abs().amax(1)
-    dead = peak == 0
+    dead = peak < SMALLEST
     peak = torch.where(dead, torch.ones_like(peak) * top, peak)
     if scheme.clip == "max":
         step = peak / top
