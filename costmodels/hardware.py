@@ -13,7 +13,7 @@ from costmodels import dataflows
 from costmodels.chip import Chip, chip_of
 from costmodels.errors import CostError
 from costmodels.schema import HardwareFile, IntegerCompute, Memory
-from costmodels.sram import ACCURACY, SOURCE, sram
+from costmodels.sram import ACCURACY, SOURCE, TEMPERATURES, sram
 from costmodels.tables import logic_scaling, op_tables
 from costmodels.units import UNITS
 from costmodels.yamlfile import check, line_of, parse, read_yaml
@@ -239,8 +239,9 @@ def _memory_constants(name: str, spec: Memory, node_nm: float) -> dict[str, Cons
     banks = spec.banks.value if spec.banks is not None else 1.0
     if spec.device is None or spec.temperature is None:
         return {}  # the file states everything itself
+    shape = spec.size.si / banks, spec.word.si, node_nm
     try:
-        bank = sram(spec.size.si / banks, spec.word.si, node_nm, spec.device, spec.temperature.si)
+        bank = sram(*shape, spec.device, spec.temperature.si)
     except CostError as error:
         raise CostError(f"memories.{name}: {error}") from None
     each = (
@@ -257,6 +258,8 @@ def _memory_constants(name: str, spec: Memory, node_nm: float) -> dict[str, Cons
     for key, (value, dimension, unit) in shown.items():
         full = f"memories.{name}.{key}"
         low, high = value * (1 - ACCURACY), value * (1 + ACCURACY)
+        if key == "leakage":  # temperature matters more than CACTI's accuracy
+            low, high = (getattr(sram(*shape, spec.device, kelvin), key) * banks for kelvin in TEMPERATURES)
         constants[full] = Constant(full, value, dimension, unit, each, low, high)
     return constants
 

@@ -27,7 +27,7 @@ _GROWTH = {
     "area": 1.0,
     "cycle": 0.5,
 }  # exponents of capacity beyond the grid
-_TEMPERATURES = (300.0, 350.0)
+TEMPERATURES = (300.0, 350.0)
 _ROUNDING = 1e-9
 SOURCE = "CACTI 7 grid (costmodels/data/cacti_grid.csv)"
 ACCURACY = 0.2  # Accelergy's cacti plug-in declares 80 %
@@ -102,7 +102,7 @@ def sram(size_bits: float, word_bits: float, node_nm: float, device: str, temper
     if above > below:
         share = (np.log(node_nm) - np.log(below)) / (np.log(above) - np.log(below))
         shares = [(below, 1.0 - share), (above, share)]
-    cold, hot = _TEMPERATURES
+    cold, hot = TEMPERATURES
     warm = (temperature_k - cold) / (hot - cold)
     values = {
         q: float(

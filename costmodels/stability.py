@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,11 +124,7 @@ def stability(
 def uncertain(hardware: Hardware) -> tuple[str, ...]:
     """The constants that are measured or guessed, not chosen, and not zero."""
     return tuple(
-        key
-        for key, c in hardware.table.items()
-        if c.value > 0
-        and (c.dimension in _UNCERTAIN or key in _ALSO)
-        and not c.source.startswith("design choice; enters")
+        key for key, c in hardware.table.items() if c.value > 0 and (c.dimension in _UNCERTAIN or key in _ALSO)
     )
 
 
@@ -154,20 +150,20 @@ def _tornado(
         return float(getattr(estimate(workload, chip, weight_bits=bits, components=False, **arguments), objective))
 
     base = value(hardware)
-    for key in uncertain(hardware):
+    ranged = tuple(key for key, c in hardware.table.items() if not c.value and c.high)  # zero, but perhaps more
+    for key in (*uncertain(hardware), *ranged):
         constant = hardware.table[key]
         stated = constant.low is not None and constant.high is not None
         low = constant.low if constant.low is not None and stated else _bounded(key, constant.value / 2)
         high = constant.high if constant.high is not None and stated else constant.value * 2
         changes = [value(hardware.with_constant(key, x)) / base - 1 if base else 0.0 for x in (low, high)]
-        shown = constant.shown()
-        factor = shown["value"] / constant.value
+        shown = replace(constant, low=low, high=high).shown()
         yield {
             "constant": key,
             "unit": constant.unit,
             "value": shown["value"],
-            "low": float(f"{low * factor:.6g}"),
-            "high": float(f"{high * factor:.6g}"),
+            "low": shown["low"],
+            "high": shown["high"],
             "range": "stated" if stated else "x0.5 to x2",
             "low_change": changes[0],
             "high_change": changes[1],

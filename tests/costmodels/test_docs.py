@@ -1,0 +1,87 @@
+"""The pages on cost models say what the code does: their examples run, their tables are recomputed."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from costmodels import (
+    CostError,
+    Workload,
+    comparisons,
+    dataflows,
+    hardware_names,
+    load_hardware,
+    published_consistency,
+    stability,
+)
+from tests.costmodels.small import plain_text
+
+ROOT = Path(__file__).parents[2]
+MODELS = (ROOT / "docs" / "cost-models.md").read_text(encoding="utf-8")
+METHODOLOGY = (ROOT / "docs" / "methodology.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_run(capsys: pytest.CaptureFixture[str]):
+    code = "\n".join(re.findall(r"```python\n(.*?)```", MODELS, re.S))
+    assert code.count("cm.") > 10
+    exec(compile(code, "docs/cost-models.md", "exec"), {})
+    assert "True" in capsys.readouterr().out
+
+
+def test_every_equation_of_the_code_is_in_the_page():
+    code = "".join(path.read_text() for path in (ROOT / "costmodels").rglob("*.py"))
+    in_code = {int(n) for n in re.findall(r"[Ee]q\. (\d+)", code)} | {35}
+    in_page = {int(n) for n in re.findall(r"Eq\. (\d+)", MODELS)}
+    assert in_code == in_page == set(range(1, 37))
+
+
+def test_every_chip_and_data_flow_is_in_the_page():
+    for name in (*hardware_names(), *dataflows.names()):
+        assert f"`{name}`" in MODELS
+
+
+def test_the_error_message_shown_is_the_real_one(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(plain_text().replace("value: 0.1, unit: pJ/bit", "value: 0.1, unit: furlong"))
+    with pytest.raises(CostError) as error:
+        load_hardware(path)
+    assert f"`{error.value}`".replace(f"{tmp_path}/", "") in " ".join(MODELS.split())
+
+
+def test_the_methodology_begins_with_the_limit():
+    first = METHODOLOGY.split("\n\n")[1]
+    assert first.startswith("**No published silicon runs SDTv2.**")
+
+
+def test_the_band_of_published_energies_is_recomputed():
+    for row in published_consistency().to_dict("records"):
+        ratios = " | ".join(f"{row[f'ratio_{rate}']:.2f}" for rate in (0.1, 0.2, 0.3))
+        line = f"| {row['model']} | {row['published_mj']:g} | {row['graph']} | {row['gmac']:.2f} | {row['implied_rate']:.2f} | "
+        assert line + ratios in METHODOLOGY
+
+
+def test_the_stability_table_is_recomputed():
+    designs = np.random.default_rng(0).choice([2, 3, 4, 6, 8], (200, 138))
+    result = stability(Workload.example("sdtv2_8_256"), load_hardware("generic_45nm"), designs)
+    worst = result.scenarios.sort_values("tau", kind="stable").head(8)
+    for row in worst.to_dict("records"):
+        line = f"| `{row['constant']}` | {row['change']} | {row['tau']:.2f} | {row['front_kept']:.0%} |"
+        assert line in METHODOLOGY
+    assert f"the other {len(result.scenarios) - 8} scenarios" in METHODOLOGY
+
+
+def test_the_totals_of_the_examples_are_recomputed():
+    for name in ("sdtv2_8_256", "sdtv2_8_384", "sdtv2_8_512", "sdtv2_8_768"):
+        work, fused = Workload.example(name), Workload.example(name, fused=True)
+        gmac, fused_gmac = (w.columns["macs"].sum() / 1e9 for w in (work, fused))
+        neurons = f"{int(work.columns['neurons'].sum()):,}".replace(",", " ")
+        assert f"| {name} | {gmac:.2f} | {fused_gmac:.2f} | {neurons} |" in METHODOLOGY
+
+
+@pytest.mark.parametrize("chip", ["generic_45nm", "generic_22nm"])
+def test_the_non_spiking_equivalent_needs_less_energy_as_stated(chip: str):
+    table = comparisons(Workload.example("sdtv2_8_256"), load_hardware(chip), widths=(8, 4)).set_index("network")
+    for width in (8, 4):
+        assert table.loc[f"uniform {width} as QNN", "energy_j"] < table.loc[f"uniform {width}", "energy_j"]
