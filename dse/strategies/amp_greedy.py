@@ -49,7 +49,8 @@ class Amp(Scripted):
         walk = self._walk(harm)
         stride = 1 << max(len(walk).bit_length() - 1, 0)
         while stride:
-            yield from walk[stride - 1 :: stride]
+            for levels in walk[stride - 1 :: 2 * stride]:  # odd multiples of the stride
+                _ = yield levels  # a list cannot be sent the answers that `yield from` would pass on
             stride //= 2
         return walk[0]
 

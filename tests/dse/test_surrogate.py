@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from dse import frontier
 from dse.simulator import Difficulty, simulate
 from dse.strategies.proposer import cost_tables, prior_harm
-from dse.surrogate import Data, Model, _Fit, _Layout, fit, prior_of
+from dse.surrogate import Data, Model, _Fit, _Layout, diagnose, fit, prior_of
 from tests.dse.problems import random_problem
 
 WIDTHS = [(2, 3, 4, 8), (2, 8), (4,), (2, 4, 8), (2, 3, 8)]
@@ -179,3 +179,35 @@ def test_a_flat_prior_and_a_single_layer_work():
     )
     mean, _ = fit(prior, data).predict(np.array([[0], [1], [2]]))
     assert np.isfinite(mean).all()
+
+
+def test_leave_one_out_is_what_refitting_without_the_design_gives():
+    sim = simulate(5)
+    prior = prior_of(sim.problem, prior_harm(sim.problem))
+    data = sampled(sim, 60, 5)
+    found = diagnose(fit(prior, data))
+    expected, spread = np.zeros(60), np.zeros(60)
+    for i in range(60):
+        keep = np.arange(60) != i
+        part = Data(*(getattr(data, f.name)[keep] for f in fields(Data)))
+        posterior = fit(prior, part)
+        expected[i], spread[i] = (x[0] for x in posterior.predict(data.levels[i : i + 1]))
+    near = fit(prior, data).centre.drop(data.levels)[0] <= 10
+    error = (data.drop - expected)[near]
+    assert found.count == near.sum()
+    assert found.r2 == pytest.approx(1 - np.mean(error**2) / data.drop[near].var(), abs=0.03)
+    inside = np.abs(error) <= 1.96 * np.hypot(spread, data.stderr)[near]
+    assert found.coverage == pytest.approx(inside.mean(), abs=0.1)
+    assert found.additivity > 0.9
+    assert found.warning is None
+
+
+def test_drops_that_have_nothing_to_do_with_the_layers_are_noticed():
+    sim = simulate(6)
+    prior = prior_of(sim.problem, prior_harm(sim.problem))
+    data = sampled(sim, 80, 6)
+    shuffled = np.random.default_rng(0).permutation(80)
+    broken = replace(data, drop=data.drop[shuffled] / 2, nll=np.full(80, np.nan))
+    found = diagnose(fit(prior, broken))
+    assert found.additivity < 0.5
+    assert "explains only" in found.warning

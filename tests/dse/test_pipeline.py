@@ -1,0 +1,216 @@
+"""The whole job on real digits, small: what a run directory holds and what a second run does."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sviT_models
+from costmodels import Workload, estimate, load_hardware
+from dse.config import Config, Data, Search
+from dse.config_file import load_config
+from dse.errors import ConfigError
+from dse.pareto import is_nondominated
+from dse.pipeline import search
+from dse.recost import recost
+from dse.run_dir import hypervolume_curve
+
+COLUMNS = (
+    "id origin time_steps top1 top1_stderr drop drop_low drop_high kl images "
+    "memory_bytes energy_j latency_s power_w mean_weight_bits on_front feasible"
+).split()
+SMALL = Config(
+    data=Data(search_images=60, verify_images=50, fisher_images=16, batch_size=30),
+    search=Search(strategy="guided", evaluations=7, widths=(2, 4, 8)),
+)
+FILES = {
+    *("config.yaml", "manifest.json", "layers.csv", "sensitivity.csv", "results.csv", "front.csv", "spikes.csv"),
+    *("breakdown.csv", "hardware.csv", "picks.json", "verified.csv", "history.csv", "study.journal"),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "small"
+    lines = []
+    search(SMALL, out, command=["svit-dse", "search"], say=lines.append)
+    return out, lines
+
+
+@pytest.fixture(scope="module")
+def table(run):
+    return pd.read_csv(run[0] / "results.csv")
+
+
+def test_the_run_directory_is_complete(run):
+    out, _ = run
+    assert {p.name for p in out.iterdir()} >= FILES
+    assert not list(out.glob("*.part"))
+    assert load_config(out / "config.yaml") == SMALL
+
+
+def test_the_columns_are_the_documented_ones(table):
+    assert list(table.columns[: len(COLUMNS)]) == COLUMNS
+    widths = [c for c in table.columns if c.startswith("w:")]
+    model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
+    assert widths == [f"w:{name}" for name in sviT_models.weight_layers(model)]
+    assert list(table.columns[-138:]) == widths
+
+
+def test_baselines_are_evaluated_first(table):
+    assert table["origin"].tolist() == ["float", "uniform-8", "uniform-4", "uniform-2", "guided"] + ["guided"] * 0 + [
+        "guided"
+    ] * (len(table) - 5)
+    uniform = table.set_index("origin").loc["uniform-4", [c for c in table.columns if c.startswith("w:")]]
+    assert set(uniform) == {4}
+
+
+def test_the_float_row_is_the_float_network(table):
+    images = sviT_models.load_data("digits", "search", count=60)
+    model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
+    right = (model(images.images).argmax(1).numpy() == np.asarray(images.labels)).mean()
+    assert table["top1"][0] == pytest.approx(right)
+    assert table["drop"][0] == 0
+
+
+def test_a_drop_is_the_difference_of_the_accuracies(table):
+    assert np.allclose(table["drop"], 100 * (table["top1"][0] - table["top1"]))
+    assert (table["drop_low"] <= table["drop"]).all()
+    assert (table["drop"] <= table["drop_high"]).all()
+    assert (table["drop_low"] < table["drop_high"]).all()
+
+
+def test_costs_are_those_of_the_cost_model_at_the_measured_spikes(run, table):
+    out, _ = run
+    work = Workload.from_csv(out / "layers.csv")
+    spikes = pd.read_csv(out / "spikes.csv").drop(columns="id").to_numpy()
+    bits = table[[f"w:{name}" for name in work.weight_layers]].to_numpy()
+    for row in (0, 2, len(table) - 1):
+        cost = estimate(
+            work, load_hardware("generic_45nm"), weight_bits=bits[row], spikes=spikes[row], frame_rate=30.0
+        )
+        for name in ("memory_bytes", "energy_j", "latency_s", "power_w"):
+            assert table[name][row] == pytest.approx(float(getattr(cost, name)), rel=1e-9)
+
+
+def test_the_front_is_the_non_dominated_part(run, table):
+    out, _ = run
+    designs = table[table["origin"] != "float"]
+    values = designs[["drop", "memory_bytes", "power_w"]].to_numpy()
+    assert designs["on_front"].tolist() == is_nondominated(values).tolist()
+    front = pd.read_csv(out / "front.csv")
+    assert set(front["id"]) == set(table["id"][table["on_front"]])
+    assert front["memory_bytes"].is_monotonic_increasing
+
+
+def test_the_breakdown_adds_up_to_the_totals(run, table):
+    parts = pd.read_csv(run[0] / "breakdown.csv").groupby(["id", "quantity"])["value"].sum()
+    for _, row in table[table["on_front"] | table["origin"].str.startswith(("float", "uniform"))].iterrows():
+        assert parts[row["id"], "energy_j"] == pytest.approx(row["energy_j"], rel=1e-9)
+        assert parts[row["id"], "memory_bytes"] == pytest.approx(row["memory_bytes"], rel=1e-9)
+
+
+def test_the_manifest_names_every_input(run):
+    manifest = json.loads((run[0] / "manifest.json").read_text())
+    checkpoint = sviT_models.open_checkpoint("sdtv2_tiny_digits")
+    assert manifest["checkpoint"]["sha256"] == checkpoint.sha256
+    assert manifest["hardware"]["sha256"] == load_hardware("generic_45nm").sha256
+    assert len(manifest["data"]["ids"]) == manifest["data"]["images"] == 60
+    assert [p["name"] for p in manifest["phases"]] == [
+        "prepare",
+        "1 precision study",
+        "2 base setting",
+        "3 guided search",
+        "4 final network",
+    ]
+    assert manifest["chaos"]["changed"] >= 0
+
+
+def test_the_steps_are_announced_in_the_words_of_the_methodology(run):
+    text = "\n".join(run[1])
+    for words in ("step 1 precision study", "step 2 base setting", "step 3 guided search", "step 4 final network"):
+        assert words in text
+    assert "chaos floor" in text
+
+
+def test_verification_images_are_not_those_of_the_search(run):
+    search_ids = set(sviT_models.load_data("digits", "search").ids)
+    verify_ids = set(sviT_models.load_data("digits", "verify").ids)
+    assert not search_ids & verify_ids
+    verified = pd.read_csv(run[0] / "verified.csv")
+    assert (verified["images"] == 50).all()
+
+
+def test_the_same_seed_gives_the_same_results(run, tmp_path):
+    search(SMALL, tmp_path / "again")
+    for name in ("results.csv", "front.csv", "spikes.csv", "breakdown.csv", "sensitivity.csv", "verified.csv"):
+        assert (tmp_path / "again" / name).read_bytes() == (run[0] / name).read_bytes(), name
+
+
+def test_a_finished_run_repeats_nothing_and_writes_the_same(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run[0], copy)
+    lines = []
+    search(SMALL, copy, say=lines.append)
+    assert "resuming a study with 7 finished evaluations" in "\n".join(lines)
+    assert (copy / "results.csv").read_bytes() == (run[0] / "results.csv").read_bytes()
+    phases = json.loads((copy / "manifest.json").read_text())["phases"]
+    assert [p["images"] for p in phases if p["name"] in ("2 base setting", "3 guided search")] == [0, 0]
+
+
+def test_another_checkpoint_data_or_space_is_refused(run):
+    changed = SMALL.model_copy(update={"data": SMALL.data.model_copy(update={"search_images": 50})})
+    before = (run[0] / "results.csv").read_bytes()
+    with pytest.raises(ConfigError, match="made with other inputs: data was digits/search/60"):
+        search(changed, run[0])
+    assert (run[0] / "results.csv").read_bytes() == before
+
+
+def test_recosting_changes_the_costs_and_nothing_measured(run, tmp_path, table):
+    recost(run[0], "seneca_like", tmp_path / "seneca")
+    new = pd.read_csv(tmp_path / "seneca" / "results.csv")
+    for name in ("id", "origin", "top1", "drop", "drop_low", "drop_high", "kl", "images"):
+        assert new[name].equals(table[name]), name
+    assert not np.allclose(new["energy_j"], table["energy_j"])
+    assert load_config(tmp_path / "seneca" / "config.yaml").hardware == "seneca_like"
+
+
+def test_recosting_on_the_same_chip_changes_nothing(run, tmp_path, table):
+    recost(run[0], "generic_45nm", tmp_path / "same")
+    new = pd.read_csv(tmp_path / "same" / "results.csv")
+    pd.testing.assert_frame_equal(new, table, rtol=1e-9)
+
+
+def test_recosting_something_else_is_a_users_mistake(run, tmp_path):
+    with pytest.raises(ConfigError, match="no such file; is"):
+        recost(tmp_path, "generic_45nm", tmp_path / "x")
+    with pytest.raises(ConfigError, match="is the run itself"):
+        recost(run[0], "generic_45nm", run[0])
+
+
+def test_a_width_that_the_chip_does_not_have(tmp_path):
+    config = SMALL.model_copy(update={"search": SMALL.search.model_copy(update={"widths": (1, 7)})})
+    chip = load_hardware("generic_45nm")
+    missing = next((b for b in (1, 7) if b not in chip.weight_widths), None)
+    if missing is None:
+        chip_widths = set(chip.weight_widths)
+        assert {1, 7} <= chip_widths
+        return
+    with pytest.raises(ConfigError, match=f"has no {missing}-bit weights; it has"):
+        search(config, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_checkpoint_with_other_classes_than_the_data(tmp_path):
+    config = SMALL.model_copy(update={"data": Data(name="glyphs", search_images=50)})
+    with pytest.raises(ConfigError, match="has 36 classes, the checkpoint 'sdtv2_tiny_digits' has 10"):
+        search(config, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_hypervolume_curve_by_hand():
+    # scaled to (10, 4, 4): (0.5, 0.5, 1) adds nothing at the reference; (0, 0.5, 0.5) adds 1 * 0.5 * 0.5
+    curve = hypervolume_curve([[5.0, 2.0, 4.0], [0.0, 2.0, 2.0], [0.0, 4.0, 4.0]])
+    assert curve == pytest.approx([0.0, 0.25, 0.25])
