@@ -14,7 +14,7 @@ from reports.drawing import Drawing, Plot, StaticFigure
 from reports.errors import ReportError
 from reports.page import Part, page
 from reports.run import Run, read_run
-from reports.sections.s01_front import AGAINST
+from reports.frontplot import AGAINST
 from reports.text import NAMES, UNITS, quantity, share, tidy
 
 if TYPE_CHECKING:

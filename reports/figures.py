@@ -34,7 +34,7 @@ def write_figures(out: Path, title: str, decision: Any, parts: Sequence[Part]) -
 
 def save(figure: Figure, stem: Path) -> None:
     """Write one figure in three formats; no date goes into the files."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     figure.set_layout_engine("none")  # the layout stands; every further format would solve it again
     figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})
     figure.savefig(stem.with_suffix(".svg"), metadata={"Date": None})

@@ -38,6 +38,7 @@ NAMED_BASELINES = ("guided", "qsvit", "greedy", "aq4svit")
 class Run:
     """A finished search: its tables as they were written, one row of `results` per design.
 
+    `rows` are the ids of results.csv line by line; a design that was evaluated twice stands there twice.
     `results` and `front` (sorted by memory) have the design's id as index and column; `baselines` maps an origin to
     the id of its design, float first.  Tables that the run does not have are None.
     """
@@ -47,6 +48,7 @@ class Run:
     manifest: Mapping[str, Any]
     picks: Mapping[str, Any]
     results: pd.DataFrame
+    rows: tuple[str, ...]
     layers: pd.DataFrame
     baselines: Mapping[str, str]
     sensitivity: pd.DataFrame | None
@@ -101,6 +103,7 @@ def read_run(directory: Path) -> Run:
         manifest=_json(directory / "manifest.json", ("tool", "checkpoint", "hardware", "data", "float", "phases")),
         picks=picks,
         results=results,
+        rows=tuple(tables["results"]["id"]),
         layers=tables["layers"],
         baselines=_baselines(tables["results"]),
         stability=_json(stability, ("tornado", "scenarios")) if stability.is_file() else None,

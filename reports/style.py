@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from reports.text import scale, significant
+from reports.text import scale
 
 INK, MUTED, FAINT, ACCENT, WARN, SECOND = "#1d2530", "#667180", "#c3cad3", "#0b5fa5", "#c2410c", "#00806a"
 # Okabe and Ito, Color Universal Design (2008): told apart with every common colour vision; black left out
@@ -121,7 +121,7 @@ def units_axis(values: Sequence[float], unit: str) -> tuple[float, str, list[flo
         factor,
         prefixed,
         ticks,
-        [significant(t / factor, 2 if t / factor >= 10 or high / low > 6 else 3) for t in ticks],
+        [f"{t / factor:,.4g}" for t in ticks],
     )
 
 

@@ -36,6 +36,7 @@ NAMES = {
 _UNSCALED = ("pp", "mm²", "", "bit")
 _SHORT = (
     (r"^block(\d+)\.(\d+)", r"b\1.\2"),
+    (r"^block(\d+)$", r"b\1"),
     (r"^ConvBlock(\d+)_(\d+)\.0", r"c\1_\2"),
     (r"^ConvBlock(\d+)_(\d+)", r"c\1_\2"),
     (r"^downsample(\d+)_(\d+)", r"d\1_\2"),

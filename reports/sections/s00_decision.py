@@ -184,8 +184,9 @@ def _budget_table(r: Decision) -> Markup:
                 len(pick.rows), pick.name.capitalize(), drawing.design_link(pick.id), pick.why
             )
             body += Markup(
-                '<tr class="{}">{}<td>{}</td><td class="number">{}</td><td class="number">{}</td>'
-                '<td class="number">{}</td><td>{}</td></tr>'
+                '<tr class="{}">{}<td>{}</td><td class="number" data-label="budget">{}</td>'
+                '<td class="number" data-label="achieved">{}</td>'
+                '<td class="number" data-label="slack">{}</td><td>{}</td></tr>'
             ).format(
                 "first" if i == 0 else "",
                 lead if i == 0 else "",

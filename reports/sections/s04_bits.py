@@ -11,7 +11,7 @@ from reports import drawing
 from reports.designs import Layers, layers
 from reports.drawing import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import quantity, short_name
+from reports.text import quantity, short_name, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,6 +110,11 @@ def draw(r: Bits) -> Drawing:
     return Drawing(html, {"bits": plotted(r)}, {"bits": StaticFigure(caption, lambda: figure(r))} if r.ids else {})
 
 
+def row_labels(r: Bits) -> list[str]:
+    """Memory and drop of every row."""
+    return [f"{quantity(m, 'B')}, {tidy(d, 1)} pp" for m, d in zip(r.memory_bytes, r.drop, strict=True)]
+
+
 def _widths(r: Bits) -> list[int]:
     return sorted({b for row in r.widths for b in row})
 
@@ -181,8 +186,8 @@ def plotted(r: Bits) -> Plot:
             "autorange": "reversed",
             "domain": [0, 0.72],
             "tickvals": list(range(0, len(r.ids), max(1, len(r.ids) // 14))),
-            "ticktext": [quantity(m, "B") for m in r.memory_bytes][:: max(1, len(r.ids) // 14)],
-            "title": {"text": "memory of the design"},
+            "ticktext": row_labels(r)[:: max(1, len(r.ids) // 14)],
+            "title": {"text": "memory and drop of the design"},
             "showgrid": False,
         },
         "yaxis2": {"domain": [0.89, 1], "title": {"text": "weights<br>[%]"}, "nticks": 3},
@@ -241,8 +246,8 @@ def figure(r: Bits) -> Figure:
     labelled = [(name, a, b) for name, a, b in r.spans if b - a >= 2]
     heat.set_xticks([(a + b) / 2 for _, a, b in labelled], [short_name(name) for name, _, _ in labelled])
     step = max(1, rows // 12)
-    heat.set_yticks(range(0, rows, step), [quantity(m, "B") for m in r.memory_bytes[::step]])
-    heat.set_ylabel("memory of the design")
+    heat.set_yticks(range(0, rows, step), row_labels(r)[::step])
+    heat.set_ylabel("memory and drop of the design")
     for spine in heat.spines.values():
         spine.set_visible(False)
     bar = made.colorbar(matplotlib.cm.ScalarMappable(image.norm, image.cmap), ax=heat, fraction=0.025, pad=0.01)

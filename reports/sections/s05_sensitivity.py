@@ -171,7 +171,7 @@ def figure(r: Sensitivity) -> Figure:
                 low, high = np.array(c.low)[list(order)], np.array(c.high)[list(order)]
                 ax.vlines(x, np.maximum(low, floor), np.maximum(high, floor), color=colour, lw=0.6, alpha=0.6)
             ax.plot(x, value, "os^"[i % 3], ms=2.8, color=colour, mew=0, label=f"{c.bits} bit")
-        step = max(1, len(order) // 40)
+        step = max(1, len(order) // 32)
         ax.set_xticks(x[::step], [r.short[j] for j in order[::step]], rotation=90, fontsize=5.5)
         ax.set_yscale("log")
         ax.set_xlim(-1, len(order))

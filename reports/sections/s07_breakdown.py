@@ -165,7 +165,7 @@ def by_stage(r: Breakdown, name: str) -> Plot:
     layout = {
         "barmode": "stack",
         "yaxis": {"title": {"text": f"{name} [{prefixed}]"}},
-        "xaxis": {"showgrid": False},
+        "xaxis": {"showgrid": False, "tickangle": 0, "tickfont": {"size": 10}},
         "meta": meta,
     }
     return {"data": data, "layout": layout}

@@ -166,7 +166,7 @@ def plotted(r: Health) -> Plot:
                 "hovertemplate": "%{text}<extra></extra>",
             }
         )
-    step = max(1, len(x) // 46)
+    step = max(1, len(x) // 38)
     ticks = {
         "tickvals": x[::step],
         "ticktext": list(r.short[::step]),
@@ -189,7 +189,7 @@ def figure(r: Health) -> Figure:
     ax.vlines(x, r.float_rate, r.rate, color=style.FAINT, lw=0.8)
     ax.plot(x, r.float_rate, "o", ms=3, mfc="white", mec=style.MUTED, mew=0.8, label="float")
     ax.plot(x, r.rate, "o", ms=3, color=style.ACCENT, mew=0, label="picked")
-    step = max(1, len(x) // 44)
+    step = max(1, len(x) // 32)
     ax.set_xticks(x[::step], r.short[::step], rotation=90, fontsize=5.5)
     ax.set_xlim(-1, len(x))
     ax.set_ylim(bottom=0)

@@ -83,11 +83,11 @@ def _design(run: Run, entry: Any) -> str:
     """A design is named by its id or by its row in results.csv."""
     if isinstance(entry, str):
         return entry
-    if not 0 <= int(entry) < len(run.results):
+    if not 0 <= int(entry) < len(run.rows):
         raise ReportError(
             f"{run.directory / 'stability.json'}: design {entry} is no row of results.csv; write it again"
         )
-    return str(run.results["id"].iloc[int(entry)])
+    return run.rows[int(entry)]
 
 
 def draw(r: Robustness | None) -> Drawing:

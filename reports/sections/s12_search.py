@@ -41,7 +41,7 @@ class Search:
     ids: tuple[str, ...]
     baselines: int
     origins: dict[str, int]
-    changed: float | None
+    chaos: dict[str, float] | None
     needed_images: int | None
 
 
@@ -72,14 +72,14 @@ def record(run: Run) -> Search:
         ids=ids,
         baselines=leading,
         origins={str(k): int(v) for k, v in run.results["origin"].value_counts(sort=False).items()},
-        changed=None if not chaos else float(chaos["changed"]),
+        chaos=None if not chaos else {k: float(v) for k, v in chaos.items() if isinstance(v, int | float)},
         needed_images=run.picks.get("needed_images"),
     )
 
 
 def draw(r: Search) -> Drawing:
     """Hypervolume curve, phases, failures."""
-    rows = [
+    rows: list[tuple[str | Markup, ...]] = [
         (
             p.name,
             Markup("{}<small>{}</small>").format(p.what, p.why),
@@ -96,17 +96,21 @@ def draw(r: Search) -> Drawing:
         drawing.text(f"Stopped: {r.stop_reason}. Designs by origin: {origins or 'one of each baseline'}.", "lead"),
         drawing.table(("Phase", "What and why", "Evaluations", "Images", "Time"), rows, numeric=(2, 3, 4)),
     ]
-    if r.changed is None:
+    if r.chaos is None:
         parts.append(
             drawing.not_measured(
                 "the chaos floor (how many predictions noise alone flips)", "`svit-dse search` measures it."
             )
         )
     else:
-        needs = f" A promise within the budget therefore takes {r.needed_images:,} images." if r.needed_images else ""
+        needs = (
+            f" A promise within the drop budget therefore takes {r.needed_images:,} images." if r.needed_images else ""
+        )
+        how = f" (every weight times 1 + {r.chaos['noise']:g} × a standard normal number)" if "noise" in r.chaos else ""
         parts.append(
             drawing.text(
-                f"Noise alone, too small to matter, flips {tidy(100 * r.changed)} % of all predictions.{needs}"
+                f"Noise on the weights{how} changes the predicted class of {tidy(100 * r.chaos['changed'])} % "
+                f"of the images: the chaos floor of this network.{needs}"
             )
         )
     if r.failures:
@@ -122,8 +126,9 @@ def draw(r: Search) -> Drawing:
     parts += [
         drawing.heading("Hypervolume over evaluations"),
         drawing.text(
-            "The share of the objective box, from zero to 10 points of drop and to the largest cost seen, that the designs so "
-            "far dominate. A curve that is flat at its end found little more; the shaded part are the baselines.",
+            "The share of the objective box, from zero to 10 points of drop and to the largest cost seen, that the "
+            "designs so far dominate. A curve that is flat at its end found little more; the "
+            "shaded part are the baselines.",
             "lead",
         ),
         drawing.plot("hypervolume", 290, "Hypervolume after every evaluation"),

@@ -24,8 +24,8 @@ class Limits:
 GENERAL = (
     "Accuracy was measured by torch on weights that were really rounded to integers; the arithmetic between layers was "
     "float. A chip with narrower accumulators or membrane potentials may differ.",
-    "Memory, energy, latency and power are models on stated constants, not measurements on silicon. Compare designs with "
-    "them; do not read them as absolute promises.",
+    "Memory, energy, latency and power are models on stated constants, not measurements on silicon. Compare designs "
+    "with them; do not read them as absolute promises.",
     "Spikes are those of the images of this run. Images that make the network fire more cost more energy.",
     "The front is the best of the evaluated designs, not of all possible ones.",
 )
@@ -54,8 +54,8 @@ def record(run: Run) -> Limits:
     chaos = m.get("chaos")
     if chaos:
         here.append(
-            f"Noise alone flips {tidy(100 * float(chaos['changed']))} % of the predictions of this network; differences "
-            "between designs below that are chance."
+            f"Noise on the weights alone changes {tidy(100 * float(chaos['changed']))} % of the predictions; smaller "
+            "differences between designs are chance."
         )
     if (m.get("git") or {}).get("dirty"):
         here.append("The source tree had local changes that no commit holds.")

@@ -46,12 +46,15 @@
   }
 
   // ---- plots -----------------------------------------------------------------------------------------------------
+  let everything = false;
   function layoutOf(name, width) {
-    const own = resolve(plots[name].layout || {});
+    const given = plots[name].layout || {};
+    const own = resolve(everything && given.meta && given.meta.everything ? { ...given, ...given.meta.everything } : given);
     const axis = { gridcolor: token("rule"), zeroline: false, linecolor: token("faint"), tickcolor: token("faint"), ticks: "outside",
       ticklen: 3, tickfont: { size: 11 }, title: { font: { size: 12 }, standoff: 8 }, automargin: true, fixedrange: false };
     const merged = { ...own, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, dragmode: "pan",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: token("ink") },
+      uirevision: String(everything),  // keep the part that the reader zoomed to
       margin: { l: 52, r: 14, t: 10, b: 44, ...(own.margin || {}) }, hovermode: "closest", autosize: true,
       hoverlabel: { bgcolor: token("paper"), bordercolor: token("faint"), font: { color: token("ink"), size: 12 } } };
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(own).filter((k) => /^[xy]axis/.test(k))])) {
@@ -59,7 +62,21 @@
       merged[key] = { ...axis, ...given, title: { ...axis.title, ...(given.title || {}) } };
     }
     if (width) merged.width = width;
+    thin(merged.xaxis, width || document.getElementById(`plot-${name}`).clientWidth);
     return merged;
+  }
+
+  // round numbers that stand too close on a narrow plot lose their text, the ones nearest to zero or one stay
+  function thin(axis, pixels) {
+    if (!axis.ticktext || axis.ticktext.length < 3 || axis.tickangle === -90 || axis.ticktext.some((t) => !/^[−\d.,]+$/.test(t))) return;
+    const at = axis.tickvals.map((v) => (axis.type === "log" ? Math.log10(v) : v));
+    const scale = (0.8 * pixels) / (Math.max(...at) - Math.min(...at));
+    const kept = [];
+    for (const i of at.map((_, i) => i).sort((a, b) => Math.abs(at[a]) - Math.abs(at[b]))) {
+      if (kept.every((k) => Math.abs(at[k] - at[i]) * scale > 13 + 3 * (axis.ticktext[k].length + axis.ticktext[i].length))) kept.push(i);
+    }
+    axis.ticktext = axis.ticktext.map((t, i) => (kept.includes(i) ? t : ""));
+    axis.tickangle = 0;
   }
 
   function dataOf(name) {
@@ -105,12 +122,6 @@
     if (!place) return;
     const layout = layoutOf(name, width);
     layout.shapes = shapesOf(name, layout);
-    if (drawn.has(name)) {  // keep the part that the reader zoomed to
-      for (const key of ["xaxis", "yaxis"]) {
-        const now = place.layout[key];
-        if (now && now.autorange === false && now.range && !layout[key].range) layout[key] = { ...layout[key], range: now.range, autorange: false };
-      }
-    }
     Plotly.react(place, dataOf(name), layout, { displaylogo: false, responsive: true, displayModeBar: false, scrollZoom: false });
     if (!drawn.has(name)) {
       drawn.set(name, true);
@@ -409,6 +420,14 @@
     }
   }, { rootMargin: "600px" });
   for (const place of document.querySelectorAll("[data-plot]")) waiting.observe(place);
+
+  const whole = document.getElementById("whole");
+  if (whole) whole.addEventListener("click", () => {
+    everything = !everything;
+    whole.setAttribute("aria-pressed", String(everything));
+    whole.textContent = everything ? "Show the frame of the decision" : "Show everything";
+    redraw();
+  });
 
   document.getElementById("theme").addEventListener("click", () => {
     setTheme(rootElement.dataset.theme === "dark" ? "light" : "dark");
