@@ -1,7 +1,7 @@
 """The quantized network in plain torch: slow, readable, and the definition the fast engine has to equal.
 
-A layer's output is `(input * codes) * scale + bias` in that order: with spikes as input, the sum over integer codes is
-exact in float32, whatever the order of summation.
+A layer's output is `(input * codes) * scale + (bias + shift)` in that order: with spikes as input, the sum over integer
+codes is exact in float32, whatever the order of summation.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,12 +30,12 @@ def _linear(module: nn.Module, codes: Tensor) -> Callable[[Tensor], Tensor]:
 def _forward(module: nn.Module, weight: QuantizedWeight) -> Callable[[Tensor], Tensor]:
     dtype = module.weight.dtype
     apply = _linear(module, weight.codes.to(dtype))
+    scale, bias = weight.scale.to(dtype), weight.bias(module).to(dtype)
 
     def forward(x: Tensor) -> Tensor:
         out = apply(x)
         shape = (-1, *[1] * (out.ndim - 2)) if not isinstance(module, nn.Linear) else (-1,)
-        out = out * weight.scale.to(dtype).view(shape)
-        return out if module.bias is None else out + module.bias.view(shape)
+        return out * scale.view(shape) + bias.view(shape)
 
     return forward
 
@@ -70,13 +70,14 @@ def reference_run(
     steps = time_steps or model.config.time_steps
     timed = with_time_steps(model, steps)
     names = lif_layers(model)
+    parameter = next(model.parameters())
     spikes = {name: np.zeros(steps, dtype=np.int64) for name in names}
 
     def count(name: str, _: Tensor, fired: Tensor) -> None:
         spikes[name] += fired.flatten(1).count_nonzero(dim=1).numpy(force=True)
 
     with quantized(model, weights), evaluating(model), watching(model, names, count):
-        logits = [timed(part) for part in images.split(batch_size or len(images))]
+        logits = [timed(part.to(parameter)) for part in images.split(batch_size or len(images))]
     return Output(torch.cat(logits).float().numpy(force=True), np.stack([spikes[name] for name in names]))
 
 

@@ -1,0 +1,160 @@
+"""The exact integer evaluator: a design's logits and spikes, bit for bit what `exact_run` defines, fast."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sviT_models.bank import WeightBank
+from sviT_models.errors import ModelError
+from sviT_models.exact import integer_weight
+from sviT_models.kernels import kernels_for
+from sviT_models.network import MetaSpikeFormer, lif_layers
+from sviT_models.output import Output
+from sviT_models.prepared import BYTE, Cache, Prepared, Weights, prepare
+from sviT_models.segments import Run, geometry, segments
+from sviT_models.wiring import wiring
+
+PIXELS = 2 * 224 * 224  # of the images that a thread works on at once
+
+
+class Engine:
+    """Runs a network with the integer weights of a bank; the network and its bank must not change meanwhile.
+
+    `threads` workers (torch's number of threads by default) share the images, each on its own.  Weights that have been
+    used stay prepared, up to `max_bytes`.  `fast` False takes plain torch in place of int8 and compiled kernels;
+    `device` may name a CUDA device.  Results do not depend on any of these.
+    Raises ModelError for a bank of another network and for a number of threads below 1.
+    """
+
+    def __init__(
+        self,
+        model: MetaSpikeFormer,
+        bank: WeightBank,
+        *,
+        threads: int | None = None,
+        max_bytes: int | None = None,
+        device: str | torch.device = "cpu",
+        fast: bool = True,
+    ) -> None:
+        threads = torch.get_num_threads() if threads is None else threads
+        if threads < 1:
+            raise ModelError(f"threads is {threads}; expected at least 1")
+        self.segments = tuple(segments(model))
+        self.layers = tuple(layer for segment in self.segments for layer in segment.layers)
+        if self.layers != tuple(bank.layers):
+            raise ModelError("the weight bank belongs to another network; make it from the model of the engine")
+        self.threads = threads
+        self.kernels = kernels_for(torch.device(device), fast)
+        self._model, self._bank = model, bank
+        self._lifs = lif_layers(model)
+        self._sees_bytes = {wire.name for wire in wiring(model) if wire.input_bits > 1}
+        self._prepared = Cache(max_bytes)
+        self._constants: dict[object, object] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the prepared weights [B], about."""
+        return self._prepared.total
+
+    def run(
+        self,
+        images: Tensor,
+        weight_bits: Sequence[int],
+        *,
+        time_steps: int | None = None,
+        batch_size: int | None = None,
+        on_batch: Callable[[Output], bool | None] | None = None,
+    ) -> Output:
+        """Logits and spikes of the network with `weight_bits` (L,) on `images` (N, 3, H, W).
+
+        `batch_size` bounds the images that one worker holds.  `on_batch` sees every finished batch in order; where it
+        returns True, the run ends and what is finished so far is given.
+        Raises ModelError for another number of widths, for a width that does not exist, and for images of another shape
+        or that are not finite.
+        """
+        steps = self.steps(time_steps)
+        weights = self.weights(weight_bits)
+        parts: list[Output] = []
+        for part in self.each(images, lambda batch: self._run(batch, weights, steps), batch_size):
+            parts.append(part)
+            if on_batch is not None and on_batch(part):
+                break
+        return joined(parts)
+
+    def steps(self, time_steps: int | None) -> int:
+        """The number of time steps, by default that of the network."""
+        steps = self._model.config.time_steps if time_steps is None else time_steps
+        if steps < 1:
+            raise ModelError(f"time_steps is {steps}; expected at least 1")
+        return steps
+
+    def weights(self, weight_bits: Sequence[int]) -> Weights:
+        """The prepared layers of a design."""
+        if len(weight_bits) != len(self.layers):
+            raise ModelError(f"{len(weight_bits)} widths for {len(self.layers)} weight layers")
+        bits = dict(zip(self.layers, map(int, weight_bits), strict=True))
+        return Weights({layer: self._get(layer, width) for layer, width in bits.items()}, bits, self._constants)
+
+    def start(self, steps: int, weights: Weights) -> Run:
+        """A batch that is about to run."""
+        return Run(steps, self.kernels, weights, {})
+
+    def output(self, logits: Tensor, run: Run) -> Output:
+        """What a finished batch gives."""
+        return Output(logits.numpy(force=True), np.stack([run.spikes[name] for name in self._lifs]))
+
+    def each(self, images: Tensor, work: Callable[[Tensor], object], batch_size: int | None = None) -> Iterator[object]:
+        """`work(batch)` for the batches of `images` in order, on all threads."""
+        if images.ndim != 4 or images.shape[1] != 3 or len(images) == 0:
+            raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, 3, height, width)")
+        share = -(-len(images) // self.threads)
+        room = max(1, PIXELS // (images.shape[2] * images.shape[3]))
+        size = min(share, room, batch_size or share)
+        batches = images.to(self.kernels.device).split(size)
+        if self._pool is None:
+            self._pool = workers(self.threads)
+        return self._pool.map(work, batches)
+
+    def _get(self, layer: str, bits: int) -> Prepared:
+        def make() -> Prepared:
+            module = self._model.get_submodule(layer)
+            integers = integer_weight(module, self._bank.get(layer, bits))
+            shape = geometry(module, padded=layer == self.layers[0])
+            return prepare(self.kernels, integers, shape, BYTE if layer in self._sees_bytes else 1)
+
+        return self._prepared.get((layer, bits), make, lambda value: value.nbytes)
+
+    def _run(self, images: Tensor, weights: Weights, steps: int) -> Output:
+        run = self.start(steps, weights)
+        with torch.no_grad():
+            state = images
+            for segment in self.segments:
+                state = segment.run(run, state)
+        return self.output(state, run)
+
+
+def workers(threads: int) -> ThreadPoolExecutor:
+    """A pool whose threads run torch on one thread each; the caller's number of threads stays."""
+    before = torch.get_num_threads()
+    ready = Barrier(threads + 1)
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        ready.wait()
+
+    pool = ThreadPoolExecutor(threads)
+    for _ in range(threads):
+        pool.submit(begin)
+    ready.wait()
+    torch.set_num_threads(before)  # threads that others start take over what was set last
+    return pool
+
+
+def joined(parts: Sequence[Output]) -> Output:
+    """The output of a run in several batches."""
+    return Output(np.concatenate([part.logits for part in parts]), sum(part.spikes for part in parts))

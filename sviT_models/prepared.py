@@ -1,0 +1,113 @@
+"""The weights of a design as the kernels take them: made once for every (layer, bits), then only pointed at."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sviT_models.exact import HandOver, IntegerWeight, join
+from sviT_models.kernels.plain import EXACT_FLOAT32, Geometry
+
+BYTE = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One layer at one width: its integers, and each signed byte of its codes in the kernels' layout."""
+
+    integers: IntegerWeight
+    geometry: Geometry
+    packed: tuple[tuple[Any, ...], ...]  # summands of every digit
+    totals: tuple[np.ndarray, ...]  # sum of the codes of every digit (out,)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the layer [B], about: codes plain and packed."""
+        return 2 * sum(digit.nbytes for digit in self.integers.digits)
+
+    def on_spikes(self, kernels: Any, x: Tensor) -> Tensor:
+        """Exact sums over spikes (N, H, W, in): float32 up to 8 bits, else float64."""
+        if len(self.packed) == 1 and len(self.packed[0]) == 1:
+            return kernels.conv(x, self.packed[0][0], self.geometry)
+        return join(sum(kernels.conv(x, part, self.geometry).double() for part in digit) for digit in self.packed)
+
+    def on_bytes(self, kernels: Any, planes: Tensor) -> Tensor:
+        """Exact sums over the integers whose raised bytes are `planes` (P, N, H, W, in); float64."""
+        places, flat = len(planes), planes.flatten(0, 1)
+        sums = []
+        for digit, total in zip(self.packed, self.totals, strict=True):
+            first, *others = (kernels.conv(flat, part, self.geometry).unflatten(0, (places, -1)) for part in digit)
+            raised = total * 2.0 ** (8 * places - 1)
+            merged = kernels.merge(first, raised)
+            for other in others:  # the offset went with the first
+                merged = merged + kernels.merge(other, np.zeros_like(raised))
+            sums.append(merged)
+        return join(sums)
+
+    def hand_over(self, kernels: Any, sums: Tensor, rule: HandOver) -> Tensor:
+        """This depthwise 3x3 layer over integer sums (N, H, W, C), as bytes of the next layer's input."""
+        if len(self.integers.digits) == 1:
+            return kernels.depthwise_hand_over(sums, self.integers.digits[0], rule)
+        return kernels.hand_over(join(kernels.depthwise(sums, digit) for digit in self.integers.digits), rule)
+
+
+def prepare(kernels: Any, integers: IntegerWeight, geometry: Geometry, largest_input: int) -> Prepared:
+    """A layer whose inputs are integers from 0 to `largest_input` (1: spikes, 255: bytes)."""
+    packed = tuple(
+        tuple(kernels.pack(part, geometry) for part in _summands(digit, largest_input)) for digit in integers.digits
+    )
+    totals = tuple(digit.flatten(1).sum(1, dtype=torch.float64).numpy(force=True) for digit in integers.digits)
+    return Prepared(integers, geometry, packed, totals)
+
+
+def _summands(digit: Tensor, largest_input: int) -> tuple[Tensor, ...]:
+    """A digit as a sum of signed bytes whose sums over inputs stay below 2^24, where float32 is exact."""
+    digit = digit[:, :, None, None] if digit.ndim == 2 else digit[..., None] if digit.ndim == 3 else digit
+    parts = [digit]
+    while max(int(part.flatten(1).int().abs().sum(1).max()) for part in parts) * largest_input >= EXACT_FLOAT32:
+        halves = [(part.int() // 2).to(torch.int8) for part in parts]
+        parts = [*halves, *(part - half for part, half in zip(parts, halves, strict=True))]
+    return tuple(part.contiguous() for part in parts)
+
+
+class Cache:
+    """The most recently used values, at most `limit` in the measure that their `size` gives."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit, self.total = limit, 0
+        self._held: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
+
+    def get(self, key: Any, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
+        """The value of a key, made where it is not held."""
+        if key in self._held:
+            self._held.move_to_end(key)
+            return self._held[key][0]
+        value = make()
+        self._held[key] = value, size(value)
+        self.total += self._held[key][1]
+        while self.limit is not None and self.total > self.limit and len(self._held) > 1:
+            self.total -= self._held.popitem(last=False)[1][1]
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """The layers of one design, and the constants that belong to their widths."""
+
+    layers: dict[str, Prepared]
+    bits: dict[str, int]
+    known: dict[Any, Any]
+
+    def __getitem__(self, layer: str) -> Prepared:
+        return self.layers[layer]
+
+    def constants(self, make: Callable[..., Any], layers: tuple[str, ...], norms: tuple[nn.Module, ...]) -> Any:
+        """`make(*integers of layers, *norms)` for the present widths, made once."""
+        key = tuple((layer, self.bits[layer]) for layer in layers)
+        if key not in self.known:
+            self.known[key] = make(*(self.layers[layer].integers for layer in layers), *norms)
+        return self.known[key]
