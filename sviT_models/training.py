@@ -77,7 +77,7 @@ RECIPES = {
     "glyphs": Recipe(
         "glyphs",
         start="sdtv2_tiny_digits",
-        epochs=36,
+        epochs=32,
         images=16_128,
         fresh=True,
         learning_rate=3e-3,

@@ -84,7 +84,7 @@ def draw(seed: int, split: str, begin: int, end: int, side: int = RESOLUTION) ->
 
     noise = _words(f"{seed}/{split}/noise/{side}", begin, end, -(-3 * side * side // 32) * 4).view(np.int8)
     noise = noise[:, : 3 * side * side].reshape(canvas.shape).astype(np.int32)  # -128..127
-    strength = np.rint(random.uniform(0, 40)).astype(np.int32)[:, None, None, None]
+    strength = np.rint(random.uniform(0, 32)).astype(np.int32)[:, None, None, None]
     return np.clip(canvas + ((noise * strength) >> 7), 0, 255).astype(np.uint8)
 
 
@@ -114,11 +114,11 @@ def _words(stream: str, begin: int, end: int, each: int) -> NDArray[np.uint64]:
 
 def _character(random: _Draws, cells: NDArray[np.int64], side: int) -> NDArray[np.int32]:
     """Masks of the characters, each with a size, stretch, shear, rotation and place of its own."""
-    height = random.uniform(0.45, 0.8)  # of a capital, as a share of the image
+    height = random.uniform(0.5, 0.8)  # of a capital, as a share of the image
     stretch = np.exp2(random.uniform(-0.35, 0.35))
     shear = random.uniform(-0.35, 0.35)
-    angle = np.radians(random.uniform(-25, 25))
-    shift = np.stack([random.uniform(-0.22, 0.22), random.uniform(-0.22, 0.22)], axis=1)  # in half image sides
+    angle = np.radians(random.uniform(-20, 20))
+    shift = np.stack([random.uniform(-0.18, 0.18), random.uniform(-0.18, 0.18)], axis=1)  # in half image sides
     # from image to atlas: undo the shift, the rotation, the shear, the stretch, then scale to the atlas
     cos, sin = np.cos(angle), np.sin(angle)
     unturned = np.stack([np.stack([cos, sin], 1), np.stack([-sin, cos], 1)], 1)  # (N, 2, 2)
@@ -130,8 +130,8 @@ def _character(random: _Draws, cells: NDArray[np.int64], side: int) -> NDArray[n
 
 
 def _two_tones(random: _Draws) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """A darker and a lighter colour (N, 3), 50 to 200 levels of grey apart before each gets its tint."""
-    contrast = random.uniform(50, 200)
+    """A darker and a lighter colour (N, 3), 70 to 200 levels of grey apart before each gets its tint."""
+    contrast = random.uniform(70, 200)
     dark = random.uniform(0, 1) * (255 - contrast)
     tones = [np.rint(dark), np.rint(dark + contrast)]
     darker, lighter = (np.clip(tone.astype(np.int32)[:, None] + random.colour(-40, 40), 0, 255) for tone in tones)
