@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from dse.quantity import BUDGETS, parse
 
 WEIGHT_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
+STATE_WIDTHS = (4, 16)
 
 
 class Section(BaseModel):
@@ -52,7 +53,10 @@ class Search(Section):
     widths: tuple[int, ...] = Field((2, 3, 4, 5, 6, 8), min_length=1, description="weight widths to choose from")
     granularity: Literal["layer", "module", "block", "stage"] = Field("module", description="what shares one width")
     fixed: dict[str, int] = Field(default_factory=dict, description="layers, blocks or stages with a given width")
-    time_steps: tuple[int, ...] = Field((), description="time steps to choose from; empty: those of the checkpoint")
+    time_steps: tuple[int, ...] = Field((), description="time steps to choose from; empty: 1 to the checkpoint's")
+    state_widths: tuple[int, ...] = Field(
+        (), description="membrane potential widths to choose from per stage; empty: not quantized"
+    )
     objectives: tuple[str, str, str] = Field(
         ("drop", "memory", "power"), description="drop and memory, then power, energy or latency"
     )
@@ -75,6 +79,14 @@ class Search(Section):
                 )
         return fixed
 
+    @field_validator("state_widths")
+    @classmethod
+    def _known_states(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        bad = [b for b in widths if not STATE_WIDTHS[0] <= b <= STATE_WIDTHS[1]]
+        if bad:
+            raise ValueError(f"state width {bad[0]} does not exist; choose from {STATE_WIDTHS[0]} to {STATE_WIDTHS[1]}")
+        return tuple(sorted(set(widths)))
+
     @field_validator("time_steps")
     @classmethod
     def _positive_steps(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
@@ -95,6 +107,9 @@ class Config(Section):
 
     network: str | None = Field(None, description="network name; empty: the one the checkpoint names")
     checkpoint: str = Field("sdtv2_tiny_digits", description="a shipped checkpoint's name or a file")
+    graph: Literal["unfused", "fused"] = Field(
+        "unfused", description="keep chains of linear convolutions, or fuse each into one dense convolution"
+    )
     hardware: str = Field("generic_45nm", description="a shipped chip's name or a YAML file of your own")
     frame_rate: float = Field(30.0, gt=0, description="inferences per second at which average power is stated")
     data: Data = Data()

@@ -16,6 +16,7 @@ from dse.evaluate import Evaluation
 from dse.problem import FloatArray, IntArray
 from dse.space import Space
 
+FLOAT = 32
 COLUMNS = {"memory": "memory_bytes", "energy": "energy_j", "latency": "latency_s", "power": "power_w"}
 
 
@@ -43,10 +44,28 @@ class Costing:
         `spikes` (N, LIF layers) are spikes per image; without them the float network's stand in.
         """
         bits = np.array([d.weight_bits for d in designs], dtype=np.int64).reshape(len(designs), -1)
-        return self.of_bits(bits, np.array([d.time_steps for d in designs], dtype=np.int64), spikes)
+        steps = np.array([d.time_steps for d in designs], dtype=np.int64)
+        return self.of_bits(bits, steps, spikes, self.state_widths(designs))
 
-    def of_bits(self, bits: IntArray, steps: IntArray, spikes: FloatArray | None = None) -> dict[str, NDArray[Any]]:
-        """The same for widths (N, L) and time steps (N,)."""
+    def state_widths(self, designs: Sequence[Design]) -> IntArray | None:
+        """Widths of the membrane potentials (N, rows of the layer table); None where all designs leave them open.
+
+        A stage that a design says nothing of has the chip's own width, and 32 bit where the weights are float.
+        """
+        if not any(d.state_bits for d in designs):
+            return None
+        return np.stack([self._state_widths(d) for d in designs])
+
+    def _state_widths(self, design: Design) -> IntArray:
+        own = np.full(self.workload.rows, int(self.hardware.chip.state_bits))
+        own[self.workload.weight_rows[design.widths == FLOAT]] = FLOAT
+        given = [design.state_bits.get(stage, 0) for stage in self.workload.stages]
+        return np.where(given, given, own)
+
+    def of_bits(
+        self, bits: IntArray, steps: IntArray, spikes: FloatArray | None = None, states: IntArray | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """The same for widths (N, L), time steps (N,) and widths of membrane potentials (N, rows of the table)."""
         out: dict[str, NDArray[Any]] = {name: np.empty(len(bits)) for name in (*COLUMNS.values(), "area_mm2")}
         out["fits"] = np.empty(len(bits), dtype=bool)
         for t in np.unique(steps):
@@ -55,6 +74,7 @@ class Costing:
                 self.workload,
                 self.hardware,
                 weight_bits=bits[rows],
+                state_bits=None if states is None else states[rows],
                 time_steps=int(t),
                 spikes=None if spikes is None else spikes[rows],
                 frame_rate=self.frame_rate,
@@ -79,20 +99,32 @@ class Costing:
             self.workload,
             self.hardware,
             weight_bits=design.widths,
+            state_bits=self.state_widths([design]),
             time_steps=design.time_steps,
             spikes=spikes,
             frame_rate=self.frame_rate,
         )
 
-    def tables(self, space: Space) -> tuple[dict[str, FloatArray], dict[str, float]]:
+    def tables(self, space: Space, steps: int | None = None) -> tuple[dict[str, FloatArray], dict[str, float]]:
         """Additive memory and energy per dimension and level (D, B), +inf beyond its choices, and the offsets.
 
+        They hold for `steps` time steps, by default as many as the network has; energy does not add up over different
+        ones. The row of the time steps themselves is zero. Widths of membrane potentials are offset at their largest.
         A pipelined data flow has no additive energy (its slowest layer sets the time that leaks): there the dynamic
         energy stands in its place.
         """
+        steps = space.time_steps if steps is None else steps
         fixed = {layer: bits for layer, bits in (space.fixed or {}).items() if layer not in _searched(space)}
         widths = sorted({b for d in space.dimensions if d.kind == "weight" for b in d.choices} | set(fixed.values()))
-        known = separable_tables(self.workload, self.hardware, widths, frame_rate=self.frame_rate)
+        widest = (space.sizes - 1)[None]
+        known = separable_tables(
+            self.workload,
+            self.hardware,
+            widths,
+            state_bits=self.stage_widths(space, widest),
+            time_steps=steps,
+            frame_rate=self.frame_rate,
+        )
         where = {name: i for i, name in enumerate(space.layers)}
         tables: dict[str, FloatArray] = {}
         offsets: dict[str, float] = {}
@@ -102,7 +134,28 @@ class Costing:
             tables[quantity] = _dimension_table(space, table, widths, where)
             pinned = sum(table[where[layer], widths.index(bits)] for layer, bits in fixed.items())
             offsets[quantity] = known.offsets[source] + float(pinned)
+        self._add_states(space, steps, tables)
         return tables, offsets
+
+    def _add_states(self, space: Space, steps: int, tables: dict[str, FloatArray]) -> None:
+        """Fill the rows of the state widths with what each costs more than the largest, all else at its largest."""
+        for i, d in enumerate(space.dimensions):
+            if d.kind != "state":
+                continue
+            levels = np.repeat((space.sizes - 1)[None], len(d.choices), axis=0)
+            levels[:, i] = np.arange(len(d.choices))
+            bits, states = space.weight_bits(levels), self.stage_widths(space, levels)
+            costs = self.of_bits(bits, np.full(len(levels), steps), states=states)
+            for quantity, table in tables.items():
+                table[i, : len(d.choices)] = costs[quantity] - costs[quantity][-1]
+
+    def stage_widths(self, space: Space, levels: IntArray) -> IntArray | None:
+        """Widths of the membrane potentials at levels (N, D), (N, rows of the layer table); None where not searched."""
+        given = space.stage_widths(levels)
+        if not given:
+            return None
+        open_ = np.full(len(levels), int(self.hardware.chip.state_bits))
+        return np.stack([given.get(stage, open_) for stage in self.workload.stages], axis=-1)
 
     def objective_costs(self, space: Space, names: Sequence[str]) -> _ObjectiveCosts:
         """The second and third objective as a function of levels (N, D) -> (N, 2), with the float network's spikes."""
@@ -116,7 +169,8 @@ class _ObjectiveCosts:
     names: tuple[str, ...]
 
     def __call__(self, levels: IntArray) -> FloatArray:
-        columns = self.costing.of_bits(self.space.weight_bits(levels), self.space.steps(levels))
+        states = self.costing.stage_widths(self.space, levels)
+        columns = self.costing.of_bits(self.space.weight_bits(levels), self.space.steps(levels), states=states)
         return np.stack([columns[name] for name in self.names], axis=-1)
 
 

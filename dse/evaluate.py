@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -23,7 +23,10 @@ class Runner(Protocol):
     def run(
         self, images: Any, weight_bits: Any, *, time_steps: int | None = None, batch_size: int | None = None
     ) -> Any:
-        """An object with `logits` (N, classes) and `spikes` (LIF layers, T) summed over the images."""
+        """An object with `logits` (N, classes) and `spikes` (LIF layers, T) summed over the images.
+
+        Where designs have state widths, it is also given `state_bits`, the width of every LIF layer by its name.
+        """
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,9 @@ def measure(
 class Evaluator:
     """Evaluates designs on one fixed set of images, each design at most once.
 
-    `runner` is the engine; `float_bits` (L,) is the design of the float network (all 32). The float network is run
-    once, at `time_steps`, when the evaluator is made. `seconds` and `images_run` count the work done so far.
+    `runner` is the engine; `reference` is the float network as a design (every width 32), which is run once, when the
+    evaluator is made. `lif_layers` maps a stage to its LIF layers, for designs with state widths. `seconds` and
+    `images_run` count the work done so far.
     """
 
     def __init__(
@@ -119,18 +123,19 @@ class Evaluator:
         runner: Runner,
         images: Any,
         labels: Any,
-        float_bits: NDArray[np.int64],
-        time_steps: int,
+        reference: Design,
         batch_size: int = 100,
+        lif_layers: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._runner = runner
         self._images = images
         self._labels = np.asarray(labels, dtype=np.int64)
         self._batch = batch_size
+        self._lif_layers = lif_layers or {}
         self._known: dict[str, Evaluation] = {}
         self.images_run = 0
         self.seconds = 0.0
-        logits, spikes = self._forward(slice(0, len(self._labels)), float_bits, time_steps)
+        logits, spikes = self._forward(slice(0, len(self._labels)), reference)
         self._reference = logits
         self.float = measure(logits, logits, self._labels, spikes, len(self._labels))
 
@@ -160,7 +165,7 @@ class Evaluator:
             return known
         done = len(self._labels)
         if cut is None:
-            logits, spikes = self._forward(slice(0, done), design.widths, design.time_steps)
+            logits, spikes = self._forward(slice(0, done), design)
         else:
             logits, spikes, done = self._raced(design, cut)
         evaluation = measure(logits, self._reference[:done], self._labels[:done], spikes, len(self._labels))
@@ -175,7 +180,7 @@ class Evaluator:
         step = max(self._batch, total // 8)
         while stop < total:
             start, stop = stop, min(stop + step, total)
-            logits, counted = self._forward(slice(start, stop), design.widths, design.time_steps)
+            logits, counted = self._forward(slice(start, stop), design)
             parts.append(logits)
             spikes = spikes + counted
             if stop < total and cut(self._partial(np.concatenate(parts), stop)):
@@ -188,9 +193,17 @@ class Evaluator:
         changed = float((logits.argmax(1) != reference.argmax(1)).mean())
         return Partial(done, len(self._labels), paired.drop, paired.stderr, changed)
 
-    def _forward(self, part: slice, bits: NDArray[np.int64], steps: int) -> tuple[FloatArray, NDArray[np.int64]]:
+    def _forward(self, part: slice, design: Design) -> tuple[FloatArray, NDArray[np.int64]]:
         start = time.perf_counter()
-        out = self._runner.run(self._images[part], bits.tolist(), time_steps=steps, batch_size=self._batch)
+        states = {lif: bits for stage, bits in design.state_bits.items() for lif in self._lif_layers[stage]}
+        options: dict[str, Any] = {"state_bits": states} if states else {}
+        out = self._runner.run(
+            self._images[part],
+            design.widths.tolist(),
+            time_steps=design.time_steps,
+            batch_size=self._batch,
+            **options,
+        )
         self.seconds += time.perf_counter() - start
         self.images_run += part.stop - part.start
         return np.asarray(out.logits, dtype=np.float64), np.asarray(out.spikes, dtype=np.int64)

@@ -75,11 +75,16 @@ def build_problem(bench: Workbench, costing: Costing, fisher: pd.DataFrame) -> P
         tables=tables,
         offsets=offsets,
         costs=costing.objective_costs(space, objectives),
+        tables_at={t: costing.tables(space, t) for t in space.step_choices},
         scores=bench.scores(fisher),
         objectives=objectives,
         budgets=config.column_budgets(),
     )
     uniform = [Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in sorted(config.search.widths, reverse=True)]
+    uniform += [
+        Baseline(f"uniform-{max(config.search.widths)}-T{t}", space.with_steps(uniform[0].levels, t))
+        for t in space.step_choices[-2::-1]
+    ]
     guided = Baseline("guided", guided_design(problem))
     return Problem(**{**problem.__dict__, "baselines": (*uniform, guided)})
 

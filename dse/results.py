@@ -58,6 +58,7 @@ def results_table(
     table = judged(table, problem.budgets, problem.objectives)
     widths = pd.DataFrame([d.columns() for d in designs])
     states = [c for c in widths.columns if c.startswith("v:")]
+    widths[states] = widths[states].astype("Int64")  # empty in the float network's row
     layers = [c for c in widths.columns if c.startswith("w:")]
     return pd.concat([table[LEADING + FURTHER], widths[states + layers]], axis=1)
 
@@ -90,5 +91,5 @@ def front_of(table: pd.DataFrame) -> pd.DataFrame:
 def design_of(row: pd.Series) -> Design:
     """The design in a row of the results table."""
     layers = tuple(str(c)[2:] for c in row.index if str(c).startswith("w:"))
-    states = {str(c)[2:]: int(row[c]) for c in row.index if str(c).startswith("v:")}
+    states = {str(c)[2:]: int(row[c]) for c in row.index if str(c).startswith("v:") and pd.notna(row[c])}
     return Design(layers, tuple(int(row[f"w:{name}"]) for name in layers), int(row["time_steps"]), states)

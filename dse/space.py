@@ -117,11 +117,25 @@ class Space:
                 return np.asarray(values[..., i])
         return np.full(values.shape[:-1], self.time_steps, dtype=np.int64)
 
+    @cached_property
+    def step_choices(self) -> tuple[int, ...]:
+        """The numbers of time steps to choose from, ascending."""
+        return next((d.choices for d in self.dimensions if d.kind == "time_steps"), (self.time_steps,))
+
+    def with_steps(self, levels: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+        """The point (D,) with another number of time steps, which must be one of the choices."""
+        searched = [d.kind == "time_steps" for d in self.dimensions]
+        return np.where(searched, self.step_choices.index(steps), levels)
+
+    def stage_widths(self, levels: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Level indexes (..., D) to the membrane potential width of every searched stage, each (...)."""
+        values = self.values(np.asarray(levels))
+        return {d.name[2:]: values[..., i] for i, d in enumerate(self.dimensions) if d.kind == "state"}
+
     def design(self, levels: NDArray[np.int64]) -> Design:
         """The design at one point, levels of shape (D,)."""
         levels = np.asarray(levels)
-        values = self.values(levels)
-        states = {d.name[2:]: int(v) for d, v in zip(self.dimensions, values, strict=True) if d.kind == "state"}
+        states = {stage: int(width) for stage, width in self.stage_widths(levels).items()}
         bits = tuple(int(b) for b in self.weight_bits(levels))
         return Design(self.layers, bits, int(self.steps(levels)), states)
 

@@ -58,6 +58,12 @@ class Workbench:
         """LIF layers in the order of the engine's spike counts."""
         return list(sviT_models.lif_layers(self.model))
 
+    @cached_property
+    def lif_by_stage(self) -> dict[str, list[str]]:
+        """LIF layers of every stage: those whose neurons are charged to a row of that stage."""
+        charged = self.table[self.table["neurons"] > 0]
+        return {stage: ";".join(part["lif"]).split(";") for stage, part in charged.groupby("stage", sort=False)}
+
     @property
     def time_steps(self) -> int:
         """Time steps of the checkpoint."""
@@ -79,9 +85,9 @@ class Workbench:
             self.engine,
             images.images,
             images.labels,
-            self.float_design.widths,
-            self.time_steps,
+            self.float_design,
             self.config.data.batch_size,
+            self.lif_by_stage,
         )
 
     def load(self, split: str, count: int | None) -> Any:
@@ -110,6 +116,7 @@ class Workbench:
             "tool": manifest.version(),
             "checkpoint": self.checkpoint.sha256,
             "data": f"{self.images.name}/{self.images.split}/{len(self.images)}/{self.images.sha256}",
+            "graph": self.config.graph,
             "quantization": self.config.quantization.model_dump(mode="json"),
             "space": hashlib.sha256(json.dumps([space, fixed]).encode()).hexdigest(),
             "objectives": list(self.config.search.objectives),
@@ -127,11 +134,19 @@ def load_images(config: Config, split: str, count: int | None) -> Any:
 def load_network(config: Config) -> tuple[Any, sviT_models.Checkpoint]:
     """The configured network with its weights, in evaluation mode, and where they came from."""
     checkpoint = sviT_models.open_checkpoint(config.checkpoint, network=config.network)
-    return checkpoint.model.eval(), checkpoint
+    model = checkpoint.model.eval()
+    return sviT_models.fuse(model) if config.graph == "fused" else model, checkpoint
 
 
-def check_widths(config: Config, hardware: Hardware) -> None:
-    """Raises ConfigError for a searched width that the chip does not have."""
+def chip_widths(config: Config, hardware: Hardware) -> Config:
+    """The configuration with widths that the chip has: of those that nobody asked for, the others are left out.
+
+    Raises ConfigError for a width that was asked for and that the chip does not have.
+    """
+    if "widths" not in config.search.model_fields_set:
+        both = tuple(b for b in config.search.widths if b in hardware.weight_widths)
+        search = config.search.model_copy(update={"widths": both or hardware.weight_widths})
+        return config.model_copy(update={"search": search})
     missing = [b for b in config.search.widths if b not in hardware.weight_widths]
     if missing:
         have = ", ".join(map(str, hardware.weight_widths))
@@ -139,6 +154,7 @@ def check_widths(config: Config, hardware: Hardware) -> None:
             f"search.widths: {hardware.name} has no {missing[0]}-bit weights; it has {have}; "
             "change search.widths or the chip file's weight widths"
         )
+    return config
 
 
 def prepare(config: Config, out: Path | None = None) -> Workbench:
@@ -147,7 +163,7 @@ def prepare(config: Config, out: Path | None = None) -> Workbench:
     Raises ConfigError, ModelError or CostError with a one-line message for every mistake a user can make.
     """
     hardware = load_hardware(config.hardware)
-    check_widths(config, hardware)
+    config = chip_widths(config, hardware)
     model, checkpoint = load_network(config)
     images = load_images(config, "search", config.data.search_images)
     if len(images.classes) != model.config.num_classes:
@@ -163,8 +179,7 @@ def prepare(config: Config, out: Path | None = None) -> Workbench:
         widths=config.search.widths,
         granularity=config.search.granularity,
         fixed=config.search.fixed,
-        time_steps=config.search.time_steps or (model.config.time_steps,),
+        state_widths=config.search.state_widths,
+        time_steps=config.search.time_steps or range(1, model.config.time_steps + 1),
     )
-    return Workbench(
-        config, model, checkpoint, images, bank, sviT_models.Reference(model, bank), table, space, hardware
-    )
+    return Workbench(config, model, checkpoint, images, bank, sviT_models.Engine(model, bank), table, space, hardware)

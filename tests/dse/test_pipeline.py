@@ -16,14 +16,15 @@ from dse.pareto import is_nondominated
 from dse.pipeline import search
 from dse.recost import recost
 from dse.run_dir import hypervolume_curve
+from dse.workbench import chip_widths
 
-COLUMNS = (
-    "id origin time_steps top1 top1_stderr drop drop_low drop_high kl images "
-    "memory_bytes energy_j latency_s power_w mean_weight_bits on_front feasible"
-).split()
+COLUMNS = [
+    *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
+    *("memory_bytes", "energy_j", "latency_s", "power_w", "mean_weight_bits", "on_front", "feasible"),
+]
 SMALL = Config(
     data=Data(search_images=60, verify_images=50, fisher_images=16, batch_size=30),
-    search=Search(strategy="guided", evaluations=7, widths=(2, 4, 8)),
+    search=Search(strategy="tpe", evaluations=8, widths=(2, 4, 8)),
 )
 FILES = {
     *("config.yaml", "manifest.json", "layers.csv", "sensitivity.csv", "results.csv", "front.csv", "spikes.csv"),
@@ -60,11 +61,12 @@ def test_the_columns_are_the_documented_ones(table):
 
 
 def test_baselines_are_evaluated_first(table):
-    assert table["origin"].tolist() == ["float", "uniform-8", "uniform-4", "uniform-2", "guided"] + ["guided"] * 0 + [
-        "guided"
-    ] * (len(table) - 5)
-    uniform = table.set_index("origin").loc["uniform-4", [c for c in table.columns if c.startswith("w:")]]
-    assert set(uniform) == {4}
+    origins = table["origin"].tolist()
+    assert origins[:6] == ["float", "uniform-8", "uniform-4", "uniform-2", "uniform-8-T1", "guided"]
+    assert len(origins) == 1 + 8
+    widths = table.set_index("origin")[[c for c in table.columns if c.startswith("w:")]]
+    assert set(widths.loc["uniform-4"]) == {4}
+    assert table["time_steps"].tolist()[:5] == [2, 2, 2, 2, 1]
 
 
 def test_the_float_row_is_the_float_network(table):
@@ -89,7 +91,12 @@ def test_costs_are_those_of_the_cost_model_at_the_measured_spikes(run, table):
     bits = table[[f"w:{name}" for name in work.weight_layers]].to_numpy()
     for row in (0, 2, len(table) - 1):
         cost = estimate(
-            work, load_hardware("generic_45nm"), weight_bits=bits[row], spikes=spikes[row], frame_rate=30.0
+            work,
+            load_hardware("generic_45nm"),
+            weight_bits=bits[row],
+            time_steps=int(table["time_steps"][row]),
+            spikes=spikes[row],
+            frame_rate=30.0,
         )
         for name in ("memory_bytes", "energy_j", "latency_s", "power_w"):
             assert table[name][row] == pytest.approx(float(getattr(cost, name)), rel=1e-9)
@@ -154,7 +161,7 @@ def test_a_finished_run_repeats_nothing_and_writes_the_same(run, tmp_path):
     shutil.copytree(run[0], copy)
     lines = []
     search(SMALL, copy, say=lines.append)
-    assert "resuming a study with 7 finished evaluations" in "\n".join(lines)
+    assert "resuming a study with 8 finished evaluations" in "\n".join(lines)
     assert (copy / "results.csv").read_bytes() == (run[0] / "results.csv").read_bytes()
     phases = json.loads((copy / "manifest.json").read_text())["phases"]
     assert [p["images"] for p in phases if p["name"] in ("2 base setting", "3 guided search")] == [0, 0]
@@ -191,16 +198,19 @@ def test_recosting_something_else_is_a_users_mistake(run, tmp_path):
 
 
 def test_a_width_that_the_chip_does_not_have(tmp_path):
-    config = SMALL.model_copy(update={"search": SMALL.search.model_copy(update={"widths": (1, 7)})})
-    chip = load_hardware("generic_45nm")
-    missing = next((b for b in (1, 7) if b not in chip.weight_widths), None)
-    if missing is None:
-        chip_widths = set(chip.weight_widths)
-        assert {1, 7} <= chip_widths
-        return
-    with pytest.raises(ConfigError, match=f"has no {missing}-bit weights; it has"):
+    config = SMALL.model_copy(
+        update={"hardware": "seneca_like", "search": SMALL.search.model_copy(update={"widths": (3, 8)})}
+    )
+    with pytest.raises(ConfigError, match=r"search\.widths: seneca_like has no 3-bit weights; it has 4, 8, 16"):
         search(config, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_widths_that_nobody_asked_for_are_those_of_the_chip():
+    chip = load_hardware("seneca_like")
+    assert chip_widths(Config(), chip).search.widths == (4, 8)
+    asked = Config(search=Search(widths=(4, 16)))
+    assert chip_widths(asked, chip) == asked
 
 
 def test_a_checkpoint_with_other_classes_than_the_data(tmp_path):

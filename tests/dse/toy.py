@@ -77,7 +77,7 @@ def toy_problem(budgets=None, baselines=True):
 
 def toy_evaluator(runner, batch_size=50):
     images = np.arange(IMAGES)
-    return Evaluator(runner, images, images % CLASSES, uniform(LAYERS, 32, 1).widths, 1, batch_size)
+    return Evaluator(runner, images, images % CLASSES, uniform(LAYERS, 32, 1), batch_size)
 
 
 def every_design():

@@ -1,0 +1,71 @@
+"""Additive tables against the cost model itself, for widths, membrane potentials and time steps."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from costmodels import Workload, estimate, load_hardware
+from costmodels.examples import example_table
+from dse.costing import Costing
+from dse.design import Design
+from dse.space import build_space
+
+
+@cache
+def problem():
+    table = example_table("sdtv2_8_256", 0.2, 4, False)
+    space = build_space(
+        table, widths=(2, 4, 8), granularity="block", state_widths=(6, 8, 16), time_steps=(1, 2, 4), fixed={"head": 8}
+    )
+    costing = Costing(Workload.from_table(table), load_hardware("generic_45nm"), 30.0)
+    return space, costing, {t: costing.tables(space, t) for t in (1, 2, 4)}
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1))
+def test_tables_add_up_to_the_estimate(seed):
+    space, costing, tables = problem()
+    levels = space.draw(np.random.default_rng(seed), 1)[0]
+    design = space.design(levels)
+    known, offsets = tables[design.time_steps]
+    cost = costing.columns([design])
+    for quantity in ("memory_bytes", "energy_j"):
+        added = offsets[quantity] + known[quantity][np.arange(len(levels)), levels].sum()
+        assert added == pytest.approx(float(cost[quantity][0]), rel=1e-9)
+
+
+def test_levels_and_designs_cost_the_same():
+    space, costing, _ = problem()
+    levels = space.draw(np.random.default_rng(3), 20)
+    by_levels = costing.objective_costs(space, ("drop", "memory_bytes", "power_w"))(levels)
+    columns = costing.columns([space.design(row) for row in levels])
+    assert np.array_equal(by_levels, np.stack([columns["memory_bytes"], columns["power_w"]], axis=-1))
+
+
+def test_a_design_is_costed_with_its_own_state_widths():
+    space, costing, _ = problem()
+    costing = Costing(costing.workload, load_hardware("seneca_like"), 30.0)  # keeps potentials in memory
+    levels = space.sizes - 1
+    design = space.design(levels)
+    states = {**design.state_bits, "block3": 6}
+    narrow = Design(design.layers, design.weight_bits, design.time_steps, states)
+    by_hand = [6 if stage == "block3" else 16 for stage in costing.workload.stages]
+    expected = estimate(
+        costing.workload, costing.hardware, weight_bits=design.widths, state_bits=by_hand, time_steps=4, frame_rate=30.0
+    )
+    cost = costing.columns([design, narrow])
+    assert cost["memory_bytes"][1] == pytest.approx(float(expected.memory_bytes))
+    assert cost["memory_bytes"][1] < cost["memory_bytes"][0]
+
+
+def test_states_that_a_design_leaves_open_have_the_chips_width_and_a_float_networks_32():
+    space, costing, _ = problem()
+    searched = space.design(space.sizes - 1)
+    plain = Design(searched.layers, searched.weight_bits, 4)
+    wide = Design(searched.layers, (32,) * len(searched.layers), 4)
+    together = costing.columns([searched, plain, wide])["energy_j"]
+    alone = [float(costing.columns([d])["energy_j"][0]) for d in (searched, plain, wide)]
+    assert together == pytest.approx(alone, rel=1e-12)
