@@ -12,6 +12,7 @@ from costmodels.breakdown import breakdown
 from costmodels.chip import Chip
 from costmodels.compare import activation_width, comparisons, non_spiking
 from costmodels.consistency import published_consistency
+from costmodels.designs import Designs
 from costmodels.errors import CostError, ExtrapolationWarning
 from costmodels.estimate import Cost, estimate
 from costmodels.examples import example_names
@@ -29,6 +30,7 @@ __all__ = [
     "Constant",
     "Cost",
     "CostError",
+    "Designs",
     "ExtrapolationWarning",
     "Hardware",
     "SeparableTables",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,27 +68,35 @@ def comparisons(
     *,
     weight_bits: ArrayLike | None = None,
     widths: Sequence[int] = (8, 6, 4, 3, 2),
+    time_steps: int | None = None,
+    state_bits: ArrayLike | None = None,
+    spikes: ArrayLike | Mapping[str, float] | None = None,
     frame_rate: float | None = None,
 ) -> pd.DataFrame:
     """The table a reviewer asks for: one row per network, with savings against float.
 
     Rows are `float`, `uniform 8` and so on, `design` (if weight_bits, (L,), is given), and for each but float
     `... as QNN` (zeros skipped) and `... as dense QNN`: the equivalent non-spiking network with the same weights.
+    `time_steps`, `state_bits` and `spikes` are the design's own; the other rows keep the measured activity.
     """
     import pandas as pd
 
-    skipping, dense = non_spiking(workload), non_spiking(workload, dense=True)
-    designs: dict[str, ArrayLike] = {f"uniform {bits}": bits for bits in widths}
+    designs: list[tuple[str, Workload, ArrayLike, ArrayLike | None]]
+    designs = [(f"uniform {bits}", workload, bits, None) for bits in widths]
     if weight_bits is not None:
-        designs["design"] = weight_bits
-    rows = [("float", workload, estimate(workload, hardware, weight_bits=32, frame_rate=frame_rate))]
-    for name, bits in designs.items():
-        for suffix, network in (("", workload), (" as QNN", skipping), (" as dense QNN", dense)):
-            rows.append(
-                (f"{name}{suffix}", network, estimate(network, hardware, weight_bits=bits, frame_rate=frame_rate))
-            )
-    base = rows[0][2]
-    return pd.DataFrame([_row(name, network, cost, base) for name, network, cost in rows])
+        own = workload if time_steps is None else workload.with_time_steps(time_steps)
+        own = own if spikes is None else own.with_activity(spikes)
+        designs.append(("design", own, weight_bits, state_bits))
+    base = estimate(workload, hardware, weight_bits=32, frame_rate=frame_rate)
+    rows = [_row("float", workload, base, base)]
+    for name, network, bits, states in designs:
+        cost = estimate(network, hardware, weight_bits=bits, state_bits=states, frame_rate=frame_rate)
+        rows.append(_row(name, network, cost, base))
+        for suffix, dense in (("as QNN", False), ("as dense QNN", True)):
+            equivalent = non_spiking(network, dense=dense)
+            cost = estimate(equivalent, hardware, weight_bits=bits, frame_rate=frame_rate)
+            rows.append(_row(f"{name} {suffix}", equivalent, cost, base))
+    return pd.DataFrame(rows)
 
 
 def _row(name: str, network: Workload, cost: Cost, base: Cost) -> dict[str, object]:

@@ -55,7 +55,7 @@ def estimate(
     *,
     weight_bits: ArrayLike,
     state_bits: ArrayLike | None = None,
-    activation_bits: float | None = None,
+    activation_bits: ArrayLike | None = None,
     time_steps: int | None = None,
     spikes: Spikes | ArrayLike | Mapping[str, float] | None = None,
     frame_rate: float | None = None,
@@ -64,8 +64,9 @@ def estimate(
     """The cost of designs on a chip.
 
     weight_bits      (..., L) in the order of workload.weight_layers, or one number for all; 1 to 16 integer, 32 float
-    state_bits       (..., R) in the order of workload.names, or one number; default: the chip's (32 in float rows)
-    activation_bits  width of inputs between convolutions without neurons; default: the layer table's
+    state_bits       (..., R) in the order of workload.names, (..., LIF layers) in that of workload.lif_layers, or one
+                     number; default: the chip's (32 in float rows)
+    activation_bits  width of inputs between convolutions without neurons: one number or (R,); default: the table's
     time_steps       default: as measured; other values scale the measured spikes
     spikes           activity of the designs: workload.with_spikes(...), or what that takes; default: as measured
     frame_rate       inferences per second; default: the hardware file's

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from costmodels import dataflows
+from costmodels.designs import Designs
 from costmodels.errors import CostError
-from costmodels.estimate import estimate
 from costmodels.hardware import Hardware, resolve
 from costmodels.schema import HardwareFile
 from costmodels.workload import Workload
@@ -93,13 +92,13 @@ def configured(hardware: Hardware, setting: Mapping[str, float | str]) -> Hardwa
 def sweep(
     workload: Workload,
     hardware: Hardware,
-    designs: ArrayLike | Mapping[str, ArrayLike],
+    designs: ArrayLike | Mapping[str, ArrayLike] | Designs,
     objectives: Sequence[str] = OBJECTIVES,
     **arguments: Any,
 ) -> pd.DataFrame:
     """The co-design table: for each design and objective the best chip that the knobs span, by exact enumeration.
 
-    designs     (N, L), or (L,) by name
+    designs     (N, L), (L,) by name, or `Designs` with steps, potentials and spikes of their own
     objectives  of OBJECTIVES; all minimised
     arguments   further arguments of `estimate`, the same for all
 
@@ -112,12 +111,12 @@ def sweep(
     unknown = [o for o in objectives if o not in OBJECTIVES]
     if unknown:
         raise CostError(f"unknown objective {unknown[0]!r}; there are {', '.join(OBJECTIVES)}")
-    names, bits = _named(designs)
+    asked = _named(designs)
     space = configurations(hardware)
-    values, feasible = _costs(workload, [c.hardware for c in space], bits, arguments)  # (H, N, C), (H, N)
-    own, _ = _costs(workload, [hardware], bits, arguments)
+    values, feasible = _costs(workload, [c.hardware for c in space], asked, arguments)  # (H, N, C), (H, N)
+    own, _ = _costs(workload, [hardware], asked, arguments)
     rows = []
-    for place, design in enumerate(names):
+    for place in range(len(asked)):
         for objective in objectives:
             column = _objective(values[:, place], objective)
             best = int(np.lexsort((values[:, place, _COSTS.index("area_mm2")], column, ~feasible[:, place]))[0])
@@ -125,29 +124,28 @@ def sweep(
             costs = dict(zip(_COSTS, values[best, place].tolist(), strict=True))
             outcome = {"feasible": bool(feasible[best, place]), "file_value": at_file}
             gain = 1 - float(column[best]) / at_file if at_file else 0.0
-            head = {"design": design, "objective": objective}
+            head = {"design": asked.name(place), "objective": objective}
             rows.append(head | dict(space[best].setting) | costs | outcome | {"gain": gain})
     return pd.DataFrame(rows)
 
 
-def _named(designs: ArrayLike | Mapping[str, ArrayLike]) -> tuple[list[str], NDArray[Any]]:
+def _named(designs: ArrayLike | Mapping[str, ArrayLike] | Designs) -> Designs:
+    if isinstance(designs, Designs):
+        return designs
     if isinstance(designs, Mapping):
-        return list(designs), np.array([np.asarray(bits) for bits in designs.values()])
-    bits = np.atleast_2d(np.asarray(designs))
-    return [str(i) for i in range(len(bits))], bits
+        return Designs(np.array([np.asarray(bits) for bits in designs.values()]), tuple(designs))
+    return Designs(np.atleast_2d(np.asarray(designs)))
 
 
 def _costs(
-    workload: Workload, chips: Sequence[Hardware], bits: NDArray[Any], arguments: Mapping[str, Any]
+    workload: Workload, chips: Sequence[Hardware], designs: Designs, arguments: Mapping[str, Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    values = np.empty((len(chips), len(bits), len(_COSTS)))
-    feasible = np.empty((len(chips), len(bits)), dtype=bool)
+    values = np.empty((len(chips), len(designs), len(_COSTS)))
+    feasible = np.empty((len(chips), len(designs)), dtype=bool)
     for place, chip in enumerate(chips):
-        dataflows.load(chip.dataflow)
-        cost = estimate(workload, chip, weight_bits=bits, components=False, **arguments)
-        for column, name in enumerate(_COSTS):
-            values[place, :, column] = getattr(cost, name)
-        feasible[place] = cost.feasible
+        found = designs.costs(workload, chip, (*_COSTS, "feasible"), **arguments)
+        values[place] = np.stack([found[name] for name in _COSTS], axis=-1)
+        feasible[place] = found["feasible"]
     return values, feasible
 
 

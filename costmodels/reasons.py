@@ -23,7 +23,7 @@ def reasons(
     *,
     weight_bits: ArrayLike,
     state_bits: ArrayLike | None = None,
-    activation_bits: float | None = None,
+    activation_bits: ArrayLike | None = None,
     time_steps: int | None = None,
     spikes: Spikes | ArrayLike | Mapping[str, float] | None = None,
     frame_rate: float | None = None,

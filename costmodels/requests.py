@@ -28,6 +28,7 @@ class Request:
 
     weight_bits  (N, L) or (1, L)
     state_bits   (N, R), (1, R) or None for the chip's own
+    activation_bits  (R,) or None for the layer table's
     activity     arrays (R,), or (N, R) where designs bring their own
     """
 
@@ -36,7 +37,7 @@ class Request:
     shape: tuple[int, ...]
     weight_bits: WidthArray
     state_bits: WidthArray | None
-    activation_bits: float | None
+    activation_bits: FloatArray | None
     activity: Spikes
     frame_rate: float
 
@@ -56,7 +57,7 @@ def request(
     hardware: Hardware,
     weight_bits: ArrayLike,
     state_bits: ArrayLike | None,
-    activation_bits: float | None,
+    activation_bits: ArrayLike | None,
     time_steps: int | None,
     spikes: Spikes | ArrayLike | Mapping[str, float] | None,
     frame_rate: float | None,
@@ -67,11 +68,10 @@ def request(
     rate = hardware.frame_rate if frame_rate is None else float(frame_rate)
     if not 0 < rate < float("inf"):
         raise CostError(f"frame_rate is {rate:g}; expected inferences per second, above 0")
-    if activation_bits is not None and not 1 <= activation_bits <= 32:
-        raise CostError(f"activation_bits is {activation_bits:g}; expected 1 to 32")
+    activations = None if activation_bits is None else _activations(activation_bits, workload)
     weights = _widths(weight_bits, len(workload.weight_rows), "weight_bits", "layer with weights")
     _check_known(weights, workload)
-    states = None if state_bits is None else _widths(state_bits, workload.rows, "state_bits", "row of the layer table")
+    states = None if state_bits is None else _states(state_bits, workload, hardware)
     if states is not None and (states.min() < 1 or states.max() > 32):
         wrong = states.min() if states.min() < 1 else states.max()
         raise CostError(f"state_bits is {wrong}; expected 1 to 32")
@@ -95,7 +95,7 @@ def request(
         shape,
         _flat(weights, shape),
         None if states is None else _flat(states, shape),
-        activation_bits,
+        activations,
         _flat_activity(activity, shape),
         rate,
     )
@@ -117,6 +117,36 @@ def _widths(given: ArrayLike, count: int, name: str, meaning: str) -> WidthArray
         wrong = values.min() if values.min() < 0 else values.max()
         raise CostError(f"{name} is {wrong}; expected 1 to 32 bits")
     return values.astype(np.uint8)
+
+
+def _states(given: ArrayLike, workload: Workload, hardware: Hardware) -> WidthArray:
+    """Widths of potentials per row, (..., R), from those or from one per LIF layer.
+
+    The neurons of a row share one array: it is as wide as the widest of its LIF layers.
+    """
+    count = len(workload.lif_layers)
+    values = np.asarray(given)
+    if count == workload.rows or values.ndim == 0 or values.shape[-1] != count:
+        return _widths(values, workload.rows, "state_bits", f"row of the layer table (or {count}, one per LIF layer)")
+    by_layer = _widths(values, count, "state_bits", "LIF layer")
+    rows = np.zeros((*by_layer.shape[:-1], workload.rows), dtype=np.uint8)
+    for place, row in enumerate(workload.lif_rows):
+        np.maximum(rows[..., row], by_layer[..., place], out=rows[..., row])
+    without = np.array([not lif for lif in workload.texts["lif"]])
+    rows[..., without] = int(hardware.chip.state_bits)
+    return rows
+
+
+def _activations(given: ArrayLike, workload: Workload) -> FloatArray:
+    values = np.asarray(given, dtype=np.float64)
+    if values.ndim > 1 or values.size not in (1, workload.rows):
+        raise CostError(
+            f"activation_bits has shape {values.shape}; expected one number, or ({workload.rows},) for the rows"
+        )
+    wrong = values[~((values >= 1) & (values <= 32))]
+    if wrong.size:
+        raise CostError(f"activation_bits is {wrong.flat[0]:g}; expected 1 to 32")
+    return np.broadcast_to(values, (workload.rows,))
 
 
 def _check_known(weights: WidthArray, workload: Workload) -> None:

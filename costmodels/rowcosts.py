@@ -58,7 +58,7 @@ def load_of(
     hardware: Hardware,
     asked_bits: FloatArray,
     state_bits: FloatArray | None,
-    activation_bits: float | None,
+    activation_bits: FloatArray | None,
     activity: Spikes,
 ) -> Load:
     """The work of one inference at given widths: asked_bits (..., R), 0 in rows without weights.

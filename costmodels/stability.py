@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from costmodels.designs import Designs
 from costmodels.errors import CostError
-from costmodels.estimate import estimate
 from costmodels.hardware import Hardware
 from costmodels.tables import op_tables
 from costmodels.workload import Workload
@@ -66,7 +66,7 @@ class Stability:
 def stability(
     workload: Workload,
     hardware: Hardware,
-    designs: ArrayLike,
+    designs: ArrayLike | Designs,
     *,
     drop: ArrayLike | None = None,
     objective: str = "energy_j",
@@ -75,7 +75,7 @@ def stability(
 ) -> Stability:
     """How ranking and front of designs change under x0.5 and x2 of each constant and under each shipped op table.
 
-    designs    (N, L) weight widths, N >= 2
+    designs    (N, L) weight widths, or `Designs` with steps, potentials and spikes of their own; N >= 2
     drop       (N,) accuracy loss: the front is that of drop, memory and objective; without it of memory and objective
     objective  energy_j, latency_s or power_w
     reference  the design of the tornado table; default: the median one by objective
@@ -85,19 +85,19 @@ def stability(
     """
     import pandas as pd
 
-    bits = np.asarray(designs)
-    if bits.ndim != 2 or len(bits) < 2:
-        raise CostError(f"designs has shape {bits.shape}; expected (N, layers) with at least 2 designs to rank")
+    asked = designs if isinstance(designs, Designs) else Designs(np.asarray(designs))
+    if len(asked) < 2:
+        raise CostError(f"designs has {len(asked)} design; expected at least 2 designs to rank")
     if objective not in OBJECTIVES:
         raise CostError(f"unknown objective {objective!r}; there are {', '.join(OBJECTIVES)}")
     losses = None if drop is None else np.asarray(drop, dtype=np.float64)
-    if losses is not None and losses.shape != (len(bits),):
-        raise CostError(f"drop has shape {losses.shape}; expected ({len(bits)},), one per design")
+    if losses is not None and losses.shape != (len(asked),):
+        raise CostError(f"drop has shape {losses.shape}; expected ({len(asked)},), one per design")
 
     def costs(chip: Hardware) -> tuple[FloatArray, FloatArray]:
-        cost = estimate(workload, chip, weight_bits=bits, components=False, **arguments)
-        values: FloatArray = getattr(cost, objective)
-        kept = [cost.memory_bytes, values] if losses is None else [losses, cost.memory_bytes, values]
+        found = asked.costs(workload, chip, ("memory_bytes", objective), **arguments)
+        memory, values = found["memory_bytes"], found[objective]
+        kept = [memory, values] if losses is None else [losses, memory, values]
         return values, np.stack(kept, axis=1)
 
     base, objectives = costs(hardware)
@@ -115,10 +115,10 @@ def stability(
         rows.append({"constant": name, "change": change, "tau": tau, "front_kept": kept, "largest_change": largest})
     scenarios = pd.DataFrame(rows, columns=["constant", "change", "tau", "front_kept", "largest_change"])
     survival = pd.DataFrame({"design": front, "share": stayed / max(1, len(rows))})
-    tornado = pd.DataFrame(_tornado(workload, hardware, bits[place], objective, arguments))
+    tornado = pd.DataFrame(_tornado(workload, hardware, asked.only(place), objective, arguments))
     span = (tornado["high_change"] - tornado["low_change"]).abs()
     tornado = tornado.iloc[np.argsort(-span.to_numpy(), kind="stable")].reset_index(drop=True)
-    return Stability(objective, len(bits), tuple(int(i) for i in front), scenarios, survival, tornado)
+    return Stability(objective, len(asked), tuple(int(i) for i in front), scenarios, survival, tornado)
 
 
 def uncertain(hardware: Hardware) -> tuple[str, ...]:
@@ -144,10 +144,10 @@ def _bounded(key: str, value: float) -> float:
 
 
 def _tornado(
-    workload: Workload, hardware: Hardware, bits: NDArray[Any], objective: str, arguments: dict[str, Any]
+    workload: Workload, hardware: Hardware, design: Designs, objective: str, arguments: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
     def value(chip: Hardware) -> float:
-        return float(getattr(estimate(workload, chip, weight_bits=bits, components=False, **arguments), objective))
+        return float(design.costs(workload, chip, (objective,), **arguments)[objective][0])
 
     base = value(hardware)
     ranged = tuple(key for key, c in hardware.table.items() if not c.value and c.high)  # zero, but perhaps more

@@ -127,6 +127,11 @@ class Workload:
         return tuple(name for joined in self.texts["lif"] for name in joined.split(";") if name)
 
     @cached_property
+    def lif_rows(self) -> tuple[int, ...]:
+        """The row that each LIF layer is charged to."""
+        return tuple(row for row, joined in enumerate(self.texts["lif"]) for name in joined.split(";") if name)
+
+    @cached_property
     def geometry(self) -> Geometry:
         """What follows from the shapes, (R,) each."""
         return geometry(self.texts, self.columns, self.shares_input or (False,) * self.rows)
@@ -147,6 +152,14 @@ class Workload:
         from costmodels.activity import follow
 
         return follow(self, lif_spikes)
+
+    def with_activity(self, lif_spikes: ArrayLike | Mapping[str, float]) -> Workload:
+        """The workload with the spikes of one design in the place of the measured ones; arguments as `with_spikes`."""
+        seen = self.with_spikes(lif_spikes)
+        if seen.synops.ndim != 1:
+            raise CostError(f"with_activity takes the spikes of one design, not of shape {seen.synops.shape[:-1]}")
+        moved = {"spikes": seen.spikes, "lif_spikes": seen.lif_spikes, "synops": seen.synops}
+        return replace(self, columns={**self.columns, **moved})
 
     def with_time_steps(self, time_steps: int) -> Workload:
         """The workload over another number of steps at the measured rate per step."""

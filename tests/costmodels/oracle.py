@@ -35,7 +35,8 @@ def naive(
     weight_bits: Sequence[int],
     steps: int,
     grows: bool = True,
-    state_bits: int | None = None,
+    state_bits: Sequence[int] | None = None,
+    activation_bits: int | None = None,
 ) -> dict[str, float]:
     """Energy [J], latency [s], power [W] at the file's frame rate and memory [B] of one design with spiking layers."""
     get = constant.get
@@ -64,8 +65,10 @@ def naive(
         pixels = layer["out_height"] * layer["out_width"]
         outputs = layer["out_channels"] * pixels
         seen_spikes = seen_spikes or not multibit
-        in_bits = 32 if isfloat and multibit else layer["input_bits"]
-        v_bits = state_bits or (32 if isfloat else constant["widths.state"])
+        between = activation_bits is not None and multibit and seen_spikes
+        table_bits = activation_bits if between else layer["input_bits"]
+        in_bits = 32 if isfloat and multibit else table_bits
+        v_bits = state_bits[place] if state_bits else (32 if isfloat else constant["widths.state"])
         fan_out = math.ceil(layer["macs"] / inputs)
         per_group = layer["out_channels"] / layer["groups"]
         run = {"depthwise": layer["kernel"] ** 2, "attention": fan_out}.get(layer["kind"], per_group)
@@ -150,7 +153,7 @@ def naive(
         held = inputs
         if multibit and seen_spikes:
             held = layer["in_channels"] * layer["in_width"] * min(layer["kernel"], layer["in_height"])
-        buffers.append(0 if literature else held * layer["input_bits"] * (steps if dataflow == "tick_batched" else 1))
+        buffers.append(0 if literature else held * table_bits * (steps if dataflow == "tick_batched" else 1))
 
         stored = layer["weights"] * bits
         if math.isfinite(room["weights"]):

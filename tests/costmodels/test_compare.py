@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from costmodels import (
+    Cost,
     CostError,
+    Designs,
+    Hardware,
     Workload,
     activation_width,
     comparisons,
@@ -189,12 +192,74 @@ def test_the_tornado_uses_stated_ranges_and_is_sorted():
 
 def test_stability_checks_its_arguments():
     chip = load_hardware("generic_45nm")
-    with pytest.raises(CostError, match="at least 2 designs"):
+    with pytest.raises(CostError, match="has 1 design; expected at least 2 designs"):
         stability(example(), chip, _designs(1))
     with pytest.raises(CostError, match="unknown objective 'beauty'"):
         stability(example(), chip, _designs(2), objective="beauty")
     with pytest.raises(CostError, match=r"drop has shape \(3,\); expected \(2,\)"):
         stability(example(), chip, _designs(2), drop=[1, 2, 3])
+
+
+def _own(count: int) -> Designs:
+    """Designs with time steps, potentials and spikes of their own."""
+    rng, work = np.random.default_rng(7), example()
+    steps = rng.choice([1, 2, 4], count)
+    shares = np.array([len([n for n in lif.split(";") if n]) for lif in work.texts["lif"]])
+    neurons = np.array([work.columns["neurons"][r] / shares[r] for r in work.lif_rows])
+    spikes = neurons * steps[:, None] * rng.uniform(0.05, 0.3, (count, len(neurons)))
+    return Designs(_designs(count), tuple("abcdef"[:count]), steps, rng.integers(6, 17, (count, 77)), spikes)
+
+
+def _alone(designs: Designs, place: int, chip: Hardware) -> Cost:
+    own = {"state_bits": designs.state_bits[place], "spikes": designs.spikes[place]}
+    steps = int(designs.time_steps[place])
+    return estimate(example(), chip, weight_bits=designs.weight_bits[place], time_steps=steps, **own)
+
+
+def test_designs_bring_their_own_steps_potentials_and_spikes():
+    chip, designs = load_hardware("generic_45nm"), _own(6)
+    found = designs.costs(example(), chip, ("energy_j", "memory_bytes", "feasible"))
+    for place in range(6):
+        alone = _alone(designs, place, chip)
+        assert found["energy_j"][place] == alone.energy_j
+        assert found["memory_bytes"][place] == alone.memory_bytes
+        assert found["feasible"][place] == alone.feasible
+    ranked = stability(example(), chip, designs)
+    doubled = chip.with_constant("memories.weights.read", 2 * chip.table["memories.weights.read"].value)
+    base, changed = ([float(_alone(designs, i, h).energy_j) for i in range(6)] for h in (chip, doubled))
+    row = ranked.scenarios.query("constant == 'memories.weights.read' and change == 'x2'").iloc[0]
+    assert row["tau"] == pytest.approx(kendalltau(base, changed).statistic)
+    table = sweep(example(), load_hardware("seneca_like"), designs.only([1, 4]), objectives=("energy_j",))
+    assert list(table["design"]) == ["b", "e"]
+    assert table["energy_j"].tolist() == [
+        float(_alone(designs, i, load_hardware("seneca_like")).energy_j) for i in (1, 4)
+    ]
+
+
+def test_designs_are_checked():
+    with pytest.raises(CostError, match=r"widths of shape \(138,\); expected \(designs, layers\)"):
+        Designs(_designs(1)[0])
+    with pytest.raises(CostError, match="time_steps has 3 entries; expected 2, one per design"):
+        Designs(_designs(2), time_steps=np.array([1, 2, 4]))
+    with pytest.raises(CostError, match="takes the spikes of one design"):
+        example().with_activity(np.zeros((2, 77)))
+
+
+def test_a_design_is_compared_at_its_own_activity():
+    chip, designs = load_hardware("generic_45nm"), _own(1)
+    steps, spikes = int(designs.time_steps[0]), designs.spikes[0]
+    table = comparisons(
+        example(),
+        chip,
+        weight_bits=designs.weight_bits[0],
+        widths=(4,),
+        time_steps=steps,
+        state_bits=designs.state_bits[0],
+        spikes=spikes,
+    ).set_index("network")
+    assert table.loc["design", "energy_j"] == pytest.approx(float(_alone(designs, 0, chip).energy_j), rel=1e-12)
+    assert table.loc["uniform 4", "energy_j"] == float(estimate(example(), chip, weight_bits=4).energy_j)
+    assert table.loc["design", "time_steps"] == steps
 
 
 def test_designs_that_do_not_fit_say_why(tmp_path: Path):

@@ -40,11 +40,13 @@ CHIP = st.sampled_from([*hardware_names(), "generic_45nm time_step_major"])
 
 
 @settings(max_examples=60)
-@given(chip=CHIP, fused=st.booleans(), seed=st.integers(0, 2**32 - 1), states=st.sampled_from([None, 6, 12]))
-def test_equals_the_slow_implementation(chip: str, fused: bool, seed: int, states: int | None):
-    hardware, work = chips()[chip], example(fused=fused)
-    bits = np.random.default_rng(seed).choice(WIDTHS, len(work.weight_layers))
-    cost = estimate(work, hardware, weight_bits=bits, state_bits=states)
+@given(chip=CHIP, fused=st.booleans(), seed=st.integers(0, 2**32 - 1), own=st.booleans(), between=st.booleans())
+def test_equals_the_slow_implementation(chip: str, fused: bool, seed: int, own: bool, between: bool):
+    hardware, work, rng = chips()[chip], example(fused=fused), np.random.default_rng(seed)
+    bits = rng.choice(WIDTHS, len(work.weight_layers))
+    states = rng.integers(4, 17, work.rows) if own else None  # a width per row
+    activations = int(rng.integers(4, 17)) if between else None
+    cost = estimate(work, hardware, weight_bits=bits, state_bits=states, activation_bits=activations)
     slow = naive(
         layers_of(work),
         constants_of(hardware),
@@ -53,7 +55,8 @@ def test_equals_the_slow_implementation(chip: str, fused: bool, seed: int, state
         bits.tolist(),
         work.time_steps,
         grows=hardware.chip.accumulator_grows,
-        state_bits=states,
+        state_bits=None if states is None else states.tolist(),
+        activation_bits=activations,
     )
     for name in QUANTITIES:
         assert float(getattr(cost, name)) == pytest.approx(slow[name], rel=1e-12), name
@@ -105,6 +108,43 @@ def test_batch_axes_lead_and_broadcast():
     assert cost.energy_j.shape == cost.feasible.shape == cost.area_mm2.shape == (3, 4)
     assert cost.energy_by_component["weights"].shape == (3, 4)
     assert estimate(work, hardware, weight_bits=4).energy_j.shape == ()
+
+
+def test_potentials_may_have_a_width_per_lif_layer():
+    """K and V of the eight attention blocks share a row, whose array is as wide as the wider of the two."""
+    work, hardware = example(), chips()["generic_45nm time_step_major"]
+    assert len(work.lif_layers) == 77
+    by_layer = np.random.default_rng(4).integers(4, 17, (3, 77))
+    by_row = np.full((3, work.rows), int(hardware.chip.state_bits))
+    for row, joined in enumerate(work.texts["lif"]):
+        own = [work.lif_layers.index(name) for name in joined.split(";") if name]
+        if own:
+            by_row[:, row] = by_layer[:, own].max(axis=1)
+    pairs = [row for row, joined in enumerate(work.texts["lif"]) if ";" in joined]
+    assert len(pairs) == 8
+    a, b = (estimate(work, hardware, weight_bits=4, state_bits=s) for s in (by_layer, by_row))
+    for name in QUANTITIES:
+        assert (getattr(a, name) == getattr(b, name)).all()
+    assert len(set(a.energy_j.tolist())) == 3
+
+
+@settings(max_examples=20)
+@given(chip=CHIP, few=st.integers(1, 15))
+def test_no_cost_falls_with_wider_activations(chip: str, few: int):
+    narrow, wide = (
+        estimate(example(), chips()[chip], weight_bits=4, activation_bits=b, components=False) for b in (few, few + 1)
+    )
+    for name in QUANTITIES:
+        assert getattr(wide, name) >= getattr(narrow, name) * (1 - 1e-12), name
+
+
+def test_activations_may_have_a_width_per_row():
+    work, hardware = example(), chips()["generic_45nm"]
+    widths = np.full(work.rows, 8)
+    same, one = (estimate(work, hardware, weight_bits=4, activation_bits=a) for a in (widths, 8))
+    assert same.energy_j == one.energy_j
+    widths[np.flatnonzero(work.geometry.multiplies & ~work.geometry.image)[0]] = 16
+    assert estimate(work, hardware, weight_bits=4, activation_bits=widths).energy_j > one.energy_j
 
 
 def test_uniform_width_may_be_one_number():
@@ -243,6 +283,8 @@ def test_fewer_time_steps_scale_the_measured_spikes():
         ({"weight_bits": 4, "state_bits": 0}, "state_bits is 0; expected 1 to 32"),
         ({"weight_bits": 4, "state_bits": [8, 8]}, r"state_bits has shape \(2,\)"),
         ({"weight_bits": 4, "activation_bits": 0}, "activation_bits is 0"),
+        ({"weight_bits": 4, "activation_bits": [8, 8]}, r"activation_bits has shape \(2,\); expected one number"),
+        ({"weight_bits": 4, "state_bits": [8] * 76 + [40]}, "state_bits is 40; expected 1 to 32"),
         ({"weight_bits": 4, "time_steps": 0}, "time_steps is 0; expected at least 1"),
         ({"weight_bits": 4, "frame_rate": 0}, "frame_rate is 0"),
         ({"weight_bits": 4, "spikes": [1, 2]}, r"spikes has shape \(2,\); expected \(..., 77\)"),
