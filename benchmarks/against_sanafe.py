@@ -3,7 +3,8 @@
     pip install sanafe          (2.2.9 was used; GPL-3, so it is no dependency of ours and runs in its own environment)
     python benchmarks/against_sanafe.py tests/costmodels/data/sanafe.json
 
-Needs nothing of this repository.  Every output neuron gets input in every step, so that SANA-FE updates all of them,
+Needs nothing of this repository.  Where sanafe can be imported, tests/costmodels/test_validation.py runs this and
+compares live as well.  Every output neuron gets input in every step, so that SANA-FE updates all of them,
 as a leaky neuron must be.
 """
 
@@ -53,7 +54,8 @@ def run(case: dict, trains: np.ndarray) -> dict:
     return {"energy": {name: float(value) for name, value in result["energy"].items()}, "sim_time": result["sim_time"]}
 
 
-def main(path: str) -> None:
+def record() -> dict:
+    """Layers, their spike trains, and what SANA-FE says of them."""
     cases = [
         {"kind": "linear", "inputs": 64, "outputs": 48, "rate": 0.3, "seed": 1},
         {"kind": "linear", "inputs": 200, "outputs": 500, "rate": 0.1, "seed": 2},
@@ -70,9 +72,14 @@ def main(path: str) -> None:
             trains[: case["channels"]] = 1
         case["spikes"] = ["".join(map(str, train)) for train in trains]
         case["sanafe"] = run(case, trains)
-    record = {"tool": f"sanafe {version('sanafe')}", "architecture": "sanafe/examples/loihi.yaml", "steps": STEPS}
+    return {"tool": f"sanafe {version('sanafe')}", "architecture": "sanafe/examples/loihi.yaml", "steps": STEPS} | {
+        "cases": cases
+    }
+
+
+def main(path: str) -> None:
     with open(path, "w", encoding="utf-8") as stream:
-        json.dump(record | {"cases": cases}, stream, indent=1)
+        json.dump(record(), stream, indent=1)
         stream.write("\n")
 
 
