@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import sviT_models
 from dse.config import Config
-from dse.design import uniform
+from dse.design import Design, uniform
+from dse.promise import needed_images
 from dse.quantity import show
-from dse.workbench import prepare
+from dse.workbench import Workbench, prepare
 
 
 def checkup(config: Config) -> dict[str, Any]:
@@ -19,17 +21,21 @@ def checkup(config: Config) -> dict[str, Any]:
     prepared = time.perf_counter() - start
     width = max(config.search.widths)
     design = uniform(bench.layers, width, bench.time_steps)
-    evaluator(design)  # the first evaluation also rounds the weights and compiles the kernels
-    again = uniform(bench.layers, min(config.search.widths), bench.time_steps)
+    ends = min(config.search.widths), width
+    evaluator(design)  # the first evaluations also round the weights and compile the kernels
+    evaluator(uniform(bench.layers, ends[0], bench.time_steps))
+    mixed = tuple(ends[i % 2] for i in range(len(bench.layers)))
     before = evaluator.seconds
-    evaluator(again)
+    evaluator(Design(bench.layers, mixed, bench.time_steps))
     seconds = evaluator.seconds - before
+    loaded = sviT_models.loader_speed(bench.images, config.data.batch_size)
     cost = bench.costing().columns([bench.float_design, design])
     space, layers = bench.space, len(bench.layers)
     memory, energy = (
         [show(float(v), unit) for v in a] for a, unit in ((cost["memory_bytes"], "B"), (cost["energy_j"], "J"))
     )
     budget = config.search.evaluations
+    promise = _promise(bench)
     return {
         "network": f"{bench.model.config.name}, {layers} weight layers, {sum(bench.weights.values()):,} weights",
         "time steps": bench.time_steps,
@@ -40,5 +46,22 @@ def checkup(config: Config) -> dict[str, Any]:
         "memory": f"{memory[0]} as float, {memory[1]} at {width} bits",
         "energy per inference": f"{energy[0]} as float, {energy[1]} at {width} bits",
         "one evaluation": f"{seconds:.2f} s",
+        "images per second": f"{evaluator.images / seconds:,.0f} evaluated, {loaded:,.0f} loaded",
+        **promise,
         "estimated search time": f"{prepared + seconds * budget:.0f} s for {budget} evaluations",
+    }
+
+
+def _promise(bench: Workbench) -> dict[str, str]:
+    """The network's chaos floor and what a promise of the drop budget takes."""
+    images, budget = bench.images, bench.config.budgets.get("drop")
+    chaos = sviT_models.chaos_floor(bench.model, images.images, images.labels, seed=bench.config.search.seed)
+    floor = f"{chaos.changed:.1%} of the images change class under {chaos.noise:g} of weight noise"
+    if budget is None:
+        return {"chaos floor": floor}
+    needed, have = needed_images(chaos.changed, budget), len(bench.load("verify", bench.config.data.verify_images))
+    verdict = "enough" if have >= needed else "too few: a pick will say REVIEW"
+    return {
+        "chaos floor": floor,
+        "a promise": f"drop <= {budget:g} pp at 95 % takes {needed:,} unseen images; there are {have:,}, {verdict}",
     }

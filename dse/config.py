@@ -30,6 +30,7 @@ class Data(Section):
     fisher_images: int = Field(192, ge=8, description="images of the gradient sensitivity score")
     resolution: int | None = Field(None, ge=16, description="image side in pixels; empty: that of the data set")
     batch_size: int = Field(100, ge=1, description="images per batch")
+    max_corrupt: float = Field(0.01, ge=0, le=1, description="share of undecodable image files that stops a run")
 
 
 class Quantization(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from dse.errors import EvaluationError
 from sviT_models import accuracy
 
 FloatArray = NDArray[np.float64]
+BATCHES_LOADED = 4  # held in memory of images that stay on disk, so that every thread has one
 
 
 class Runner(Protocol):
@@ -36,12 +37,14 @@ class Evaluation:
     `top1` and its standard error are shares; `drop`, its 95 % interval and `drop_stderr` are percentage points lost
     against the float network on the same images; `changed` is the share of images whose predicted class differs;
     `kl` [nat], `logit_distance` (mean squared) and `nll_delta` [nat] compare with the float network's outputs;
-    `spikes` are spikes per image of every LIF layer, summed over the time steps.
+    `right` counts the images of every class that get it; `spikes` are spikes per image of every LIF layer, summed over
+    the time steps.
     """
 
     top1: float
     top1_stderr: float
     top5: float
+    right: tuple[int, ...]
     drop: float
     drop_low: float
     drop_high: float
@@ -57,12 +60,12 @@ class Evaluation:
 
     def record(self) -> dict[str, Any]:
         """The evaluation as JSON values, for the study."""
-        return asdict(self) | {"spikes": list(self.spikes)}
+        return asdict(self) | {"spikes": list(self.spikes), "right": list(self.right)}
 
 
 def from_record(record: dict[str, Any]) -> Evaluation:
     """The evaluation in a study's record."""
-    return Evaluation(**(record | {"spikes": tuple(record["spikes"])}))
+    return Evaluation(**(record | {name: tuple(record[name]) for name in ("spikes", "right")}))
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def measure(
         top1=share,
         top1_stderr=stderr,
         top5=accuracy.topk(logits, labels, min(5, logits.shape[1])),
+        right=tuple(accuracy.per_class(logits, labels)[0].tolist()),
         drop=paired.drop,
         drop_low=paired.low,
         drop_high=paired.high,
@@ -197,13 +201,20 @@ class Evaluator:
         start = time.perf_counter()
         states = {lif: bits for stage, bits in design.state_bits.items() for lif in self._lif_layers[stage]}
         options: dict[str, Any] = {"state_bits": states} if states else {}
-        out = self._runner.run(
-            self._images[part],
-            design.widths.tolist(),
-            time_steps=design.time_steps,
-            batch_size=self._batch,
-            **options,
-        )
+        outs = [
+            self._runner.run(
+                images, design.widths.tolist(), time_steps=design.time_steps, batch_size=self._batch, **options
+            )
+            for images in self._loaded(part)
+        ]
         self.seconds += time.perf_counter() - start
         self.images_run += part.stop - part.start
-        return np.asarray(out.logits, dtype=np.float64), np.asarray(out.spikes, dtype=np.int64)
+        logits = np.concatenate([np.asarray(out.logits, dtype=np.float64) for out in outs])
+        return logits, np.sum([np.asarray(out.spikes, dtype=np.int64) for out in outs], axis=0)
+
+    def _loaded(self, part: slice) -> Iterable[Any]:
+        """The images of a part: at once, or batch by batch where they stay on disk and load meanwhile."""
+        if hasattr(self._images, "part"):
+            batches: Iterable[Any] = self._images.part(part).split(BATCHES_LOADED * self._batch)
+            return batches
+        return (self._images[part],)

@@ -16,6 +16,7 @@ from dse import picks, results, robustness, run_dir
 from dse.config import Config
 from dse.costing import Costing, objective_columns
 from dse.evaluate import Evaluation, Evaluator, from_record
+from dse.health import class_table, health_table
 from dse.manifest import Phase, manifest
 from dse.problem import Baseline, Problem
 from dse.promise import needed_images
@@ -141,7 +142,9 @@ def search(
     reference = (bench.float_design, evaluator.float)
     table = results.results_table(problem, costing, trials, reference, bench.weights)
     clock.begin("4 final network")
-    verified, verifier = verify(bench, problem, table)
+    unseen = bench.load("verify", config.data.verify_images)
+    verifier = bench.evaluator(unseen)
+    verified = verify(verifier, problem, table)
     clock.end(len(verified) + 1, verifier.images_run)
     run_dir.write_csv(out / "verified.csv", picks.verified_table(verified))
     chosen = picks.choose(table, problem.budgets, verified, problem.objectives[2], needed)
@@ -149,6 +152,7 @@ def search(
     run_dir.write_tables(out, bench, problem, costing, table, evaluations)
     run_dir.write_csv(out / "history.csv", run_dir.history_table(study, problem))
     run_dir.write_json(out / "picks.json", chosen)
+    _write_health(out, bench, table, chosen, {**verified, str(table["id"].iloc[0]): verifier.float}, unseen)
     robustness.write(out, costing, table, problem.objectives[2], chosen)
     failures = [t.user_attrs.get("error", "") for t in study.get_trials(deepcopy=False) if "error" in t.user_attrs]
     record = manifest(
@@ -177,14 +181,28 @@ def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: in
     return f"{line}; a promise of at most {budget:g} pp takes {needed:,} unseen images on this network"
 
 
-def verify(bench: Workbench, problem: Problem, table: pd.DataFrame) -> tuple[dict[str, Evaluation], Evaluator]:
-    """Measure the candidate designs on the verification images; evaluations by id, and the evaluator that made them."""
-    verifier = bench.evaluator(bench.load("verify", bench.config.data.verify_images))
+def verify(verifier: Evaluator, problem: Problem, table: pd.DataFrame) -> dict[str, Evaluation]:
+    """Measure the candidate designs on images that the search has not seen; evaluations by id."""
     rows = table.set_index("id")
     out = {}
     for design_id in picks.candidates(table, problem.budgets, problem.objectives[2]):
         out[design_id] = verifier(results.design_of(rows.loc[design_id]))
-    return out, verifier
+    return out
+
+
+def _write_health(
+    out: Path,
+    bench: Workbench,
+    table: pd.DataFrame,
+    chosen: dict[str, Any],
+    verified: dict[str, Evaluation],
+    unseen: Any,
+) -> None:
+    """Write health.csv and classes.csv: the float network and the picks."""
+    rows = table.set_index("id")
+    ids = [str(rows.index[0]), *(p["id"] for p in chosen["picks"])]
+    run_dir.write_csv(out / "health.csv", health_table(bench, {i: results.design_of(rows.loc[i]) for i in ids}))
+    run_dir.write_csv(out / "classes.csv", class_table(unseen, {i: verified[i] for i in ids if i in verified}))
 
 
 def inputs(bench: Workbench) -> dict[str, Any]:
@@ -203,6 +221,7 @@ def inputs(bench: Workbench) -> dict[str, Any]:
             "images": len(images),
             "sha256": images.sha256,
             "ids": list(images.ids),
+            "corrupt": list(images.corrupt),
         },
         "hardware": {
             "name": bench.hardware.name,

@@ -17,7 +17,7 @@ from dse.config_file import dump_config, load_config
 from dse.costing import Costing, objective_columns
 from dse.errors import ConfigError
 
-COPIED = ("layers.csv", "spikes.csv", "sensitivity.csv", "verified.csv", "history.csv")
+COPIED = ("layers.csv", "spikes.csv", "sensitivity.csv", "verified.csv", "history.csv", "health.csv", "classes.csv")
 
 
 def read_run(run: Path) -> tuple[Config, pd.DataFrame, pd.DataFrame, pd.DataFrame]:

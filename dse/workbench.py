@@ -128,7 +128,14 @@ class Workbench:
 def load_images(config: Config, split: str, count: int | None) -> Any:
     """Images of one split: `images` (N, 3, H, W) float32, `labels` (N,), `ids`, `sha256`."""
     seed = config.search.seed
-    return sviT_models.load_data(config.data.name, split, count=count, seed=seed, resolution=config.data.resolution)
+    return sviT_models.load_data(
+        config.data.name,
+        split,
+        count=count,
+        seed=seed,
+        resolution=config.data.resolution,
+        max_corrupt=config.data.max_corrupt,
+    )
 
 
 def load_network(config: Config) -> tuple[Any, sviT_models.Checkpoint]:

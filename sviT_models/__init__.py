@@ -48,6 +48,7 @@ _HOME = {
     "sweep": "prefix",
     "Output": "output",
     "Reference": "reference",
+    "quantized": "reference",
     "reference_run": "reference",
     "fisher_scores": "fisher",
 }

@@ -21,10 +21,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", as_json: bool
     if as_json:
         print(json.dumps(list(rows), indent=2, default=str))
         return
+    if not rows:
+        print(title)
+        return
     console = Console(width=None if sys.stdout.isatty() else 80)
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for name in rows[0] if rows else ():
-        numeric = all(isinstance(r[name], int | float) for r in rows)
+        numeric = all(isinstance(r[name], int | float) and not isinstance(r[name], bool) for r in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(v) for v in row.values()))
@@ -34,6 +37,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", as_json: bool
 def _cell(value: Any) -> str:
     if value is None or value != value:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)

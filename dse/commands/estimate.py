@@ -3,111 +3,218 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from dse.commands._designs import Asked
 
 EXAMPLE = "Example: svit-dse estimate sdtv2_8_512 --hardware generic_45nm --bits 8 --bits 4"
 UNITS = {"memory": ("memory_bytes", "B"), "energy": ("energy_j", "J"), "latency": ("latency_s", "s")}
 UNITS |= {"power": ("power_w", "W")}
+FURTHER = ("throughput_power_w", "on_chip_bytes", "off_chip_bytes", "cliff_bytes", "area_mm2")
+WIDTHS, MIXED = (32, 8, 4, 2), (2, 3, 4, 6, 8)
+MOST = 12  # rows of long tables that are printed; --json has all
 
 
 def estimate(
-    workload: Annotated[str, typer.Argument(help="A layers.csv file, or the name of an example network.")],
-    hardware: Annotated[str, typer.Option(help="Chip name or file.")] = "generic_45nm",
+    workload: Annotated[
+        str | None, typer.Argument(help="A layers.csv file, or the name of an example network.")
+    ] = None,
+    hardware: Annotated[
+        str | None, typer.Option(help="Chip name or file; default: generic_45nm, or the chip of the run.")
+    ] = None,
     bits: Annotated[list[int] | None, typer.Option(help="Uniform weight width; may be repeated.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Cost the front of this run instead of uniform widths.")] = None,
-    frame_rate: Annotated[float | None, typer.Option(min=0.001, help="Inferences/s; default: the chip's.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Cost the front of this run, without WORKLOAD.")] = None,
+    design: Annotated[
+        list[str] | None, typer.Option(help="With --run: only this id, or origin such as uniform-8; may be repeated.")
+    ] = None,
+    state_bits: Annotated[int | None, typer.Option(min=1, max=32, help="Width of membrane potentials.")] = None,
+    activation_bits: Annotated[
+        int | None, typer.Option(min=1, max=32, help="Width between convolutions without a neuron.")
+    ] = None,
+    time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: as measured.")] = None,
+    frame_rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Inferences/s; default: the chip's or the run's.")
+    ] = None,
+    breakdown: Annotated[bool, typer.Option("--breakdown", help="Energy and memory by component.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Beside float and non-spiking networks.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Best setting of the chip's knobs per design.")] = False,
     stability: Annotated[bool, typer.Option("--stability", help="Rank stability when constants move.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Cost designs of a network on a chip, without running the network."""
-    import numpy as np
+    from dse.commands import _designs
+    from dse.errors import ConfigError
 
+    tables = {"--breakdown": breakdown, "--compare": compare, "--sweep": sweep, "--stability": stability}
+    if sum(tables.values()) > 1:
+        raise ConfigError(f"{', '.join(tables)} are different tables; ask for one at a time")
+    if (workload is None) == (run is None):
+        raise ConfigError("give either WORKLOAD, a layers.csv or an example network, or --run, a run directory")
+    if run is None and design:
+        raise ConfigError(f"--design {design[0]}: designs have names in a run; add --run, or give --bits")
+    given = {"state_bits": state_bits, "activation_bits": activation_bits, "time_steps": time_steps}
+    if run is not None:
+        own = [name for name in ("bits", "state_bits", "time_steps") if locals()[name] is not None]
+        if own:
+            raise ConfigError(f"--{own[0].replace('_', '-')}: the designs of a run have their own; leave it out")
+        asked = _designs.of_run(run, hardware, design or ())
+    elif stability:
+        asked = _designs.mixtures(str(workload), hardware, [b for b in bits or MIXED if b != 32])
+    else:
+        asked = _designs.uniform(str(workload), hardware, bits or WIDTHS)
+    more = {name: value for name, value in given.items() if value is not None}
+    more["frame_rate"] = asked.frame_rate if frame_rate is None else frame_rate
+    show = next((name for name, wanted in tables.items() if wanted), "")
+    {"": _costs, "--breakdown": _breakdown, "--compare": _compare, "--sweep": _sweep, "--stability": _stability}[show](
+        asked, more, as_json
+    )
+
+
+def _costs(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
+    from dse.commands._show import print_rows
+
+    quantities = [column for column, _ in UNITS.values()]
+    found = asked.designs.costs(asked.workload, asked.hardware, [*quantities, *FURTHER, "feasible"], **more)
+    rows = []
+    for place in range(len(asked.designs)):
+        row: dict[str, Any] = {"design": asked.designs.name(place)}
+        if asked.drop is not None:
+            row["drop"] = float(asked.drop[place])
+        row |= {name: float(found[name][place]) for name in (*quantities, *FURTHER)}
+        rows.append(row | {"feasible": bool(found["feasible"][place])})
+    if as_json:
+        print_rows(rows, as_json=True)
+        return
+    print_rows([_readable(row, "design") for row in rows], _title(asked))
+    if not all(row["feasible"] for row in rows):
+        _say_why(asked, more, next(i for i, row in enumerate(rows) if not row["feasible"]))
+
+
+def _say_why(asked: Asked, more: dict[str, Any], place: int) -> None:
+    import costmodels
+
+    for reason in costmodels.reasons(asked.workload, asked.hardware, **{**more, **_own(asked, place)}):
+        typer.echo(f"{asked.designs.name(place)} does not fit: {reason}")
+
+
+def _own(asked: Asked, place: int) -> dict[str, Any]:
+    """Arguments of `estimate` for one of the designs."""
+    one = asked.designs
+    own: dict[str, Any] = {"weight_bits": one.weight_bits[place]}
+    if one.time_steps is not None:
+        own["time_steps"] = int(one.time_steps[place])
+    for name in ("state_bits", "spikes"):
+        values = getattr(one, name)
+        if values is not None:
+            own[name] = values[place]
+    return own
+
+
+def _breakdown(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
+    import costmodels
+    from dse.commands._show import print_rows
+    from dse.quantity import show
+
+    tables = {}
+    for place in range(len(asked.designs)):
+        arguments = {**more, **_own(asked, place)}
+        tables[asked.designs.name(place)] = costmodels.breakdown(asked.workload, asked.hardware, **arguments)
+    if as_json:
+        print_rows([{"design": n} | row for n, t in tables.items() for row in t.to_dict("records")], as_json=True)
+        return
+    for quantity, unit in (("energy_j", "J"), ("memory_bytes", "B")):
+        sums = {
+            n: t[t["quantity"] == quantity].groupby("component", sort=False)["value"].sum() for n, t in tables.items()
+        }
+        components = dict.fromkeys(c for s in sums.values() for c in s.index)
+        rows = [{"component": c} | {n: show(float(s.get(c, 0.0)), unit) for n, s in sums.items()} for c in components]
+        rows.append({"component": "total"} | {n: show(float(s.sum()), unit) for n, s in sums.items()})
+        print_rows(rows, f"{_title(asked)}: {quantity.split('_')[0]} by component")
+
+
+def _compare(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
     import costmodels
     from dse.commands._show import print_rows
     from dse.errors import ConfigError
 
-    if compare + sweep + stability > 1:
-        raise ConfigError("--compare, --sweep and --stability are three different tables; ask for one at a time")
-    work = costmodels.Workload.from_csv(workload) if Path(workload).suffix else costmodels.Workload.example(workload)
-    chip = costmodels.load_hardware(hardware)
-    designs = _designs(work, bits, run)
-    title = f"{workload} on {chip.name}"
-    rate: dict[str, Any] = {} if frame_rate is None else {"frame_rate": frame_rate}
-    if compare:
-        table = costmodels.comparisons(work, chip, widths=[b for b in bits or (8, 4, 2) if b != 32], **rate)
-        print_rows(_readable(table.to_dict("records"), as_json, "network"), title, as_json)
-    elif sweep:
-        table = costmodels.sweep(work, chip, designs, **rate)
-        print_rows(
-            table.to_dict("records") if as_json else _narrow(table, list(costmodels.knobs(chip))),
-            f"{title}: best knobs",
-            as_json,
+    own: dict[str, Any] = {}
+    widths = [int(row[0]) for row in asked.designs.weight_bits if row[0] != 32]
+    if asked.drop is not None:
+        if len(asked.designs) != 1:
+            raise ConfigError(f"--compare is for one design, not {len(asked.designs)}; name it with --design")
+        own, widths = _own(asked, 0), [8, 4]
+    rejected = [name for name in ("activation_bits", "state_bits", "time_steps") if name in more]
+    if rejected:
+        raise ConfigError(f"--{rejected[0].replace('_', '-')}: not with --compare, whose rows have different networks")
+    table = costmodels.comparisons(asked.workload, asked.hardware, widths=widths, **more, **own)
+    rows = table.to_dict("records")
+    if as_json:
+        print_rows(rows, as_json=True)
+        return
+    shown = [_readable(row, "network") for row in rows]
+    print_rows([{k: v for k, v in row.items() if k != "latency"} for row in shown], _title(asked))
+
+
+def _sweep(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
+    import costmodels
+    from dse.commands._show import print_rows
+
+    table = costmodels.sweep(asked.workload, asked.hardware, asked.designs, **more)
+    if as_json:
+        print_rows(table.to_dict("records"), as_json=True)
+        return
+    knobs, rows = list(costmodels.knobs(asked.hardware)), []
+    for row in table.to_dict("records"):
+        setting = ", ".join(f"{k} {row[k] if isinstance(row[k], str) else format(row[k], 'g')}" for k in knobs)
+        objective = str(row["objective"]).rsplit("_", 1)[0]
+        rows.append(
+            {
+                "design": row["design"],
+                "objective": objective,
+                "best chip": setting or "no knobs in its file",
+                "saved": f"{row['gain']:.1%}",
+                "fits": row["feasible"],
+            }
         )
-    elif stability:
-        found = costmodels.stability(work, chip, np.array(list(designs.values())), **rate)
-        if as_json:
-            import json
-
-            print(json.dumps(found.record(), indent=2, default=float))
-            return
-        print_rows(found.scenarios.to_dict("records"), f"{title}: lowest Kendall tau {found.worst_tau:.3f}")
-        print_rows(found.tornado.to_dict("records"), "energy of the median design when one constant moves")
-    else:
-        cost = costmodels.estimate(work, chip, weight_bits=np.array(list(designs.values())), components=False, **rate)
-        rows = [
-            {"design": name}
-            | {column: float(getattr(cost, column)[i]) for column, _ in UNITS.values()}
-            | {"feasible": bool(cost.feasible[i])}
-            for i, name in enumerate(designs)
-        ]
-        print_rows(_readable(rows, as_json, "design"), title, as_json)
+    print_rows(rows, f"{_title(asked)}: best setting of the knobs")
 
 
-def _designs(work: Any, bits: list[int] | None, run: Path | None) -> dict[str, Any]:
-    import numpy as np
+def _stability(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
+    import json
 
-    if run is None:
-        names = {b: "float" if b == 32 else f"uniform {b}" for b in bits or [32, 8, 4, 2]}
-        return {name: np.full(len(work.weight_layers), b) for b, name in names.items()}
-    import pandas as pd
+    import costmodels
+    from dse.commands._show import print_rows
 
-    from dse.errors import ConfigError
+    found = costmodels.stability(asked.workload, asked.hardware, asked.designs, drop=asked.drop, **more)
+    record = found.record()
+    record["front"] = [asked.designs.name(int(i)) for i in record["front"]]
+    record["survival"] = [{**row, "design": asked.designs.name(int(row["design"]))} for row in record["survival"]]
+    if as_json:
+        print(json.dumps(record, indent=2, default=float))
+        return
+    title, count = _title(asked), len(found.scenarios)
+    scenarios = found.scenarios.sort_values("tau", kind="stable").head(MOST)
+    print_rows(scenarios.to_dict("records"), f"{title}: least stable of {count} changes, ranking by energy")
+    kept = [row for row in record["survival"] if row["share"] < 1]
+    print_rows(kept[:MOST], f"{len(kept)} of {len(record['front'])} designs leave the front in some change")
+    columns = ["constant", "low", "high", "unit", "low_change", "high_change"]
+    tornado = found.tornado[columns].head(MOST).to_dict("records")
+    print_rows(tornado, "energy of the median design at the ends of each constant's range")
 
-    path = run / "front.csv"
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file; is {run} the --out of a finished `svit-dse search`?")
-    front = pd.read_csv(path)
-    columns = [f"w:{layer}" for layer in work.weight_layers]
-    missing = [c for c in columns if c not in front.columns]
-    if missing:
-        raise ConfigError(f"{path}: no column {missing[0]}; the run is of another network than the layer table")
-    return {str(row["id"]): row[columns].to_numpy(dtype=int) for _, row in front.iterrows()}
+
+def _title(asked: Asked) -> str:
+    return f"{asked.title} on {asked.hardware.name}"
 
 
-def _readable(rows: list[dict[str, Any]], as_json: bool, first: str) -> list[dict[str, Any]]:
+def _readable(row: dict[str, Any], first: str) -> dict[str, Any]:
     from dse.quantity import show
 
-    if as_json:
-        return rows
-    out = []
-    for row in rows:
-        shown = {first: row[first]} | {name: show(row[c], unit) for name, (c, unit) in UNITS.items()}
-        shown |= {k.removesuffix("_saving") + " saved": f"{row[k]:.1%}" for k in row if k.endswith("_saving")}
-        out.append(shown | {"fits": row["feasible"]})
-    return out
-
-
-def _narrow(table: Any, knobs: list[str]) -> list[dict[str, Any]]:
-    """Sweep rows that fit 80 columns: design, objective, the best setting of the knobs, and what it gains."""
-    out = []
-    for row in table.to_dict("records"):
-        setting = ", ".join(f"{k} {row[k]}" for k in knobs)
-        objective = str(row["objective"]).rsplit("_", 1)[0]
-        out.append(
-            {"design": row["design"], "objective": objective, "best chip": setting, "saved": f"{row['gain']:.1%}"}
-        )
-    return out
+    shown = {first: row[first]}
+    if "drop" in row:
+        shown["drop"] = show(row["drop"], "pp")
+    shown |= {name: show(row[c], unit) for name, (c, unit) in UNITS.items()}
+    shown |= {k.removesuffix("_saving") + " saved": f"{row[k]:.1%}" for k in row if k.endswith("_saving")}
+    return shown | {"fits": row["feasible"]}

@@ -17,17 +17,24 @@ def profile(
     images: Annotated[int, typer.Option(min=1, help="Images to measure on.")] = 64,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     distilled: Annotated[bool, typer.Option("--distilled", help="The checkpoint has a distillation head.")] = False,
+    graph: Annotated[str, typer.Option(help="unfused, or fused: chains of linear convolutions as one.")] = "unfused",
     out: Annotated[Path | None, typer.Option(help="Write the layer table to this CSV file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the layer table of a network: shapes, operations and spikes of every layer."""
     import sviT_models
-    from dse.commands._show import print_rows
+    from dse.commands._show import print_rows, say
+    from dse.errors import ConfigError
     from dse.run_dir import write_csv
 
     found = sviT_models.open_checkpoint(checkpoint, network=model, distilled=distilled, time_steps=time_steps)
+    if graph not in ("unfused", "fused"):
+        raise ConfigError(f"--graph {graph!r}: expected unfused or fused")
+    network = sviT_models.fuse(found.model) if graph == "fused" else found.model
     batch = sviT_models.load_data(data, "search", count=images)
-    table = sviT_models.profile(found.model.eval(), batch.images)
+    table = sviT_models.profile(network.eval(), batch.images)
+    for name in batch.corrupt:
+        say(f"cannot be decoded and is left out: {name}")
     if out is not None:
         write_csv(out, table)
     if as_json:

@@ -122,6 +122,10 @@ class FileImages:
         """Single images (3, R, R)."""
         return (image for batch in self.split(4 * THREADS) for image in batch)
 
+    def part(self, chosen: slice) -> "FileImages":
+        """Some of the images; they stay on disk."""
+        return FileImages(self.files[chosen], self.resolution)
+
     def split(self, size: int) -> Iterator[Tensor]:
         """Batches of at most `size` images in order."""
         return self._batches(self.files, size)

@@ -1,0 +1,73 @@
+"""Which designs `svit-dse estimate` costs: uniform widths, random mixtures of widths, or those of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from costmodels import Designs, Hardware, Workload, load_hardware
+from dse.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MIXTURES = 200
+CHIP = "generic_45nm"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A network, a chip and designs, the rate at which power is stated, and measured drops where there is a run."""
+
+    title: str
+    workload: Workload
+    hardware: Hardware
+    designs: Designs
+    frame_rate: float
+    drop: NDArray[Any] | None = None
+
+
+def workload_of(text: str) -> Workload:
+    """The layer table in a CSV file, or that of an example network."""
+    return Workload.from_csv(text) if Path(text).suffix or Path(text).exists() else Workload.example(text)
+
+
+def uniform(text: str, hardware: str | None, bits: Sequence[int]) -> Asked:
+    """Every layer at the same width, once per width."""
+    work, chip = workload_of(text), load_hardware(hardware or CHIP)
+    widths = np.repeat(np.asarray(bits, dtype=np.int64)[:, None], len(work.weight_layers), axis=1)
+    names = tuple("float" if b == 32 else f"uniform {b}" for b in bits)
+    return Asked(text, work, chip, Designs(widths, names), chip.frame_rate)
+
+
+def mixtures(text: str, hardware: str | None, bits: Sequence[int]) -> Asked:
+    """Random mixtures of widths, the same ones every time: something to rank where there is no run."""
+    work, chip = workload_of(text), load_hardware(hardware or CHIP)
+    drawn = np.random.default_rng(0).choice(np.asarray(bits), (MIXTURES, len(work.weight_layers)))
+    title = f"{MIXTURES} random mixtures of {', '.join(map(str, bits))} bit in {text}"
+    return Asked(title, work, chip, Designs(drawn), chip.frame_rate)
+
+
+def of_run(run: Path, hardware: str | None, wanted: Sequence[str]) -> Asked:
+    """The front of a run, or the designs `wanted` by id or origin, each with its own steps, potentials and spikes.
+
+    Raises ConfigError for what is no run, and for what is no design of it.
+    """
+    from dse import recost, results
+    from dse.costing import Costing
+    from dse.robustness import designs_of
+
+    config, table, layers, spikes = recost.read_run(run)
+    work, chip = Workload.from_table(layers, str(run / "layers.csv")), load_hardware(hardware or config.hardware)
+    unknown = set(wanted) - set(table["id"]) - set(table["origin"])
+    if unknown:
+        origins = ", ".join(table["origin"].unique())
+        raise ConfigError(f"--design {min(unknown)}: no such id in {run / 'results.csv'}, nor one of {origins}")
+    named = table["id"].isin(list(wanted)) | (table["origin"].isin(list(wanted)) & ~table["origin"].duplicated())
+    part = table[named].reset_index(drop=True) if wanted else results.front_of(table)
+    designs = designs_of(Costing(work, chip, config.frame_rate), part, spikes)
+    return Asked(str(run), work, chip, designs, config.frame_rate, part["drop"].to_numpy(dtype=float))

@@ -1,0 +1,52 @@
+"""`svit-dse evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+EXAMPLE = "Example: svit-dse evaluate --checkpoint sdtv2_tiny_digits --data digits --bits 3"
+
+
+def evaluate(
+    checkpoint: Annotated[str, typer.Option(help="A shipped checkpoint's name, or a file.")] = "sdtv2_tiny_digits",
+    data: Annotated[str, typer.Option(help="digits, glyphs, an .npz file or a folder of class folders.")] = "digits",
+    bits: Annotated[int, typer.Option(help="Weight width of every layer; 32 is the float network.")] = 8,
+    run: Annotated[Path | None, typer.Option(help="Take a design, its network and its data from this run.")] = None,
+    design: Annotated[str | None, typer.Option(help="Id of the design in the run's results.csv.")] = None,
+    images: Annotated[int | None, typer.Option(min=10, help="Images; default: the whole split.")] = None,
+    split: Annotated[str, typer.Option(help="search or verify.")] = "verify",
+    time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
+    from dse.commands._show import print_rows
+    from dse.evaluating import evaluated, of_run, uniform_design
+
+    if run is None:
+        bench, chosen = uniform_design(checkpoint, data, bits, time_steps)
+    else:
+        bench, chosen = of_run(run, design)
+    found = evaluated(bench, chosen, split, images)
+    if as_json:
+        print_rows([found.record()], as_json=True)
+        return
+    print_rows(
+        found.summary(), f"design {chosen.id} on {found.evaluation.images} images of {bench.images.name}, split {split}"
+    )
+    print_rows(_by_stage(found.health), "firing per neuron and step")
+    print_rows(found.classes.to_dict("records"), "images right per class")
+
+
+def _by_stage(health: Any) -> list[dict[str, Any]]:
+    health = health.assign(stage=health["name"].str.split(".").str[0].str.removesuffix("_lif"))
+    rows = []
+    for stage, part in health.groupby("stage", sort=False):
+        weight = part["neurons"] / part["neurons"].sum()
+        row: dict[str, Any] = {"stage": stage, "neurons": int(part["neurons"].sum())}
+        for column in ("float_rate", "rate", "dead", "saturated"):
+            row[column] = float((part[column] * weight).sum())
+        rows.append(row)
+    return rows

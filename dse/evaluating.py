@@ -1,0 +1,93 @@
+"""One design measured in full: accuracy with its uncertainty, classes, and the health of its neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import sviT_models
+from dse import results
+from dse.config import WEIGHT_WIDTHS, Config, Data, Search
+from dse.design import Design, uniform
+from dse.errors import ConfigError
+from dse.evaluate import Evaluation
+from dse.health import class_table, health_table
+from dse.recost import read_run
+from dse.workbench import Workbench, prepare
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A design on a set of images: `evaluation` beside that of the float network, `classes` and `health` tables."""
+
+    evaluation: Evaluation
+    reference: Evaluation
+    classes: pd.DataFrame
+    health: pd.DataFrame
+    chaos: sviT_models.ChaosFloor
+
+    def summary(self) -> list[dict[str, Any]]:
+        """The figures as rows of `what`, `design` and `float`."""
+        new, old = self.evaluation, self.reference
+        classes = max(len(new.right), 1)
+        rows = [
+            ("top-1", f"{new.top1:.2%} +- {new.top1_stderr:.2%}", f"{old.top1:.2%} +- {old.top1_stderr:.2%}"),
+            (f"top-{min(5, classes)}", *(f"{e.top5:.2%} +- {_stderr(e.top5, e.images):.2%}" for e in (new, old))),
+            ("drop", f"{new.drop:+.2f} pp, 95 % interval {new.drop_low:+.2f} to {new.drop_high:+.2f} (paired)", ""),
+            ("predictions changed", f"{new.changed:.2%}", f"{self.chaos.changed:.2%} (chaos floor)"),
+            ("KL divergence", f"{new.kl:.4g} nat", f"{self.chaos.kl:.4g} nat (chaos floor)"),
+            ("negative log-likelihood", f"{new.nll:.4g} nat", f"{old.nll:.4g} nat"),
+            ("spikes per image", f"{sum(new.spikes):,.0f}", f"{sum(old.spikes):,.0f}"),
+        ]
+        return [{"what": what, "design": design, "float": reference} for what, design, reference in rows]
+
+    def record(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        return {
+            "design": self.evaluation.record(),
+            "float": self.reference.record(),
+            "chaos": {name: getattr(self.chaos, name) for name in ("noise", "changed", "drop", "kl")},
+            "classes": self.classes.to_dict("records"),
+            "health": self.health.to_dict("records"),
+        }
+
+
+def _stderr(share: float, images: int) -> float:
+    return float(np.sqrt(share * (1 - share) / images))
+
+
+def uniform_design(checkpoint: str, data: str, bits: int, time_steps: int | None) -> tuple[Workbench, Design]:
+    """A network with one width everywhere.  Raises ConfigError for a width that does not exist."""
+    if bits not in WEIGHT_WIDTHS:
+        raise ConfigError(f"--bits {bits}: no such width; choose from {', '.join(map(str, WEIGHT_WIDTHS))}")
+    config = Config(
+        checkpoint=checkpoint, data=Data(name=data), search=Search(time_steps=(time_steps,) * bool(time_steps))
+    )
+    bench = prepare(config)
+    return bench, uniform(bench.layers, bits, time_steps or bench.time_steps)
+
+
+def of_run(run: Path, design: str | None) -> tuple[Workbench, Design]:
+    """A design of a finished run, with the run's network, data and quantization."""
+    config, table, _, _ = read_run(run)
+    if design is None or design not in set(table["id"]):
+        known = ", ".join(table["id"].head(3))
+        raise ConfigError(f"--design {design}: {run / 'results.csv'} has no such id; it has {known}, ...")
+    return prepare(config), results.design_of(table.set_index("id").loc[design])
+
+
+def evaluated(bench: Workbench, design: Design, split: str, count: int | None) -> Measured:
+    """Measure a design on `count` images of a split (None: all of it)."""
+    images = bench.load(split, count)
+    evaluator = bench.evaluator(images)
+    evaluation = evaluator(design)
+    both = health_table(bench, {"float": bench.float_design, "design": design})
+    before, after = (part.drop(columns="id").reset_index(drop=True) for _, part in both.groupby("id", sort=False))
+    health = after.assign(float_rate=before["rate"], rate_change=after["rate"] / before["rate"] - 1)
+    classes = class_table(images, {"float": evaluator.float, "design": evaluation})
+    chaos = sviT_models.chaos_floor(bench.model, images.images, images.labels, seed=bench.config.search.seed)
+    return Measured(evaluation, evaluator.float, classes, health, chaos)
