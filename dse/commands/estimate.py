@@ -55,9 +55,10 @@ def estimate(
         raise ConfigError("give either WORKLOAD, a layers.csv or an example network, or --run, a run directory")
     if run is None and design:
         raise ConfigError(f"--design {design[0]}: designs have names in a run; add --run, or give --bits")
-    given = {"state_bits": state_bits, "activation_bits": activation_bits, "time_steps": time_steps}
+    given: dict[str, Any] = {"state_bits": state_bits, "activation_bits": activation_bits, "time_steps": time_steps}
     if run is not None:
-        own = [name for name in ("bits", "state_bits", "time_steps") if locals()[name] is not None]
+        taken = {"bits": bits, "state_bits": state_bits, "time_steps": time_steps}
+        own = [name for name, value in taken.items() if value is not None]
         if own:
             raise ConfigError(f"--{own[0].replace('_', '-')}: the designs of a run have their own; leave it out")
         asked = _designs.of_run(run, hardware, design or ())
