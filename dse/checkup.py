@@ -54,12 +54,14 @@ def checkup(config: Config) -> dict[str, Any]:
 
 def _promise(bench: Workbench) -> dict[str, str]:
     """The network's chaos floor and what a promise of the drop budget takes."""
-    images, budget = bench.images, bench.config.budgets.get("drop")
-    chaos = sviT_models.chaos_floor(bench.model, images.images, images.labels, seed=bench.config.search.seed)
+    budget, chaos = bench.config.budgets.get("drop"), bench.chaos_floor()
     floor = f"{chaos.changed:.1%} of the images change class under {chaos.noise:g} of weight noise"
     if budget is None:
         return {"chaos floor": floor}
-    needed, have = needed_images(chaos.changed, budget), len(bench.load("verify", bench.config.data.verify_images))
+    needed, have = (
+        needed_images(chaos.changed, budget, images=chaos.images),
+        len(bench.load("verify", bench.config.data.verify_images)),
+    )
     verdict = "enough" if have >= needed else "too few: a pick will say REVIEW"
     return {
         "chaos floor": floor,

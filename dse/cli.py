@@ -11,11 +11,15 @@ import importlib
 import os
 import pkgutil
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
 from dse import commands
+
+INTERRUPTED = 130
+_USAGE: Any = typer.BadParameter.__mro__[1]  # click's UsageError, wherever this release of typer keeps click
 
 app = typer.Typer(
     name="svit-dse",
@@ -26,6 +30,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_PATHS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)  # their message names the path
 
 
 def _version(wanted: bool) -> None:
@@ -46,7 +52,8 @@ def _root(
 
 
 def _register() -> None:
-    order = ["demo", "init", "check", "train", "profile", "estimate", "sensitivity", "search", "report", "hardware"]
+    order = ["demo", "init", "check", "train", "profile", "evaluate", "estimate", "sensitivity", "search", "report"]
+    order += ["compare", "finetune", "export", "verify_export", "hardware"]
     names = [m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")]
     for name in sorted(names, key=lambda n: (order.index(n) if n in order else len(order), n)):
         module = importlib.import_module(f"dse.commands.{name}")
@@ -70,24 +77,30 @@ def _user_mistakes() -> tuple[type[Exception], ...]:
 
 def main() -> None:
     """Entry point of the console script."""
+    warnings.formatwarning = lambda message, *_: f"svit-dse: warning: {message}\n"
     try:
-        app()
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+        status = app(standalone_mode=False)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except _USAGE as error:
+        if message := " ".join(error.format_message().split()).rstrip("."):  # empty: the help was printed instead
+            place = error.ctx.command_path if error.ctx else "svit-dse"
+            print(f"svit-dse: {message}; see `{place} --help`", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         from dse.errors import EvaluationError
 
-        if isinstance(error, _user_mistakes()):
+        if isinstance(error, (*_user_mistakes(), *_PATHS)):
             print(f"svit-dse: {error}", file=sys.stderr)
             sys.exit(2)
         if isinstance(error, EvaluationError | OSError):
             print(f"svit-dse: {error}", file=sys.stderr)
             sys.exit(1)
         raise
+    if status == INTERRUPTED:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+    sys.exit(status or 0)
 
 
 if __name__ == "__main__":

@@ -89,5 +89,4 @@ def evaluated(bench: Workbench, design: Design, split: str, count: int | None) -
     before, after = (part.drop(columns="id").reset_index(drop=True) for _, part in both.groupby("id", sort=False))
     health = after.assign(float_rate=before["rate"], rate_change=after["rate"] / before["rate"] - 1)
     classes = class_table(images, {"float": evaluator.float, "design": evaluation})
-    chaos = sviT_models.chaos_floor(bench.model, images.images, images.labels, seed=bench.config.search.seed)
-    return Measured(evaluation, evaluator.float, classes, health, chaos)
+    return Measured(evaluation, evaluator.float, classes, health, bench.chaos_floor())

@@ -112,13 +112,14 @@ def search(
     if finished(study):
         say(f"{out}: resuming a study with {finished(study)} finished evaluations")
     evaluator = bench.evaluator(bench.images)
-    chaos = sviT_models.chaos_floor(bench.model, bench.images.images, bench.images.labels, seed=config.search.seed)
-    needed = needed_images(chaos.changed, config.budgets["drop"]) if config.budgets.get("drop") else None
+    chaos = bench.chaos_floor()
+    budget = config.budgets.get("drop")
+    needed = needed_images(chaos.changed, budget, images=chaos.images) if budget else None
     clock.end(1, evaluator.images_run + chaos.images * (chaos.copies + 1))
     share, stderr = evaluator.float.top1, evaluator.float.top1_stderr
     say(f"float network: top-1 {share:.2%} +- {stderr:.2%} on {evaluator.images} images")
 
-    say(chaos_advice(chaos, config.budgets.get("drop"), needed))
+    say(chaos_advice(chaos, budget, needed))
     clock.begin("1 precision study")
     fisher = bench.fisher(bench.config.search.widths)
     clock.end(0, config.data.fisher_images)

@@ -26,6 +26,7 @@ from dse.space import Space, build_space
 
 FLOAT = 32
 PROFILE_IMAGES = 64
+CHAOS_IMAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,16 @@ class Workbench:
         """Images of one split of the configured data set."""
         return load_images(self.config, split, count)
 
+    def chaos_floor(self) -> sviT_models.ChaosFloor:
+        """How much the float network disagrees with itself under noise, on the first search images."""
+        part = slice(0, CHAOS_IMAGES)
+        return sviT_models.chaos_floor(
+            self.model, self.images.images[part], self.images.labels[part], seed=self.config.search.seed
+        )
+
     def fisher(self, widths: Sequence[int]) -> pd.DataFrame:
         """Gradient sensitivity of every layer at every width: `layer, bits, score`."""
-        images = self.load("validation", self.config.data.fisher_images)
+        images = load_at_most(self.config, "validation", self.config.data.fisher_images)
         return sviT_models.fisher_scores(self.model, self.bank, images.images, images.labels, list(widths))
 
     def scores(self, fisher: pd.DataFrame) -> NDArray[np.float64]:
@@ -136,6 +144,14 @@ def load_images(config: Config, split: str, count: int | None) -> Any:
         resolution=config.data.resolution,
         max_corrupt=config.data.max_corrupt,
     )
+
+
+def load_at_most(config: Config, split: str, count: int) -> Any:
+    """Up to `count` images of one split, all of it where it has fewer."""
+    try:
+        return load_images(config, split, count)
+    except sviT_models.ModelError:
+        return load_images(config, split, None)  # raises again what is not about the number
 
 
 def load_network(config: Config) -> tuple[Any, sviT_models.Checkpoint]:
@@ -178,7 +194,7 @@ def prepare(config: Config, out: Path | None = None) -> Workbench:
             f"data.name {config.data.name!r} has {len(images.classes)} classes, the checkpoint "
             f"{config.checkpoint!r} has {model.config.num_classes}; take the data set it was trained on"
         )
-    sample = load_images(config, "validation", PROFILE_IMAGES)
+    sample = load_at_most(config, "validation", PROFILE_IMAGES)
     table = sviT_models.profile(model, sample.images)
     bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=sample.images)
     space = build_space(

@@ -5,15 +5,28 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from dse.errors import ConfigError
+
 
 def say(line: str) -> None:
     """A line of progress on stderr, so that stdout stays for results."""
     print(line, file=sys.stderr, flush=True)
+
+
+def check_out(path: Path | None) -> None:
+    """Raises ConfigError before anything is computed when a file cannot be written there."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigError(f"--out {path}: is a folder; give the name of a file in it")
+    if not path.parent.is_dir():
+        raise ConfigError(f"--out {path}: the folder {path.parent} does not exist; make it first")
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", as_json: bool = False) -> None:

@@ -49,19 +49,24 @@ def _short(row: dict[str, object]) -> dict[str, object]:
 
 
 @app.command(epilog="Example: svit-dse hardware lint mychip.yaml")
-def lint(files: Annotated[list[str], typer.Argument(help="Chip files, or names of shipped chips.")]) -> None:
+def lint(
+    files: Annotated[list[str], typer.Argument(help="Chip files, or names of shipped chips.")],
+    as_json: Json = False,
+) -> None:
     """Check chip files; every mistake is a line with file, line, key and remedy."""
     import costmodels
+    from dse.commands._show import print_rows
 
-    found = 0
-    for file in files:
-        mistakes = costmodels.lint(file)
-        found += len(mistakes)
-        for line in mistakes:
-            typer.echo(line, err=True)
-        if not mistakes:
-            typer.echo(f"{file}: fine")
-    if found:
+    mistakes = {file: costmodels.lint(file) for file in files}
+    if as_json:
+        print_rows([{"file": file, "mistakes": lines} for file, lines in mistakes.items()], as_json=True)
+    else:
+        for file, lines in mistakes.items():
+            for line in lines:
+                typer.echo(line, err=True)
+            if not lines:
+                typer.echo(f"{file}: fine")
+    if any(mistakes.values()):
         raise typer.Exit(2)
 
 
@@ -71,7 +76,9 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write to this file.")]
     import json
 
     import costmodels
+    from dse.commands._show import check_out
 
+    check_out(out)
     text = json.dumps(costmodels.json_schema(), indent=2)
     if out is None:
         typer.echo(text)

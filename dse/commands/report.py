@@ -21,7 +21,7 @@ def report(
     if hardware is not None:
         from dse.recost import recost
 
-        target = out or run.with_name(f"{run.name}-{Path(hardware).stem}")
+        target = out or run.resolve().with_name(f"{run.resolve().name}-{Path(hardware).stem}")
         recost(run, hardware, target)
         typer.echo(reports.build(target))
         return

@@ -123,7 +123,7 @@ def test_a_check_says_what_a_promise_takes():
     images = sviT_models.load_data("digits", "search", count=60)
     model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
     chaos = sviT_models.chaos_floor(model, images.images, images.labels, seed=0)
-    needed = needed_images(chaos.changed, 2.0)
+    needed = needed_images(chaos.changed, 2.0, images=60)
     assert f"drop <= 2 pp at 95 % takes {needed:,} unseen images; there are 50" in rows["a promise"]
     # 74 groups of two widths and T in {1, 2}: 2^75 designs, log10 = 22.6
     assert rows["design space"] == "75 choices, 10^23 designs"

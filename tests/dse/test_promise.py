@@ -33,6 +33,11 @@ def test_no_chaos_needs_no_images():
     assert needed_images(0.0, 1.0) == 0
 
 
+def test_none_of_a_few_images_is_not_none():
+    # (0 + 1) / (8 + 2) = 0.1
+    assert needed_images(0.0, 1.0, images=8) == needed_images(0.1, 1.0)
+
+
 def test_a_budget_of_nothing_cannot_be_promised():
     with pytest.raises(ValueError, match="cannot be promised"):
         needed_images(0.1, 0.0)
