@@ -16,8 +16,8 @@ def needed_images(
     count for or against the quantized network, so the standard error of the drop is sqrt(changed / n) (McNemar's test
     without its sign). The number returned makes the one-sided margin at `confidence` equal to `slack` times the
     budget (percentage points): a design whose true drop uses up the rest of the budget can then be told from one that
-    misses it. Zero when nothing changes; but where `images` says on how many `changed` was measured, one changed and one
-    unchanged image are added to them (the rule of succession), as none of ten is not none of all.
+    misses it. Zero when nothing changes; but where `images` says on how many `changed` was measured, one of each
+    are added to them (the rule of succession), as none of ten is not none of all.
     """
     if images is not None:
         changed = (changed * images + 1) / (images + 2)
