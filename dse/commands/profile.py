@@ -23,10 +23,11 @@ def profile(
 ) -> None:
     """Measure the layer table of a network: shapes, operations and spikes of every layer."""
     import sviT_models
-    from dse.commands._show import print_rows, say
+    from dse.commands._show import check_out, print_rows, say
     from dse.errors import ConfigError
     from dse.run_dir import write_csv
 
+    check_out(out)
     found = sviT_models.open_checkpoint(checkpoint, network=model, distilled=distilled, time_steps=time_steps)
     if graph not in ("unfused", "fused"):
         raise ConfigError(f"--graph {graph!r}: expected unfused or fused")
