@@ -31,12 +31,21 @@ class Costing:
     """Costs of designs of one network on one chip.
 
     Evaluated designs are costed with their own measured spikes, designs that were not evaluated with those of the
-    float network (scaled to their time steps).
+    float network (scaled to their time steps).  `lif_order` names the LIF layers in the order in which spikes are
+    given; empty: that of the layer table, which is another than the network's (K and V stand before Q).
     """
 
     workload: Workload
     hardware: Hardware
     frame_rate: float
+    lif_order: tuple[str, ...] = ()
+
+    def _by_table(self, spikes: FloatArray) -> FloatArray:
+        """Spikes (..., LIF layers) in the order of the layer table."""
+        if not self.lif_order:
+            return spikes
+        place = {name: i for i, name in enumerate(self.lif_order)}
+        return spikes[..., [place[name] for name in self.workload.lif_layers]]
 
     def columns(self, designs: Sequence[Design], spikes: FloatArray | None = None) -> dict[str, NDArray[Any]]:
         """Cost columns of results.csv for N designs, and `fits`: whether the chip can hold and run them; each (N,).
@@ -76,7 +85,7 @@ class Costing:
                 weight_bits=bits[rows],
                 state_bits=None if states is None else states[rows],
                 time_steps=int(t),
-                spikes=None if spikes is None else spikes[rows],
+                spikes=None if spikes is None else self._by_table(spikes[rows]),
                 frame_rate=self.frame_rate,
                 components=False,
             )
@@ -101,7 +110,7 @@ class Costing:
             weight_bits=design.widths,
             state_bits=self.state_widths([design]),
             time_steps=design.time_steps,
-            spikes=spikes,
+            spikes=self._by_table(spikes),
             frame_rate=self.frame_rate,
         )
 

@@ -38,7 +38,8 @@ def recost(run: Path, hardware: str, out: Path) -> None:
     if out.resolve() == run.resolve():
         raise ConfigError(f"{out}: is the run itself; give the new costs another --out")
     chip = load_hardware(hardware)
-    costing = Costing(Workload.from_table(layers), chip, config.frame_rate)
+    order = tuple(str(c).removeprefix("s:") for c in spikes.columns if c != "id")
+    costing = Costing(Workload.from_table(layers), chip, config.frame_rate, order)
     designs = [results.design_of(row) for _, row in table.iterrows()]
     counted = spikes.drop(columns="id").to_numpy(dtype=np.float64)
     budgets = config.column_budgets()

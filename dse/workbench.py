@@ -78,7 +78,7 @@ class Workbench:
     def costing(self, hardware: Hardware | None = None) -> Costing:
         """The cost model of this network on its chip, or on another."""
         workload = Workload.from_table(self.table)
-        return Costing(workload, hardware or self.hardware, self.config.frame_rate)
+        return Costing(workload, hardware or self.hardware, self.config.frame_rate, tuple(self.lif_layers))
 
     def evaluator(self, images: Any) -> Evaluator:
         """An evaluator of designs on a set of images; runs the float network once."""

@@ -87,7 +87,7 @@ def test_a_drop_is_the_difference_of_the_accuracies(table):
 def test_costs_are_those_of_the_cost_model_at_the_measured_spikes(run, table):
     out, _ = run
     work = Workload.from_csv(out / "layers.csv")
-    spikes = pd.read_csv(out / "spikes.csv").drop(columns="id").to_numpy()
+    spikes = pd.read_csv(out / "spikes.csv")[[f"s:{name}" for name in work.lif_layers]].to_numpy()
     bits = table[[f"w:{name}" for name in work.weight_layers]].to_numpy()
     for row in (0, 2, len(table) - 1):
         cost = estimate(
