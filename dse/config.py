@@ -27,6 +27,9 @@ class Data(Section):
     verify_images: int | None = Field(
         None, ge=10, description="images of the verification; empty: the whole verify split"
     )
+    calibration_images: int = Field(
+        192, ge=8, description="unlabelled images that compensated rounding looks at; fewer where there are fewer"
+    )
     fisher_images: int = Field(192, ge=8, description="images of the gradient sensitivity score")
     resolution: int | None = Field(None, ge=16, description="image side in pixels; empty: that of the data set")
     batch_size: int = Field(100, ge=1, description="images per batch")
@@ -36,12 +39,17 @@ class Data(Section):
 class Quantization(Section):
     """How weights are rounded to integers."""
 
-    method: str = Field("nearest", description="rounding: nearest, or another that `svit-dse sensitivity --help` lists")
+    method: Literal["nearest", "truncate", "stochastic", "corrected", "gptq", "compensated"] = Field(
+        "compensated", description="rounding: nearest, truncate, stochastic, corrected, gptq or compensated"
+    )
     granularity: Literal["channel", "tensor"] = Field(
         "channel", description="one scale per output channel or per layer"
     )
-    clip: str = Field("mse", description="how the largest representable weight is chosen: mse, max or percentile")
+    clip: Literal["mse", "max", "percentile"] = Field(
+        "mse", description="how the largest representable weight is chosen: mse, max or percentile"
+    )
     scale: Literal["free", "power_of_two"] = Field("free", description="free scales, or powers of two (shifts)")
+    two_bit: Literal["four", "ternary"] = Field("four", description="levels of two-bit weights: four, or -1, 0 and 1")
 
 
 class Search(Section):
@@ -51,7 +59,7 @@ class Search(Section):
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
     evaluations: int = Field(100, ge=1, description="designs to evaluate, baselines included")
     seed: int = Field(0, ge=0, description="every random choice follows from it")
-    widths: tuple[int, ...] = Field((2, 3, 4, 5, 6, 8), min_length=1, description="weight widths to choose from")
+    widths: tuple[int, ...] = Field((1, 2, 3, 4, 6, 8), min_length=1, description="weight widths to choose from")
     granularity: Literal["layer", "module", "block", "stage"] = Field("module", description="what shares one width")
     fixed: dict[str, int] = Field(default_factory=dict, description="layers, blocks or stages with a given width")
     time_steps: tuple[int, ...] = Field((), description="time steps to choose from; empty: 1 to the checkpoint's")

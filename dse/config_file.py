@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,34 @@ def parse_config(tree: Mapping[str, Any], source: str = "configuration") -> Conf
         return Config.model_validate(_plain(tree))
     except pydantic.ValidationError as error:
         raise ConfigError(_explain(error, tree, source)) from None
+
+
+def located(message: str, path: Path) -> str:
+    """A mistake that only shows when a configuration is used, with file, line and key where the file states it.
+
+    `message` begins with a key, or names the value of one of the keys that choose something by name.
+    """
+    if message.startswith(str(path)):
+        return message
+    tree = YAML(typ="rt").load(path.read_text(encoding="utf-8")) or {}
+    first = re.split(r"[\s:]", message, maxsplit=1)[0]
+    if line := _line_of(tree, first):
+        return f"{path}:{line}: {message}"
+    for key in ("hardware", "checkpoint", "network", "data.name"):
+        line, value = _line_of(tree, key), _value(tree, key)
+        if line and value and str(value) in message:
+            return f"{path}:{line}: {key}: {message}"
+    return message
+
+
+def _line_of(tree: Any, key: str) -> int | None:
+    return _line(tree, list(key.split("."))) if _value(tree, key) is not None else None
+
+
+def _value(tree: Any, key: str) -> Any:
+    for part in key.split("."):
+        tree = tree.get(part) if isinstance(tree, Mapping) else None
+    return tree
 
 
 def _plain(tree: Any) -> Any:

@@ -196,7 +196,8 @@ def prepare(config: Config, out: Path | None = None) -> Workbench:
         )
     sample = load_at_most(config, "validation", PROFILE_IMAGES)
     table = sviT_models.profile(model, sample.images)
-    bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=sample.images)
+    calibration = load_at_most(config, "validation", config.data.calibration_images)
+    bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=calibration.images)
     space = build_space(
         table,
         widths=config.search.widths,

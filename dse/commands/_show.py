@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,19 @@ from dse.errors import ConfigError
 def say(line: str) -> None:
     """A line of progress on stderr, so that stdout stays for results."""
     print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def using(config: Path) -> Iterator[None]:
+    """Mistakes that show while a configuration is used, as one ConfigError with the file's place in front."""
+    from costmodels import CostError
+    from dse.config_file import located
+    from sviT_models import ModelError
+
+    try:
+        yield
+    except (ConfigError, CostError, ModelError) as error:
+        raise ConfigError(located(str(error), config)) from None
 
 
 def check_out(path: Path | None) -> None:

@@ -15,9 +15,13 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Validate a configuration and say what a search would cost."""
+    from dse import strategies
     from dse.checkup import checkup
-    from dse.commands._show import print_rows
+    from dse.commands._show import print_rows, using
     from dse.config_file import load_config
 
-    rows = checkup(load_config(config))
+    loaded = load_config(config)
+    with using(config):
+        strategies.load(loaded.search.strategy)
+        rows = checkup(loaded)
     print_rows([{"what": k, "value": v} for k, v in rows.items()], f"{config} is valid", as_json)

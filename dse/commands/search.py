@@ -22,6 +22,7 @@ def search(
     report: Annotated[bool, typer.Option(help="Build the report at the end.")] = True,
 ) -> None:
     """Search the bit allocations of a network on a chip; writes a run directory with the report."""
+    from dse.commands._show import using
     from dse.config_file import load_config
 
     changes = {"strategy": strategy, "evaluations": evaluations, "seed": seed}
@@ -30,7 +31,8 @@ def search(
     resolved = loaded.model_copy(update={"search": loaded.search.model_copy(update=given)})
     if hardware is not None:
         resolved = resolved.model_copy(update={"hardware": hardware})
-    run_search(resolved, out, storage=storage, allow_mixed=allow_mixed, report=report)
+    with using(config):
+        run_search(resolved, out, storage=storage, allow_mixed=allow_mixed, report=report)
 
 
 def run_search(config: Any, out: Path, *, storage: str | None, allow_mixed: bool, report: bool) -> None:
