@@ -12,9 +12,9 @@ from reports import drawing
 from reports.building import dumped, plain, replacing
 from reports.drawing import Drawing, Plot, StaticFigure
 from reports.errors import ReportError
+from reports.frontplot import AGAINST
 from reports.page import Part, page
 from reports.run import Run, read_run
-from reports.frontplot import AGAINST
 from reports.text import NAMES, UNITS, quantity, share, tidy
 
 if TYPE_CHECKING:

@@ -150,7 +150,7 @@ def _interval(p: Point, kind: str) -> tuple[float, float, float]:
 
 
 def plotted(r: Front, name: str) -> Plot:
-    """One projection as an interactive plot; `app.js` adds the selection, moves the budget lines and widens the frame."""
+    """One projection as an interactive plot; `app.js` adds the selection, moves the budgets and widens the frame."""
     from reports.style import root
 
     column = AGAINST[name]
@@ -237,8 +237,8 @@ def _draw_points(axes: Axes, r: Front, name: str) -> None:
     column = AGAINST[name]
     by_id = {p.id: p for p in r.points}
     line = [by_id[i] for i in r.edges[name]]
-    steps = {"where": "post", "color": style.ACCENT, "lw": 0.7, "alpha": 0.45}
-    axes.step([getattr(p, column) for p in line], [p.drop for p in line], **steps)
+    x, y = [getattr(p, column) for p in line], [p.drop for p in line]
+    axes.step(x, y, where="post", color=style.ACCENT, lw=0.7, alpha=0.45)
     looks: dict[str, tuple[str, str, str, float, str]] = {
         "dominated": ("o", style.FAINT, style.FAINT, 2.6, "dominated"),
         "dominated over": ("o", "white", style.FAINT, 2.6, "dominated, over a budget"),

@@ -47,7 +47,7 @@ class IntegerWeight:
 
 
 def integer_weight(module: nn.Module, weight: QuantizedWeight) -> IntegerWeight:
-    """The integers that stand for `weight` in `module`; float weights are rounded to 2^-22 of their channel's largest."""
+    """The integers that stand for `weight` in `module`; float weights are rounded to 2^-22 of the channel's largest."""
     codes, scale = weight.codes, weight.scale.double()
     if weight.bits == FLOAT:
         peak = codes.double().flatten(1).abs().amax(1)

@@ -291,7 +291,7 @@ def segments(model: MetaSpikeFormer) -> Iterator[Segment]:
 
 
 def geometry(module: nn.Module, padded: bool = False) -> Geometry:
-    """How a layer's kernel moves over its input, which may have been padded before: the image is, as zero is no byte."""
+    """How a layer's kernel moves over its input, which may be padded already: the image is, as zero is no byte."""
     if not isinstance(module, nn.Conv2d):
         return Geometry()
     return Geometry(module.stride[0], 0 if padded else module.padding[0], module.groups)

@@ -13,7 +13,7 @@ from sviT_models.kernels.plain import Plain
 
 
 def kernels_for(device: torch.device, fast: bool = True) -> Plain:
-    """The fastest kernels for a device; plain torch, with one warning per process, where the compiled ones are missing."""
+    """The fastest kernels for a device; plain torch, and one warning per process, where the compiled are missing."""
     if device.type != "cpu" or not fast:
         return Plain(device)
     from sviT_models.kernels.fast import Fast, available

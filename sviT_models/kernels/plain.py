@@ -53,7 +53,7 @@ class Plain:
         return total - torch.from_numpy(offset).to(total.device)
 
     def depthwise(self, sums: Tensor, digit: Tensor) -> Tensor:
-        """Depthwise 3x3, zero-padded, on sums (N, H, W, C) in float32 or float64 -> float64; `digit` is (C, 1, 3, 3)."""
+        """Depthwise 3x3, zero-padded, on sums (N, H, W, C), float32 or float64 -> float64; `digit` is (C, 1, 3, 3)."""
         image = sums.permute(0, 3, 1, 2).double()
         out = torch.nn.functional.conv2d(image, digit.to(image), None, 1, 1, 1, image.shape[1])
         return out.permute(0, 2, 3, 1).contiguous()
