@@ -52,7 +52,9 @@ def check(path: Path) -> tuple[list[str], HardwareFile | None]:
     try:
         return [], HardwareFile.model_validate(plain(tree))
     except pydantic.ValidationError as error:
-        return [_explain(dict(mistake), tree, path) for mistake in error.errors()], None
+        # unknown keys first: a misspelt key is the cause of a missing one
+        found = sorted(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
+        return [_explain(dict(mistake), tree, path) for mistake in found], None
 
 
 def plain(tree: Any) -> Any:

@@ -1,0 +1,522 @@
+"""The command line: help with examples, one-line mistakes with status 2, JSON that parses, nothing half-written."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from costmodels import Workload, estimate, hardware_names, load_hardware
+from costmodels.hardware import CHIPS
+from dse import cli
+from dse.config import Config, Data, Search
+from dse.config_file import load_config, template
+from dse.pipeline import search
+
+ROOT = Path(__file__).parents[2]
+WEIGHTS = ROOT / "sviT_models" / "weights" / "sdtv2_tiny_digits.safetensors"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left: exit status and the two streams."""
+
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def svit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """`svit("check", "my.yaml")` as typed in an empty folder, in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+
+    def run(*words: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["svit-dse", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        told = capsys.readouterr()
+        return Said(end.value.code or 0, told.out, told.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished run."""
+    out = tmp_path_factory.mktemp("runs") / "small"
+    config = Config(
+        data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
+        search=Search(strategy="random", evaluations=8, widths=(2, 4, 8), time_steps=(1, 2)),
+    )
+    search(config, out)
+    return out
+
+
+def _commands(group=cli.app, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    import typer.main
+
+    tree = typer.main.get_command(group)
+    for name, command in tree.commands.items():
+        inner = getattr(command, "commands", None)
+        yield from ((*before, name, each) for each in inner) if inner else ((*before, name),)
+
+
+COMMANDS = sorted(_commands())
+
+
+def test_the_documented_commands_exist():
+    names = {words[0] for words in COMMANDS}
+    assert names >= {
+        "demo",
+        "init",
+        "check",
+        "train",
+        "profile",
+        "estimate",
+        "sensitivity",
+        "search",
+        "report",
+        "hardware",
+    }
+
+
+@pytest.mark.parametrize("words", [(), ("hardware",), *COMMANDS], ids=" ".join)
+def test_help_has_an_example_that_begins_with_the_command(svit: Run, words: tuple[str, ...]):
+    told = svit(*words, "--help")
+    assert told.status == 0
+    assert told.err == ""
+    text = " ".join(told.out.split())
+    if words:
+        assert f"Example: svit-dse {' '.join(words)}" in text
+    assert max(map(len, told.out.splitlines())) <= 80
+    assert svit(*words, "-h").out == told.out
+
+
+def test_every_option_says_what_it_does(svit: Run):
+    import typer.main
+
+    for words in COMMANDS:
+        command = typer.main.get_command(cli.app)
+        for word in words:
+            command = command.commands[word]
+        for option in command.params:
+            assert getattr(option, "help", None), f"{' '.join(words)}: {option.name} has no help"
+
+
+def test_the_same_flag_means_the_same_everywhere():
+    """--json is always a flag, --out a path, --seed and --images whole numbers."""
+    import typer.main
+
+    kinds: dict[str, set[str]] = {}
+    for words in COMMANDS:
+        command = typer.main.get_command(cli.app)
+        for word in words:
+            command = command.commands[word]
+        for option in command.params:
+            kinds.setdefault(option.opts[0], set()).add(str(getattr(option, "type", None)))
+    for name in ("--json", "--out", "--seed", "--images", "--hardware", "--data", "--checkpoint", "--time-steps"):
+        assert len(kinds[name]) == 1, (name, kinds[name])
+
+
+def test_without_a_command_the_help_is_shown_and_the_status_is_2(svit: Run):
+    told = svit()
+    assert told.status == 2
+    assert "Commands" in told.out
+
+
+def test_the_version_is_a_line(svit: Run):
+    assert svit("--version").out.startswith("svit-dse ")
+
+
+def _one_line(told: Said, *parts: str) -> None:
+    """A mistake: status 2 and one line, the last one; a search may have said before what it was going to do."""
+    assert told.status == 2, told
+    assert told.out == ""
+    lines = told.err.splitlines()
+    assert lines[-1].startswith("svit-dse: ")
+    assert lines[:-1] in (
+        [],
+        ["prepare: network, images and chip (a design is judged by measuring it on these images)"],
+    )
+    for part in parts:
+        assert part in told.err, (part, told.err)
+
+
+ARGUMENTS = [
+    (("search", "my.yaml", "--bogus"), ["No such option: --bogus", "svit-dse search --help"]),
+    (("serch",), ["No such command 'serch'", "svit-dse --help"]),
+    (("check",), ["Missing argument 'config'", "svit-dse check --help"]),
+    (("search", "my.yaml", "--evaluations", "many"), ["--evaluations", "integer"]),
+    (("search", "my.yaml", "--evaluations", "0"), ["--evaluations"]),
+    (("hardware", "shw"), ["No such command 'shw'", "svit-dse hardware --help"]),
+]
+
+MISTAKES = [
+    (("check", "none.yaml"), ["none.yaml: no such file", "svit-dse init none.yaml"]),
+    (("search", "none.yaml"), ["none.yaml: no such file"]),
+    (("init", "no/x.yaml"), ["no/x.yaml", "make it first"]),
+    (("init", "."), ["exists already", "--force"]),
+    (("profile", "--checkpoint", "none"), ["no checkpoint 'none'", "sdtv2_tiny_digits"]),
+    (("profile", "--checkpoint", "."), ["is a folder", "expected a checkpoint file"]),
+    (("profile", "--model", "vgg"), ["no model 'vgg'", "sdtv2_8_512"]),
+    (("profile", "--data", "none"), ["no data set 'none'", "digits"]),
+    (("profile", "--data", "."), ["no class folders", "expected one folder per class"]),
+    (("profile", "--out", "no/x.csv"), ["--out no/x.csv", "make it first"]),
+    (("profile", "--out", "."), ["--out .: is a folder"]),
+    (("estimate",), ["give either WORKLOAD", "--run"]),
+    (("estimate", "none.csv"), ["none.csv: no such file"]),
+    (("estimate", "none"), ["no example workload 'none'", "sdtv2_8_512"]),
+    (("estimate", "sdtv2_8_256", "--bits", "0"), ["weight_bits", "is 0", "expected 1 to 16"]),
+    (("estimate", "sdtv2_8_256", "--hardware", "pentium"), ["pentium: neither a file nor", "generic_45nm"]),
+    (("estimate", "sdtv2_8_256", "--compare", "--sweep"), ["--compare, --sweep", "one at a time"]),
+    (("estimate", "sdtv2_8_256", "--design", "a"), ["--design a", "--run"]),
+    (("estimate", "sdtv2_8_256", "--compare", "--state-bits", "8"), ["--state-bits: not with --compare"]),
+    (("estimate", "--run", "."), ["config.yaml: no such file", "svit-dse search"]),
+    (("report", "nowhere"), ["nowhere: no such directory", "svit-dse search"]),
+    (("report", ".", "--hardware", "seneca_like"), ["config.yaml: no such file"]),
+    (("demo", "--data", "cifar"), ["--data 'cifar'", "digits and glyphs"]),
+    (("train", "--data", "none"), ["no data set 'none'"]),
+    (("train", "--out", "net.pt"), ["--out net.pt", "net.safetensors"]),
+    (("train", "--out", "."), ["--out .", "safetensors"]),
+    (("hardware", "show", "pentium"), ["pentium: neither a file nor", "generic_45nm"]),
+    (("hardware", "schema", "--out", "no/x.json"), ["--out no/x.json", "make it first"]),
+]
+
+
+@pytest.mark.parametrize(("words", "parts"), [*ARGUMENTS, *MISTAKES], ids=lambda x: " ".join(x)[:40])
+def test_a_mistake_in_the_arguments_is_one_line_and_leaves_nothing(
+    svit: Run, words: tuple[str, ...], parts: list[str], tmp_path: Path
+):
+    _one_line(svit(*words), *parts)
+    assert list(tmp_path.rglob("*")) == []
+
+
+CONFIGURATIONS = [
+    ("evaluatons: 3", ["my.yaml:1: unknown key evaluatons"]),
+    ("search:\n  evaluatons: 3", ["my.yaml:2: unknown key search.evaluatons; did you mean 'evaluations'?"]),
+    ("search:\n  widths: [0, 4]", ["my.yaml:2: search.widths", "width 0 does not exist; choose from 1, 2"]),
+    ("search:\n  widths: [4, 9]", ["width 9 does not exist"]),
+    ("search:\n  evaluations: 0", ["my.yaml:2: search.evaluations is 0", "greater than or equal to 1"]),
+    ("search:\n  evaluations: many", ["my.yaml:2: search.evaluations is 'many'"]),
+    ("search:\n  strategy: magic", ["my.yaml:2: search.strategy: no strategy 'magic'", "qsvit"]),
+    ("search:\n  fixed: {head: 0}", ["head: width 0 does not exist"]),
+    ("search:\n  fixed: {tail: 4}", ["my.yaml:2: search.fixed", "tail", "block3"]),
+    ("search:\n  time_steps: [0]", ["time steps must be at least 1"]),
+    ("search:\n  objectives: [drop, memory, beauty]", ["or energy or latency in the place of power"]),
+    ("budgets: {memory: 300 km}", ["budgets.memory is '300 km'", "300 kB"]),
+    ("budgets: {memory: -3}", ["budgets.memory is -3", "not negative"]),
+    ("budgets: {beauty: 3}", ["unknown budget 'beauty'", "memory"]),
+    ("budgets: 3", ["expected a mapping such as {drop: 1.0, memory: 300 kB}"]),
+    ("frame_rate: 0", ["my.yaml:1: frame_rate is 0", "greater than 0"]),
+    ("hardware: pentium", ["my.yaml:1: hardware: pentium: neither a file nor a shipped accelerator"]),
+    ("hardware: none.yaml", ["my.yaml:1: hardware: none.yaml: neither a file nor a shipped accelerator"]),
+    ("checkpoint: none.pth", ["my.yaml:1: checkpoint: no checkpoint 'none.pth'"]),
+    ("network: vgg", ["my.yaml:1: network", "vgg", "sdtv2_tiny"]),
+    ("network: sdtv2_8_256", ["sdtv2_8_256"]),
+    ("data: {name: cifar}", ["my.yaml:1: data.name: no data set 'cifar'"]),
+    ("data: {name: empty}", ["empty", "no class folders"]),
+    ("data: {name: glyphs, search_images: 20}", ["my.yaml:1: data.name 'glyphs' has 36 classes", "10"]),
+    ("data: {search_images: 5}", ["data.search_images is 5", "greater than or equal to 10"]),
+    ("quantization: {granularity: pixel}", ["quantization.granularity is 'pixel'", "'channel' or 'tensor'"]),
+    ("quantization: {method: magic}", ["my.yaml:1: quantization.method is 'magic'", "nearest"]),
+    ("graph: melted", ["graph is 'melted'", "'unfused' or 'fused'"]),
+    ("- 1\n- 2", ["expected keys such as `checkpoint:`"]),
+    ("search: [", ["not valid YAML"]),
+    ("a: b: c", ["not valid YAML"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"), CONFIGURATIONS, ids=lambda x: x.replace("\n", " ") if isinstance(x, str) else ""
+)
+@pytest.mark.parametrize("command", ["check", "search"])
+def test_a_mistake_in_the_configuration_is_one_line_and_leaves_nothing(
+    svit: Run, command: str, text: str, parts: list[str], tmp_path: Path
+):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "my.yaml").write_text(text)
+    _one_line(svit(command, "my.yaml"), *parts)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["empty", "my.yaml"]
+
+
+def _spoilt(tmp_path: Path, change: Callable[[dict], None]) -> Path:
+    state = load_file(WEIGHTS)
+    change(state)
+    save_file(state, tmp_path / "net.safetensors")
+    return tmp_path / "net.safetensors"
+
+
+CHECKPOINTS = [
+    (lambda s: s["head.weight"].fill_(float("nan")), ["net.safetensors", "head.weight", "NaN"]),
+    (lambda s: s.pop("head.weight"), ["net.safetensors", "head.weight"]),
+    (lambda s: s.update({"extra": torch.zeros(1)}), ["net.safetensors", "extra"]),
+    (lambda s: s.update({"head.weight": torch.zeros(10, 3)}), ["net.safetensors", "head.weight"]),
+]
+
+
+@pytest.mark.parametrize(("change", "parts"), CHECKPOINTS, ids=["nan", "missing", "extra", "misshapen"])
+def test_a_spoilt_checkpoint_is_named_with_its_key(svit: Run, tmp_path: Path, change, parts: list[str]):
+    _spoilt(tmp_path, change)
+    (tmp_path / "my.yaml").write_text("checkpoint: net.safetensors\nnetwork: sdtv2_tiny\n")
+    for words in (("check", "my.yaml"), ("search", "my.yaml"), ("profile", "--checkpoint", "net.safetensors")):
+        _one_line(svit(*words), *parts)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["my.yaml", "net.safetensors"]
+
+
+def test_a_file_that_is_no_checkpoint_is_refused_and_not_run(svit: Run, tmp_path: Path):
+    (tmp_path / "net.pth").write_bytes(b"cos\nsystem\n(S'touch hacked'\ntR.")  # a pickle that would make a file
+    _one_line(svit("profile", "--checkpoint", "net.pth"), "net.pth")
+    assert not (tmp_path / "hacked").exists()
+
+
+CHIP_MISTAKES = [
+    ("value: 400, unit: MHz", "value: 400, unit: furlong", ["clock.unit is 'furlong'", "unknown unit"]),
+    ("value: 400, unit: MHz", "value: -400, unit: MHz", ["clock", "-400"]),
+    ("dataflow: tick_batched\nweight", "dataflow: warp\nweight", ["unknown data flow 'warp'", "tick_batched"]),
+    ("clock:", "klock:", ["klock", "did you mean 'clock'?"]),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "parts"), CHIP_MISTAKES)
+def test_a_mistake_in_an_own_chip_names_file_line_key_and_value(
+    svit: Run, tmp_path: Path, old: str, new: str, parts: list[str]
+):
+    text = (CHIPS / "generic_45nm.yaml").read_text()
+    assert text.count(old) == 1
+    (tmp_path / "mine.yaml").write_text(text.replace(old, new))
+    line = next(i for i, row in enumerate(text.replace(old, new).splitlines(), 1) if new.splitlines()[0] in row)
+    (tmp_path / "my.yaml").write_text("hardware: mine.yaml\n")
+    for words in (("estimate", "sdtv2_8_256", "--hardware", "mine.yaml"), ("hardware", "show", "mine.yaml")):
+        _one_line(svit(*words), f"mine.yaml:{line}:", *parts)
+    _one_line(svit("search", "my.yaml"), f"mine.yaml:{line}:", *parts)
+    told = svit("hardware", "lint", "mine.yaml", "generic_22nm")
+    assert told.status == 2
+    assert told.err.startswith(f"mine.yaml:{line}: ")
+    assert told.out == "generic_22nm: fine\n"
+    found = json.loads(svit("hardware", "lint", "mine.yaml", "--json").out)
+    assert found == [{"file": "mine.yaml", "mistakes": told.err.splitlines()}]
+
+
+def test_a_layer_table_with_a_mistake_names_file_line_and_column(svit: Run, tmp_path: Path):
+    (tmp_path / "layers.csv").write_text(
+        "name,kind,in_channels,out_channels,spikes,time_steps\nfc,linear,10,10,50,4\nfc2,linear,10,10,41,4\n"
+    )
+    _one_line(svit("estimate", "layers.csv"), "layers.csv:2", "spikes", "50", "40")
+
+
+def test_init_writes_the_documented_template_and_overwrites_only_when_told(svit: Run, tmp_path: Path):
+    assert svit("init", "my.yaml").out == "wrote my.yaml; next: svit-dse check my.yaml\n"
+    assert (tmp_path / "my.yaml").read_text() == template()
+    assert load_config(tmp_path / "my.yaml") == Config()
+    (tmp_path / "my.yaml").write_text("frame_rate: 5\n")
+    _one_line(svit("init", "my.yaml"), "my.yaml: exists already", "--force")
+    assert (tmp_path / "my.yaml").read_text() == "frame_rate: 5\n"
+    assert svit("init", "my.yaml", "--force").status == 0
+
+
+def test_hardware_list_show_and_schema(svit: Run, tmp_path: Path):
+    rows = json.loads(svit("hardware", "list", "--json").out)
+    assert [row["name"] for row in rows] == list(hardware_names())
+    shown = svit("hardware", "list").out
+    assert all(name in shown for name in hardware_names())
+    constants = json.loads(svit("hardware", "show", "seneca_like", "--json").out)
+    assert [row["key"] for row in constants] == load_hardware("seneca_like").constants()["key"].tolist()
+    assert max(map(len, svit("hardware", "show", "seneca_like").out.splitlines())) <= 80
+    schema = json.loads(svit("hardware", "schema").out)
+    assert schema == json.loads((ROOT / "costmodels" / "data" / "hardware.schema.json").read_text())
+    assert svit("hardware", "schema", "--out", "chip.json").status == 0
+    assert json.loads((tmp_path / "chip.json").read_text()) == schema
+
+
+def test_estimate_prints_what_the_cost_model_says(svit: Run):
+    options = ("--hardware", "seneca_like", "--bits", 8, "--bits", 4, "--state-bits", 8, "--activation-bits", 8)
+    told = svit("estimate", "sdtv2_8_256", *options, "--time-steps", 2, "--frame-rate", 5, "--json")
+    rows = json.loads(told.out)
+    assert [row["design"] for row in rows] == ["uniform 8", "uniform 4"]
+    for row, bits in zip(rows, (8, 4), strict=True):
+        cost = estimate(
+            Workload.example("sdtv2_8_256"),
+            load_hardware("seneca_like"),
+            weight_bits=bits,
+            state_bits=8,
+            activation_bits=8,
+            time_steps=2,
+            frame_rate=5,
+        )
+        for name in ("energy_j", "latency_s", "power_w", "memory_bytes", "cliff_bytes", "area_mm2"):
+            assert row[name] == float(getattr(cost, name)), name
+        assert row["feasible"] == bool(cost.feasible)
+
+
+def test_estimate_says_why_a_design_does_not_fit(svit: Run):
+    told = svit("estimate", "sdtv2_8_512", "--bits", 32)
+    assert told.status == 0
+    assert "float does not fit: downsample1_1.encode_conv has 32-bit weights; generic_45nm stores 1, 2" in told.out
+
+
+def test_a_table_written_by_hand_is_costed(svit: Run, tmp_path: Path):
+    (tmp_path / "layers.csv").write_text(
+        "name,kind,in_channels,out_channels,spikes,time_steps\nfc1,linear,256,512,300,4\nfc2,linear,512,10,150,4\n"
+    )
+    rows = json.loads(svit("estimate", "layers.csv", "--bits", 4, "--json").out)
+    # 256 * 512 + 512 * 10 weights of 4 bit, 522 channels with a scale and a bias of 16 bit, and the spike buffers:
+    # bitmaps of both layers over four steps, (256 + 512) * 4 bit
+    weights = (256 * 512 + 512 * 10) * 4 / 8
+    assert rows[0]["memory_bytes"] == weights + 522 * 4 + (256 + 512) * 4 / 8
+
+
+@pytest.mark.parametrize("table", ["", "--breakdown", "--compare", "--sweep", "--stability"])
+def test_every_table_of_estimate_fits_80_columns_and_has_json(svit: Run, table: str):
+    words = [
+        "estimate",
+        "sdtv2_8_256",
+        "--bits",
+        8,
+        "--bits",
+        4,
+        "--hardware",
+        "seneca_like",
+        *([table] if table else []),
+    ]
+    told = svit(*words)
+    assert told.status == 0
+    assert max(len(line) for line in told.out.splitlines() if "does not fit" not in line) <= 80
+    found = json.loads(svit(*words, "--json").out)
+    if table == "--breakdown":
+        total = sum(r["value"] for r in found if r["design"] == "uniform 4" and r["quantity"] == "energy_j")
+        cost = estimate(Workload.example("sdtv2_8_256"), load_hardware("seneca_like"), weight_bits=4)
+        assert total == pytest.approx(float(cost.energy_j), rel=1e-12)
+    elif table == "--compare":
+        assert {"float", "uniform 4", "uniform 4 as QNN", "uniform 4 as dense QNN"} <= {r["network"] for r in found}
+    elif table == "--stability":
+        assert found["designs"] == 200
+        assert found["worst_tau"] == min(row["tau"] for row in found["scenarios"]) < 1
+        assert found["tornado"]
+    else:
+        assert {row["design"] for row in found} == {"uniform 8", "uniform 4"}
+
+
+def test_estimate_of_a_run_gives_the_costs_of_the_run(svit: Run, finished: Path):
+    """Each design with its own time steps, potentials and measured spikes."""
+    results = pd.read_csv(finished / "results.csv").set_index("id")
+    rows = json.loads(svit("estimate", "--run", finished, "--json").out)
+    front = pd.read_csv(finished / "front.csv")
+    assert [row["design"] for row in rows] == front["id"].tolist()
+    for row in rows:
+        for name in ("drop", "memory_bytes", "energy_j", "latency_s", "power_w", "area_mm2"):
+            assert row[name] == pytest.approx(results.loc[row["design"], name], rel=1e-9, abs=1e-12), name
+    named = json.loads(svit("estimate", "--run", finished, "--design", "uniform-4", "--design", "float", "--json").out)
+    assert [row["design"] for row in named] == results.index[results["origin"].isin(["float", "uniform-4"])].tolist()
+    for row in named:
+        assert row["energy_j"] == pytest.approx(results.loc[row["design"], "energy_j"], rel=1e-9)
+    other = json.loads(svit("estimate", "--run", finished, "--hardware", "seneca_like", "--json").out)
+    assert other[0]["energy_j"] != rows[0]["energy_j"]
+
+
+def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, finished: Path):
+    results = pd.read_csv(finished / "results.csv").set_index("origin")
+    compared = svit("estimate", "--run", finished, "--design", "uniform-4", "--compare", "--json")
+    rows = {row["network"]: row for row in json.loads(compared.out)}
+    assert rows["design"]["energy_j"] == pytest.approx(results.loc["uniform-4", "energy_j"], rel=1e-9)
+    ranked = json.loads(svit("estimate", "--run", finished, "--stability", "--json").out)
+    assert set(ranked["front"]) <= set(results["id"])
+    assert max(map(len, svit("estimate", "--run", finished, "--stability").out.splitlines())) <= 80
+    stored = json.loads((finished / "stability.json").read_text())
+    assert np.isfinite(stored["worst_tau"])
+    swept = json.loads(svit("estimate", "--run", finished, "--design", "uniform-4", "--sweep", "--json").out)
+    at_file = {row["objective"]: row["file_value"] for row in swept}
+    assert at_file["energy_j"] == pytest.approx(results.loc["uniform-4", "energy_j"], rel=1e-9)
+    for words, parts in (
+        (("--compare",), ["--compare is for one design"]),
+        (("--design", "nothing"), ["--design nothing: no such id", "uniform-4"]),
+        (("--bits", "4"), ["--bits: the designs of a run have their own"]),
+    ):
+        _one_line(svit("estimate", "--run", finished, *words), *parts)
+
+
+def test_report_of_a_run_on_another_chip_leaves_the_run_alone(svit: Run, finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    before = (tmp_path / "run" / "results.csv").read_bytes()
+    told = svit("report", "run", "--hardware", "pentium")
+    _one_line(told, "pentium: neither a file nor")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
+    assert (tmp_path / "run" / "results.csv").read_bytes() == before
+
+
+def test_a_finished_run_with_other_inputs_is_not_overwritten(svit: Run, finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    # the study's journal may note that it was opened; nothing else may change
+    before = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.suffix in (".csv", ".json", ".yaml")}
+    (tmp_path / "my.yaml").write_text("data: {search_images: 50}\nsearch: {evaluations: 8}\n")
+    _one_line(svit("search", "my.yaml", "--out", "run"), "made with other inputs")
+    assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before
+    assert len(before) > 10
+
+
+def test_profile_and_sensitivity_write_tables_that_other_commands_read(svit: Run, tmp_path: Path):
+    told = svit("profile", "--images", 10, "--out", "layers.csv", "--json")
+    assert told.status == 0
+    assert len(json.loads(told.out)) == len(pd.read_csv(tmp_path / "layers.csv")) == 154
+    assert svit("estimate", "layers.csv", "--bits", 4).status == 0
+    assert max(map(len, svit("profile", "--images", 10).out.splitlines())) <= 80
+
+
+def test_colour_is_for_terminals_only(svit: Run):
+    assert "\x1b" not in svit("hardware", "list").out
+    assert "\x1b" not in svit("--help").out
+
+
+def test_a_warning_is_one_line_and_no_source_code(tmp_path: Path):
+    text = (CHIPS / "generic_45nm.yaml").read_text().replace("value: 4, unit: MiB", "value: 4096, unit: MiB")
+    (tmp_path / "mine.yaml").write_text(text)
+    done = _typed("hardware", "lint", "mine.yaml", cwd=tmp_path)
+    assert done.returncode == 0
+    (line,) = set(done.stderr.splitlines())
+    assert line.startswith("svit-dse: warning: a memory bank of 262144 KiB is outside the CACTI grid")
+
+
+def _typed(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The installed console script, as a user runs it."""
+    script = Path(sys.executable).with_name("svit-dse")
+    command = [str(script)] if script.is_file() else [sys.executable, "-m", "dse.cli"]
+    env = {**os.environ, **environment}
+    return subprocess.run([*command, *words], capture_output=True, text=True, cwd=cwd, env=env)
+
+
+def test_the_console_script_reports_its_status(tmp_path: Path):
+    done = _typed("check", "none.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert _typed("hardware", "lint", "generic_45nm", cwd=tmp_path).returncode == 0
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path):
+    script = Path(sys.executable).with_name("svit-dse")
+    command = str(script) if script.is_file() else f"{sys.executable} -m dse.cli"
+    line = f"set -o pipefail; {command} hardware show generic_45nm --json | head -n 1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=tmp_path)
+    assert "Traceback" not in done.stderr
+
+
+def test_shell_completion_knows_the_commands(tmp_path: Path):
+    done = _typed(cwd=tmp_path, _SVIT_DSE_COMPLETE="complete_bash", COMP_WORDS="svit-dse ch", COMP_CWORD="1")
+    assert done.stdout.split() == ["check"]
+    inner = _typed(cwd=tmp_path, _SVIT_DSE_COMPLETE="complete_bash", COMP_WORDS="svit-dse hardware l", COMP_CWORD="2")
+    assert inner.stdout.split() == ["list", "lint"]
+    script = _typed("--show-completion", "bash", cwd=tmp_path)
+    assert "complete -o default -F _svit_dse_completion svit-dse" in script.stdout
