@@ -75,6 +75,10 @@ class WeightBank:
         self.notes: list[str] = []
         self.nbytes = 0
 
+    def belongs_to(self, model: nn.Module) -> bool:
+        """Whether the weights are those of `model`, or of a copy that shares them."""
+        return all(model.get_submodule(name) is module for name, module in self._modules.items())
+
     @cached_property
     def calibration(self) -> dict[str, Inputs]:
         """What every layer's inputs look like on the calibration images; one pass, when first asked for."""

@@ -45,7 +45,7 @@ class Engine:
             raise ModelError(f"threads is {threads}; expected at least 1")
         self.segments = tuple(segments(model))
         self.layers = tuple(layer for segment in self.segments for layer in segment.layers)
-        if self.layers != tuple(bank.layers):
+        if self.layers != tuple(bank.layers) or not bank.belongs_to(model):
             raise ModelError("the weight bank belongs to another network; make it from the model of the engine")
         self.threads = threads
         self.kernels = kernels_for(torch.device(device), fast)

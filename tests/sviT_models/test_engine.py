@@ -1,0 +1,203 @@
+"""The fast engine against the definition of the quantized network: the same bits, whatever the machine does."""
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sviT_models
+from sviT_models.errors import ModelError
+from sviT_models.kernels import fast
+from sviT_models.kernels.plain import Geometry, Plain, _shifted
+from tests import goldens
+from tests.sviT_models.small import IMAGES, network
+
+EVEN = st.sampled_from([2, 4, 6])
+
+
+def equal(a, b):
+    np.testing.assert_array_equal(a.logits, b.logits)
+    np.testing.assert_array_equal(a.spikes, b.spikes)
+
+
+@settings(max_examples=12)
+@given(
+    dims=st.tuples(EVEN, EVEN, st.sampled_from([4, 8]), st.sampled_from([4, 12])),
+    steps=st.integers(1, 4),
+    seed=st.integers(0, 2**16),
+    batch=st.integers(1, 4),
+    threads=st.integers(1, 3),
+    widths=st.sampled_from([(1, 2, 3), (4, 8), (8, 16), (2, 32), (16, 32), (1, 5, 6, 7)]),
+    fused=st.booleans(),
+)
+def test_the_engine_computes_what_is_defined(dims, steps, seed, batch, threads, widths, fused):
+    model = network(dims, steps)
+    model = sviT_models.fuse(model) if fused else model
+    bank = sviT_models.WeightBank(model)
+    bits = np.random.default_rng(seed).choice(widths, len(bank.layers)).tolist()
+    images = IMAGES[:batch]
+    defined = sviT_models.exact_run(model, bank, images, bits, time_steps=steps)
+    equal(sviT_models.Engine(model, bank, threads=threads).run(images, bits, time_steps=steps), defined)
+    equal(sviT_models.Engine(model, bank, threads=1, fast=False).run(images, bits, time_steps=steps), defined)
+
+
+@pytest.mark.parametrize("name", ["sdtv2_8_256", "sdtv2_8_384", "sdtv2_8_512", "sdtv2_8_768"])
+def test_every_size_computes_what_is_defined(name):
+    model = sviT_models.build(name, num_classes=7, time_steps=1)
+    state = {k: torch.from_numpy(goldens.weight(k, tuple(t.shape))) for k, t in model.state_dict().items()}
+    model.load_state_dict(state)
+    bank = sviT_models.WeightBank(model.eval())
+    bits = ([3, 8, 4] * 46)[: len(bank.layers)]
+    image = torch.from_numpy(goldens.images((1, 3, 32, 32), seed=2))
+    engine = sviT_models.Engine(model, bank)
+    equal(engine.run(image, bits), sviT_models.exact_run(model, bank, image, bits))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model.eval()
+    images = sviT_models.load_data("digits", "search", count=40)
+    bank = sviT_models.WeightBank(model)
+    return model, bank, images, sviT_models.Engine(model, bank)
+
+
+def test_any_split_and_any_number_of_threads_give_the_same_bits(trained):
+    model, bank, images, engine = trained
+    bits = [4] * 138
+    whole = engine.run(images.images, bits)
+    equal(engine.run(images.images, bits, batch_size=7), whole)
+    for threads in (1, 2, 5):
+        equal(sviT_models.Engine(model, bank, threads=threads).run(images.images, bits), whole)
+    parts = [engine.run(part, bits) for part in images.images.split(13)]
+    np.testing.assert_array_equal(np.concatenate([p.logits for p in parts]), whole.logits)
+    np.testing.assert_array_equal(sum(p.spikes for p in parts), whole.spikes)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_a_trained_network_computes_what_is_defined(trained, steps):
+    model, bank, images, engine = trained
+    bits = ([2, 4, 8, 3, 6, 16] * 23)[:138]
+    equal(engine.run(images.images[:6], bits, time_steps=steps),
+          sviT_models.exact_run(model, bank, images.images[:6], bits, time_steps=steps))  # fmt: skip
+
+
+@pytest.mark.parametrize("bits", [3, 8, 32])
+def test_plain_torch_says_the_same_up_to_its_own_rounding(trained, bits):
+    model, bank, images, engine = trained
+    plain = sviT_models.reference_run(model, bank, images.images, [bits] * 138)
+    exact = engine.run(images.images, [bits] * 138)
+    np.testing.assert_array_equal(exact.logits.argmax(1), plain.logits.argmax(1))
+    assert np.abs(exact.spikes - plain.spikes).sum() < 1e-3 * plain.spikes.sum()
+
+
+def test_a_distilled_network_has_the_mean_of_its_heads():
+    config = sviT_models.ModelConfig("kd", (4, 6, 8, 12), 5, 2, distilled=True, heads=2)
+    model = sviT_models.MetaSpikeFormer(config)
+    state = {k: torch.from_numpy(goldens.weight(k, tuple(t.shape))) for k, t in model.state_dict().items()}
+    model.load_state_dict(state)
+    bank = sviT_models.WeightBank(model.eval())
+    assert len(bank.layers) == 139
+    bits = [4] * 139
+    equal(sviT_models.Engine(model, bank).run(IMAGES, bits), sviT_models.exact_run(model, bank, IMAGES, bits))
+
+
+def test_a_run_ends_where_its_watcher_says_so(trained):
+    _, _, images, engine = trained
+    seen = []
+    out = engine.run(
+        images.images, [4] * 138, batch_size=5, on_batch=lambda part: seen.append(len(part.logits)) or len(seen) == 3
+    )
+    assert seen == [5, 5, 5]
+    assert len(out.logits) == 15
+    equal(out, engine.run(images.images[:15], [4] * 138))
+
+
+def test_a_layer_is_prepared_once_for_each_width_and_only_changes_are_prepared(trained):
+    model, _, images, _ = trained
+    bank = sviT_models.WeightBank(model)
+    engine = sviT_models.Engine(model, bank)
+    engine.run(images.images[:2], [4] * 138)
+    assert bank.counts.builds == 138
+    changed = [4] * 138
+    changed[70] = 8
+    engine.run(images.images[:2], changed)
+    engine.run(images.images[:2], [4] * 138)
+    assert bank.counts.builds == 139
+    assert bank.counts.hits == 0  # prepared weights are not asked of the bank again
+
+
+def test_prepared_weights_stay_within_their_memory(trained):
+    model, bank, images, engine = trained
+    limit = 400_000
+    small = sviT_models.Engine(model, bank, max_bytes=limit)
+    for bits in (2, 4, 8):
+        equal(small.run(images.images[:4], [bits] * 138), engine.run(images.images[:4], [bits] * 138))
+        assert 0 < small.nbytes <= limit
+
+
+def test_mistakes_are_named(trained):
+    model, bank, images, engine = trained
+    with pytest.raises(ModelError, match="3 widths for 138 weight layers"):
+        engine.run(images.images, [4, 4, 4])
+    with pytest.raises(ModelError, match="images have shape"):
+        engine.run(images.images[0], [4] * 138)
+    with pytest.raises(ModelError, match="time_steps is 0; expected at least 1"):
+        engine.run(images.images, [4] * 138, time_steps=0)
+    with pytest.raises(ModelError, match="threads is 0"):
+        sviT_models.Engine(model, bank, threads=0)
+    with pytest.raises(ModelError, match="belongs to another network"):
+        sviT_models.Engine(network(), bank)
+    with pytest.raises(ModelError, match=r"downsample1_1\.encode_conv: .*bits"):
+        engine.run(images.images, [9] * 138)
+    broken = images.images[:2].clone()
+    broken[1, 0, 3, 3] = float("nan")
+    with pytest.raises(ModelError, match="images hold NaN"):
+        engine.run(broken, [4] * 138)
+
+
+def test_the_callers_number_of_threads_stays(trained):
+    model, bank, images, _ = trained
+    before = torch.get_num_threads()
+    sviT_models.Engine(model, bank, threads=before + 1).run(images.images[:3], [4] * 138)
+    assert torch.get_num_threads() == before
+
+
+def test_without_compiled_kernels_it_says_so_once_and_gives_the_same(trained, monkeypatch):
+    model, bank, images, engine = trained
+    from sviT_models import kernels
+
+    monkeypatch.setattr(fast, "available", lambda: False)
+    kernels._say_so.cache_clear()
+    with pytest.warns(UserWarning, match="int8 convolutions, or numba is missing"):
+        slow = sviT_models.Engine(model, bank)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sviT_models.Engine(model, bank)
+    assert type(slow.kernels) is Plain
+    equal(slow.run(images.images[:4], [4] * 138), engine.run(images.images[:4], [4] * 138))
+
+
+def test_a_missing_numba_is_noticed():
+    code = "import sys; sys.modules['numba'] = None; from sviT_models.kernels.fast import available; print(available())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**16), st.sampled_from([1, 3, 7]), st.integers(1, 2), st.booleans(), st.sampled_from([1, 255]))
+def test_the_matrix_products_of_a_gpu_are_the_convolution(seed, kernel, stride, depthwise, largest):
+    rng = np.random.default_rng(seed)
+    inputs, outputs = (4, 4) if depthwise else (3, 5)
+    groups = inputs if depthwise else 1
+    x = torch.from_numpy(rng.integers(0, largest + 1, (2, 8, 9, inputs)).astype(np.uint8))
+    weight = torch.from_numpy(rng.integers(-128, 128, (outputs, inputs // groups, kernel, kernel)).astype(np.int8))
+    geometry = Geometry(stride, kernel // 2, groups)
+    expected = torch.nn.functional.conv2d(
+        x.permute(0, 3, 1, 2).double(), weight.double(), None, stride, kernel // 2, 1, groups
+    )
+    assert torch.equal(_shifted(x, weight, geometry).permute(0, 3, 1, 2).double(), expected)
