@@ -104,6 +104,13 @@ class Engine:
         """A batch that is about to run."""
         return Run(steps, self.kernels, weights, {})
 
+    def finish(self, run: Run, state: object, begin: int = 0) -> Output:
+        """Take a batch from what stands before segment `begin` (0: images) to its logits."""
+        with torch.no_grad():
+            for segment in self.segments[begin:]:
+                state = segment.run(run, state)
+        return self.output(state, run)
+
     def output(self, logits: Tensor, run: Run) -> Output:
         """What a finished batch gives."""
         return Output(logits.numpy(force=True), np.stack([run.spikes[name] for name in self._lifs]))
@@ -130,12 +137,7 @@ class Engine:
         return self._prepared.get((layer, bits), make, lambda value: value.nbytes)
 
     def _run(self, images: Tensor, weights: Weights, steps: int) -> Output:
-        run = self.start(steps, weights)
-        with torch.no_grad():
-            state = images
-            for segment in self.segments:
-                state = segment.run(run, state)
-        return self.output(state, run)
+        return self.finish(self.start(steps, weights), images)
 
 
 def workers(threads: int) -> ThreadPoolExecutor:

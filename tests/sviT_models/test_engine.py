@@ -152,7 +152,7 @@ def test_mistakes_are_named(trained):
         sviT_models.Engine(model, bank, threads=0)
     with pytest.raises(ModelError, match="belongs to another network"):
         sviT_models.Engine(network(), bank)
-    with pytest.raises(ModelError, match=r"downsample1_1\.encode_conv: .*bits"):
+    with pytest.raises(ModelError, match=r"downsample1_1\.encode_conv: .*9"):
         engine.run(images.images, [9] * 138)
     broken = images.images[:2].clone()
     broken[1, 0, 3, 3] = float("nan")

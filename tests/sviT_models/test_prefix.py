@@ -1,0 +1,96 @@
+"""A sweep over designs against single runs, and what it costs."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sviT_models
+from sviT_models.errors import ModelError
+from tests.sviT_models.small import IMAGES, network
+
+MODEL = network()
+BANK = sviT_models.WeightBank(MODEL)
+ENGINE = sviT_models.Engine(MODEL, BANK, threads=2)
+LAYERS = len(BANK.layers)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**16), st.integers(1, 3), st.integers(1, 4), st.sampled_from([None, 1, 4]))
+def test_a_sweep_is_its_single_runs(seed, steps, count, batch):
+    rng = np.random.default_rng(seed)
+    designs = [[4] * LAYERS]
+    for _ in range(count):
+        bits = np.full(LAYERS, 4)
+        changed = rng.choice(LAYERS, rng.integers(0, 4), replace=False)
+        bits[changed] = rng.choice([2, 3, 8], len(changed))
+        designs.append(bits.tolist())
+    found = list(sviT_models.sweep(ENGINE, IMAGES, designs, time_steps=steps, batch_size=batch))
+    assert len(found) == len(designs)
+    for bits, swept in zip(designs, found, strict=True):
+        alone = ENGINE.run(IMAGES, bits, time_steps=steps)
+        np.testing.assert_array_equal(swept.logits, alone.logits)
+        np.testing.assert_array_equal(swept.spikes, alone.spikes)
+
+
+@pytest.mark.parametrize(("name", "side"), [("sdtv2_tiny", 32), ("sdtv2_8_512", 224)])
+def test_one_layer_at_a_time_costs_at_most_55_forward_passes(name, side, monkeypatch):
+    """Counted in multiply-accumulates of the layers that are called; shapes are those of the published networks."""
+    model = network()
+    engine = sviT_models.Engine(model, sviT_models.WeightBank(model), threads=1)
+    calls = Counter()
+    for kind in {type(segment) for segment in engine.segments}:
+        monkeypatch.setattr(kind, "run", counting(kind.run, calls))
+    designs = np.full((LAYERS + 1, LAYERS), 4)
+    designs[np.arange(1, LAYERS + 1), np.arange(LAYERS)] = 8
+    assert len(list(sviT_models.sweep(engine, IMAGES[:1], designs.tolist()))) == LAYERS + 1
+    macs = dense_macs(name, side)
+    assert set(calls) == set(macs)
+    passes = sum(calls[layer] * macs[layer] for layer in macs) / sum(macs.values())
+    assert 1 < passes <= 55
+
+
+def counting(run, calls):
+    def counted(self, *arguments):
+        calls.update(self.layers)
+        return run(self, *arguments)
+
+    return counted
+
+
+def dense_macs(name, side):
+    """Multiply-accumulates per layer from the modules' shapes: outputs x inputs of each, found by a dry run."""
+    with torch.device("meta"):
+        model = sviT_models.build(name, time_steps=1)
+    macs = {}
+
+    def note(layer):
+        def hook(module, _, out):
+            macs[layer] = out.numel() * module.weight[0].numel()
+
+        return hook
+
+    for layer in sviT_models.weight_layers(model):
+        model.get_submodule(layer).register_forward_hook(note(layer))
+    model.eval()(torch.zeros(1, 3, side, side, device="meta"))
+    return macs
+
+
+def test_designs_that_equal_the_base_cost_nothing():
+    calls = Counter()
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in {type(segment) for segment in ENGINE.segments}:
+            patch.setattr(kind, "run", counting(kind.run, calls))
+        first, second = sviT_models.sweep(ENGINE, IMAGES[:1], [[4] * LAYERS] * 2)
+    np.testing.assert_array_equal(first.logits, second.logits)
+    assert set(calls.values()) == {1}
+
+
+def test_mistakes_are_named():
+    with pytest.raises(ModelError, match="at least one design"):
+        sviT_models.sweep(ENGINE, IMAGES, [])
+    with pytest.raises(ModelError, match="2 widths for 138 weight layers"):
+        sviT_models.sweep(ENGINE, IMAGES, [[4] * LAYERS, [4, 4]])
