@@ -72,12 +72,15 @@ def uniform_design(checkpoint: str, data: str, bits: int, time_steps: int | None
 
 
 def of_run(run: Path, design: str | None) -> tuple[Workbench, Design]:
-    """A design of a finished run, with the run's network, data and quantization."""
+    """A design of a finished run, by id or origin (`uniform-2`), with the run's network, data and quantization."""
     config, table, _, _ = read_run(run)
-    if design is None or design not in set(table["id"]):
-        known = ", ".join(table["id"].head(3))
-        raise ConfigError(f"--design {design}: {run / 'results.csv'} has no such id; it has {known}, ...")
-    return prepare(config), results.design_of(table.set_index("id").loc[design])
+    rows = table[(table["id"] == design) | (table["origin"] == design)]
+    if rows.empty:
+        known, origins = ", ".join(table["id"].head(3)), ", ".join(table["origin"].unique())
+        raise ConfigError(
+            f"--design {design}: no such id in {run / 'results.csv'} ({known}, ...), nor one of {origins}"
+        )
+    return prepare(config), results.design_of(rows.iloc[0])
 
 
 def evaluated(bench: Workbench, design: Design, split: str, count: int | None) -> Measured:

@@ -52,8 +52,10 @@ def mixtures(text: str, hardware: str | None, bits: Sequence[int]) -> Asked:
     return Asked(title, work, chip, Designs(drawn), chip.frame_rate)
 
 
-def of_run(run: Path, hardware: str | None, wanted: Sequence[str]) -> Asked:
+def of_run(run: Path, hardware: str | None, wanted: Sequence[str], every: bool = False) -> Asked:
     """The front of a run, or the designs `wanted` by id or origin, each with its own steps, potentials and spikes.
+
+    `every` takes all designs of the run but the float network.
 
     Raises ConfigError for what is no run, and for what is no design of it.
     """
@@ -68,6 +70,8 @@ def of_run(run: Path, hardware: str | None, wanted: Sequence[str]) -> Asked:
         origins = ", ".join(table["origin"].unique())
         raise ConfigError(f"--design {min(unknown)}: no such id in {run / 'results.csv'}, nor one of {origins}")
     named = table["id"].isin(list(wanted)) | (table["origin"].isin(list(wanted)) & ~table["origin"].duplicated())
-    part = table[named].reset_index(drop=True) if wanted else results.front_of(table)
+    front = table[table["origin"] != "float"] if every else results.front_of(table)
+    part = table[named].reset_index(drop=True) if wanted else front
     designs = designs_of(Costing(work, chip, config.frame_rate), part, spikes)
-    return Asked(str(run), work, chip, designs, config.frame_rate, part["drop"].to_numpy(dtype=float))
+    title = f"all {len(part)} designs of {run}" if every and not wanted else str(run)
+    return Asked(title, work, chip, designs, config.frame_rate, part["drop"].to_numpy(dtype=float))

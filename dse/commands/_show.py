@@ -52,12 +52,14 @@ def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", as_json: bool
         print(title)
         return
     console = Console(width=None if sys.stdout.isatty() else 80)
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(header_style="bold")
     for name in rows[0] if rows else ():
         numeric = all(isinstance(r[name], int | float) and not isinstance(r[name], bool) for r in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(v) for v in row.values()))
+    if title:
+        console.print(title, style="italic", markup=False, highlight=False)
     console.print(table)
 
 

@@ -61,7 +61,7 @@ def estimate(
         own = [name for name, value in taken.items() if value is not None]
         if own:
             raise ConfigError(f"--{own[0].replace('_', '-')}: the designs of a run have their own; leave it out")
-        asked = _designs.of_run(run, hardware, design or ())
+        asked = _designs.of_run(run, hardware, design or (), every=stability)
     elif stability:
         asked = _designs.mixtures(str(workload), hardware, [b for b in bits or MIXED if b != 32])
     else:

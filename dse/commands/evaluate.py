@@ -15,7 +15,7 @@ def evaluate(
     data: Annotated[str, typer.Option(help="digits, glyphs, an .npz file or a folder of class folders.")] = "digits",
     bits: Annotated[int, typer.Option(help="Weight width of every layer; 32 is the float network.")] = 8,
     run: Annotated[Path | None, typer.Option(help="Take a design, its network and its data from this run.")] = None,
-    design: Annotated[str | None, typer.Option(help="Id of the design in the run's results.csv.")] = None,
+    design: Annotated[str | None, typer.Option(help="With --run: its id, or origin such as uniform-8.")] = None,
     images: Annotated[int | None, typer.Option(min=10, help="Images; default: the whole split.")] = None,
     split: Annotated[str, typer.Option(help="search or verify.")] = "verify",
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,

@@ -7,13 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from dse.strategies import names
+
 EXAMPLE = "Example: svit-dse search my.yaml --out runs/first --evaluations 200"
 
 
 def search(
     config: Annotated[Path, typer.Argument(help="Configuration file; `svit-dse init` writes one.")],
     out: Annotated[Path, typer.Option(help="Run directory; an existing one is resumed.")] = Path("runs/search"),
-    strategy: Annotated[str | None, typer.Option(help="Search strategy, instead of the file's.")] = None,
+    strategy: Annotated[str | None, typer.Option(help=f"Instead of the file's: {', '.join(names())}.")] = None,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, instead of the file's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed, instead of the file's.")] = None,
     hardware: Annotated[str | None, typer.Option(help="Chip name or file, instead of the file's.")] = None,

@@ -48,7 +48,7 @@ def train(
     if target.is_dir():
         raise ConfigError(f"--out {target}: is a folder; give the name of a file in it")
     torch.set_num_threads(threads)
-    done = sviT_models.train(recipe, lambda epoch: say(f"{epoch}, {recipe.epochs - epoch.number} epochs left"))
+    done = sviT_models.train(recipe, lambda epoch: say(f"{epoch}, {recipe.epochs - epoch.epoch} epochs left"))
     target.parent.mkdir(parents=True, exist_ok=True)
     sviT_models.store_training(done, target)
     typer.echo(f"test accuracy {done.test:.2%} on {done.test_images} images; wrote {target}")

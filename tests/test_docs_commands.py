@@ -1,0 +1,137 @@
+"""Every command and every example on the pages of docs/ and in README.md is executed, page by page, in order.
+
+Pages mark what they show: a fence ```console holds commands after `$ `, and below them lines that must appear in the
+output; a comment <!-- file: NAME --> in front of a fence makes it a file; ```python is executed. A file under the path
+of a package (dse/strategies/x.py) is put beside that package, as if it were in a checkout.
+"""
+
+import contextlib
+import importlib
+import io
+import re
+import runpy
+import shlex
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dse import cli, reference
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+TRIED_BY_CI = ("make", "git", "cd")  # .ci/run does these on a clean clone; here make's targets must exist
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command with the output it must show, a file to write, or Python code."""
+
+    kind: str
+    text: str
+    shown: tuple[str, ...] = ()
+
+
+def steps(page: str) -> Iterator[Step]:
+    """The steps of a page in order."""
+    fence = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<kind>\w*)\n(?P<body>.*?)```", re.S)
+    for found in fence.finditer(page):
+        if found["file"]:
+            yield Step(f"file {found['file']}", found["body"])
+        elif found["kind"] == "console":
+            parts = re.split(r"^\$ ", found["body"], flags=re.M)[1:]
+            for part in parts:
+                command, *output = part.rstrip().splitlines()
+                yield Step("command", command, tuple(line.strip() for line in output if line.strip()))
+        elif found["kind"] == "python":
+            yield Step("python", found["body"])
+
+
+def write(path: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of a page; one of a package becomes importable beside the others of that package."""
+    target = path / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    package = name.removesuffix(".py").split("/")[:-1]
+    if package and package[0] in ("dse", "sviT_models", "costmodels"):
+        module = importlib.import_module(".".join(package))
+        monkeypatch.setattr(module, "__path__", [*module.__path__, str(target.parent)])
+
+
+def run(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a command prints on both streams; its status must be 0."""
+    words = shlex.split(command, comments=True)
+    if words[0] in TRIED_BY_CI:
+        if words[0] == "make":
+            makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+            assert all(re.search(rf"^{target}:", makefile, re.M) for target in words[1:]), command
+        return ""
+    if words[:2] == ["svit-dse", "demo"]:
+        words += ["--evaluations", "8"]  # the whole job, with fewer designs; `make demo` in .ci/run has all of them
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "argv", words)
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        if words[0] == "python":
+            monkeypatch.setattr(sys, "argv", words[1:])
+            runpy.run_path(words[1], run_name="__main__")
+        else:
+            assert words[0] == "svit-dse", f"this test cannot run {command!r}"
+            with pytest.raises(SystemExit) as end:
+                cli.main()
+            assert not end.value.code, f"{command}: status {end.value.code}\n{said.getvalue()}"
+    return said.getvalue()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    names: dict = {}
+    for step in steps(page.read_text(encoding="utf-8")):
+        if step.kind.startswith("file "):
+            write(tmp_path, step.kind.removeprefix("file "), step.text, monkeypatch)
+        elif step.kind == "python":
+            exec(compile(step.text, str(page), "exec"), names)
+        else:
+            output = run(step.text, monkeypatch)
+            for line in step.shown:
+                assert line in output, f"{step.text}\n{output}"
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda path: path.stem)
+def test_every_page_has_something_to_try(page: Path):
+    assert [s for s in steps(page.read_text(encoding="utf-8")) if s.kind == "command"]
+
+
+def test_the_reference_pages_are_those_that_the_code_makes():
+    for name, text in (("config.md", reference.config_page()), ("cli.md", reference.cli_page())):
+        stored = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+        assert stored == text, f"docs/reference/{name} is old; run: python -m dse.reference docs/reference"
+
+
+def test_the_reference_lists_every_option_of_every_command():
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    for words, command in reference.commands():
+        part = page.split(f"\n## `svit-dse {' '.join(words)}`\n")[1].split("\n## ")[0]
+        for option in command.params:
+            assert option.opts[0] in part or f"`{option.name.upper()}`" in part, (words, option.name)
+
+
+def _links(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path):
+    for link in _links(page):
+        assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_page_can_be_found_from_the_first():
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in _links(index)}
+    pages = {path.resolve() for path in (ROOT / "docs").rglob("*.md")} - {index.resolve()}
+    assert pages <= linked, pages - linked
