@@ -26,7 +26,7 @@ def sweep(
     """What `engine.run` gives for each of `designs` (D, L) on `images` (N, 3, H, W), in their order and bit for bit.
 
     The first design is the base; the cost of another is what comes after the first layer in which it differs.  Changing
-    one of 138 layers at a time costs about 30 forward passes on an SDTv2, as most layers lie behind most operations.
+    one of 138 layers at a time costs about 40 forward passes on an SDTv2, as most layers lie behind most operations.
     Raises ModelError as `Engine.run`, and without any design.
     """
     if not len(designs):

@@ -1,7 +1,7 @@
 """The operations on a CPU: int8 convolutions of oneDNN and the compiled passes of `fused`."""
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,16 +21,25 @@ def available() -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A weight in oneDNN's layout, and the unit scales it is used with."""
+    """A weight in the layouts that oneDNN wants for the input sizes it has met, and the unit scales it is used with.
 
-    weight: Tensor
+    A layout made for another size still gives the right sums, but is taken apart again in every call.
+    """
+
+    digit: Tensor
     ones: Tensor
     zeros: Tensor
+    layouts: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the weight [B]; its tensor is opaque, so that of the plain layout is given."""
-        return self.weight.numel()
+    def layout(self, height: int, width: int, geometry: Geometry) -> Tensor:
+        """The weight for inputs of this size."""
+        if (height, width) not in self.layouts:
+            sides = [geometry.stride] * 2, [geometry.padding] * 2, [1, 1]
+            size = [1, self.digit.shape[1] * geometry.groups, height, width]
+            self.layouts[height, width] = torch.ops.onednn.qconv_prepack(
+                self.digit, self.ones, 1.0, 0, *sides, geometry.groups, size
+            )
+        return self.layouts[height, width]
 
 
 class Fast(Plain):
@@ -44,16 +53,13 @@ class Fast(Plain):
 
     def pack(self, digit: Tensor, geometry: Geometry) -> Packed:
         """See Plain."""
-        out = len(digit)
-        ones = torch.ones(out)
-        sides = [geometry.stride] * 2, [geometry.padding] * 2, [1, 1]
-        weight = torch.ops.onednn.qconv_prepack(digit, ones, 1.0, 0, *sides, geometry.groups, None)
-        return Packed(weight, ones, torch.zeros(out, dtype=torch.int64))
+        return Packed(digit, torch.ones(len(digit)), torch.zeros(len(digit), dtype=torch.int64))
 
     def conv(self, x: Tensor, packed: Packed, geometry: Geometry) -> Tensor:
         """See Plain."""
+        weight = packed.layout(*x.shape[1:3], geometry)
         sums = torch.ops.onednn.qconv_pointwise(
-            x.permute(0, 3, 1, 2), 1.0, 0, packed.weight, packed.ones, packed.zeros, None,
+            x.permute(0, 3, 1, 2), 1.0, 0, weight, packed.ones, packed.zeros, None,
             [geometry.stride] * 2, [geometry.padding] * 2, [1, 1], geometry.groups,
             1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
