@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,7 +48,12 @@ def train(
     if target.is_dir():
         raise ConfigError(f"--out {target}: is a folder; give the name of a file in it")
     torch.set_num_threads(threads)
-    done = sviT_models.train(recipe, lambda epoch: say(f"{epoch}, {recipe.epochs - epoch.epoch} epochs left"))
+
+    def progress(epoch: Any) -> None:
+        left = recipe.epochs - epoch.epoch
+        say(f"{epoch}, {left} epochs left, ETA {left * epoch.seconds:.0f} s")
+
+    done = sviT_models.train(recipe, progress)
     target.parent.mkdir(parents=True, exist_ok=True)
     sviT_models.store_training(done, target)
     typer.echo(f"test accuracy {done.test:.2%} on {done.test_images} images; wrote {target}")

@@ -1,5 +1,6 @@
 """The command line: help with examples, one-line mistakes with status 2, JSON that parses, nothing half-written."""
 
+import inspect
 import json
 import os
 import shutil
@@ -131,6 +132,39 @@ def test_the_same_flag_means_the_same_everywhere():
             kinds.setdefault(option.opts[0], set()).add(str(getattr(option, "type", None)))
     for name in ("--json", "--out", "--seed", "--images", "--hardware", "--data", "--checkpoint", "--time-steps"):
         assert len(kinds[name]) == 1, (name, kinds[name])
+
+
+def test_every_command_that_prints_a_table_has_json():
+    import typer.main
+
+    for words in COMMANDS:
+        command = typer.main.get_command(cli.app)
+        for word in words:
+            command = command.commands[word]
+        if "print_rows(" in inspect.getsource(command.callback.__wrapped__):
+            assert "--json" in [flag for option in command.params for flag in option.opts], words
+
+
+def test_an_interrupted_command_says_how_to_go_on(svit: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "my.yaml").write_text("")
+    monkeypatch.setattr("dse.pipeline.search", stopped)
+    told = svit("search", "my.yaml")
+    assert (told.status, told.out) == (130, "")
+    assert told.err == "interrupted; run the same command again to go on\n"
+
+
+def test_a_failure_that_is_not_the_users_has_status_1(svit: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "runs/search/results.csv")
+
+    (tmp_path / "my.yaml").write_text("")
+    monkeypatch.setattr("dse.pipeline.search", full)
+    told = svit("search", "my.yaml")
+    assert told.status == 1
+    assert told.err == "svit-dse: [Errno 28] No space left on device: 'runs/search/results.csv'\n"
 
 
 def test_without_a_command_the_help_is_shown_and_the_status_is_2(svit: Run):
@@ -447,6 +481,15 @@ def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, fini
         (("--bits", "4"), ["--bits: the designs of a run have their own"]),
     ):
         _one_line(svit("estimate", "--run", finished, *words), *parts)
+
+
+def test_a_design_of_a_run_is_measured_by_origin_as_by_id(svit: Run, finished: Path):
+    results = pd.read_csv(finished / "results.csv").set_index("origin")
+    words = ("evaluate", "--run", finished, "--split", "search", "--images", 40, "--json")
+    by_origin = json.loads(svit(*words, "--design", "uniform-4").out)
+    assert by_origin[0]["design"]["top1"] == pytest.approx(results.loc["uniform-4", "top1"])
+    assert json.loads(svit(*words, "--design", results.loc["uniform-4", "id"]).out) == by_origin
+    _one_line(svit("evaluate", "--run", finished, "--design", "nothing"), "--design nothing: no such id", "uniform-4")
 
 
 def test_report_of_a_run_on_another_chip_leaves_the_run_alone(svit: Run, finished: Path, tmp_path: Path):
