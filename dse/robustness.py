@@ -1,4 +1,4 @@
-"""How far the decision hangs on uncertain constants and on the chip's knobs: stability.json and codesign.csv."""
+"""What a reviewer asks of the decision: stability.json, codesign.csv and comparisons.csv."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from costmodels import Designs, knobs, stability, sweep
+from costmodels import Designs, comparisons, knobs, stability, sweep
 from dse import results, run_dir
 from dse.costing import Costing
 
@@ -17,20 +17,20 @@ MOST_DESIGNS = 60
 
 
 def write(out: Path, costing: Costing, table: pd.DataFrame, third: str, picks: dict[str, Any]) -> None:
-    """Write stability.json for the front, and codesign.csv for the picks where the chip declares knobs.
+    """Write stability.json and comparisons.csv, and codesign.csv for the picks where the chip declares knobs.
 
     Every design is costed as in results.csv: with its own time steps and potentials, and its spikes from spikes.csv.
     """
     spikes = pd.read_csv(out / "spikes.csv")
     chosen = [p["id"] for p in picks["picks"]]
-    front = results.front_of(table)
-    front = front[front["fits"] | ~front["fits"].any()]
-    if len(front) >= 2:
-        run_dir.write_json(out / "stability.json", _stability(costing, front, spikes, third, chosen))
+    ranked = _ranked(table, chosen)
+    if len(ranked) >= 2:
+        run_dir.write_json(out / "stability.json", _stability(costing, ranked, spikes, third, chosen))
+    run_dir.write_csv(out / "comparisons.csv", _comparisons(costing, table, spikes, chosen))
     if chosen and knobs(costing.hardware):
-        rows = table.set_index("id").loc[chosen]
+        rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]
         names = [p["name"] for p in picks["picks"]]
-        run_dir.write_csv(out / "codesign.csv", _codesign(costing, rows.reset_index(), spikes, names))
+        run_dir.write_csv(out / "codesign.csv", _codesign(costing, rows, spikes, names))
 
 
 def designs_of(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Designs:
@@ -47,13 +47,50 @@ def designs_of(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names
     )
 
 
+def _ranked(table: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+    """At most MOST_DESIGNS to rank, of those that fit if any does: the picks, the front, and others spread evenly."""
+    searched = table[(table["origin"] != "float") & (table["fits"] | ~table["fits"].any())].drop_duplicates("id")
+    picked = searched["id"].isin(list(chosen))
+    kept = list(searched.index[picked])
+    for part in (searched[searched["on_front"] & ~picked], searched[~searched["on_front"] & ~picked]):
+        room = max(0, MOST_DESIGNS - len(kept))
+        order = part.sort_values(["memory_bytes", "drop", "id"]).index
+        kept += list(order[np.unique(np.linspace(0, len(order) - 1, min(len(order), room)).astype(int))])
+    return searched.loc[kept].sort_values(["memory_bytes", "drop", "id"], ignore_index=True)
+
+
+def _comparisons(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+    """Baselines and picks, and beside all but float the non-spiking networks with the same weights.
+
+    `id, origin, network`, and costs; `network` is `spiking`, `non-spiking` (activations of ceil(log2(T + 1)) bits,
+    zeros skipped) or `non-spiking, dense`.
+    """
+    named = table["origin"].isin(["float", "guided"]) | table["origin"].str.fullmatch(r"uniform-\d+")
+    rows = table[(named & ~table["origin"].duplicated()) | table["id"].isin(list(chosen))].drop_duplicates("id")
+    designs, parts = designs_of(costing, rows, spikes), []
+    for place, (_, row) in enumerate(rows.iterrows()):
+        steps = np.asarray(designs.time_steps)
+        found = comparisons(
+            costing.workload,
+            costing.hardware,
+            weight_bits=designs.weight_bits[place],
+            widths=(),
+            time_steps=int(steps[place]),
+            state_bits=None if designs.state_bits is None else designs.state_bits[place],
+            spikes=None if designs.spikes is None else designs.spikes[place],
+            frame_rate=costing.frame_rate,
+        )
+        part = found[found["network"] != "float"].assign(id=row["id"], origin=row["origin"])
+        part = part.assign(network=["spiking", "non-spiking", "non-spiking, dense"])
+        parts.append(part.head(1) if row["origin"] == "float" else part)
+    columns = ["id", "origin", "network", "time_steps", "memory_bytes", "energy_j", "latency_s", "power_w"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
 def _stability(
-    costing: Costing, front: pd.DataFrame, spikes: pd.DataFrame, third: str, chosen: Sequence[str]
+    costing: Costing, part: pd.DataFrame, spikes: pd.DataFrame, third: str, chosen: Sequence[str]
 ) -> dict[str, Any]:
-    """The front (at most MOST_DESIGNS of it, evenly spread over memory) under changed constants, designs by id."""
-    keep = np.unique(np.linspace(0, len(front) - 1, min(len(front), MOST_DESIGNS)).astype(int))
-    keep = np.union1d(keep, np.flatnonzero(front["id"].isin(list(chosen))))
-    part = front.iloc[keep]
+    """Ranking and front of designs under changed constants, designs by id."""
     ids = list(part["id"])
     found = stability(
         costing.workload,

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -471,7 +470,14 @@ def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, fini
     assert set(ranked["front"]) <= set(results["id"])
     assert max(map(len, svit("estimate", "--run", finished, "--stability").out.splitlines())) <= 80
     stored = json.loads((finished / "stability.json").read_text())
-    assert np.isfinite(stored["worst_tau"])
+    assert stored["designs"] == ranked["designs"] == len(results) - 1
+    assert stored["front"] == ranked["front"]
+    beside = pd.read_csv(finished / "comparisons.csv").query("origin == 'uniform-4'").set_index("network")
+    assert beside.loc["spiking", "energy_j"] == pytest.approx(results.loc["uniform-4", "energy_j"], rel=1e-9)
+    assert beside.loc["non-spiking", "energy_j"] == pytest.approx(rows["design as QNN"]["energy_j"], rel=1e-9)
+    assert beside.loc["non-spiking, dense", "energy_j"] == pytest.approx(
+        rows["design as dense QNN"]["energy_j"], rel=1e-9
+    )
     swept = json.loads(svit("estimate", "--run", finished, "--design", "uniform-4", "--sweep", "--json").out)
     at_file = {row["objective"]: row["file_value"] for row in swept}
     assert at_file["energy_j"] == pytest.approx(results.loc["uniform-4", "energy_j"], rel=1e-9)
