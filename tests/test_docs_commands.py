@@ -22,7 +22,8 @@ import pytest
 from dse import cli, reference
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", DOCS / "tutorial.md", DOCS / "cost-models.md", *sorted((DOCS / "how-to").glob("*.md"))]
 TRIED_BY_CI = ("make", "git", "cd")  # .ci/run does these on a clean clone; here make's targets must exist
 
 

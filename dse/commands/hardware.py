@@ -45,7 +45,8 @@ def show(
 def _short(row: dict[str, object]) -> dict[str, object]:
     value = row["value"]
     number = f"{value:.4g}" if isinstance(value, float) else value
-    return {"constant": row["key"], "value": f"{number} {row['unit']}", "source": row["source"]}
+    unit = "" if row["unit"] == "1" else f" {row['unit']}"
+    return {"constant": row["key"], "value": f"{number}{unit}", "source": row["source"]}
 
 
 @app.command(epilog="Example: svit-dse hardware lint mychip.yaml")

@@ -17,12 +17,15 @@ def sensitivity(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score how much every group of layers suffers from fewer bits (one backward pass)."""
-    from dse.commands._show import print_rows
+    from dse.commands._show import check_out, print_rows, using
     from dse.config_file import load_config
     from dse.run_dir import sensitivity_rows, write_csv
     from dse.workbench import prepare
 
-    bench = prepare(load_config(config))
+    check_out(out)
+    loaded = load_config(config)
+    with using(config):
+        bench = prepare(loaded)
     table = sensitivity_rows(bench.space, bench.scores(bench.fisher(bench.config.search.widths)))
     if out is not None:
         write_csv(out, table)

@@ -200,6 +200,8 @@ ARGUMENTS = [
 ]
 
 MISTAKES = [
+    (("sensitivity", "none.yaml"), ["none.yaml: no such file"]),
+    (("sensitivity", "my.yaml", "--out", "no/x.csv"), ["--out no/x.csv", "make it first"]),
     (("check", "none.yaml"), ["none.yaml: no such file", "svit-dse init none.yaml"]),
     (("search", "none.yaml"), ["none.yaml: no such file"]),
     (("init", "no/x.yaml"), ["no/x.yaml", "make it first"]),
