@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import sviT_models
-from costmodels import Workload, estimate, load_hardware
+from costmodels import Workload, estimate, example_names, load_hardware
 from tests.costmodels.oracle import constants_of, layers_of, naive
 
 
@@ -51,6 +51,17 @@ def test_the_fused_network_has_fewer_rows_the_same_neurons_and_more_operations()
     assert fused.columns["macs"].sum() > plain.columns["macs"].sum()
     # convolutions without a neuron between them are gone: only the image is still multi-bit
     assert int(np.sum(fused.geometry.multibit & ~fused.geometry.image)) == 0
+
+
+@pytest.mark.parametrize("name", example_names())
+def test_operations_and_neurons_of_all_four_sizes_are_those_of_the_built_network(name: str):
+    with torch.device("meta"):  # shapes are enough
+        built = sviT_models.build(name, num_classes=1000, time_steps=4)
+    table = sviT_models.layer_table(built, 224).set_index("name")
+    work = Workload.example(name)
+    assert list(table.index) == list(work.names)
+    for column in ("macs", "weights", "neurons", "fan_in", "channel_constants"):
+        assert (table[column].to_numpy() == work.columns[column]).all(), column
 
 
 @pytest.mark.parametrize("fused", [False, True])
