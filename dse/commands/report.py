@@ -17,12 +17,15 @@ def report(
 ) -> None:
     """Build the report of a run: index.html, report.json and figures."""
     import reports
+    from dse.commands._show import busy
 
     if hardware is not None:
         from dse.recost import recost
 
         target = out or run.resolve().with_name(f"{run.resolve().name}-{Path(hardware).stem}")
-        recost(run, hardware, target)
-        typer.echo(reports.build(target))
-        return
-    typer.echo(reports.build(run, out))
+        with busy("computing every cost again"):
+            recost(run, hardware, target)
+        run, out = target, None
+    with busy("drawing"):
+        index = reports.build(run, out)
+    typer.echo(index)

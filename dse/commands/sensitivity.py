@@ -17,16 +17,16 @@ def sensitivity(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score how much every group of layers suffers from fewer bits (one backward pass)."""
-    from dse.commands._show import check_out, print_rows, using
+    from dse.commands._show import busy, check_out, print_rows, using
     from dse.config_file import load_config
     from dse.run_dir import sensitivity_rows, write_csv
     from dse.workbench import prepare
 
     check_out(out)
     loaded = load_config(config)
-    with using(config):
+    with using(config), busy("scoring every group at every width"):
         bench = prepare(loaded)
-    table = sensitivity_rows(bench.space, bench.scores(bench.fisher(bench.config.search.widths)))
+        table = sensitivity_rows(bench.space, bench.scores(bench.fisher(bench.config.search.widths)))
     if out is not None:
         write_csv(out, table)
     wide = table.pivot_table(index="group", columns="bits", values="score", sort=False)
