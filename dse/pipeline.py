@@ -145,7 +145,7 @@ def search(
     clock.begin("4 final network")
     unseen = bench.load("verify", config.data.verify_images)
     verifier = bench.evaluator(unseen)
-    verified = verify(verifier, problem, table)
+    verified = verify(verifier, problem, table, say)
     clock.end(len(verified) + 1, verifier.images_run)
     run_dir.write_csv(out / "verified.csv", picks.verified_table(verified))
     chosen = picks.choose(table, problem.budgets, verified, problem.objectives[2], needed)
@@ -182,12 +182,17 @@ def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: in
     return f"{line}; a promise of at most {budget:g} pp takes {needed:,} unseen images on this network"
 
 
-def verify(verifier: Evaluator, problem: Problem, table: pd.DataFrame) -> dict[str, Evaluation]:
+def verify(verifier: Evaluator, problem: Problem, table: pd.DataFrame, say: Say) -> dict[str, Evaluation]:
     """Measure the candidate designs on images that the search has not seen; evaluations by id."""
     rows = table.set_index("id")
-    out = {}
-    for design_id in picks.candidates(table, problem.budgets, problem.objectives[2]):
-        out[design_id] = verifier(results.design_of(rows.loc[design_id]))
+    out: dict[str, Evaluation] = {}
+    candidates = picks.candidates(table, problem.budgets, problem.objectives[2])
+    started = time.perf_counter()
+    for done, design_id in enumerate(candidates, start=1):
+        out[design_id] = found = verifier(results.design_of(rows.loc[design_id]))
+        left = (time.perf_counter() - started) / done * (len(candidates) - done)
+        measured = f"{design_id} loses {found.drop:+.2f} pp ({found.drop_low:+.2f} to {found.drop_high:+.2f})"
+        say(f"verified {done}/{len(candidates)}, ETA {left:.0f} s: {measured}")
     return out
 
 
