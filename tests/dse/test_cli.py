@@ -527,6 +527,25 @@ def test_profile_and_sensitivity_write_tables_that_other_commands_read(svit: Run
     assert max(map(len, svit("profile", "--images", 10).out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("command", ["check", "sensitivity"])
+def test_what_a_configuration_means_fits_80_columns_and_has_json(svit: Run, command: str, tmp_path: Path):
+    (tmp_path / "my.yaml").write_text(
+        "data: {search_images: 20, verify_images: 20, fisher_images: 8}\n"
+        "quantization: {method: nearest}\nsearch: {widths: [4, 8], granularity: stage}\n"
+    )
+    told = svit(command, "my.yaml")
+    assert told.status == 0
+    assert max(map(len, told.out.splitlines())) <= 80
+    found = json.loads(svit(command, "my.yaml", "--json").out)
+    assert found
+    if command == "check":
+        meaning = {row["what"]: str(row["value"]) for row in found}
+        assert meaning["design space"].startswith(
+            "13 choices, 10^4 designs"
+        )  # 12 stages of 2 widths, 2 time steps: 2^13
+        assert meaning["images per evaluation"] == "20"
+
+
 def test_colour_is_for_terminals_only(svit: Run):
     assert "\x1b" not in svit("hardware", "list").out
     assert "\x1b" not in svit("--help").out
