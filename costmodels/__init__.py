@@ -12,11 +12,12 @@ from costmodels.breakdown import breakdown
 from costmodels.chip import Chip
 from costmodels.compare import activation_width, comparisons, non_spiking
 from costmodels.consistency import published_consistency
+from costmodels.constants import Constant
 from costmodels.designs import Designs
 from costmodels.errors import CostError, ExtrapolationWarning
 from costmodels.estimate import Cost, estimate
 from costmodels.examples import example_names
-from costmodels.hardware import Constant, Hardware, hardware_names, hardware_table, lint, load_hardware
+from costmodels.hardware import Hardware, hardware_names, hardware_table, lint, load_hardware
 from costmodels.knobs import configurations, configured, knobs, sweep
 from costmodels.reasons import reasons
 from costmodels.schema import json_schema

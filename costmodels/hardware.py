@@ -7,50 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from costmodels import dataflows
 from costmodels.chip import Chip, chip_of
+from costmodels.constants import Constant, memory_constants, op_constants, stated_range
 from costmodels.errors import CostError
 from costmodels.schema import HardwareFile, IntegerCompute, Memory
-from costmodels.sram import ACCURACY, SOURCE, TEMPERATURES, sram
-from costmodels.tables import logic_scaling, op_tables
-from costmodels.units import UNITS
+from costmodels.tables import op_tables
 from costmodels.yamlfile import check, line_of, parse, read_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CHIPS = Path(__file__).parent / "chips"
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A number of the model in SI units (bit, mm2, nm, K as they are); `unit` is the one it is shown in."""
-
-    key: str
-    value: float
-    dimension: str
-    unit: str
-    source: str
-    low: float | None = None
-    high: float | None = None
-
-    def shown(self) -> dict[str, Any]:
-        """The row of the constants table, in the unit of the file."""
-        factor = UNITS[self.dimension][self.unit]
-
-        def back(x: float | None) -> float:
-            return float("nan") if x is None else float(f"{x / factor:.12g}")
-
-        return {
-            "key": self.key,
-            "value": back(self.value),
-            "unit": self.unit,
-            "source": self.source,
-            "low": back(self.low),
-            "high": back(self.high),
-        }
 
 
 @dataclass(frozen=True)
@@ -196,7 +166,7 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
         if getattr(file.memories, memory) is None:
             raise CostError(f"memories.{memory} is missing; data flow {file.dataflow} needs it")
     table = {
-        key: Constant(key, q.si, q.dimension, q.unit, q.source, *_range(q))
+        key: Constant(key, q.si, q.dimension, q.unit, q.source, *stated_range(q))
         for key, q in file.quantities()
         if not key.endswith((".temperature",))
     }
@@ -206,62 +176,12 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
     op_table = ""
     if isinstance(file.compute, IntegerCompute):
         op_table = file.compute.table
-        table |= {key: c for key, c in _op_constants(file.compute, file.node.value).items() if key not in table}
+        table |= {key: c for key, c in op_constants(file.compute, file.node.value).items() if key not in table}
     for memory in ("weights", "states", "spikes"):
         spec: Memory | None = getattr(file.memories, memory)
         if spec is not None:
-            table |= {k: c for k, c in _memory_constants(memory, spec, file.node.value).items() if k not in table}
+            table |= {k: c for k, c in memory_constants(memory, spec, file.node.value).items() if k not in table}
     return Hardware(name, path, sha256, file, table, op_table)
-
-
-def _range(q: Any) -> tuple[float | None, float | None]:
-    factor = UNITS[q.dimension][q.unit]
-    return (None if q.low is None else q.low * factor), (None if q.high is None else q.high * factor)
-
-
-def _op_constants(compute: IntegerCompute, node_nm: float) -> dict[str, Constant]:
-    tables = op_tables()
-    if compute.table not in tables:
-        raise CostError(f"compute.table: unknown op-energy table {compute.table!r}; there are {', '.join(tables)}")
-    table = tables[compute.table]
-    factor = 1.0 if node_nm == table.node_nm else logic_scaling(table.node_nm, node_nm)
-    scaled = "" if factor == 1.0 else f"; x {factor:.3g} from {table.node_nm:g} to {node_nm:g} nm (Stillmaker 2017)"
-    constants = {}
-    for key, entry in table.entries.items():
-        full = f"compute.{key}"
-        unit = {"J": "pJ", "J/bit": "pJ/bit", "J/bit2": "pJ/bit2"}[entry.dimension]
-        low, high = (None if x is None else x * factor for x in (entry.low, entry.high))
-        constants[full] = Constant(full, entry.value * factor, entry.dimension, unit, entry.source + scaled, low, high)
-    return constants
-
-
-def _memory_constants(name: str, spec: Memory, node_nm: float) -> dict[str, Constant]:
-    banks = spec.banks.value if spec.banks is not None else 1.0
-    if spec.device is None or spec.temperature is None:
-        return {}  # the file states everything itself
-    shape = spec.size.si / banks, spec.word.si, node_nm
-    try:
-        bank = sram(*shape, spec.device, spec.temperature.si)
-    except CostError as error:
-        raise CostError(f"memories.{name}: {error}") from None
-    each = (
-        f"{SOURCE}: {spec.size.si / banks / 8192:g} KiB bank, {node_nm:g} nm, {spec.device}, {spec.temperature.si:g} K"
-    )
-    shown = {
-        "read": (bank.read, "J", "pJ"),
-        "write": (bank.write, "J", "pJ"),
-        "leakage": (bank.leakage * banks, "W", "mW"),
-        "area": (bank.area * banks, "mm2", "mm2"),
-        "cycle": (bank.cycle, "s", "ns"),
-    }
-    constants = {}
-    for key, (value, dimension, unit) in shown.items():
-        full = f"memories.{name}.{key}"
-        low, high = value * (1 - ACCURACY), value * (1 + ACCURACY)
-        if key == "leakage":  # temperature matters more than CACTI's accuracy
-            low, high = (getattr(sram(*shape, spec.device, kelvin), key) * banks for kelvin in TEMPERATURES)
-        constants[full] = Constant(full, value, dimension, unit, each, low, high)
-    return constants
 
 
 def _placed(message: str, path: Path) -> str:
