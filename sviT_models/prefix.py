@@ -12,7 +12,7 @@ from torch import Tensor
 from sviT_models.engine import Engine, joined
 from sviT_models.errors import ModelError
 from sviT_models.output import Output
-from sviT_models.segments import Run
+from sviT_models.segments import Run, Sums
 
 
 def sweep(
@@ -48,6 +48,8 @@ def sweep(
         outputs: dict[int, Output] = {}
         run, state = engine.start(steps, weights[0]), batch
         for i, segment in enumerate(engine.segments):
+            if leaving[i] and isinstance(state, Sums):
+                state = state.computed()
             for design in leaving[i]:
                 alone = Run(steps, run.kernels, weights[design], dict(run.spikes))
                 outputs[design] = engine.finish(alone, state, i)

@@ -29,18 +29,36 @@ class Prepared:
         """Memory of the layer [B], about: codes plain and packed."""
         return 2 * sum(digit.nbytes for digit in self.integers.digits)
 
-    def on_spikes(self, kernels: Any, x: Tensor) -> Tensor:
-        """Exact sums over spikes (N, H, W, in): float32 up to 8 bits, else float64."""
-        if len(self.packed) == 1 and len(self.packed[0]) == 1:
-            return kernels.conv(x, self.packed[0][0], self.geometry)
-        return join(sum(kernels.conv(x, part, self.geometry).double() for part in digit) for digit in self.packed)
+    @property
+    def single(self) -> bool:
+        """Whether one convolution gives its sums."""
+        return len(self.packed) == 1 and len(self.packed[0]) == 1
 
-    def on_bytes(self, kernels: Any, planes: Tensor) -> Tensor:
+    @property
+    def kernel(self) -> int:
+        """Side of its kernel."""
+        digit = self.integers.digits[0]
+        return digit.shape[-1] if digit.ndim == 4 else 1
+
+    def output(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the output for an input of that size."""
+        g = self.geometry
+        return tuple((size + 2 * g.padding - self.kernel) // g.stride + 1 for size in (height, width))
+
+    def on_spikes(self, kernels: Any, x: Tensor, geometry: Geometry | None = None) -> Tensor:
+        """Exact sums over spikes (N, H, W, in): float32 up to 8 bits, else float64; `geometry` is that of a strip."""
+        geometry = geometry or self.geometry
+        if self.single:
+            return kernels.conv(x, self.packed[0][0], geometry)
+        return join(sum(kernels.conv(x, part, geometry).double() for part in digit) for digit in self.packed)
+
+    def on_bytes(self, kernels: Any, planes: Tensor, geometry: Geometry | None = None) -> Tensor:
         """Exact sums over the integers whose raised bytes are `planes` (P, N, H, W, in); float64."""
+        geometry = geometry or self.geometry
         places, flat = len(planes), planes.flatten(0, 1)
         sums = []
         for digit, total in zip(self.packed, self.totals, strict=True):
-            first, *others = (kernels.conv(flat, part, self.geometry).unflatten(0, (places, -1)) for part in digit)
+            first, *others = (kernels.conv(flat, part, geometry).unflatten(0, (places, -1)) for part in digit)
             raised = total * 2.0 ** (8 * places - 1)
             merged = kernels.merge(first, raised)
             for other in others:  # the offset went with the first

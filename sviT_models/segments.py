@@ -5,7 +5,7 @@ sums of its last convolution.  So a sweep can store what stands between two piec
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from sviT_models.exact import (
     token_mean,
 )
 from sviT_models.kernels.plain import Geometry
+from sviT_models.later import Later
 from sviT_models.layers import MLP, Attention, ConvBlock, DownSampling, RepConv, SepConv
 from sviT_models.network import MetaSpikeFormer
 from sviT_models.prepared import Weights
@@ -34,18 +35,17 @@ IMAGE_STEP = 2.0**-24
 class Sums:
     """Membrane input before it is finished: rest + gain * sums + shift.
 
-    `sums` is (T or 1, B, H, W, C) float32 or float64, `rest` is float32 of that shape or None.
+    `sums` is (T or 1, B, H, W, C) float32 or float64, computed or not, `rest` is float32 of that shape or None.
     """
 
-    sums: Tensor
+    sums: Tensor | Later
     gain: Floats
     shift: Floats
     rest: Tensor | None = None
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the activations [B]."""
-        return self.sums.nbytes + (0 if self.rest is None else self.rest.nbytes)
+    def computed(self) -> "Sums":
+        """The same with nothing left to compute."""
+        return replace(self, sums=self.sums.whole()) if isinstance(self.sums, Later) else self
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,17 +64,14 @@ class Run:
         self.spikes[name] = counts
         return spikes.flatten(0, 1), kept
 
-    def on_spikes(self, layer: str, x: Tensor) -> Tensor:
-        """Sums (N, H', W', out) of a layer that sees spikes (N, H, W, in)."""
-        return self.weights[layer].on_spikes(self.kernels, x)
+    def on_spikes(self, layer: str, x: Tensor) -> Tensor | Later:
+        """Sums (T, B, H', W', out) of a layer that sees spikes (T * B, H, W, in)."""
+        return self.on_bytes(layer, x.unsqueeze(0))
 
-    def on_bytes(self, layer: str, planes: Tensor) -> Tensor:
-        """Sums of a layer that sees integers, given by their bytes (P, N, H, W, in)."""
-        return self.weights[layer].on_bytes(self.kernels, planes)
-
-    def timed(self, sums: Tensor) -> Tensor:
-        """(T * B, ...) -> (T, B, ...)."""
-        return sums.unflatten(0, (self.steps, -1))
+    def on_bytes(self, layer: str, planes: Tensor) -> Tensor | Later:
+        """Sums of a layer that sees integers, given by their bytes (P, T * B, H, W, in)."""
+        later = Later(self.weights[layer], self.kernels, planes.unflatten(1, (self.steps, -1)))
+        return later if self.kernels.streams else later.whole()
 
     def constants(self, make: Callable[..., Any], *layers: str, extra: tuple[Any, ...] = ()) -> Any:
         """What `make(*integer weights, *extra)` gives for the present widths of `layers`; remembered."""
@@ -98,7 +95,7 @@ class Encoder:
         (layer,) = self.layers
         padding = self.module.encode_conv.padding[0]
         fixed = nn.functional.pad(fixed_image(images), [padding] * 4).permute(0, 2, 3, 1).contiguous()
-        sums = run.on_bytes(layer, run.kernels.split(fixed, IMAGE_PLANES)).unsqueeze(0)
+        sums = run.weights[layer].on_bytes(run.kernels, run.kernels.split(fixed, IMAGE_PLANES)).unsqueeze(0)
         return Sums(sums, *run.constants(_folded_image, layer, extra=(self.module.encode_bn,)))
 
 
@@ -139,7 +136,7 @@ class Down:
         spikes, _ = run.fire(pending, f"{self.path}.encode_lif", self.module.encode_lif)
         (layer,) = self.layers
         constants = run.constants(_folded, layer, extra=(self.module.encode_bn,))
-        return Sums(run.timed(run.on_spikes(layer, spikes)), *constants)
+        return Sums(run.on_spikes(layer, spikes), *constants)
 
 
 @dataclass(frozen=True)
@@ -161,14 +158,14 @@ class Separable:
         path, module = self.path, self.module
         first, *middle, last = self.layers
         spikes, rest = run.fire(pending, f"{path}.lif1", module.lif1, keep=True)
-        wide = Sums(run.timed(run.on_spikes(first, spikes)), *run.constants(_folded, first, extra=(module.bn1,)))
+        wide = Sums(run.on_spikes(first, spikes), *run.constants(_folded, first, extra=(module.bn1,)))
         spikes, _ = run.fire(wide, f"{path}.lif2", module.lif2)
         if not middle:
             constants = run.constants(_folded, last, extra=(module.bn2,))
-            return Sums(run.timed(run.on_spikes(last, spikes)), *constants, rest)
+            return Sums(run.on_spikes(last, spikes), *constants, rest)
         rule, constants = run.constants(_after_depthwise, *middle, last, extra=(module.bn2,))
-        planes = run.kernels.hand_over(run.on_spikes(middle[0], spikes), rule)
-        return Sums(run.timed(run.on_bytes(last, planes)), *constants, rest)
+        planes = run.kernels.hand_over(run.on_spikes(middle[0], spikes), rule).flatten(1, 2)
+        return Sums(run.on_bytes(last, planes), *constants, rest)
 
 
 @dataclass(frozen=True)
@@ -192,7 +189,7 @@ class Pair:
             spikes, kept = run.fire(pending, f"{self.path}.{lif}", self.lifs[i], keep=i == 0)
             rest = kept if i == 0 else rest
             constants = run.constants(_folded, layer, extra=(self.norms[i],))
-            pending = Sums(run.timed(run.on_spikes(layer, spikes)), *constants, rest if i == 1 else None)
+            pending = Sums(run.on_spikes(layer, spikes), *constants, rest if i == 1 else None)
         return pending
 
 
@@ -221,11 +218,12 @@ class SelfAttention:
         layers, norms = self._branch(name)
         if len(layers) == 1:
             constants = run.constants(_folded, *layers, extra=norms)
-            return Sums(run.timed(run.on_spikes(layers[0], spikes)), *constants, rest)
+            return Sums(run.on_spikes(layers[0], spikes), *constants, rest)
         first, depthwise, last = layers
         rule, constants = run.constants(_rep_conv, *layers, extra=norms)
-        planes = run.weights[depthwise].hand_over(run.kernels, run.on_spikes(first, spikes), rule)
-        return Sums(run.timed(run.on_bytes(last, planes)), *constants, rest)
+        sums = run.weights[first].on_spikes(run.kernels, spikes)
+        planes = run.weights[depthwise].hand_over(run.kernels, sums, rule)
+        return Sums(run.on_bytes(last, planes), *constants, rest)
 
     def run(self, run: Run, pending: Sums) -> Sums:
         """Sums of the projection's last layer."""
@@ -235,7 +233,7 @@ class SelfAttention:
             run.fire(self._project(run, name, spikes), f"{self.path}.{name}_lif", getattr(module, f"{name}_lif"))[0]
             for name in "qkv"
         )
-        mixed = run.timed(run.kernels.attend(q, k, v, module.heads))
+        mixed = run.kernels.attend(q, k, v, module.heads).unflatten(0, (run.steps, -1))
         gain = np.full(mixed.shape[-1], module.scale)
         spikes, _ = run.fire(Sums(mixed, gain, np.zeros_like(gain)), f"{self.path}.attn_lif", module.attn_lif)
         return self._project(run, "proj", spikes, rest)
@@ -254,6 +252,7 @@ class Head:
 
     def run(self, run: Run, pending: Sums) -> Tensor:
         """Logits (B, classes) float32."""
+        pending = pending.computed()
         membrane = run.kernels.current(pending.sums, pending.gain, pending.shift, pending.rest)
         mean = token_mean(membrane.flatten(2, 3))  # (T, B, C)
         mean = mean[:, :, None, None].contiguous()
@@ -261,7 +260,7 @@ class Head:
         spikes, _ = run.fire(Sums(mean, ones, np.zeros_like(ones)), "lif", self.model.lif)
         total = 0
         for layer in self.layers:
-            sums = run.timed(run.on_spikes(layer, spikes))[:, :, 0, 0].double()
+            sums = run.weights[layer].on_spikes(run.kernels, spikes).unflatten(0, (run.steps, -1))[:, :, 0, 0].double()
             gain, shift = (sums.new_tensor(part) for part in run.constants(_folded, layer))
             total = total + logits_of(sums, gain, shift)
         return (total / len(self.layers)).float()

@@ -1,7 +1,9 @@
 """The operations on a CPU: int8 convolutions of oneDNN and the compiled passes of `fused`."""
 
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import torch
@@ -9,14 +11,45 @@ from torch import Tensor
 
 from sviT_models.exact import HandOver
 from sviT_models.kernels.plain import EXACT_FLOAT32, Geometry, Plain
+from sviT_models.later import Later
 
 ROW = 256  # channels that one row of a pass holds at least; narrower tensors take several positions as one row
 
 
 def available() -> bool:
-    """Whether this torch has the convolutions and numba can be imported."""
-    known = hasattr(torch.ops.onednn, "qconv_prepack") and hasattr(torch.ops.onednn, "qconv_pointwise")
-    return known and importlib.util.find_spec("numba") is not None
+    """Whether numba can be imported, and this torch on this processor has int8 convolutions that are exact."""
+    return importlib.util.find_spec("numba") is not None and exact_convolutions()
+
+
+@cache
+def exact_convolutions() -> bool:
+    """Whether the int8 convolutions give the sums of integers.
+
+    Instructions from before VNNI add two products of bytes in 16 bits and saturate; others may be missing altogether.
+    """
+    signs = torch.tensor([[127], [-128]], dtype=torch.int8)
+    try:
+        for kernel, channels in ((1, 64), (3, 64), (7, 3)):
+            digit = signs.expand(2, channels * kernel**2).reshape(2, channels, kernel, kernel).contiguous()
+            seen = torch.full((1, 8, 8, channels), 255, dtype=torch.uint8)
+            ones, zeros = torch.ones(2), torch.zeros(2, dtype=torch.int64)
+            packed = Packed(digit, ones, zeros)
+            sums = _convolve(seen, packed, Geometry()).double()
+            if not torch.equal(sums, (signs[:, 0].double() * 255 * channels * kernel**2).expand_as(sums)):
+                return False
+    except (AttributeError, RuntimeError, TypeError):  # another torch, or a processor it has no such kernels for
+        return False
+    return True
+
+
+def _convolve(x: Tensor, packed: "Packed", geometry: Geometry) -> Tensor:
+    weight = packed.layout(*x.shape[1:3], geometry)
+    sums = torch.ops.onednn.qconv_pointwise(
+        x.permute(0, 3, 1, 2), 1.0, 0, weight, packed.ones, packed.zeros, None,
+        [geometry.stride] * 2, geometry.sides, [1, 1], geometry.groups,
+        1.0, 0, torch.float32, "none", [], "",
+    )  # fmt: skip
+    return sums.permute(0, 2, 3, 1).contiguous()
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,21 +62,24 @@ class Packed:
     digit: Tensor
     ones: Tensor
     zeros: Tensor
-    layouts: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    layouts: dict[tuple[int, int, Geometry], Tensor] = field(default_factory=dict)
 
     def layout(self, height: int, width: int, geometry: Geometry) -> Tensor:
         """The weight for inputs of this size."""
-        if (height, width) not in self.layouts:
-            sides = [geometry.stride] * 2, [geometry.padding] * 2, [1, 1]
+        key = height, width, geometry
+        if key not in self.layouts:
+            sides = [geometry.stride] * 2, list(geometry.sides), [1, 1]
             size = [1, self.digit.shape[1] * geometry.groups, height, width]
-            self.layouts[height, width] = torch.ops.onednn.qconv_prepack(
+            self.layouts[key] = torch.ops.onednn.qconv_prepack(
                 self.digit, self.ones, 1.0, 0, *sides, geometry.groups, size
             )
-        return self.layouts[height, width]
+        return self.layouts[key]
 
 
 class Fast(Plain):
     """Operations on CPU tensors; same results as `Plain`, bit for bit."""
+
+    streams = True
 
     def __init__(self) -> None:
         super().__init__(torch.device("cpu"))
@@ -57,13 +93,7 @@ class Fast(Plain):
 
     def conv(self, x: Tensor, packed: Packed, geometry: Geometry) -> Tensor:
         """See Plain."""
-        weight = packed.layout(*x.shape[1:3], geometry)
-        sums = torch.ops.onednn.qconv_pointwise(
-            x.permute(0, 3, 1, 2), 1.0, 0, weight, packed.ones, packed.zeros, None,
-            [geometry.stride] * 2, [geometry.padding] * 2, [1, 1], geometry.groups,
-            1.0, 0, torch.float32, "none", [], "",
-        )  # fmt: skip
-        return sums.permute(0, 2, 3, 1).contiguous()
+        return _convolve(x, packed, geometry)
 
     def split(self, fixed: Tensor, planes: int) -> Tensor:
         """See Plain."""
@@ -87,12 +117,14 @@ class Fast(Plain):
         self.fused.depthwise(sums.numpy(), _taps(digit, np.float64), out.numpy())
         return out
 
-    def hand_over(self, sums: Tensor, rule: HandOver) -> Tensor:
+    def hand_over(self, sums: Tensor | Later, rule: HandOver) -> Tensor:
         """See Plain."""
         out = torch.empty(3, *sums.shape, dtype=torch.uint8)
         channels = sums.shape[-1]
-        flat = out.numpy().reshape(3, -1, channels)
-        self.fused.hand_over(sums.numpy().reshape(-1, channels), rule.gain, rule.shift, flat)
+        flat = out.numpy().reshape(3, len(sums.x[0]) if isinstance(sums, Later) else 1, -1, channels)
+        for start, part, _ in _parts(sums):
+            seen = part.numpy().reshape(flat.shape[1], -1, channels)
+            self.fused.hand_over(seen, rule.gain, rule.shift, flat, start)
         return out
 
     def depthwise_hand_over(self, sums: Tensor, digit: Tensor, rule: HandOver) -> Tensor:
@@ -106,7 +138,7 @@ class Fast(Plain):
 
     def fire(
         self,
-        sums: Tensor,
+        sums: Tensor | Later,
         gain: np.ndarray,
         shift: np.ndarray,
         rest: Tensor | None,
@@ -115,32 +147,44 @@ class Fast(Plain):
         keep: bool,
     ) -> tuple[Tensor, np.ndarray, Tensor | None]:
         """See Plain."""
-        static = len(sums) == 1 and (rest is None or len(rest) == 1)
-        if len(sums) == 1 and not static:
+        if not isinstance(sums, Later) and len(sums) == 1 and rest is not None and len(rest) > 1:
             sums = sums.expand(steps, *sums.shape[1:]).contiguous()
-        shape, channels = sums.shape[1:], sums.shape[-1]
-        positions = sums[0].numel() // channels
-        together = _together(positions, channels)
-        flat = (-1, positions // together, channels * together)
+        given, *shape = sums.shape
         spikes = torch.empty(steps, *shape, dtype=torch.uint8)
-        kept = torch.empty_like(sums, dtype=torch.float32) if keep else None
-        empty = np.empty((0, 1, 1), np.float32)
+        kept = torch.empty(given, *shape) if keep else None
         counts = np.zeros(steps, np.int64)
-        self.fused.fire(
-            sums.numpy().reshape(flat),
-            np.tile(gain, together),
-            np.tile(shift, together),
-            empty if rest is None else rest.numpy().reshape(flat),
-            empty if kept is None else kept.numpy().reshape(flat),
-            np.float32(threshold),
-            spikes.numpy().reshape(flat),
-            counts,
-        )
+        together = _together(sums)
+        row = shape[-1] * together
+        for start, part, offset in _parts(sums):
+            self.fused.fire(
+                part.numpy().reshape(len(part), given, -1, row),
+                *(np.tile(constants, together) for constants in (offset, gain, shift)),
+                _rows(rest, row),
+                _rows(kept, row),
+                np.float32(threshold),
+                _rows(spikes, row),
+                counts,
+                start // together,
+            )
         return spikes, counts, kept
 
 
-def _together(positions: int, channels: int) -> int:
-    """How many positions make one row: a divisor of `positions`, so that rows are not shorter than need be."""
+def _parts(sums: Tensor | Later) -> Iterator[tuple[int, Tensor, np.ndarray]]:
+    """See Later."""
+    return sums.parts() if isinstance(sums, Later) else iter([(0, sums.unsqueeze(0), np.zeros(sums.shape[-1]))])
+
+
+def _rows(x: Tensor | None, channels: int) -> np.ndarray:
+    """(T, rows, channels), empty for None."""
+    return np.empty((0, 1, 1), np.float32) if x is None else x.numpy().reshape(len(x), -1, channels)
+
+
+def _together(sums: Tensor | Later) -> int:
+    """How many positions make one row, so that rows are not shorter than need be: a divisor of those of every part."""
+    _, images, height, width, channels = sums.shape
+    positions = images * height * width
+    if isinstance(sums, Later):
+        positions = sums.strip[1] * width
     together = 1
     while channels * together < ROW and positions % (2 * together) == 0:
         together *= 2

@@ -10,41 +10,58 @@ from numba import njit
 HALF = np.float32(0.5)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def fire(sums, gain, shift, rest, kept, threshold, spikes, counts):
-    """Leaky integrate and fire over all steps, of rest + gain * sums + shift.
+def compiled(function):
+    """The function as machine code, kept on disk where a directory can be written: beside it, else in the user's."""
+    try:
+        return njit(nogil=True, cache=True, error_model="numpy")(function)
+    except RuntimeError:  # numba found no directory
+        return njit(nogil=True, error_model="numpy")(function)
 
-    `sums` is (T or 1, rows, C) or with a leading axis of three bytes' sums, `spikes` (T, rows, C) uint8 and `counts`
-    (T,) are written, `kept` (T or 1, rows, C) too unless it is empty; an empty `rest` counts as zero.
+
+@compiled
+def fire(sums, offset, gain, shift, rest, kept, threshold, spikes, counts, start):
+    """Leaky integrate and fire over all steps, of rest + gain * (sums - offset) + shift.
+
+    `sums` is (P, T or 1, rows, C), P = 3 for the sums of three bytes, lowest first; they stand for the rows from
+    `start` of `rest` and of what is written: `spikes` (T, all rows, C) uint8, `counts` (T,) and, unless it is empty,
+    `kept` (T or 1, all rows, C).  An empty `rest` counts as zero.
     """
-    steps, rows, channels = spikes.shape
+    places, given, rows, channels = sums.shape
+    steps = spikes.shape[0]
     v = np.empty(channels, np.float32)
     x = np.empty(channels, np.float32)
     for row in range(rows):
+        place = start + row
         v[:] = 0
         for t in range(steps):
-            if t < sums.shape[0]:
-                seen = sums[t, row]
-                for c in range(channels):
-                    x[c] = np.float32(gain[c] * np.float64(seen[c]) + shift[c])
+            if t < given:
+                if places == 3:
+                    low, mid, high = sums[0, t, row], sums[1, t, row], sums[2, t, row]
+                    for c in range(channels):
+                        total = (np.float64(high[c]) * 256.0 + np.float64(mid[c])) * 256.0 + np.float64(low[c])
+                        x[c] = np.float32(gain[c] * (total - offset[c]) + shift[c])
+                else:
+                    seen = sums[0, t, row]
+                    for c in range(channels):
+                        x[c] = np.float32(gain[c] * np.float64(seen[c]) + shift[c])
                 if rest.shape[0] > 0:
-                    before = rest[t if rest.shape[0] > 1 else 0, row]
+                    before = rest[t if rest.shape[0] > 1 else 0, place]
                     for c in range(channels):
                         x[c] = before[c] + x[c]
                 if kept.shape[0] > 0:
-                    kept[t, row, :] = x
-            fired = 0
-            out = spikes[t, row]
+                    kept[t, place, :] = x
+            fired = np.int32(0)
+            out = spikes[t, place]
             for c in range(channels):
                 u = v[c] + (x[c] - v[c]) * HALF
-                s = u >= threshold
-                out[c] = s
-                v[c] = np.float32(0) if s else u
-                fired += s
+                s = np.int32(u >= threshold)
+                out[c] = np.uint8(s)
+                v[c] = np.float32(0) if u >= threshold else u
+                fired = np.int32(fired + s)
             counts[t] += fired
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def merge(planes, offset, out):
     """Sums (rows, C) float64 from those of their bytes (P, rows, C) float32, less `offset` (C,)."""
     places, rows, channels = planes.shape
@@ -61,23 +78,32 @@ def merge(planes, offset, out):
             total[c] -= offset[c]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def hand_over(sums, gain, shift, out):
-    """Bytes (3, rows, C) of the 24-bit integers rint(gain * sums + shift), raised by 2^23; `sums` is (rows, C)."""
-    rows, channels = sums.shape
-    for row in range(rows):
-        seen = sums[row]
-        low, mid, high = out[0, row], out[1, row], out[2, row]
-        for c in range(channels):
-            y = np.rint(gain[c] * np.float64(seen[c]) + shift[c])
-            y = min(max(y, -8388608.0), 8388607.0)
-            n = np.int32(y) + np.int32(8388608)
-            low[c] = n & 255
-            mid[c] = (n >> 8) & 255
-            high[c] = n >> 16
+@compiled
+def _bytes(seen, gain, shift, low, mid, high):
+    """One row (C,) of `hand_over`."""
+    for c in range(seen.shape[0]):
+        y = np.rint(gain[c] * np.float64(seen[c]) + shift[c])
+        y = min(max(y, -8388608.0), 8388607.0)
+        n = np.int32(y) + np.int32(8388608)
+        low[c] = n & 255
+        mid[c] = (n >> 8) & 255
+        high[c] = n >> 16
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
+def hand_over(sums, gain, shift, out, start):
+    """Bytes of the 24-bit integers rint(gain * sums + shift), raised by 2^23.
+
+    `sums` is (T, rows, C); rows from `start` of `out` (3, T, all rows, C) are written.
+    """
+    steps, rows, _ = sums.shape
+    for t in range(steps):
+        for row in range(rows):
+            place = start + row
+            _bytes(sums[t, row], gain, shift, out[0, t, place], out[1, t, place], out[2, t, place])
+
+
+@compiled
 def depthwise(sums, taps, out):
     """Zero-padded depthwise 3x3 of sums (N, H, W, C) with taps (3, 3, C) into `out`, all of one dtype."""
     images, height, width, channels = sums.shape
@@ -94,25 +120,30 @@ def depthwise(sums, taps, out):
                             total[c] += seen[c] * tap[c]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def depthwise_hand_over(sums, taps, gain, shift, out):
     """`depthwise`, then `hand_over`, with nothing in between written: bytes (3, N, H, W, C)."""
     images, height, width, channels = sums.shape
-    total = np.empty((1, channels), sums.dtype)
+    total = np.empty(channels, sums.dtype)
+    zero = np.zeros(channels, sums.dtype)
     for n in range(images):
         for i in range(height):
             for j in range(width):
-                total[:] = 0
                 for a in range(max(0, 1 - i), min(3, height + 1 - i)):
-                    for b in range(max(0, 1 - j), min(3, width + 1 - j)):
-                        seen = sums[n, i + a - 1, j + b - 1]
-                        tap = taps[a, b]
+                    left = sums[n, i + a - 1, j - 1] if j > 0 else zero
+                    middle = sums[n, i + a - 1, j]
+                    right = sums[n, i + a - 1, j + 1] if j + 1 < width else zero
+                    first, second, third = taps[a, 0], taps[a, 1], taps[a, 2]
+                    if a == max(0, 1 - i):
                         for c in range(channels):
-                            total[0, c] += seen[c] * tap[c]
-                hand_over(total, gain, shift, out[:, n, i, j : j + 1])
+                            total[c] = left[c] * first[c] + middle[c] * second[c] + right[c] * third[c]
+                    else:
+                        for c in range(channels):
+                            total[c] += left[c] * first[c] + middle[c] * second[c] + right[c] * third[c]
+                _bytes(total, gain, shift, out[0, n, i, j], out[1, n, i, j], out[2, n, i, j])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def split(fixed, out):
     """Bytes (4, ...) of 32-bit integers raised by 2^31; both flat over the last axis."""
     for i in range(fixed.shape[0]):

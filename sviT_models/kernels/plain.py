@@ -1,6 +1,6 @@
 """The operations in plain torch: slow, for any device, and what the fast ones have to equal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,11 +14,31 @@ EXACT_FLOAT32 = 2**24
 
 @dataclass(frozen=True)
 class Geometry:
-    """Stride, padding and groups of a square convolution."""
+    """Stride, padding and groups of a square convolution.
+
+    `inside` says that the input holds the rows above and below, as that of a strip does: only columns are padded.
+    """
 
     stride: int = 1
     padding: int = 0
     groups: int = 1
+    inside: bool = False
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Padding of rows and of columns."""
+        return 0 if self.inside else self.padding, self.padding
+
+    def rows(self, x: Tensor, kernel: int, first: int, count: int) -> tuple[Tensor, "Geometry"]:
+        """What `count` rows of the output from row `first` see of x (..., H, W, C), and the geometry to use there."""
+        height = x.shape[-3]
+        top = first * self.stride - self.padding
+        bottom = top + (count - 1) * self.stride + kernel
+        seen = x[..., max(top, 0) : min(bottom, height), :, :]
+        missing = max(-top, 0), max(bottom - height, 0)
+        if any(missing):
+            seen = torch.nn.functional.pad(seen, (0, 0, 0, 0, *missing))
+        return seen, replace(self, inside=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +46,7 @@ class Plain:
     """Operations on tensors of any device."""
 
     device: torch.device
+    streams = False  # whether `fire` and `hand_over` take sums that are not computed yet
 
     def pack(self, digit: Tensor, geometry: Geometry) -> Tensor:
         """Signed bytes (out, in, k, k) in the form that `conv` takes."""
@@ -33,11 +54,12 @@ class Plain:
 
     def conv(self, x: Tensor, packed: Tensor, geometry: Geometry) -> Tensor:
         """Integer sums in float32, (N, H', W', out), of bytes (N, H, W, in); exact below 2^24."""
-        stride, padding, groups = geometry.stride, geometry.padding, geometry.groups
         if x.device.type == "cuda":
             return _shifted(x, packed, geometry)
         image = x.permute(0, 3, 1, 2).double()  # with float32 a library may choose an algorithm that is not a plain sum
-        sums = torch.nn.functional.conv2d(image, packed.double(), None, stride, padding, 1, groups)
+        sums = torch.nn.functional.conv2d(
+            image, packed.double(), None, geometry.stride, geometry.sides, 1, geometry.groups
+        )
         return sums.permute(0, 2, 3, 1).float().contiguous()
 
     def split(self, fixed: Tensor, planes: int) -> Tensor:
@@ -93,7 +115,7 @@ class Plain:
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         """Q (K^T V) of spikes (N, H, W, C), all heads; counts in float32, (N, H, W, C)."""
-        split = [x.flatten(1, 2).unflatten(2, (heads, -1)).transpose(1, 2).float() for x in (q, k, v)]
+        split = [x.flatten(1, 2).unflatten(2, (heads, -1)).transpose(1, 2).contiguous().float() for x in (q, k, v)]
         mixed = split[0] @ (split[1].transpose(-1, -2) @ split[2])  # (N, heads, tokens, d)
         return mixed.transpose(1, 2).reshape(q.shape)
 
@@ -104,7 +126,8 @@ def _shifted(x: Tensor, digit: Tensor, geometry: Geometry) -> Tensor:
     Bytes and codes of 8 bits are exact in bfloat16, and the products are summed in float32.
     """
     out_channels, _, kernel, _ = digit.shape
-    padded = torch.nn.functional.pad(x, (0, 0, *[geometry.padding] * 4)).to(torch.bfloat16)
+    rows, columns = geometry.sides
+    padded = torch.nn.functional.pad(x, (0, 0, columns, columns, rows, rows)).to(torch.bfloat16)
     height, width = ((size - kernel) // geometry.stride + 1 for size in padded.shape[1:3])
     total = torch.zeros(x.shape[0], height, width, out_channels, device=x.device)
     for row in range(kernel):

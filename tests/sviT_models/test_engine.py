@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 import sviT_models
 from sviT_models.errors import ModelError
+from sviT_models.exact import IntegerWeight, digits
 from sviT_models.kernels import fast
 from sviT_models.kernels.plain import Geometry, Plain, _shifted
+from sviT_models.later import Later
+from sviT_models.prepared import prepare
 from tests import goldens
 from tests.sviT_models.small import IMAGES, network
 
@@ -186,6 +189,75 @@ def test_a_missing_numba_is_noticed():
     code = "import sys; sys.modules['numba'] = None; from sviT_models.kernels.fast import available; print(available())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_convolutions_that_saturate_are_noticed(monkeypatch):
+    """As those of processors without VNNI: sums of two products of bytes stop at 2^15 - 1."""
+    fast.exact_convolutions.cache_clear()
+    assert fast.exact_convolutions() == fast.exact_convolutions.__wrapped__()
+    exact = fast._convolve
+    monkeypatch.setattr(fast, "_convolve", lambda *arguments: exact(*arguments).clamp(-(2**20), 2**20))
+    assert not fast.exact_convolutions.__wrapped__()
+
+
+def test_convolutions_that_are_missing_are_noticed(monkeypatch):
+    def missing(*_):
+        raise AttributeError("'_OpNamespace' 'onednn' object has no attribute 'qconv_pointwise'")
+
+    monkeypatch.setattr(fast, "_convolve", missing)
+    assert not fast.exact_convolutions.__wrapped__()
+
+
+def test_kernels_compile_where_nothing_can_be_written(tmp_path):
+    code = """
+import numpy as np
+from numba.core import caching
+caching.CacheImpl._locator_classes = []  # as where neither the package nor the user has a directory
+from sviT_models.kernels import fused
+out = np.zeros((4, 1), np.uint8)
+fused.split(np.array([1], np.int32), out)
+print(out.ravel().tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[1, 0, 0, 128]"  # 2^31 + 1
+
+
+@settings(max_examples=25)
+@given(
+    images=st.integers(1, 3),
+    steps=st.integers(1, 3),
+    sides=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.sampled_from([1, 3, 7]),
+    stride=st.integers(1, 2),
+    places=st.sampled_from([1, 3]),
+    bits=st.sampled_from([4, 16]),
+    strip=st.sampled_from([1, 500, 2000, 10**6]),
+    seed=st.integers(0, 2**16),
+)
+def test_sums_by_strips_are_the_sums(images, steps, sides, kernel, stride, places, bits, strip, seed):
+    if places == 3:
+        kernel = stride = 1  # as everywhere behind a convolution: bytes are raised, so that zero padding is not zero
+    rng = np.random.default_rng(seed)
+    codes = torch.from_numpy(rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (5, 4, kernel, kernel)))
+    weight = IntegerWeight(digits(codes), np.ones(5), np.zeros(5))
+    layer = prepare(Plain(torch.device("cpu")), weight, Geometry(stride, kernel // 2), 255 if places > 1 else 1)
+    x = torch.from_numpy(rng.integers(0, 256 if places > 1 else 2, (places, steps, images, *sides, 4)).astype(np.uint8))
+    values = sum(plane.double() * 256**place for place, plane in enumerate(x)) - (2**23 if places > 1 else 0)
+    expected = torch.nn.functional.conv2d(
+        values.flatten(0, 1).permute(0, 3, 1, 2), codes.double(), None, stride, kernel // 2
+    )
+    expected = expected.permute(0, 2, 3, 1).unflatten(0, (steps, images))
+    sums = Later(layer, Plain(torch.device("cpu")), x, strip)
+    assert sums.shape == tuple(expected.shape)
+    assert torch.equal(sums.whole().double(), expected)
+    seen = 0
+    for start, part, offset in sums.parts():
+        total = sum(plane.double() * 256**place for place, plane in enumerate(part)) - torch.from_numpy(offset)
+        positions = total.flatten(1, 3).shape[1]
+        assert start == seen
+        assert torch.equal(total.flatten(1, 3), expected.flatten(1, 3)[:, seen : seen + positions])
+        seen += positions
+    assert seen == images * expected.shape[2] * expected.shape[3]
 
 
 @settings(max_examples=30)

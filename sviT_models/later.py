@@ -1,0 +1,75 @@
+"""Sums that are computed where they are consumed, a strip at a time, so that they never leave the processor's cache.
+
+A convolution writes four bytes per spike that its neurons emit later.  Written as a whole, these sums are most of the
+traffic of a forward pass and most of the pages that the operating system has to hand out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from sviT_models.prepared import Prepared
+
+STRIP = 2**22  # bytes of sums that are held at once, about; a core's second cache is of this order
+
+
+@dataclass(frozen=True, eq=False)
+class Later:
+    """The sums (T, B, H', W', out) of a layer over `x` (P, T, B, H, W, in): spikes, P = 1, or the bytes of integers."""
+
+    layer: Prepared
+    kernels: Any
+    x: Tensor
+    at_once: int = STRIP  # bytes of sums of one strip, where one row is not more
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, B, H', W', out)."""
+        _, steps, images, height, width, _ = self.x.shape
+        return (steps, images, *self.layer.output(height, width), len(self.layer.totals[0]))
+
+    @property
+    def strip(self) -> tuple[int, int]:
+        """Images and rows of one strip; several images only with all their rows, and then rows divide the height."""
+        steps, images, height, width, channels = self.shape
+        row = 4 * len(self.x) * steps * width * channels
+        if row * height <= self.at_once:
+            return min(images, self.at_once // (row * height)), height
+        fitting = (rows for rows in range(height, 0, -1) if height % rows == 0 and row * rows <= self.at_once)
+        return 1, next(fitting, 1)
+
+    def parts(self) -> Iterator[tuple[int, Tensor, np.ndarray]]:
+        """Strips: number of positions before it, sums (P', T, b, h, W', out) and what to take from them (out,).
+
+        P' = 3: those of the bytes, lowest first, in float32; else they are complete.
+        """
+        _, images, height, width, _ = self.shape
+        together, rows = self.strip
+        for image in range(0, images, together):
+            for row in range(0, height, rows):
+                seen = self.x[:, :, image : image + together]
+                geometry = self.layer.geometry
+                if rows < height:
+                    seen, geometry = geometry.rows(seen, self.layer.kernel, row, rows)
+                yield (image * height + row) * width, *self._sums(seen, geometry)
+
+    def whole(self) -> Tensor:
+        """All sums at once."""
+        return self._merged(self.x, self.layer.geometry)
+
+    def _sums(self, seen: Tensor, geometry: Any) -> tuple[Tensor, np.ndarray]:
+        places, leading = len(seen), seen.shape[:3]
+        if places == 3 and self.layer.single:
+            sums = self.layer.on_spikes(self.kernels, seen.flatten(0, 2), geometry)
+            return sums.unflatten(0, leading), self.layer.totals[0] * 2.0 ** (8 * places - 1)
+        return self._merged(seen, geometry).unsqueeze(0), np.zeros(self.shape[-1])
+
+    def _merged(self, seen: Tensor, geometry: Any) -> Tensor:
+        if len(seen) == 1:
+            sums = self.layer.on_spikes(self.kernels, seen.flatten(0, 2), geometry)
+        else:
+            sums = self.layer.on_bytes(self.kernels, seen.flatten(1, 2), geometry)
+        return sums.unflatten(0, seen.shape[1:3])
