@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from costmodels import Workload, estimate, hardware_names, load_hardware
 from costmodels.hardware import CHIPS
 from dse import cli
-from dse.config import Config, Data, Search
+from dse.config import Config, Data, Quantization, Search
 from dse.config_file import load_config, template
 from dse.pipeline import search
 
@@ -61,6 +61,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "small"
     config = Config(
         data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
+        quantization=Quantization(method="nearest"),
         search=Search(strategy="random", evaluations=8, widths=(2, 4, 8), time_steps=(1, 2)),
     )
     search(config, out)
