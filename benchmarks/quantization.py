@@ -43,7 +43,7 @@ def measured(data: str, widths: list[int], count: int) -> dict[str, dict[str, di
     unlabelled = sviT_models.load_data(data, "train", count=CALIBRATION_IMAGES).images
 
     def run(bank: sviT_models.WeightBank, bits: int) -> sviT_models.Output:
-        return sviT_models.Reference(model, bank).run(images, [bits] * len(bank.layers), batch_size=100)
+        return sviT_models.Engine(model, bank).run(images, [bits] * len(bank.layers), batch_size=100)
 
     exact = run(sviT_models.WeightBank(model), 32)
     before = accuracy.correct(exact.logits, labels)

@@ -55,7 +55,7 @@ class Quantization(Section):
 class Search(Section):
     """What is searched, how, and for how long."""
 
-    strategy: str = Field("guided", description="the search; `svit-dse search --help` lists them")
+    strategy: str = Field("posterior", description="the search; `svit-dse search --help` lists them")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
     evaluations: int = Field(100, ge=1, description="designs to evaluate, baselines included")
     seed: int = Field(0, ge=0, description="every random choice follows from it")
