@@ -14,6 +14,7 @@ from dse.evaluate import Evaluation
 from dse.quantity import BUDGETS, show
 
 CONFIDENCE = 0.95
+CHANCES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)  # of keeping the drop budget: a ladder of candidates
 SAVINGS = {"memory": "memory_bytes", "energy": "energy_j"}
 
 
@@ -55,12 +56,21 @@ def knee(front: pd.DataFrame, cost: str = "memory_bytes", most_drop: float = 10.
     return str(part["id"].iloc[int((chord - y).argmax())])
 
 
-def candidates(table: pd.DataFrame, budgets: Mapping[str, float], third: str, most: int = 12) -> list[str]:
+def candidates(
+    table: pd.DataFrame,
+    budgets: Mapping[str, float],
+    third: str,
+    most: int = 14,
+    expected: pd.DataFrame | None = None,
+) -> list[str]:
     """Ids worth verifying: the cheapest designs that may meet every budget, the knee, and the best baselines.
 
-    A design may meet the drop budget when the lower end of its interval does; the other budgets must be met.
+    With `expected` (`expected, sd` of the drop by id), the cheapest designs are those with the least memory at rising
+    probabilities of keeping the drop budget.  Without, a design may keep it when the lower end of its interval does.
+    The other budgets must be met.
     """
     designs = table[(table["origin"] != "float") & table["fits"]]
+    sure = [] if expected is None or "drop" not in budgets else _cheapest_by_chance(designs, budgets, expected)
     for column, limit in budgets.items():
         reached = designs["drop_low"] if column == "drop" else designs[column]
         designs = designs[reached <= limit]
@@ -73,9 +83,18 @@ def candidates(table: pd.DataFrame, budgets: Mapping[str, float], third: str, mo
         chosen += list(designs[designs["origin"] == origin]["id"][:1])
     uniform = designs[designs["origin"].str.startswith("uniform")]
     chosen += list(uniform.nsmallest(1, "memory_bytes")["id"])
-    ids = list(dict.fromkeys(str(c) for c in chosen if c is not None))
+    ids = list(dict.fromkeys([*sure, *(str(c) for c in chosen if c is not None)]))
     ids += [str(i) for i in fair["id"] if str(i) not in ids]
     return ids[:most]
+
+
+def _cheapest_by_chance(designs: pd.DataFrame, budgets: Mapping[str, float], expected: pd.DataFrame) -> list[str]:
+    """The designs with the least memory whose chance of keeping the drop budget is at least each of CHANCES."""
+    known = designs[[_others_met(row, budgets) for _, row in designs.iterrows()]].drop_duplicates("id").set_index("id")
+    known = known.join(expected[~expected.index.duplicated()], how="inner")
+    chance = norm.cdf(budgets["drop"], loc=known["expected"], scale=known["sd"].clip(lower=1e-9))
+    found = [known.index[chance >= least] for least in CHANCES]
+    return list(dict.fromkeys(str(known.loc[ids, "memory_bytes"].idxmin()) for ids in found if len(ids)))
 
 
 def _risk(designs: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series:
@@ -98,11 +117,12 @@ def choose(
     verified: Mapping[str, Evaluation] | Mapping[str, Verified],
     third: str,
     needed_images: int | None = None,
+    expected: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """The content of picks.json: the recommended design and two alternatives, judged against the budgets.
 
     `verified` are evaluations on images the search never saw; `needed_images` is how many a promise takes on this
-    network: a pick verified on fewer is REVIEW.
+    network: a pick verified on fewer is REVIEW. `expected` are the drops by the model of all search measurements.
     """
     rows = table.set_index("id", drop=False)
     feasible = [i for i in verified if _others_met(rows.loc[i], budgets)]
@@ -131,9 +151,21 @@ def choose(
         "budgets": dict(budgets),
         "verified_candidates": len(verified),
         "needed_images": needed_images,
-        "picks": [_pick(n, w, rows.loc[i], budgets, verified[i], needed_images) for n, i, w in picks],
+        "picks": [
+            _pick(n, w, rows.loc[i], budgets, verified[i], needed_images) | {"predicted_drop": _expected(expected, i)}
+            for n, i, w in picks
+        ],
         "savings": {"id": picks[0][1], "against": savings(table, picks[0][1])} if picks else None,
     }
+
+
+def _expected(expected: pd.DataFrame | None, design: str) -> dict[str, float] | None:
+    """Model mean of a design's drop with its 95 % interval."""
+    if expected is None or design not in expected.index:
+        return None
+    row = expected[~expected.index.duplicated()].loc[design]
+    mean, reach = float(row["expected"]), 1.959964 * float(row["sd"])
+    return {"value": mean, "low": mean - reach, "high": mean + reach}
 
 
 def _others_met(row: pd.Series, budgets: Mapping[str, float]) -> bool:
@@ -182,7 +214,6 @@ def _pick(
         "why": why,
         "p_drop_within_budget": probability,
         "rows": judged,
-        "predicted_drop": None,
         "searched_drop": searched | {"images": int(row["images"])},
         "verified_drop": {
             "value": verified.drop,

@@ -16,6 +16,7 @@ from dse import picks, results, robustness, run_dir
 from dse.config import Config
 from dse.costing import Costing, objective_columns
 from dse.evaluate import Evaluation, Evaluator, from_record
+from dse.expect import expectation_quality, expected_drops
 from dse.health import class_table, health_table
 from dse.manifest import Phase, manifest
 from dse.problem import Baseline, Problem
@@ -138,6 +139,10 @@ def search(
         before, started = evaluator.images_run, finished(study)
         reason = loop.run(study, config.search.evaluations, on_step)
         clock.end(finished(study) - started, evaluator.images_run - before)
+    say(f"stopped: {reason}")
+    diagnosis = expectation_quality(study, problem)
+    for line in diagnosis.lines:
+        say(line)
 
     trials = evaluated(study)
     reference = (bench.float_design, evaluator.float)
@@ -145,10 +150,13 @@ def search(
     clock.begin("4 final network")
     unseen = bench.load("verify", config.data.verify_images)
     verifier = bench.evaluator(unseen)
-    verified = verify(verifier, problem, table, say)
+    expected = expected_drops(study, problem)
+    verified = verify(verifier, problem, table, expected, say)
     clock.end(len(verified) + 1, verifier.images_run)
     run_dir.write_csv(out / "verified.csv", picks.verified_table(verified))
-    chosen = picks.choose(table, problem.budgets, verified, problem.objectives[2], needed)
+    chosen = picks.choose(table, problem.budgets, verified, problem.objectives[2], needed, expected)
+    run_dir.write_csv(out / "expected.csv", expected.rename_axis("id").reset_index())
+    run_dir.write_csv(out / "predictions.csv", run_dir.predictions_table(study))
     evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in trials)]
     run_dir.write_tables(out, bench, problem, costing, table, evaluations)
     run_dir.write_csv(out / "history.csv", run_dir.history_table(study, problem))
@@ -164,6 +172,7 @@ def search(
         float=_float_record(evaluator, verifier),
         chaos=asdict(chaos) | {"needed_images": needed},
         stop_reason=reason,
+        model=diagnosis.record,
         failures=failures,
         mixed=study.user_attrs.get("mixed", []),
     )
@@ -182,11 +191,13 @@ def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: in
     return f"{line}; a promise of at most {budget:g} pp takes {needed:,} unseen images on this network"
 
 
-def verify(verifier: Evaluator, problem: Problem, table: pd.DataFrame, say: Say) -> dict[str, Evaluation]:
+def verify(
+    verifier: Evaluator, problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, say: Say
+) -> dict[str, Evaluation]:
     """Measure the candidate designs on images that the search has not seen; evaluations by id."""
     rows = table.set_index("id")
     out: dict[str, Evaluation] = {}
-    candidates = picks.candidates(table, problem.budgets, problem.objectives[2])
+    candidates = picks.candidates(table, problem.budgets, problem.objectives[2], expected=expected)
     started = time.perf_counter()
     for done, design_id in enumerate(candidates, start=1):
         out[design_id] = found = verifier(results.design_of(rows.loc[design_id]))

@@ -17,7 +17,10 @@ from dse.config_file import dump_config, load_config
 from dse.costing import Costing, objective_columns
 from dse.errors import ConfigError
 
-COPIED = ("layers.csv", "spikes.csv", "sensitivity.csv", "verified.csv", "history.csv", "health.csv", "classes.csv")
+COPIED = (
+    *("layers.csv", "spikes.csv", "sensitivity.csv", "verified.csv", "history.csv"),
+    *("health.csv", "classes.csv", "expected.csv", "predictions.csv"),
+)
 
 
 def read_run(run: Path) -> tuple[Config, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -58,7 +61,9 @@ def recost(run: Path, hardware: str, out: Path) -> None:
     if (run / "verified.csv").is_file():
         verified = picks.read_verified(pd.read_csv(run / "verified.csv"))
         chaos = json.loads((run / "manifest.json").read_text(encoding="utf-8")).get("chaos") or {}
-        chosen = picks.choose(new, budgets, verified, objectives[2], chaos.get("needed_images"))
+        known = run / "expected.csv"
+        expected = pd.read_csv(known).set_index("id") if known.is_file() else None
+        chosen = picks.choose(new, budgets, verified, objectives[2], chaos.get("needed_images"), expected)
         run_dir.write_json(out / "picks.json", chosen)
         robustness.write(out, costing, new, objectives[2], chosen)
     _write_manifest(run, out, chip, hardware)

@@ -84,6 +84,19 @@ def history_table(study: optuna.Study, problem: Problem) -> pd.DataFrame:
     )
 
 
+def predictions_table(study: optuna.Study) -> pd.DataFrame:
+    """What the strategy expected of each design before it was measured: `id, predicted, sd, measured` drop [points]."""
+    trials = [t for t in evaluated(study) if "predicted" in t.user_attrs]
+    return pd.DataFrame(
+        {
+            "id": [t.user_attrs["design"] for t in trials],
+            "predicted": [t.user_attrs["predicted"] for t in trials],
+            "sd": [t.user_attrs["predicted_sd"] for t in trials],
+            "measured": [t.user_attrs["drop"] for t in trials],
+        }
+    )
+
+
 def hypervolume_curve(values: Sequence[Sequence[float]]) -> list[float]:
     """Hypervolume of the first n designs for n = 1..N, objectives scaled to the worst baseline values seen.
 

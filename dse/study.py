@@ -171,6 +171,7 @@ class Loop:
         trial.set_user_attr("design", design.id)
         again = self.evaluator.known(design) is not None
         before = self.evaluator.images_run, self.evaluator.seconds
+        self._predict(study, trial)
         evaluation = self.evaluator(design, self._cut(study, trial))
         self._record(trial, design, evaluation)
         trial.set_user_attr("images_run", self.evaluator.images_run - before[0])
@@ -184,6 +185,14 @@ class Loop:
             study.tell(trial, [values[name] for name in self.problem.objectives])
         else:
             study.tell(trial, state=TrialState.PRUNED)
+
+    def _predict(self, study: optuna.Study, trial: Trial) -> None:
+        """Record what the strategy expects of its own proposal before it is measured, where it can say."""
+        predicted = getattr(self.sampler, "predicted", None)
+        if predicted is not None and trial.user_attrs["origin"] == self.strategy:
+            mean, sd = predicted(study, self.problem.space.levels(trial.params))
+            trial.set_user_attr("predicted", mean)
+            trial.set_user_attr("predicted_sd", sd)
 
     def _cut(self, study: optuna.Study, trial: Trial) -> Callable[[Partial], bool] | None:
         should_cut = getattr(self.sampler, "should_cut", None)

@@ -1,0 +1,60 @@
+"""What all measurements together say of each measured design: its drop with noise and winner's luck taken out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+
+from dse.problem import Problem
+from dse.strategies import history
+from dse.strategies.posterior import sampler
+from dse.study import evaluated
+from dse.surrogate import Diagnostics
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How far the additive model can be trusted on this network: leave-one-out figures, see `Diagnostics`."""
+
+    found: Diagnostics
+
+    @property
+    def lines(self) -> list[str]:
+        """What a reader of the search is told."""
+        f = self.found
+        if np.isnan(f.r2):
+            return [f"model: too few designs of interest ({f.count}) to judge it"]
+        told = (
+            f"model: predicts each of {f.count} designs from the others with R2 = {f.r2:.2f}; {f.coverage:.0%} of the "
+            f"measurements lie in its 95 % intervals; {f.additivity:.0%} of the harm adds up over layers"
+        )
+        return [told] if f.warning is None else [told, f"warning: {f.warning}"]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The figures for the manifest, null where unknown."""
+        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self.found).items()}
+
+
+def expectation_quality(study: optuna.Study, problem: Problem) -> Quality:
+    """Diagnostics of the model of all measurements, whatever strategy proposed the designs."""
+    return Quality(sampler(problem, 0).diagnose(study))  # type: ignore[attr-defined]  # a BaseSampler of ours
+
+
+def expected_drops(study: optuna.Study, problem: Problem) -> pd.DataFrame:
+    """Posterior mean and standard deviation of the drop of every evaluated design: `expected, sd` by id [points].
+
+    The additive model of the posterior strategy, whatever strategy proposed the designs, joined with the design's own
+    measurement, which has already moved the model.  A design that was picked because its measurement came out well is
+    judged by what its neighbours say as well (search.md: the winner's curse).
+    """
+    trials = evaluated(study)
+    past = history.read(study, problem)
+    engine = sampler(problem, 0)
+    levels = np.array([problem.space.levels(t.params) for t in trials])
+    mean, sd = engine.posterior(past).predict(levels)  # type: ignore[attr-defined]  # a BaseSampler of ours
+    return pd.DataFrame({"expected": mean, "sd": sd}, index=[t.user_attrs["design"] for t in trials])
