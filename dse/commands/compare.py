@@ -1,0 +1,23 @@
+"""`svit-dse compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse compare runs/demo-digits runs/demo-digits-seneca_like --out runs/chips"
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories that `svit-dse search` or `report` wrote.")],
+    out: Annotated[Path, typer.Option(help="Where the comparison goes.")],
+) -> None:
+    """Lay the fronts of several networks, chips or tool versions side by side in one report."""
+    import reports
+    from dse.commands._show import busy
+
+    with busy("drawing"):
+        index = reports.compare(runs, out)
+    typer.echo(index)
