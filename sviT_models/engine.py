@@ -19,6 +19,7 @@ from sviT_models.segments import Run, geometry, segments
 from sviT_models.wiring import wiring
 
 PIXELS = 2 * 224 * 224  # of the images that a thread works on at once
+MANY = 8  # images; where fewer fit, nothing is lost with one at a time, and no thread waits long for another
 
 
 class Engine:
@@ -120,8 +121,8 @@ class Engine:
         if images.ndim != 4 or images.shape[1] != 3 or len(images) == 0:
             raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, 3, height, width)")
         share = -(-len(images) // self.threads)
-        room = max(1, PIXELS // (images.shape[2] * images.shape[3]))
-        size = min(share, room, batch_size or share)
+        room = PIXELS // (images.shape[2] * images.shape[3])
+        size = min(share, room if room >= MANY else 1, batch_size or share)
         batches = images.to(self.kernels.device).split(size)
         if self._pool is None:
             self._pool = workers(self.threads)

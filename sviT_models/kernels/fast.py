@@ -14,6 +14,7 @@ from sviT_models.kernels.plain import EXACT_FLOAT32, Geometry, Plain
 from sviT_models.later import Later
 
 ROW = 256  # channels that one row of a pass holds at least; narrower tensors take several positions as one row
+FEW_TOKENS = 32
 
 
 def available() -> bool:
@@ -120,11 +121,15 @@ class Fast(Plain):
     def hand_over(self, sums: Tensor | Later, rule: HandOver) -> Tensor:
         """See Plain."""
         out = torch.empty(3, *sums.shape, dtype=torch.uint8)
-        channels = sums.shape[-1]
-        flat = out.numpy().reshape(3, len(sums.x[0]) if isinstance(sums, Later) else 1, -1, channels)
+        if len(sums.shape) == 4:
+            sums = sums.unsqueeze(0)
+        together = _together(sums)
+        row = sums.shape[-1] * together
+        gain, shift = np.tile(rule.gain, together), np.tile(rule.shift, together)
+        flat = out.numpy().reshape(3, sums.shape[0], -1, row)
         for start, part, _ in _parts(sums):
-            seen = part.numpy().reshape(flat.shape[1], -1, channels)
-            self.fused.hand_over(seen, rule.gain, rule.shift, flat, start)
+            seen = part.numpy().reshape(sums.shape[0], -1, row)
+            self.fused.hand_over(seen, gain, shift, flat, start // together)
         return out
 
     def depthwise_hand_over(self, sums: Tensor, digit: Tensor, rule: HandOver) -> Tensor:
@@ -155,10 +160,13 @@ class Fast(Plain):
         counts = np.zeros(steps, np.int64)
         together = _together(sums)
         row = shape[-1] * together
+        gain, shift = np.tile(gain, together), np.tile(shift, together)
         for start, part, offset in _parts(sums):
             self.fused.fire(
                 part.numpy().reshape(len(part), given, -1, row),
-                *(np.tile(constants, together) for constants in (offset, gain, shift)),
+                np.tile(offset, together),
+                gain,
+                shift,
                 _rows(rest, row),
                 _rows(kept, row),
                 np.float32(threshold),
@@ -167,6 +175,16 @@ class Fast(Plain):
                 start // together,
             )
         return spikes, counts, kept
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        """See Plain; matrices of few tokens are too small for a library."""
+        tokens = q.shape[1] * q.shape[2]
+        if tokens > FEW_TOKENS:
+            return super().attend(q, k, v, heads)
+        out = torch.empty(q.shape)
+        split = [x.numpy().reshape(len(q), tokens, heads, -1) for x in (q, k, v, out)]
+        self.fused.attend(*split)
+        return out
 
 
 def _parts(sums: Tensor | Later) -> Iterator[tuple[int, Tensor, np.ndarray]]:

@@ -144,6 +144,31 @@ def depthwise_hand_over(sums, taps, gain, shift, out):
 
 
 @compiled
+def attend(q, k, v, out):
+    """Q (K^T V) of spikes (N, tokens, heads, d) into `out`, float32: only where K and Q fire is there work."""
+    images, tokens, heads, width = q.shape
+    mixed = np.empty((width, width), np.float32)
+    for n in range(images):
+        for h in range(heads):
+            mixed[:] = 0
+            for token in range(tokens):
+                seen, value = k[n, token, h], v[n, token, h]
+                for i in range(width):
+                    if seen[i]:
+                        row = mixed[i]
+                        for c in range(width):
+                            row[c] += value[c]
+            for token in range(tokens):
+                seen, total = q[n, token, h], out[n, token, h]
+                total[:] = 0
+                for i in range(width):
+                    if seen[i]:
+                        row = mixed[i]
+                        for c in range(width):
+                            total[c] += row[c]
+
+
+@compiled
 def split(fixed, out):
     """Bytes (4, ...) of 32-bit integers raised by 2^31; both flat over the last axis."""
     for i in range(fixed.shape[0]):

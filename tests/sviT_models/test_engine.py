@@ -191,6 +191,21 @@ def test_a_missing_numba_is_noticed():
     assert done.stdout.strip() == "False"
 
 
+@settings(max_examples=20)
+@given(
+    st.integers(1, 3), st.integers(1, 4), st.integers(1, 3), st.integers(1, 9), st.floats(0, 1), st.integers(0, 2**16)
+)
+def test_attention_is_its_matrix_products(images, side, heads, width, rate, seed):
+    rng = np.random.default_rng(seed)
+    q, k, v = (rng.random((images, side, side, heads, width)) < rate for _ in range(3))
+    tokens = [x.reshape(images, side * side, heads, width).astype(np.int64) for x in (q, k, v)]
+    mixed = np.einsum("nthi,nshi,nshc->nthc", *tokens).reshape(images, side, side, heads * width)
+    spikes = [torch.from_numpy(x.reshape(images, side, side, -1).astype(np.uint8)) for x in (q, k, v)]
+    kinds = [Plain(torch.device("cpu")), *([fast.Fast()] if fast.available() else [])]
+    for kernels in kinds:
+        np.testing.assert_array_equal(kernels.attend(*spikes, heads).numpy(), mixed)
+
+
 def test_convolutions_that_saturate_are_noticed(monkeypatch):
     """As those of processors without VNNI: sums of two products of bytes stop at 2^15 - 1."""
     fast.exact_convolutions.cache_clear()
