@@ -225,6 +225,7 @@ MISTAKES = [
     (("estimate", "--run", "."), ["config.yaml: no such file", "svit-dse search"]),
     (("report", "nowhere"), ["nowhere: no such directory", "svit-dse search"]),
     (("report", ".", "--hardware", "seneca_like"), ["config.yaml: no such file"]),
+    (("compare", "nowhere", "elsewhere", "--out", "both"), ["nowhere: no such directory", "svit-dse search"]),
     (("demo", "--data", "cifar"), ["--data 'cifar'", "digits and glyphs"]),
     (("train", "--data", "none"), ["no data set 'none'"]),
     (("train", "--out", "net.pt"), ["--out net.pt", "net.safetensors"]),
