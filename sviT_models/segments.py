@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from sviT_models.exact import (
@@ -73,6 +74,39 @@ class Run:
         later = Later(self.weights[layer], self.kernels, planes.unflatten(1, (self.steps, -1)))
         return later if self.kernels.streams else later.whole()
 
+    def image(self, images: Tensor, padding: int) -> Tensor:
+        """Bytes (P, B, H', W', 3) of the zero-padded images (B, 3, H, W)."""
+        return self.kernels.split(padded(fixed_image(images), padding), IMAGE_PLANES)
+
+    def hand_over(self, layer: str, spikes: Tensor, rule: Any) -> Tensor:
+        """Bytes (P, T * B, H, W, C) that a depthwise layer makes of spikes for the next convolution."""
+        return self.kernels.hand_over(self.on_spikes(layer, spikes), rule).flatten(1, 2)
+
+    def chain(self, first: str, depthwise: str, spikes: Tensor, rule: Any) -> Tensor:
+        """Bytes (P, T * B, H, W, C) that the first two layers of a RepConv make of spikes for the third."""
+        sums = self.weights[first].on_spikes(self.kernels, spikes)
+        return self.weights[depthwise].hand_over(self.kernels, sums, rule)
+
+    def token_mean(self, pending: Sums) -> Sums:
+        """Membrane input (T, B, 1, 1, C) of the last neurons."""
+        pending = pending.computed()
+        membrane = self.kernels.current(pending.sums, pending.gain, pending.shift, pending.rest)
+        mean = token_mean(membrane.flatten(2, 3))[:, :, None, None].contiguous()
+        ones = np.ones(mean.shape[-1])
+        return Sums(mean, ones, np.zeros_like(ones))
+
+    def logits(self, layers: tuple[str, ...], spikes: Tensor) -> Tensor:
+        """Logits (B, classes) float32, the mean of all heads."""
+        total = 0
+        for layer in layers:
+            gain, shift = (torch.from_numpy(part).to(spikes.device) for part in self.constants(_folded, layer))
+            total = total + logits_of(self.head_sums(layer, spikes), gain, shift)
+        return (total / len(layers)).float()
+
+    def head_sums(self, layer: str, spikes: Tensor) -> Tensor:
+        """Sums (T, B, classes) float64 of a classifier."""
+        return self.weights[layer].on_spikes(self.kernels, spikes).unflatten(0, (self.steps, -1))[:, :, 0, 0].double()
+
     def constants(self, make: Callable[..., Any], *layers: str, extra: tuple[Any, ...] = ()) -> Any:
         """What `make(*integer weights, *extra)` gives for the present widths of `layers`; remembered."""
         return self.weights.constants(make, layers, extra)
@@ -94,9 +128,13 @@ class Encoder:
         """Images (B, 3, H, W) -> sums (1, B, H / 2, W / 2, C)."""
         (layer,) = self.layers
         padding = self.module.encode_conv.padding[0]
-        fixed = nn.functional.pad(fixed_image(images), [padding] * 4).permute(0, 2, 3, 1).contiguous()
-        sums = run.weights[layer].on_bytes(run.kernels, run.kernels.split(fixed, IMAGE_PLANES)).unsqueeze(0)
+        sums = run.weights[layer].on_bytes(run.kernels, run.image(images, padding)).unsqueeze(0)
         return Sums(sums, *run.constants(_folded_image, layer, extra=(self.module.encode_bn,)))
+
+
+def padded(images: Tensor, padding: int) -> Tensor:
+    """Images (B, 3, H, W) with a border of zeros, channels last."""
+    return nn.functional.pad(images, [padding] * 4).permute(0, 2, 3, 1).contiguous()
 
 
 def _folded_image(weight: Any, *norms: nn.Module) -> tuple[Floats, Floats]:
@@ -164,7 +202,7 @@ class Separable:
             constants = run.constants(_folded, last, extra=(module.bn2,))
             return Sums(run.on_spikes(last, spikes), *constants, rest)
         rule, constants = run.constants(_after_depthwise, *middle, last, extra=(module.bn2,))
-        planes = run.kernels.hand_over(run.on_spikes(middle[0], spikes), rule).flatten(1, 2)
+        planes = run.hand_over(middle[0], spikes, rule)
         return Sums(run.on_bytes(last, planes), *constants, rest)
 
 
@@ -203,9 +241,9 @@ class SelfAttention:
     @property
     def layers(self) -> tuple[str, ...]:
         """Weight layers in network order."""
-        return tuple(name for branch in ("q", "k", "v", "proj") for name in self._branch(branch)[0])
+        return tuple(name for branch in ("q", "k", "v", "proj") for name in self.branch(branch)[0])
 
-    def _branch(self, name: str) -> tuple[tuple[str, ...], tuple[nn.Module, ...]]:
+    def branch(self, name: str) -> tuple[tuple[str, ...], tuple[nn.Module, ...]]:
         """Layers and norms of one RepConv, or of the convolution it has been fused into."""
         conv, norm = getattr(self.module, f"{name}_conv")
         path = f"{self.path}.{name}_conv.0"
@@ -215,14 +253,13 @@ class SelfAttention:
         return (f"{path}.body.0", f"{path}.body.2.0", f"{path}.body.2.1"), (inner, last, norm)
 
     def _project(self, run: Run, name: str, spikes: Tensor, rest: Tensor | None = None) -> Sums:
-        layers, norms = self._branch(name)
+        layers, norms = self.branch(name)
         if len(layers) == 1:
             constants = run.constants(_folded, *layers, extra=norms)
             return Sums(run.on_spikes(layers[0], spikes), *constants, rest)
         first, depthwise, last = layers
         rule, constants = run.constants(_rep_conv, *layers, extra=norms)
-        sums = run.weights[first].on_spikes(run.kernels, spikes)
-        planes = run.weights[depthwise].hand_over(run.kernels, sums, rule)
+        planes = run.chain(first, depthwise, spikes, rule)
         return Sums(run.on_bytes(last, planes), *constants, rest)
 
     def run(self, run: Run, pending: Sums) -> Sums:
@@ -252,18 +289,8 @@ class Head:
 
     def run(self, run: Run, pending: Sums) -> Tensor:
         """Logits (B, classes) float32."""
-        pending = pending.computed()
-        membrane = run.kernels.current(pending.sums, pending.gain, pending.shift, pending.rest)
-        mean = token_mean(membrane.flatten(2, 3))  # (T, B, C)
-        mean = mean[:, :, None, None].contiguous()
-        ones = np.ones(mean.shape[-1])
-        spikes, _ = run.fire(Sums(mean, ones, np.zeros_like(ones)), "lif", self.model.lif)
-        total = 0
-        for layer in self.layers:
-            sums = run.weights[layer].on_spikes(run.kernels, spikes).unflatten(0, (run.steps, -1))[:, :, 0, 0].double()
-            gain, shift = (sums.new_tensor(part) for part in run.constants(_folded, layer))
-            total = total + logits_of(sums, gain, shift)
-        return (total / len(self.layers)).float()
+        spikes, _ = run.fire(run.token_mean(pending), "lif", self.model.lif)
+        return run.logits(self.layers, spikes)
 
 
 Segment = Encoder | Down | Separable | Pair | SelfAttention | Head
