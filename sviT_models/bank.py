@@ -75,6 +75,11 @@ class WeightBank:
         self.notes: list[str] = []
         self.nbytes = 0
 
+    @property
+    def images(self) -> Tensor | Iterable[Tensor] | None:
+        """The calibration images, if there are any."""
+        return self._images
+
     def belongs_to(self, model: nn.Module) -> bool:
         """Whether the weights are those of `model`, or of a copy that shares them."""
         return all(model.get_submodule(name) is module for name, module in self._modules.items())

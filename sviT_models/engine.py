@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import numpy as np
@@ -11,9 +12,12 @@ from torch import Tensor
 from sviT_models.bank import WeightBank
 from sviT_models.errors import ModelError
 from sviT_models.exact import integer_weight
+from sviT_models.fixedplans import FixedPlans, Widths
+from sviT_models.fixedrun import FixedRun
 from sviT_models.kernels import kernels_for
 from sviT_models.network import MetaSpikeFormer, lif_layers
 from sviT_models.output import Output
+from sviT_models.plans import Plan
 from sviT_models.prepared import BYTE, Cache, Prepared, Weights, prepare
 from sviT_models.segments import Run, geometry, segments
 from sviT_models.wiring import wiring
@@ -55,6 +59,7 @@ class Engine:
         self._sees_bytes = {wire.name for wire in wiring(model) if wire.input_bits > 1}
         self._prepared = Cache(max_bytes)
         self._constants: dict[object, object] = {}
+        self._fixed = FixedPlans(model, bank, self.segments)
         self._pool: ThreadPoolExecutor | None = None
 
     @property
@@ -67,6 +72,8 @@ class Engine:
         images: Tensor,
         weight_bits: Sequence[int],
         *,
+        state_bits: Widths | None = None,
+        activation_bits: Widths | None = None,
         time_steps: int | None = None,
         batch_size: int | None = None,
         on_batch: Callable[[Output], bool | None] | None = None,
@@ -75,13 +82,22 @@ class Engine:
 
         `batch_size` bounds the images that one worker holds.  `on_batch` sees every finished batch in order; where it
         returns True, the run ends and what is finished so far is given.
+        `state_bits`, the widths of the membrane potentials of all LIF layers by name or in order, makes everything
+        integer as docs/integer-network.md defines it, with `activation_bits` for streams and activations (16, and 8
+        for the image); without, membranes are float32.
         Raises ModelError for another number of widths, for a width that does not exist, and for images of another shape
         or that are not finite.
         """
         steps = self.steps(time_steps)
         weights = self.weights(weight_bits)
+        if state_bits is not None:
+            start = self.fixed(images, weights, steps, state_bits, activation_bits)
+        elif activation_bits is not None:
+            raise ModelError("activation_bits needs state_bits; only the fixed-point network has such widths")
+        else:
+            start = partial(self.start, steps, weights)
         parts: list[Output] = []
-        for part in self.each(images, lambda batch: self._run(batch, weights, steps), batch_size):
+        for part in self.each(images, lambda batch: self.finish(start(), batch), batch_size):
             parts.append(part)
             if on_batch is not None and on_batch(part):
                 break
@@ -104,6 +120,31 @@ class Engine:
     def start(self, steps: int, weights: Weights) -> Run:
         """A batch that is about to run."""
         return Run(steps, self.kernels, weights, {})
+
+    def fixed(
+        self,
+        images: Tensor,
+        weights: Weights,
+        steps: int,
+        state_bits: Widths,
+        activation_bits: Widths | None = None,
+        seen: dict[str, Tensor] | None = None,
+    ) -> Callable[[], Run]:
+        """What starts batches of `images` in the fixed-point network; `seen` takes the spikes of the last of them."""
+        plan, image_bits = self._fixed.plan(weights, steps, images, state_bits, activation_bits)
+        return lambda: FixedRun(steps, self.kernels, weights, {}, plan, image_bits, seen)
+
+    def plan(
+        self,
+        images: Tensor,
+        weight_bits: Sequence[int],
+        state_bits: Widths,
+        activation_bits: Widths | None = None,
+        time_steps: int | None = None,
+    ) -> Plan:
+        """The constants of the fixed-point network for images of this size; raises ModelError as `run`."""
+        weights = self.weights(weight_bits)
+        return self._fixed.plan(weights, self.steps(time_steps), images, state_bits, activation_bits)[0]
 
     def finish(self, run: Run, state: object, begin: int = 0) -> Output:
         """Take a batch from what stands before segment `begin` (0: images) to its logits."""
@@ -136,9 +177,6 @@ class Engine:
             return prepare(self.kernels, integers, shape, BYTE if layer in self._sees_bytes else 1)
 
         return self._prepared.get((layer, bits), make, lambda value: value.nbytes)
-
-    def _run(self, images: Tensor, weights: Weights, steps: int) -> Output:
-        return self.finish(self.start(steps, weights), images)
 
 
 def workers(threads: int) -> ThreadPoolExecutor:

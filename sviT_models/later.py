@@ -44,7 +44,7 @@ class Later:
     def parts(self) -> Iterator[tuple[int, Tensor, np.ndarray]]:
         """Strips: number of positions before it, sums (P', T, b, h, W', out) and what to take from them (out,).
 
-        P' = 3: those of the bytes, lowest first, in float32; else they are complete.
+        P' > 1: those of the bytes, lowest first, in float32; else they are complete.
         """
         _, images, height, width, _ = self.shape
         together, rows = self.strip
@@ -62,7 +62,7 @@ class Later:
 
     def _sums(self, seen: Tensor, geometry: Any) -> tuple[Tensor, np.ndarray]:
         places, leading = len(seen), seen.shape[:3]
-        if places == 3 and self.layer.single:
+        if places > 1 and self.layer.single:
             sums = self.layer.on_spikes(self.kernels, seen.flatten(0, 2), geometry)
             return sums.unflatten(0, leading), self.layer.totals[0] * 2.0 ** (8 * places - 1)
         return self._merged(seen, geometry).unsqueeze(0), np.zeros(self.shape[-1])

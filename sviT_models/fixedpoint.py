@@ -1,0 +1,139 @@
+"""The integers that a quantized network runs on: fixed-point formats, multipliers and shifts, as pure functions.
+
+docs/integer-network.md defines the arithmetic; `plan` (plans.py) makes these constants for a whole network.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sviT_models.errors import ModelError
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+WIDTHS = range(4, 17)  # of membrane potentials and activations
+IMAGE_BITS = 8
+MULTIPLIER_BITS = 15  # magnitude; fewer where the product would leave 52 bits
+LARGEST_SHIFT = 40
+EXACT = 2**53  # float64 holds integers up to here, so that the engine may compute with them
+INPUT_MARGIN = 2  # a membrane input wider than its potential by this never changes a spike, see integer-network.md
+EXPONENTS = range(-12, 13)  # of the ranges that are considered for a tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Rescale:
+    """How sums become numbers of another step: clip((sums * multiplier + offset) >> right, low, high).
+
+    `multiplier`, `offset` and `right` are (C,) or (1,); half of the last place is part of `offset`, so that ties round
+    up.  One unit of the result is worth 2^-fraction.
+    """
+
+    multiplier: Integers
+    offset: Integers
+    right: Integers
+    low: int
+    high: int
+    fraction: int
+
+
+@dataclass(frozen=True)
+class State:
+    """A LIF layer: potentials of `bits` bits in units of 2^-fraction, and the threshold in these units."""
+
+    bits: int
+    fraction: int
+    threshold: int
+
+    @property
+    def low(self) -> int:
+        """The least potential."""
+        return -(2 ** (self.bits - 1))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What clipping a tensor at +-2^e costs: mean squared error by exponent e, ascending."""
+
+    errors: tuple[tuple[int, float], ...]
+
+    def exponent(self, bits: int) -> int:
+        """The e for which clipping and rounding to a step of 2^(e - bits + 1) cost least together."""
+        return min(self.errors, key=lambda pair: (pair[1] + 4.0 ** (pair[0] - bits + 1) / 12, pair[0]))[0]
+
+
+def curve(values: Floats, exponents: Sequence[int] = EXPONENTS) -> Curve:
+    """The Curve of the magnitudes of `values`."""
+    return Curve(tuple((e, float(np.square(np.maximum(values - 2.0**e, 0)).mean())) for e in exponents))
+
+
+def bounds(bits: int) -> tuple[int, int]:
+    """Least and largest signed integer of a width."""
+    return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+
+
+def rescale(gain: Floats, shift: Floats, fraction: int, bits: int, largest: int, name: str) -> Rescale:
+    """The multiply-shift nearest to gain * sums + shift, both (C,), in units of 2^-fraction and `bits` bits wide.
+
+    `largest` bounds the magnitude of the sums.  Raises ModelError, naming `name`, for constants that are not finite or
+    too large for the arithmetic.
+    """
+    gain, shift = (np.atleast_1d(np.asarray(part, np.float64)) * 2.0**fraction for part in (gain, shift))
+    if not (np.isfinite(gain).all() and np.isfinite(shift).all()):
+        raise ModelError(f"{name}: its constants are NaN or infinite; the batch norm or the weights are damaged")
+    width = min(MULTIPLIER_BITS, 52 - largest.bit_length())
+    room = 51 - np.frexp(shift)[1]
+    right = np.clip(np.minimum(width - np.frexp(gain)[1], room), 0, LARGEST_SHIFT).astype(np.int64)
+    multiplier, offset = np.rint(gain * 2.0**right), np.rint(shift * 2.0**right)
+    if largest * np.abs(multiplier).max() + np.abs(offset).max() >= EXACT / 2:
+        raise ModelError(
+            f"{name}: gain {np.abs(gain).max():.3g} and offset {np.abs(shift).max():.3g} in steps of 2^-{fraction} leave "
+            "the 53 bits of the arithmetic; its batch norm has no variance, or the width is too large"
+        )
+    half = np.where(right > 0, 2 ** np.maximum(right - 1, 0), 0)
+    return Rescale(multiplier.astype(np.int64), offset.astype(np.int64) + half, right, *bounds(bits), fraction)
+
+
+def right_shift(largest: int, bits: int) -> Rescale:
+    """The rounding right shift after which magnitudes up to `largest` have `bits` bits."""
+    right = max(0, int(largest).bit_length() - (bits - 1))
+    one = np.ones(1, np.int64)
+    return Rescale(one, one * (2 ** (right - 1) if right else 0), one * right, *bounds(bits), -right)
+
+
+def extremes(codes: Integers, low: int, high: int) -> tuple[int, int]:
+    """Least and largest sum of codes (out, inputs) times integers between `low` and `high`, 0 among them."""
+    positive, negative = np.maximum(codes, 0).sum(1), np.minimum(codes, 0).sum(1)
+    return int((positive * low + negative * high).min()), int((positive * high + negative * low).max())
+
+
+def signed_bits(low: int, high: int) -> int:
+    """The width of a signed integer that holds both."""
+    return 1 + max(int(high).bit_length(), (-int(low) - 1).bit_length() if low < 0 else 0)
+
+
+def widths_of(
+    given: int | Mapping[str, int] | Sequence[int], names: Sequence[str], what: str, default: int | None = None
+) -> dict[str, int]:
+    """A width of `WIDTHS` for each of `names` from one number, a mapping, or a sequence in their order.
+
+    What a mapping lacks has the width `default`.  Raises ModelError for unknown or missing names and other widths.
+    """
+    if isinstance(given, Mapping):
+        unknown = [name for name in given if name not in set(names)]
+        if unknown:
+            raise ModelError(f"{what}: no {unknown[0]!r} in this network")
+        found = {name: given.get(name, default) for name in names}
+        if missing := [name for name, bits in found.items() if bits is None]:
+            raise ModelError(f"{what}: no width for {missing[0]} and {len(missing) - 1} more; give all {len(names)}")
+    else:
+        listed = [given] * len(names) if np.ndim(given) == 0 else list(given)
+        if len(listed) != len(names):
+            raise ModelError(f"{what}: {len(listed)} widths for {len(names)} layers")
+        found = dict(zip(names, listed, strict=True))
+    for name, bits in found.items():
+        if isinstance(bits, bool) or int(bits) != bits or bits not in WIDTHS:
+            raise ModelError(f"{what}: {name} has width {bits!r}; expected {WIDTHS[0]} to {WIDTHS[-1]} bits")
+    return {name: int(bits) for name, bits in found.items()}
