@@ -1,12 +1,14 @@
 """Speed of the exact integer evaluator beside plain torch, and beside what the machine's arithmetic allows.
 
-    python benchmarks/evaluator.py [--threads 4] [--rounds 5] [--quick]
+    python benchmarks/evaluator.py [--threads 4] [--rounds 5] [--quick] [--case "sdtv2_tiny 32 px T=4"]
 
 Plain torch is the network as users have it today: float weights, every step through every layer, a loop over the steps
-in each neuron layer.  Both sides run in one process, in turn; figures are medians.  Everything is done twice: with the
-allocator as it comes, and with one that keeps large blocks (MALLOC_MMAP_MAX_=0, MALLOC_TRIM_THRESHOLD_=-1), as half of
-the first ratio is the allocator's.  The limit is the time that the multiply-accumulates alone would take, those on
-spikes at the best int8 rate of this machine and the others at its best float32 rate, both measured in the same run.
+in each neuron layer.  Both sides run in one process, in turn; figures are medians.  Beside the ratio of wall-clock time
+stands that of processor time, which other programs on the machine disturb less; with several threads it counts those
+that wait.  Everything is done twice: with the allocator as it comes, and with one that keeps large blocks
+(MALLOC_MMAP_MAX_=0, MALLOC_TRIM_THRESHOLD_=-1), as half of the first ratio is the allocator's.  The limit is the time
+that the multiply-accumulates alone would take, those on spikes at the best int8 rate of this machine and the others at
+its best float32 rate, both measured in the same run.
 SpikingJelly joins where it is installed.  Ends with one line of JSON.
 """
 
@@ -97,10 +99,11 @@ def forward(model: nn.Module, images: Tensor) -> Tensor:
     return torch.cat(logits)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall-clock and processor time [s]."""
+    start, busy = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - busy
 
 
 def rates(threads: int) -> dict[str, float]:
@@ -137,7 +140,7 @@ def together(work: Callable[[], object], threads: int) -> float:
     pool: ThreadPoolExecutor = workers(threads)
     try:
         list(pool.map(lambda _: work(), range(threads)))
-        return seconds(lambda: list(pool.map(lambda _: work(), range(threads))))
+        return seconds(lambda: list(pool.map(lambda _: work(), range(threads))))[0]
     finally:
         pool.shutdown()
 
@@ -160,12 +163,13 @@ def jelly() -> Callable[[float], nn.Module] | None:
     return lambda threshold: MultiStepLIFNode(tau=2.0, v_threshold=threshold, detach_reset=True, backend="torch")
 
 
-def measure(threads: int, rounds: int, quick: bool) -> dict[str, dict[str, float | None]]:
+def measure(threads: int, rounds: int, quick: bool, cases: list[str]) -> dict[str, dict[str, float | None]]:
     """All cases in this process."""
     torch.set_num_threads(threads)
     rate = rates(threads)
     found: dict[str, dict[str, float | None]] = {"rates [MAC/s]": dict(rate)}
-    for case, (name, side, steps, images) in CASES.items():
+    for case in cases:
+        name, side, steps, images = CASES[case]
         count = images // 10 if quick and images > 100 else images
         model = network(name, steps)
         bank = sviT_models.WeightBank(model)
@@ -184,14 +188,17 @@ def measure(threads: int, rounds: int, quick: bool) -> dict[str, dict[str, float
         for _ in range(rounds):
             for side_, work in sides.items():
                 taken[side_].append(seconds(work))
-        median = {side_: statistics.median(values) for side_, values in taken.items()}
+        median = {side_: statistics.median(wall for wall, _ in values) for side_, values in taken.items()}
+        busy = {side_: statistics.median(cpu for _, cpu in values) for side_, values in taken.items()}
         least = limit(model, side, count, steps, rate)
         found[case] = {
             "ratio_plain_torch": median["plain"] / median["engine"],
             "ratio_spikingjelly": median["spikingjelly"] / median["engine"] if other else None,
+            "ratio_plain_torch_cpu": busy["plain"] / busy["engine"],
             "fraction_of_limit": least / median["engine"],
             "images_per_second": count / median["engine"],
             "seconds": median["engine"],
+            "cpu_seconds": busy["engine"],
             "limit_seconds": least,
         }
     return found
@@ -217,27 +224,30 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="fewer images of the small network, two rounds")
+    parser.add_argument("--case", choices=list(CASES), action="append", help="only this one; may be repeated")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.part == "speed":
-        print(json.dumps(measure(given.threads, given.rounds, given.quick)))
+        print(json.dumps(measure(given.threads, given.rounds, given.quick, given.case)))
         return
     if given.part:
         print(json.dumps(peak(given.part, given.threads)))
         return
     common = ["--threads", str(given.threads), "--rounds", str(2 if given.quick else given.rounds)]
     common += ["--quick"] if given.quick else []
+    common += [word for case in given.case or CASES for word in ("--case", case)]
     figures: dict[str, object] = {}
     for allocator, environment in (("default", {}), ("tuned", TUNED)):
         found = child([*common, "--part", "speed"], environment)
         print(f"\nallocator {allocator}, {given.threads} threads, {BITS}-bit weights", end="; ")
         print(", ".join(f"{name} {rate / 1e9:.0f} GMAC/s" for name, rate in found.pop("rates [MAC/s]").items()))
-        print(f"{'':24}{'images/s':>10}{'seconds':>10}{'limit':>8}{'of limit':>10}{'x plain':>9}{'x spikingjelly':>16}")
+        heads = f"{'images/s':>10}{'seconds':>10}{'limit':>8}{'of limit':>10}{'x plain':>9}{'x cpu':>7}"
+        print(f"{'':24}{heads}{'x spikingjelly':>16}")
         for case, row in found.items():
             other = row["ratio_spikingjelly"]
             print(
                 f"{case:24}{row['images_per_second']:>10.1f}{row['seconds']:>10.3f}{row['limit_seconds']:>8.3f}"
-                f"{row['fraction_of_limit']:>10.0%}{row['ratio_plain_torch']:>9.2f}"
+                f"{row['fraction_of_limit']:>10.0%}{row['ratio_plain_torch']:>9.2f}{row['ratio_plain_torch_cpu']:>7.2f}"
                 f"{f'{other:.2f}' if other else 'not installed':>16}"
             )
             row["peak_rss_gb"] = child([*common, "--part", case], environment)

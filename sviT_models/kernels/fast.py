@@ -15,6 +15,7 @@ from sviT_models.later import Later
 
 ROW = 256  # channels that one row of a pass holds at least; narrower tensors take several positions as one row
 FEW_TOKENS = 32
+POSITIONS = 392  # that 1x1 convolutions are laid out for; the layout is the same for more and for less
 
 
 def available() -> bool:
@@ -44,13 +45,18 @@ def exact_convolutions() -> bool:
 
 
 def _convolve(x: Tensor, packed: "Packed", geometry: Geometry) -> Tensor:
-    weight = packed.layout(*x.shape[1:3], geometry)
+    shape, size = x.shape, x.shape[1:3]
+    pointwise = packed.digit.shape[-1] == geometry.stride == 1 and not geometry.padding
+    if pointwise:  # a matrix product: oneDNN is slow where an image has few positions, so that all become one image
+        x, size = x.reshape(1, 1, -1, shape[-1]), (1, POSITIONS)
+    weight = packed.layout(*size, geometry)
     sums = torch.ops.onednn.qconv_pointwise(
         x.permute(0, 3, 1, 2), 1.0, 0, weight, packed.ones, packed.zeros, None,
         [geometry.stride] * 2, geometry.sides, [1, 1], geometry.groups,
         1.0, 0, torch.float32, "none", [], "",
     )  # fmt: skip
-    return sums.permute(0, 2, 3, 1).contiguous()
+    sums = sums.permute(0, 2, 3, 1).contiguous()
+    return sums.view(*shape[:3], -1) if pointwise else sums
 
 
 @dataclass(frozen=True, eq=False)
