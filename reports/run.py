@@ -29,6 +29,7 @@ OPTIONAL = {
     "predictions": ("id", "predicted", "sd", "measured"),
     "health": ("id", "name", "neurons", "rate", "dead", "saturated"),
     "codesign": ("id",),
+    "finetuned": ("id", "top1", "drop", "drop_low", "drop_high", "images"),
 }
 FINITE = ("top1", "drop", "drop_low", "drop_high", "memory_bytes", "energy_j", "latency_s", "power_w")
 NAMED_BASELINES = ("guided", "qsvit", "greedy", "aq4svit")
@@ -60,6 +61,7 @@ class Run:
     predictions: pd.DataFrame | None
     health: pd.DataFrame | None
     codesign: pd.DataFrame | None
+    finetuned: pd.DataFrame | None
     stability: Mapping[str, Any] | None
 
     @property
@@ -93,7 +95,7 @@ def read_run(directory: Path) -> Run:
     results = _merged(_checked(directory / "results.csv", tables["results"], tables["layers"]))
     picks = _json(directory / "picks.json", ("budgets", "picks"))
     for name, table in optional.items():
-        if table is not None and "id" in table.columns and name != "codesign":
+        if table is not None and "id" in table.columns and name not in ("codesign", "finetuned"):
             _known(directory / f"{name}.csv", table["id"].astype(str), results)
     _known(directory / "picks.json", pd.Series([str(p["id"]) for p in picks["picks"]], dtype=str), results)
     stability = directory / "stability.json"

@@ -166,13 +166,10 @@ def draw(r: Decision) -> Drawing:
     answer = Markup('<div class="answer {}"><p>{} {}</p></div>').format(
         r.verdict.lower(), drawing.verdict(r.verdict), r.sentence
     )
-    parts = [
-        Markup('<p class="question">{}</p><dl class="facts">{}</dl>').format(r.question, facts),
-        answer,
-        _budget_table(r),
-    ]
+    parts = [Markup('<p class="question">{}</p>').format(r.question), answer, _budget_table(r)]
     if r.savings:
         parts.append(_savings_table(r))
+    parts.append(Markup('<dl class="facts">{}</dl>').format(facts))
     return Drawing(drawing.join(*parts))
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from reports import drawing
 from reports.drawing import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import tidy
+from reports.text import share, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +31,19 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Finetuned:
+    """A design after training at its widths: drop [pp] with 95 % interval; `before` is its drop untrained, or None."""
+
+    id: str
+    top1: float
+    drop: float
+    low: float
+    high: float
+    images: int
+    before: float | None
+
+
+@dataclass(frozen=True)
 class Search:
     """The search in numbers; `hypervolume[i]` is that of the first i + 1 designs, `baselines` how many of them lead."""
 
@@ -43,6 +56,7 @@ class Search:
     origins: dict[str, int]
     chaos: dict[str, float] | None
     needed_images: int | None
+    finetuned: tuple[Finetuned, ...]
 
 
 def record(run: Run) -> Search:
@@ -74,6 +88,25 @@ def record(run: Run) -> Search:
         origins={str(k): int(v) for k, v in run.results["origin"].value_counts(sort=False).items()},
         chaos=None if not chaos else {k: float(v) for k, v in chaos.items() if isinstance(v, int | float)},
         needed_images=run.picks.get("needed_images"),
+        finetuned=_finetuned(run),
+    )
+
+
+def _finetuned(run: Run) -> tuple[Finetuned, ...]:
+    if run.finetuned is None:
+        return ()
+    known = run.results["drop"]
+    return tuple(
+        Finetuned(
+            id=str(r["id"]),
+            top1=float(r["top1"]),
+            drop=float(r["drop"]),
+            low=float(r["drop_low"]),
+            high=float(r["drop_high"]),
+            images=int(r["images"]),
+            before=float(known[str(r["id"])]) if str(r["id"]) in known.index else None,
+        )
+        for r in run.finetuned.to_dict("records")
     )
 
 
@@ -121,6 +154,8 @@ def draw(r: Search) -> Drawing:
         )
     else:
         parts.append(drawing.text("No evaluation failed."))
+    if r.finetuned:
+        parts += [drawing.heading("Trained further at their widths"), _finetuned_table(r.finetuned)]
     if not r.hypervolume:
         return Drawing(drawing.join(*parts))
     parts += [
@@ -136,6 +171,22 @@ def draw(r: Search) -> Drawing:
     caption = "Hypervolume of the designs measured so far; baselines shaded."
     figures = {"hypervolume": StaticFigure(caption, lambda: figure(r))}
     return Drawing(drawing.join(*parts), {"hypervolume": plotted(r)}, figures)
+
+
+def _finetuned_table(rows: tuple[Finetuned, ...]) -> Markup:
+    cells = [
+        (
+            f.id,
+            "–" if f.before is None else f"{tidy(f.before)} pp",
+            f"{tidy(f.drop)} pp",
+            f"{tidy(f.low)} … {tidy(f.high)}",
+            share(f.top1),
+            f"{f.images:,}",
+        )
+        for f in rows
+    ]
+    head = ("Design", "Drop before", "Drop after", "95 % interval", "Top-1", "Images")
+    return drawing.table(head, cells, numeric=(1, 2, 3, 4, 5))
 
 
 def _time(seconds: float) -> str:

@@ -1,0 +1,228 @@
+"""What every section computes, on a run of four designs whose numbers were made by hand."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from reports import ReportError
+from reports.run import Run, read_run
+from reports.sections import (
+    modules,
+    s00_decision,
+    s01_front,
+    s02_table,
+    s03_picks,
+    s04_bits,
+    s05_sensitivity,
+    s06_prediction,
+    s07_breakdown,
+    s08_health,
+    s09_hardware,
+    s10_robustness,
+    s11_codesign,
+    s12_search,
+    s13_reproduction,
+)
+from tests.reports import by_hand
+from tests.reports.by_hand import EIGHT, FLOAT, PICK, SMALL
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return by_hand.write(tmp_path_factory.mktemp("runs") / "hand")
+
+
+@pytest.fixture(scope="module")
+def run(directory: Path) -> Run:
+    return read_run(directory)
+
+
+def test_page_one_says_what_to_build_how_sure_and_what_it_saves(run):
+    r = s00_decision.record(run)
+    assert (r.verdict, [p.id for p in r.picks]) == ("OK", [PICK, EIGHT])
+    assert [(j.quantity, j.budget, j.achieved, j.verdict) for j in r.picks[0].rows] == [
+        ("drop", 1.0, 0.7, "OK"),
+        ("memory_bytes", 800, 500, "OK"),
+    ]
+    assert [j.slack for j in r.picks[0].rows] == pytest.approx([0.3, 300])
+    assert [j.verdict for j in r.picks[1].rows] == ["OK", "REVIEW"]  # 1000 B of 800 B
+    assert r.picks[1].verdict == "REVIEW"
+    assert "Build p4" in r.sentence
+    assert "50 % less memory and 50 % less energy than uniform-8" in r.sentence
+    assert "P(drop ≤ 1 pp) = 0.96" in r.sentence
+    assert "verified on 2,000 images that the search never saw" in r.sentence
+    assert [(s.against, s.memory, s.energy) for s in r.savings] == [("float", 0.875, 0.75), ("uniform-8", 0.5, 0.5)]
+    hashes = {what: sha for what, _, sha in r.identity if sha}
+    assert hashes == {"Checkpoint": "a" * 64, "Images": "b" * 64, "Hardware": "d" * 64}
+    html = str(s00_decision.draw(r).html)
+    assert "bbbbbbbbbbbb" in html
+    assert html.index("Build p4") < html.index("bbbbbbbbbbbb")  # the answer comes before the small print
+
+
+def test_the_front_names_baselines_and_keeps_dominated_designs_off_the_edge(run):
+    r = s01_front.record(run)
+    by_id = {p.id: p for p in r.points}
+    assert by_id[EIGHT].name == "uniform-8"
+    assert (by_id[PICK].low, by_id[PICK].high) == (0.1, 0.9)
+    assert by_id[PICK].verified == (0.7, 0.4, 1.0)
+    assert not by_id[SMALL].feasible
+    assert r.edges == {"memory": (SMALL, PICK, EIGHT), "energy": (SMALL, PICK, EIGHT)}
+    assert r.picks == {"recommended": PICK, "knee": EIGHT}
+
+
+def test_a_point_that_another_beats_is_not_on_the_edge():
+    def point(i: str, drop: float, memory: float) -> s01_front.Point:
+        return s01_front.Point(i, "", drop, drop, drop, memory, 1.0, True, True, None)
+
+    points = [point("a", 1.0, 10.0), point("b", 2.0, 5.0), point("worse", 2.0, 6.0), point("equal", 1.0, 10.0)]
+    assert s01_front.edge(points, "memory_bytes") == ("b", "a")
+
+
+def test_the_table_holds_front_and_baselines_by_memory(run):
+    r = s02_table.record(run)
+    assert [row.id for row in r.rows] == [SMALL, PICK, EIGHT, FLOAT]
+    assert [row.status for row in r.rows] == ["measured", "verified", "verified", "measured"]
+    assert [row.knee for row in r.rows] == [False, False, True, False]
+    assert r.others == 0
+
+
+def test_picks_are_compared_with_what_unseen_images_said(run):
+    r = s03_picks.record(run)
+    assert [p.layers_per_width for p in r.picks] == [{4: 2, 8: 1}, {8: 3}]
+    assert [p.differs for p in r.picks] == [0, 2]
+    assert [c.id for c in r.checked] == [EIGHT, PICK]
+    assert r.shift == pytest.approx(((0.1 - 0.2) + (0.7 - 0.5)) / 2)
+
+
+def test_the_heat_map_is_ordered_by_memory_with_the_share_of_every_layer(run):
+    r = s04_bits.record(run)
+    assert r.ids == (SMALL, PICK, EIGHT)
+    assert r.widths == ((8, 2, 2), (8, 4, 4), (8, 8, 8))
+    assert r.steps == (2, 4, 4)
+    assert r.layers.weight_share == pytest.approx((0.1, 0.3, 0.6))
+    assert r.layers.synop_share == pytest.approx((0.1, 0.3, 0.6))  # 400, 1200 and 2400 of 4000
+    assert [name for name, _, _ in r.spans] == ["a", "b.0", "head"]
+    assert len(set(r.palette.values())) == len(r.palette) == 4  # 2, 4, 8 and 32 bit
+
+
+def test_sensitivities_are_sorted_by_the_fewest_bits(run):
+    r = s05_sensitivity.record(run)
+    assert r.quantity == "drop"
+    assert [c.bits for c in r.curves] == [2, 4]
+    assert r.curves[0].value == (3.0, 5.0, 4.0)
+    assert r.curves[0].low == (2.0, 4.0, 3.0)
+    assert r.order == (1, 2, 0)
+
+
+def test_coverage_counts_the_measurements_inside_their_interval(run):
+    r = s06_prediction.record(run)
+    # half widths 0.3, 0.4 and 1.0; s2: |3.0| > 1.96 * hypot(0.5, 1 / 1.96), the others are within
+    assert r.coverage == pytest.approx(2 / 3)
+    assert r.bias == pytest.approx((-0.1 + 0.1 + 3.0) / 3)
+    mean = (0.2 + 0.5 + 5.0) / 3
+    total = sum((x - mean) ** 2 for x in (0.2, 0.5, 5.0))
+    assert r.r2 == pytest.approx(1 - (0.01 + 0.01 + 9.0) / total)
+    assert r.rank == pytest.approx(1.0)
+
+
+def test_energy_is_split_by_component_and_by_stage(run):
+    r = s07_breakdown.record(run)
+    assert r.compared == (("recommended", PICK), ("uniform 8", EIGHT))
+    energy = r.parts["energy"]
+    assert (energy.components, energy.stages) == (("weights", "compute"), ("a", "head"))
+    assert energy.by_component[EIGHT] == pytest.approx((3e-6, 1e-6))
+    assert energy.by_stage[EIGHT] == (pytest.approx((1e-6, 0.0)), pytest.approx((2e-6, 1e-6)))
+    assert sum(energy.by_component[PICK]) == pytest.approx(2e-6)  # energy_j of results.csv
+    assert r.parts["memory"].by_component[PICK] == (500,)
+
+
+def test_firing_is_compared_with_the_float_network(run):
+    r = s08_health.record(run)
+    assert r.float_rate == pytest.approx((80 / 200, 30 / 100))
+    assert r.rate == pytest.approx((100 / 200, 0.0))
+    assert r.spike_change == pytest.approx(100 / 110 - 1)
+    assert r.silent == 1
+    assert r.moved == (1,)  # 0.4 to 0.5 is a quarter and no more
+    assert r.dead == pytest.approx(((0.02 * 50 + 0.2 * 25) / 75, (0.04 * 50 + 25) / 75))
+    assert r.saturated == pytest.approx((0.04 * 25 / 75, 0.0))
+
+
+def test_constants_keep_unit_source_and_range(run):
+    r = s09_hardware.record(run)
+    first, second = r.constants
+    assert (first.key, first.value, first.unit, first.source) == ("sram.read", 10.0, "pJ", "Horowitz 2014, 45 nm")
+    assert (first.low, first.high) == (5.0, 20.0)
+    assert math.isnan(second.low)
+    assert (r.ranged, r.name) == (1, "chip")
+
+
+def test_the_widest_swing_comes_first_and_survival_names_designs(run):
+    r = s10_robustness.record(run)
+    assert [(s.constant, s.low, s.high) for s in r.swings] == [("sram.read", -0.2, 0.4), ("clock", 0.0, 0.1)]
+    assert r.scenarios[0].tau == 0.8
+    assert r.survival == {PICK: 0.75, SMALL: 1.0}
+
+
+def test_the_search_adds_up(run):
+    r = s12_search.record(run)
+    assert r.hypervolume == (0.10, 0.40, 0.55)
+    assert r.baselines == 1
+    assert sum(p.images for p in r.phases) == 3000
+    assert r.failures == ("trial 7: out of memory",)
+    assert s11_codesign.record(run).rows[1] == (SMALL, "sram_kib=512", 250.0, 1e-6)
+
+
+def test_designs_trained_further_stand_beside_their_drop_before(tmp_path):
+    out = by_hand.write(tmp_path / "run")
+    assert s12_search.record(read_run(out)).finetuned == ()
+    head, _, _, pick, small = (out / "results.csv").read_text(encoding="utf-8").splitlines()
+    trained = small.replace(",5.0,4.0,6.0,", ",1.5,1.0,2.0,")
+    (out / "finetuned.csv").write_text("\n".join([head, trained, pick.replace("p4", "new")]), encoding="utf-8")
+    r = s12_search.record(read_run(out))
+    assert [(f.id, f.before, f.drop, f.low, f.high) for f in r.finetuned] == [
+        (SMALL, 5.0, 1.5, 1.0, 2.0),
+        ("new", None, 0.5, 0.1, 0.9),
+    ]
+    assert "Trained further" in s12_search.draw(r).html
+
+
+def test_reproduction_names_what_made_the_run_and_local_changes(run):
+    r = s13_reproduction.record(run)
+    facts = dict(r.facts)
+    assert facts["Source"] == f"commit {'c' * 40}, with local changes"
+    assert facts["Seed"] == "5"
+    assert "a" * 64 in facts["Checkpoint"]
+    assert r.config == "hardware: chip\n"
+
+
+def test_every_section_draws_the_smallest_possible_run(tmp_path):
+    out = by_hand.write(tmp_path / "bare")
+    for name in ("breakdown", "spikes", "health", "sensitivity", "hardware", "verified", "predictions", "history"):
+        (out / f"{name}.csv").unlink()
+    (out / "codesign.csv").unlink()
+    (out / "stability.json").unlink()
+    bare = read_run(out)
+    for module in modules().values():
+        assert module.draw(module.record(bare)).html
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("results.csv", "p4,tpe,4,0.895", "p4,tpe,4,nan", r"results\.csv: line 4, top1"),
+        ("results.csv", "w:head", "w:tail", r"w: columns and the weight layers of layers\.csv differ in head"),
+        ("results.csv", "memory_bytes", "memory", r"results\.csv: has no column 'memory_bytes'"),
+        ("verified.csv", "u8,0.1", "zz,0.1", r"verified\.csv: design zz is not in results\.csv"),
+        ("picks.json", '"budgets"', '"limits"', r"picks\.json: has no 'budgets'"),
+        ("manifest.json", "{", "", r"manifest\.json: line 1 is no JSON"),
+    ],
+)
+def test_a_broken_file_is_one_line_with_its_name(tmp_path, name, old, new, told):
+    out = by_hand.write(tmp_path / "run")
+    text = (out / name).read_text(encoding="utf-8")
+    assert old in text
+    (out / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ReportError, match=told) as raised:
+        read_run(out)
+    assert "\n" not in str(raised.value)
