@@ -146,6 +146,10 @@ class Engine:
         weights = self.weights(weight_bits)
         return self._fixed.plan(weights, self.steps(time_steps), images, state_bits, activation_bits)[0]
 
+    def image_bits(self, state_bits: Widths, activation_bits: Widths | None = None) -> int:
+        """Width of the image in the fixed-point network; raises ModelError as `run`."""
+        return next(iter(self._fixed.widths(state_bits, activation_bits)[1].values()))
+
     def finish(self, run: Run, state: object, begin: int = 0) -> Output:
         """Take a batch from what stands before segment `begin` (0: images) to its logits."""
         with torch.no_grad():

@@ -40,13 +40,13 @@ class FixedPlans:
     def widths(self, state_bits: Widths, activation_bits: Widths | None) -> tuple[dict[str, int], dict[str, int]]:
         """Widths by LIF layer and by activation.  Raises ModelError for those that do not exist."""
         states = widths_of(state_bits, self._lifs, "state_bits")
-        given = {} if activation_bits is None else activation_bits
         image = self._activations[0]
+        given = {} if activation_bits is None else activation_bits
         if isinstance(given, int):
             given = dict.fromkeys(self._activations[1:], given)
+        if isinstance(given, Mapping):
+            given = {image: IMAGE_BITS, **given}
         activations = widths_of(given, self._activations, "activation_bits", ACTIVATION_BITS)
-        if not isinstance(given, Mapping) or image not in given:
-            activations[image] = IMAGE_BITS if isinstance(given, Mapping) else activations[image]
         if activations[image] > IMAGE_BITS:
             raise ModelError(f"activation_bits: {image} sees images of {IMAGE_BITS} bits at most")
         return states, activations

@@ -89,8 +89,8 @@ def rescale(gain: Floats, shift: Floats, fraction: int, bits: int, largest: int,
     multiplier, offset = np.rint(gain * 2.0**right), np.rint(shift * 2.0**right)
     if largest * np.abs(multiplier).max() + np.abs(offset).max() >= EXACT / 2:
         raise ModelError(
-            f"{name}: gain {np.abs(gain).max():.3g} and offset {np.abs(shift).max():.3g} in steps of 2^-{fraction} leave "
-            "the 53 bits of the arithmetic; its batch norm has no variance, or the width is too large"
+            f"{name}: gain {np.abs(gain).max():.3g} and offset {np.abs(shift).max():.3g} in steps of 2^-{fraction} "
+            "leave the 53 bits of the arithmetic; its batch norm has no variance, or the width is too large"
         )
     half = np.where(right > 0, 2 ** np.maximum(right - 1, 0), 0)
     return Rescale(multiplier.astype(np.int64), offset.astype(np.int64) + half, right, *bounds(bits), fraction)

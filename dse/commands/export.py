@@ -1,0 +1,32 @@
+"""`svit-dse export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse export runs/demo --design uniform-4 --out chip --golden 10"
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The --out of a search.")],
+    design: Annotated[str, typer.Option(help="Its id, or origin such as uniform-4.")],
+    out: Annotated[Path, typer.Option(help="New folder.")],
+    golden: Annotated[int, typer.Option(min=0, help="Images of golden vectors.")] = 0,
+    state_bits: Annotated[
+        int | None, typer.Option(min=4, max=16, help="Width of potentials where the design leaves them float; 16.")
+    ] = None,
+    activation_bits: Annotated[
+        int, typer.Option(min=4, max=16, help="Width of residual streams and activations.")
+    ] = 16,
+) -> None:
+    """Write a design as integers: packed weights, a specification, golden vectors for testbenches."""
+    from dse.commands._show import busy
+    from dse.exporting import export_design
+
+    with busy("exporting"):
+        found = export_design(run, design, out, golden, state_bits, activation_bits)
+    for line in found.lines():
+        typer.echo(line)

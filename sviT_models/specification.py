@@ -1,0 +1,57 @@
+"""A design as data: the specification and the integer tensors that `interpreter.run` takes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sviT_models import interpreter
+from sviT_models.exact import IntegerWeight
+from sviT_models.fixedpoint import signed_bits
+from sviT_models.plans import Plan
+
+Arrays = dict[str, NDArray[np.int64]]
+
+
+def specification(
+    plan: Plan, weights: Mapping[str, IntegerWeight], image_bits: int, steps: int, size: tuple[int, int]
+) -> tuple[dict[str, Any], Arrays]:
+    """Everything the integer network is: JSON values, and its tensors as int64."""
+    arrays: Arrays = {}
+    for layer, weight in weights.items():
+        shape = weight.digits[0].shape
+        four = (*shape, *[1] * (4 - len(shape)))  # linear and one-dimensional layers are 1x1 convolutions
+        arrays[f"{layer}.weight"] = weight.codes().reshape(four)
+    for name, rule in plan.rescales.items():
+        arrays |= {f"{name}.{part}": getattr(rule, part) for part in ("multiplier", "offset", "right")}
+    spec = {
+        "time_steps": steps,
+        "image": {"bits": image_bits, "fraction": plan.image_fraction, "height": size[0], "width": size[1]},
+        "states": {
+            n: {"bits": s.bits, "fraction": s.fraction, "threshold": s.threshold} for n, s in plan.states.items()
+        },
+        "rescales": {n: {"low": r.low, "high": r.high, "fraction": r.fraction} for n, r in plan.rescales.items()},
+        "nodes": plan.nodes,
+    }
+    return spec, arrays
+
+
+def accumulator_widths(spec: dict[str, Any], arrays: Arrays, plan: Plan, images: NDArray[np.int64]) -> pd.DataFrame:
+    """Accumulator width of every weight layer: `layer, worst_case_bits, observed_bits`, signed, on integer `images`.
+
+    The worst case is over all inputs of the layer that its format can hold; a head's is that of all steps together.
+    """
+    seen: dict[str, tuple[int, int]] = {}
+
+    def look(layer: str, sums: NDArray[np.int64]) -> None:
+        if layer in spec_heads:
+            sums = sums.sum(0)
+        seen[layer] = int(sums.min()), int(sums.max())
+
+    spec_heads = {n["input"].removesuffix(":sums") for n in spec["nodes"] if n["op"] == "sum_steps"}
+    interpreter.run(spec, arrays, images, look)
+    layers = [node["layer"] for node in spec["nodes"] if node["op"] == "conv"]
+    rows = [(n, signed_bits(*plan.largest[n]), signed_bits(*seen[n])) for n in layers]
+    return pd.DataFrame(rows, columns=["layer", "worst_case_bits", "observed_bits"])
