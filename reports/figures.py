@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 def write_figures(out: Path, title: str, decision: Any, parts: Sequence[Part]) -> None:
     """Write figures/NAME.png, .svg and .pdf of every static figure, and all of them as pages of report.pdf."""
-    import matplotlib.pyplot as plt
-
     from reports.style import styled
 
     folder = out / "figures"
@@ -29,7 +27,6 @@ def write_figures(out: Path, title: str, decision: Any, parts: Sequence[Part]) -
                 save(figure, folder / name)
                 pages.append((part.title, static.caption, figure))
         write_pdf(out / "report.pdf", title, decision, pages)
-        plt.close("all")
 
 
 def save(figure: Figure, stem: Path) -> None:

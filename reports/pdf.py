@@ -28,11 +28,11 @@ def write_pdf(path: Path, title: str, decision: Any, pages: Sequence[tuple[str, 
 
 
 def _first_page(title: str, decision: Any) -> Figure:
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     from reports import style
 
-    figure = plt.figure(figsize=A4)
+    figure = Figure(figsize=A4)
     y = 0.94
     figure.text(0.08, y, title, fontsize=16, fontweight="bold", va="top")
     y = _paragraph(figure, decision.question, y - 0.045, 9.5, style.MUTED)

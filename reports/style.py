@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -66,12 +65,12 @@ RC: Any = {
 
 def new(rows: int = 1, columns: int = 1, height: float = 3.2, **options: Any) -> tuple[Figure, Any]:
     """An empty figure of the text's width, `height` inches high, and its axes."""
-    return plt.subplots(rows, columns, figsize=(TEXT_WIDTH, height), layout="constrained", **options)
+    figure = Figure(figsize=(TEXT_WIDTH, height), layout="constrained")  # not pyplot's, which would keep it
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def styled() -> Any:
     """The context in which figures are drawn and saved."""
-    matplotlib.use("Agg", force=False)
     return matplotlib.rc_context(RC)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TITLE = "Bits per layer"
 MOST_ROWS = 60
+LETTERS = 90  # letters of a tick label that fit under the printed heat map
 
 
 @dataclass(frozen=True)
@@ -211,10 +212,21 @@ def plotted(r: Bits) -> Plot:
     return {"data": [heat, *shares], "layout": layout}
 
 
+def _apart(spans: tuple[tuple[str, int, int], ...], letter: float) -> dict[float, str]:
+    """Where block names stand under the columns, long blocks first; a name for which there is no room is left out."""
+    chosen: dict[float, str] = {}
+    for name, first, last in sorted(spans, key=lambda s: s[1] - s[2]):
+        middle, text = (first + last) / 2, short_name(name)
+        if all(abs(middle - m) > letter * (1 + (len(text) + len(t)) / 2) for m, t in chosen.items()):
+            chosen[middle] = text
+    return dict(sorted(chosen.items()))
+
+
 def figure(r: Bits) -> Figure:
     """The heat map for slides and print."""
     import matplotlib
     from matplotlib.colors import BoundaryNorm, ListedColormap
+    from matplotlib.ticker import MaxNLocator
 
     from reports import style
 
@@ -230,6 +242,7 @@ def figure(r: Bits) -> Figure:
     ):
         ax.bar(count, 100 * np.array(values), width=0.9, color=colour)
         ax.set_ylabel(what, fontsize=7)
+        ax.yaxis.set_major_locator(MaxNLocator(2, prune="upper"))  # the axes stand close together
         ax.tick_params(axis="x", length=0)
     heat = axes[2]
     where = {b: i for i, b in enumerate(widths)}
@@ -243,11 +256,11 @@ def figure(r: Bits) -> Figure:
     )
     for _, first, _ in r.spans[1:]:
         heat.axvline(first - 0.5, color="white", lw=0.9)
-    labelled = [(name, a, b) for name, a, b in r.spans if b - a >= 2]
-    heat.set_xticks([(a + b) / 2 for _, a, b in labelled], [short_name(name) for name, _, _ in labelled])
+    places = _apart(r.spans, len(count) / LETTERS)
+    heat.set_xticks(list(places), list(places.values()))
     step = max(1, rows // 12)
     heat.set_yticks(range(0, rows, step), row_labels(r)[::step])
-    heat.set_ylabel("memory and drop of the design")
+    heat.set_ylabel("memory, drop")
     for spine in heat.spines.values():
         spine.set_visible(False)
     bar = made.colorbar(matplotlib.cm.ScalarMappable(image.norm, image.cmap), ax=heat, fraction=0.025, pad=0.01)
