@@ -35,7 +35,7 @@ METHODS = {
 }
 
 
-def measured(data: str, widths: list[int], count: int) -> dict[str, dict[str, dict[str, float]]]:
+def measured(data: str, widths: list[int], count: int, methods: list[str]) -> dict[str, dict[str, dict[str, float]]]:
     model = sviT_models.load_checkpoint(sviT_models.checkpoint_path(f"sdtv2_tiny_{data}"))
     splits = [sviT_models.load_data(data, split, count=_count(data, split, count)) for split in ("search", "verify")]
     images = torch.cat([split.images for split in splits])
@@ -53,7 +53,8 @@ def measured(data: str, widths: list[int], count: int) -> dict[str, dict[str, di
         f"{'top-1 in % (points lost, 95 % interval)':34}" + "".join(f"{f'{b} bit':>28}" for b in widths) + "   rounding"
     )
     found = {"float": {"32": {"top1": share, "stderr": stderr, "images": len(labels)}}}
-    for name, (method, options) in METHODS.items():
+    for name in methods:
+        method, options = METHODS[name]
         bank = sviT_models.WeightBank(model, method, images=unlabelled, **options)
         seconds, found[name], cells = 0.0, {}, []
         for bits in widths:
@@ -85,10 +86,11 @@ def main() -> None:
     parser.add_argument("data", nargs="*", default=shipped, help=f"data sets: {', '.join(shipped)}")
     parser.add_argument("--images", type=int, default=4000, help="images to evaluate at most")
     parser.add_argument("--widths", type=int, nargs="+", default=[8, 6, 4, 3, 2, 1])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="METHOD")
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    print(json.dumps({data: measured(data, asked.widths, asked.images) for data in asked.data}))
+    print(json.dumps({data: measured(data, asked.widths, asked.images, asked.methods) for data in asked.data}))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ _HOME = {
     "exact_run": "definition",
     "accumulator_widths": "specification",
     "export": "export",
+    "exported_design": "specification",
     "load_export": "exported",
     "verify_export": "exported",
     "sweep": "prefix",
@@ -55,6 +56,9 @@ _HOME = {
     "quantized": "reference",
     "reference_run": "reference",
     "fisher_scores": "fisher",
+    "Schedule": "finetune",
+    "finetune_design": "finetune",
+    "LearnedBank": "finetune",
 }
 
 __all__ = sorted(_HOME)
