@@ -63,7 +63,7 @@ def _first_page(title: str, decision: Any) -> Figure:
 
 
 def _paragraph(figure: Figure, content: str, y: float, size: float, colour: str, weight: str = "normal") -> float:
-    lines = textwrap.wrap(content, int(940 / size))
+    lines = textwrap.wrap(content, int((800 if weight == "bold" else 940) / size))
     figure.text(0.08, y, "\n".join(lines), fontsize=size, color=colour, fontweight=weight, va="top", linespacing=1.4)
     return y - (len(lines) * size * 1.45 / 72 / A4[1]) - 0.02
 
@@ -85,7 +85,8 @@ def _rows(
             figure.text(
                 x, y, text, fontsize=8.5, ha=side, va="top", fontweight="bold" if bold else "normal", color=colour
             )
-        y -= 0.024
+        lone = rows[n + 1][0] != "" if n + 1 < len(rows) else True
+        y -= 0.036 if "\n" in row[0] and lone else 0.024  # two lines of name beside one row of values
     return y
 
 

@@ -122,7 +122,7 @@ def _sentence(picks: tuple[Pick, ...], savings: tuple[Saving, ...], needed: int 
     first = picks[0]
     gain = [f"{share(s.memory, 0)} less memory and {share(s.energy, 0)} less energy than {s.against}" for s in savings]
     better = [g for g, s in zip(gain, savings, strict=True) if s.against != "float"][:1] or gain[:1]
-    words = [f"Build {first.id}" if first.verdict == "OK" else f"Review {first.id} before building it"]
+    words = [f"Build {first.id}" if first.verdict == "OK" else f"Check {first.id} before building it"]
     if better and "−" not in better[0]:
         words.append(f"it takes {better[0]}")
     by = {r.quantity: r for r in first.rows}
