@@ -19,7 +19,8 @@ IMAGE_BITS = 8
 MULTIPLIER_BITS = 15  # magnitude; fewer where the product would leave 52 bits
 LARGEST_SHIFT = 40
 EXACT = 2**53  # float64 holds integers up to here, so that the engine may compute with them
-INPUT_MARGIN = 2  # a membrane input wider than its potential by this never changes a spike, see integer-network.md
+GUARD = 4  # places of a membrane input behind the last place of the potential; they cost no memory
+INPUT_MARGIN = 2 + GUARD  # an input wider than its potential by this is never clipped to effect, see integer-network.md
 EXPONENTS = range(-12, 13)  # of the ranges that are considered for a tensor
 
 
@@ -41,16 +42,19 @@ class Rescale:
 
 @dataclass(frozen=True)
 class State:
-    """A LIF layer: potentials of `bits` bits in units of 2^-fraction, and the threshold in these units."""
+    """A LIF layer: potentials of `bits` bits in units of 2^-fraction, and the threshold in these units.
+
+    Its input counts in units of 2^-(fraction + GUARD).
+    """
 
     bits: int
     fraction: int
     threshold: int
 
     @property
-    def low(self) -> int:
-        """The least potential."""
-        return -(2 ** (self.bits - 1))
+    def input_fraction(self) -> int:
+        """Binary places of the input."""
+        return self.fraction + GUARD
 
 
 @dataclass(frozen=True)

@@ -58,13 +58,18 @@ def rescale(
 
 
 def fire(x: Integers, state: Spec, left_shift: int, steps: int) -> Integers:
-    """Spikes (T, ...) of potentials that start at 0: v = (v + x) >> 1, a spike and v = 0 where v >= threshold."""
+    """Spikes (T, ...) of potentials v that start at 0 and are driven by x, which has `guard` more binary places.
+
+    u = (v << guard) + x; a spike where u / 2 reaches the threshold, which resets v to 0; elsewhere v is u / 2 rounded to
+    its own places, ties up, and clipped to its width.
+    """
+    guard, top = state["guard"], 2 ** (state["bits"] - 1)
     x = x << left_shift if left_shift >= 0 else (x + (1 << (-left_shift - 1))) >> -left_shift
     v, spikes = np.zeros_like(x[0]), []
     for t in range(steps):
-        v = (v + x[min(t, len(x) - 1)]) >> 1
-        fired = v >= state["threshold"]
-        v = np.where(fired, 0, np.maximum(v, -(2 ** (state["bits"] - 1))))
+        u = (v << guard) + x[min(t, len(x) - 1)]
+        fired = u >= state["threshold"] << (guard + 1)
+        v = np.where(fired, 0, np.clip((u + (1 << guard)) >> (guard + 1), -top, top - 1))
         spikes.append(fired.astype(np.int64))
     return np.stack(spikes)
 

@@ -97,7 +97,9 @@ class Planner:
     def _fire(self, plan: Plan, name: str, module: Any, source: str) -> None:
         state = plan.states[name] = self._state(name, module)
         given = plan.rescales[self._writer(plan, source)]
-        plan.nodes.append({"op": "fire", "name": name, "input": source, "left_shift": state.fraction - given.fraction})
+        plan.nodes.append(
+            {"op": "fire", "name": name, "input": source, "left_shift": state.input_fraction - given.fraction}
+        )
 
     @staticmethod
     def _writer(plan: Plan, tensor: str) -> str:
@@ -143,7 +145,7 @@ class Planner:
     def _to_neurons(self, plan: Plan, layer: str, norms: list[Any], name: str, module: Any, step: float = 1.0) -> None:
         state = self._state(name, module)
         gain, shift = folded(self.weights[layer], norms, step)
-        self._rescale(plan, layer, gain, shift, state.fraction, state.bits + INPUT_MARGIN, f"{name}:input")
+        self._rescale(plan, layer, gain, shift, state.input_fraction, state.bits + INPUT_MARGIN, f"{name}:input")
         self._fire(plan, name, module, f"{name}:input")
 
     def _encoder(self, plan: Plan, segment: Encoder, bits: int) -> None:
@@ -215,7 +217,7 @@ class Planner:
         state = self._state(f"{path}.attn_lif", module.attn_lif)
         ones = np.ones(1)
         bits = state.bits + INPUT_MARGIN
-        self._rescale(plan, key, ones * module.scale, 0 * ones, state.fraction, bits, f"{path}.attn_lif:input")
+        self._rescale(plan, key, ones * module.scale, 0 * ones, state.input_fraction, bits, f"{path}.attn_lif:input")
         self._fire(plan, f"{path}.attn_lif", module.attn_lif, f"{path}.attn_lif:input")
         last, norms, step = self._chain(plan, segment, "proj", f"{path}.attn_lif")
         self._to_stream(plan, last, norms, stream, step)
@@ -226,7 +228,7 @@ class Planner:
         plan.nodes.append({"op": "sum_tokens", "input": stream, "output": "tokens:sums"})
         state, ones = self._state("lif", self.model.lif), np.ones(1)
         gain = ones * 2.0**-given.fraction / tokens
-        self._rescale(plan, "tokens", gain, 0 * ones, state.fraction, state.bits + INPUT_MARGIN, "lif:input")
+        self._rescale(plan, "tokens", gain, 0 * ones, state.input_fraction, state.bits + INPUT_MARGIN, "lif:input")
         self._fire(plan, "lif", self.model.lif, "lif:input")
         constants = {}
         for layer in segment.layers:

@@ -11,16 +11,35 @@ from sviT_models.kernels.fused import compiled
 
 @compiled
 def fire_fixed(
-    sums, taken, multiplier, offset, share, low, high, rest, kept, factor, half, threshold, least, spikes, counts, start
+    sums,
+    taken,
+    multiplier,
+    offset,
+    share,
+    low,
+    high,
+    rest,
+    kept,
+    factor,
+    half,
+    threshold,
+    least,
+    most,
+    guard,
+    spikes,
+    counts,
+    start,
 ):
     """Leaky integrate and fire over all steps on integers, as docs/integer-network.md defines it.
 
     `sums` is (P, T or 1, rows, C), the sums of P bytes, lowest first, less `taken` (C,); `rest` (T or 1, all rows, C)
     int32 may be empty, as may be `kept`, which takes the rescaled and clipped sums.  `factor` and `half` take these to
-    the potentials' step.  `spikes` (T, all rows, C) uint8 and `counts` (T,) are written from row `start`.
+    the step of a membrane input, `guard` of which are one of the potential's; `threshold` is twice the neurons' own, in
+    that step; potentials stay between `least` and `most`.  `spikes` (T, all rows, C) uint8 and `counts` (T,) are written from row `start`.
     """
     places, given, rows, channels = sums.shape
     steps = spikes.shape[0]
+    halved = 0.5 / guard
     v = np.empty(channels, np.float64)
     x = np.empty(channels, np.float64)
     for row in range(rows):
@@ -57,10 +76,10 @@ def fire_fixed(
             fired = np.int32(0)
             seen = spikes[t, place]
             for c in range(channels):
-                u = np.floor((v[c] + x[c]) * 0.5)
+                u = v[c] * guard + x[c]
                 s = np.int32(u >= threshold)
                 seen[c] = np.uint8(s)
-                v[c] = 0.0 if u >= threshold else max(u, least)
+                v[c] = 0.0 if u >= threshold else min(max(np.floor(u * halved + 0.5), least), most)
                 fired = np.int32(fired + s)
             counts[t] += fired
 

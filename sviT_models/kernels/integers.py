@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sviT_models.fixedpoint import Rescale, State
+from sviT_models.fixedpoint import GUARD, Rescale, State, bounds
 from sviT_models.later import Later
 
 RAISED = 2**15  # activations of at most 16 bits go to the next convolution as the bytes of their value plus this
@@ -22,18 +22,19 @@ def fire_fixed(
     kernels: Any, sums: Tensor | Later, rule: Rescale, rest: Tensor | None, state: State, steps: int, keep: bool
 ) -> tuple[Tensor, np.ndarray, Tensor | None]:
     """Spikes (T, ..., C) uint8, their number by step, and the clipped membrane input, int32, if it is to be kept."""
-    left = state.fraction - rule.fraction
+    left = state.input_fraction - rule.fraction
     if kernels.streams:
         return _fire_compiled(kernels, sums, rule, rest, state, steps, keep, left)
     x = rescaled(sums.whole() if isinstance(sums, Later) else sums, rule)
     x = (x if rest is None else x + rest).clamp(rule.low, rule.high)
     kept = x.to(torch.int32) if keep else None
     x = torch.floor(x * 2.0**left + (0.5 if left < 0 else 0.0)).expand(steps, *x.shape[1:])
+    threshold, (low, high) = state.threshold * 2 ** (GUARD + 1), bounds(state.bits)
     spikes, v = torch.empty(x.shape, dtype=torch.uint8, device=x.device), torch.zeros_like(x[0])
     for current, out in zip(x, spikes, strict=True):
-        u = torch.floor((v + current) / 2)
-        out.copy_(u >= state.threshold)
-        v = torch.where(u >= state.threshold, 0.0, u.clamp(min=state.low))
+        u = v * 2.0**GUARD + current
+        out.copy_(u >= threshold)
+        v = torch.where(u >= threshold, 0.0, torch.floor(u * 0.5 ** (GUARD + 1) + 0.5).clamp(low, high))
     return spikes, spikes.flatten(1).sum(1, dtype=torch.int64).numpy(force=True), kept
 
 
@@ -87,8 +88,9 @@ def _fire_compiled(
             _rows(kept, row),
             2.0**left,
             0.5 if left < 0 else 0.0,
-            float(state.threshold),
-            float(state.low),
+            state.threshold * 2.0 ** (GUARD + 1),
+            *map(float, bounds(state.bits)),
+            2.0**GUARD,
             _rows(spikes, row),
             counts,
             start // together,
