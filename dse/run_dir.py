@@ -18,7 +18,7 @@ from dse.costing import Costing
 from dse.evaluate import Evaluation
 from dse.pareto import hypervolume
 from dse.problem import FloatArray, Problem
-from dse.space import Space
+from dse.sensitivity import score_rows
 from dse.study import evaluated
 from dse.workbench import Workbench
 
@@ -37,7 +37,7 @@ def write_tables(
     write_csv(out / "results.csv", table)
     write_csv(out / "front.csv", results.front_of(table))
     write_csv(out / "spikes.csv", results.spikes_table(table, evaluations, bench.lif_layers))
-    write_csv(out / "sensitivity.csv", sensitivity_rows(problem.space, problem.scores))
+    write_csv(out / "sensitivity.csv", score_rows(problem.space, problem.scores, bench.table))
     write_csv(out / "hardware.csv", pd.DataFrame(costing.hardware.constants()))
     spikes = np.array([e.spikes for e in evaluations], dtype=np.float64)
     write_csv(out / "breakdown.csv", breakdown_table(costing, table, spikes, bench.config.search.strategy))
@@ -53,17 +53,6 @@ def breakdown_table(costing: Costing, table: pd.DataFrame, spikes: FloatArray, s
         part.insert(0, "id", table["id"].iloc[i])
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
-
-
-def sensitivity_rows(space: Space, scores: FloatArray) -> pd.DataFrame:
-    """Predicted harm of every searched group at every width, `group, bits, score`; scores are (D, B)."""
-    rows = [
-        {"group": d.name.removeprefix("w:"), "bits": bits, "score": float(score)}
-        for d, row in zip(space.dimensions, scores, strict=True)
-        if d.kind == "weight"
-        for bits, score in zip(d.choices, row, strict=False)
-    ]
-    return pd.DataFrame(rows, columns=["group", "bits", "score"])
 
 
 def history_table(study: optuna.Study, problem: Problem) -> pd.DataFrame:

@@ -212,11 +212,14 @@ def finetune_design(
 class LearnedBank(WeightBank):
     """A weight bank that holds learned integers of one design, and nothing else but the float weights.
 
+    `images` are the calibration images, which fixed-point membrane potentials need.
     Raises ModelError for weights of another network.
     """
 
-    def __init__(self, model: nn.Module, weights: Mapping[str, QuantizedWeight]) -> None:
-        super().__init__(model)
+    def __init__(
+        self, model: nn.Module, weights: Mapping[str, QuantizedWeight], *, images: Tensor | None = None
+    ) -> None:
+        super().__init__(model, images=images)
         if tuple(weights) != self.layers:
             raise ModelError(f"learned weights are of {len(weights)} layers; this network has {len(self.layers)}")
         for name, weight in weights.items():

@@ -3,36 +3,79 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-EXAMPLE = "Example: svit-dse sensitivity my.yaml --out sensitivity.csv"
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dse.workbench import Workbench
+
+EXAMPLE = "Example: svit-dse sensitivity my.yaml --measure --out sensitivity.csv"
 
 
 def sensitivity(
     config: Annotated[Path, typer.Argument(help="Configuration file.")],
+    measure: Annotated[bool, typer.Option("--measure", help="Also quantize one at a time and measure.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the table to this CSV file.")] = None,
+    base: Annotated[Path | None, typer.Option(help="With --measure: write the base setting here.")] = None,
+    share: Annotated[float, typer.Option(help="Of the accuracy budget, for the base setting.")] = 0.5,
     most: Annotated[int, typer.Option(min=1, help="Groups to print.")] = 15,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Score how much every group of layers suffers from fewer bits (one backward pass)."""
+    """Score how much every group of layers suffers from fewer bits (one backward pass), or measure it."""
     from dse.commands._show import busy, check_out, print_rows, using
     from dse.config_file import load_config
-    from dse.run_dir import sensitivity_rows, write_csv
+    from dse.errors import ConfigError
+    from dse.run_dir import write_csv
+    from dse.sensitivity import score_rows
     from dse.workbench import prepare
 
     check_out(out)
+    check_out(base)
+    if base is not None and not measure:
+        raise ConfigError("--base: a base setting rests on measurements; add --measure")
     loaded = load_config(config)
     with using(config), busy("scoring every group at every width"):
         bench = prepare(loaded)
-        table = sensitivity_rows(bench.space, bench.scores(bench.fisher(bench.config.search.widths)))
+        table = score_rows(bench.space, bench.scores(bench.fisher(bench.config.search.widths)), bench.table)
+    setting: list[dict[str, Any]] = []
+    if measure:
+        with using(config), busy("measuring one change at a time"):
+            table, chosen = _measured(bench, table, share)
+        setting = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
+        if base is not None:
+            write_csv(base, chosen)
     if out is not None:
         write_csv(out, table)
-    wide = table.pivot_table(index="group", columns="bits", values="score", sort=False)
-    wide = wide.sort_values(wide.columns[0], ascending=False)
     if as_json:
-        print_rows(table.to_dict("records"), as_json=True)
+        records = table.astype(object).where(table.notna(), None).to_dict("records")
+        print_rows(records + setting, as_json=True)
         return
+    quantity, what = ("kl", "KL [nat], measured") if measure else ("score", "diagonal Fisher score")
+    groups = table[table["kind"] == "weight"] if measure else table
+    wide = groups.pivot_table(index="group", columns="bits", values=quantity, sort=False)
+    wide = wide.sort_values(wide.columns[0], ascending=False)
     rows = [{"group": g, **{f"{b} bit": float(v) for b, v in row.items()}} for g, row in wide.head(most).iterrows()]
-    print_rows(rows, f"{min(most, len(wide))} of {len(wide)} groups, most sensitive first (diagonal Fisher score)")
+    print_rows(rows, f"{min(most, len(wide))} of {len(wide)} groups, most sensitive first ({what})")
+    if setting:
+        shown = ("type", "bits", "predicted", "drop", "drop_low", "drop_high")
+        print_rows([{k: row[k] for k in shown} for row in setting], "base setting; loss in percentage points")
+
+
+def _measured(bench: Workbench, scores: pd.DataFrame, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of all probes, and the base setting with its own measured drop as the last row (`all`)."""
+    import pandas as pd
+
+    from dse import sensitivity as study
+
+    space, reference = bench.space, bench.float_design
+    probes = study.group_probes(space, reference, bench.table) + study.type_probes(space, reference)
+    probes += study.other_probes(space, reference)
+    table = study.sensitivity_table(probes, study.measured(bench, probes, bench.images), scores)
+    setting = study.base_setting(table, bench.config.budgets.get("drop", 1.0), share)
+    whole = bench.evaluator(bench.images)(study.base_design(space, reference, setting))
+    row = {"type": "all", "predicted": setting["predicted"].sum(), "allowance": setting["allowance"].sum()}
+    row |= {name: getattr(whole, name) for name in ("kl", "drop", "drop_low", "drop_high", "images")}
+    return table, pd.concat([setting.astype(object), pd.DataFrame([row], dtype=object)], ignore_index=True)
