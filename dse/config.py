@@ -64,7 +64,7 @@ class Search(Section):
     fixed: dict[str, int] = Field(default_factory=dict, description="layers, blocks or stages with a given width")
     time_steps: tuple[int, ...] = Field((), description="time steps to choose from; empty: 1 to the checkpoint's")
     state_widths: tuple[int, ...] = Field(
-        (), description="membrane potential widths to choose from per stage; empty: not quantized"
+        (4, 8, 16), description="membrane potential widths to choose from per stage; empty: not quantized"
     )
     objectives: tuple[str, str, str] = Field(
         ("drop", "memory", "power"), description="drop and memory, then power, energy or latency"

@@ -125,5 +125,5 @@ def test_a_check_says_what_a_promise_takes():
     chaos = sviT_models.chaos_floor(model, images.images, images.labels, seed=0)
     needed = needed_images(chaos.changed, 2.0, images=60)
     assert f"drop <= 2 pp at 95 % takes {needed:,} unseen images; there are 50" in rows["a promise"]
-    # 74 groups of two widths and T in {1, 2}: 2^75 designs, log10 = 22.6
-    assert rows["design space"] == "75 choices, 10^23 designs"
+    # 74 groups of two widths, T in {1, 2} and 11 stages of three state widths: 75 log10(2) + 11 log10(3) = 27.8
+    assert rows["design space"] == "86 choices, 10^28 designs"

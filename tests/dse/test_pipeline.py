@@ -90,10 +90,12 @@ def test_costs_are_those_of_the_cost_model_at_the_measured_spikes(run, table):
     spikes = pd.read_csv(out / "spikes.csv")[[f"s:{name}" for name in work.lif_layers]].to_numpy()
     bits = table[[f"w:{name}" for name in work.weight_layers]].to_numpy()
     for row in (0, 2, len(table) - 1):
+        own = {stage: table.get(f"v:{stage}", pd.Series(np.nan, table.index))[row] for stage in work.stages}
         cost = estimate(
             work,
             load_hardware("generic_45nm"),
             weight_bits=bits[row],
+            state_bits=None if row == 0 else [16 if np.isnan(own[s]) else own[s] for s in work.stages],
             time_steps=int(table["time_steps"][row]),
             spikes=spikes[row],
             frame_rate=30.0,
