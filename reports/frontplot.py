@@ -192,13 +192,15 @@ def plotted(r: Front, name: str) -> Plot:
                 "width": 0,
             }
         if kind == "baseline":
-            sides = [labels.SIDES[i][0] for i in _sides(r, name, view, 330.0, 350.0, 12.0)]
+            sides = [labels.SIDES[i][0] for i in _sides(r, name, view, 390.0, 370.0, 11.0)]
+            trace["cliponaxis"] = False  # a name at the rim runs into the margin
             trace |= {"mode": "markers+text", "text": [label(p, r) for p in points], "textposition": sides}
             trace["textfont"] = {"size": 11}
         if kind == "pick":
             trace["hoverinfo"] = "skip"
         data.append(trace)
     layout = _view_layout(view, column)
+    layout["margin"] = {"r": 44}
     layout["meta"] = {"cost": column, "budgets": r.budgets, "drop": True, "everything": _view_layout(every, column)}
     return {"data": data, "layout": layout}
 

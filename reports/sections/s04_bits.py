@@ -191,8 +191,12 @@ def plotted(r: Bits) -> Plot:
             "title": {"text": "memory and drop of the design"},
             "showgrid": False,
         },
-        "yaxis2": {"domain": [0.89, 1], "title": {"text": "weights<br>[%]"}, "nticks": 3},
-        "yaxis3": {"domain": [0.755, 0.865], "title": {"text": "synops<br>[%]"}, "nticks": 3},
+        "yaxis2": {"domain": [0.89, 1], "nticks": 3},
+        "yaxis3": {"domain": [0.755, 0.865], "nticks": 3},
+        "annotations": [  # these axes are too low for a title beside them
+            {"text": text, "xref": "paper", "yref": "paper", "x": 0.5, "y": y, "yanchor": "top", "showarrow": False}
+            for text, y in (("weights [%]", 1), ("synops [%]", 0.865))
+        ],
         "shapes": [
             {
                 "type": "line",
