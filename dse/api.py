@@ -1,0 +1,161 @@
+"""The search as one function, for networks and costs that the command line does not know."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dse import strategies
+from dse.design import Design, uniform
+from dse.errors import ConfigError
+from dse.evaluate import Evaluation, Evaluator, Runner
+from dse.pareto import is_nondominated
+from dse.problem import Baseline, Problem
+from dse.space import Dimension, Space
+from dse.study import Loop, evaluated, quiet_optuna
+from sviT_models.quantize import quantize_weight
+
+FloatArray = NDArray[np.float64]
+Cost = Callable[[FloatArray], FloatArray]
+FLOAT = 32
+COLUMNS = {"memory_bytes": "memory_bytes", "cost": "energy_j"}  # ours, and the separable table that stands for it
+
+
+class ModuleRunner:
+    """Evaluates any `nn.Module` with its convolutions and linear layers rounded to nearest, per output channel."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._float = module.eval()
+        self.weights = {n: m.weight.numel() for n, m in module.named_modules() if _has_width(m)}
+
+    def run(
+        self, images: Any, weight_bits: Any, *, time_steps: int | None = None, batch_size: int | None = None
+    ) -> Any:
+        """Logits (N, classes) at one width per weight layer; spikes are not counted."""
+        module = copy.deepcopy(self._float)
+        layers = dict(module.named_modules())
+        for name, bits in zip(self.weights, weight_bits, strict=True):
+            if bits != FLOAT:
+                weight = layers[name].weight
+                weight.data = quantize_weight(weight, int(bits)).dequantized()
+        step = batch_size or len(images)
+        parts = [torch.as_tensor(images[i : i + step]) for i in range(0, len(images), step)]
+        with torch.inference_mode():
+            logits = torch.cat([module(part) for part in parts]).numpy()
+        return SimpleNamespace(logits=logits, spikes=np.zeros((0, 1), dtype=np.int64))
+
+
+def _has_width(module: nn.Module) -> bool:
+    return isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear))
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """Memory and the user's cost of every design; what `Loop` asks of a costing."""
+
+    weights: FloatArray
+    cost: Cost
+
+    def values(self, bits: NDArray[np.int64]) -> FloatArray:
+        """Memory [B] and cost of widths (N, L) -> (N, 2)."""
+        wide = np.asarray(bits, dtype=float)
+        found = np.asarray(self.cost(wide), dtype=float)
+        if found.shape != (len(wide),) or not np.isfinite(found).all():
+            raise ConfigError(f"cost: expected {len(wide)} finite numbers for widths of shape {wide.shape}")
+        return np.column_stack([wide @ self.weights / 8, found])
+
+    def objectives(self, design: Design, evaluation: Evaluation, names: Sequence[str]) -> dict[str, float]:
+        """The drop as measured, and the costs."""
+        memory, cost = self.values(design.widths[None])[0]
+        return {"drop": evaluation.drop, "memory_bytes": float(memory), "cost": float(cost)}
+
+
+def search(
+    network: nn.Module | Runner,
+    images: Any,
+    labels: Any,
+    *,
+    weights: Mapping[str, int] | None = None,
+    cost: Cost | None = None,
+    widths: Sequence[int] = (2, 3, 4, 6, 8),
+    scores: FloatArray | None = None,
+    drop: float = 1.0,
+    strategy: str = "posterior",
+    options: Mapping[str, Any] | None = None,
+    evaluations: int = 60,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Search the weight widths of any network: one row per design, as measured and as the cost function says.
+
+    `network` is a module (rounded to nearest) or an evaluator with a `run` method (`dse.evaluate.Runner`), which then
+    needs `weights`, the number of weights of every layer in order. `cost` maps widths (N, L) in bits to (N,), smaller
+    is better; without it, it is the memory. `scores` (L, B), if known, say how harmful every width of every layer is.
+    Evaluations that racing cut short count, but are no rows.
+    Columns: `id, drop, drop_low, drop_high` [percentage points], `memory_bytes, cost, on_front, feasible` (drop at
+    most `drop`) and `w:<layer>`; by ascending memory. Raises ConfigError for arguments that do not fit together.
+    """
+    runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
+    sizes = dict(weights if weights is not None else getattr(runner, "weights", {}))
+    if not sizes:
+        raise ConfigError("weights: the network has no layer with weights; name them as {layer: number of weights}")
+    layers, choices = tuple(sizes), tuple(sorted(set(widths)))
+    if not choices:
+        raise ConfigError("widths: give at least one")
+    size = np.array(list(sizes.values()), dtype=float)
+    costs = _Costs(size, cost or (lambda bits: bits @ size))
+    problem = _problem(layers, choices, costs, scores, drop)
+    evaluator = Evaluator(runner, images, labels, uniform(layers, FLOAT, 1))
+    sampler = strategies.load(strategy)(problem, seed, **(options or {}))
+    with quiet_optuna():
+        study = optuna.create_study(directions=["minimize"] * 3)
+    loop = Loop(problem, evaluator, costs, strategy, sampler)  # type: ignore[arg-type]  # only its objectives are used
+    loop.run(study, evaluations)
+    return _table(study, problem, evaluator)
+
+
+def _problem(
+    layers: tuple[str, ...], choices: tuple[int, ...], costs: _Costs, scores: FloatArray | None, drop: float
+) -> Problem:
+    space = Space(tuple(Dimension(f"w:{n}", "weight", choices, (n,), n) for n in layers), layers)
+    shape = (len(layers), len(choices))
+    if scores is not None and np.shape(scores) != shape:
+        raise ConfigError(f"scores: expected shape {shape}, layers by ascending widths, not {np.shape(scores)}")
+    # every layer alone at every width, all others at the widest: exact where the cost is a sum over layers
+    alone = np.full((*shape, len(layers)), choices[-1])
+    for d in range(len(layers)):
+        alone[d, :, d] = choices
+    widest = costs.values(np.full((1, len(layers)), choices[-1]))[0]
+    change = costs.values(alone.reshape(-1, len(layers))).reshape(*shape, 2) - widest
+    return Problem(
+        space=space,
+        tables={table: change[..., i] for i, table in enumerate(COLUMNS.values())},
+        offsets={table: float(widest[i]) for i, table in enumerate(COLUMNS.values())},
+        costs=lambda levels: costs.values(space.weight_bits(levels)),
+        scores=np.full(shape, np.nan) if scores is None else np.asarray(scores, dtype=float),
+        objectives=("drop", "memory_bytes", "cost"),
+        budgets={"drop": drop},
+        baselines=tuple(Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in reversed(choices)),
+    )
+
+
+def _table(study: optuna.Study, problem: Problem, evaluator: Evaluator) -> pd.DataFrame:
+    rows = []
+    for trial in evaluated(study):
+        design = problem.space.design(problem.space.levels(trial.params))
+        found = evaluator(design)
+        row = {"id": design.id, "drop": found.drop, "drop_low": found.drop_low, "drop_high": found.drop_high}
+        rows.append(row | {"memory_bytes": trial.values[1], "cost": trial.values[2]} | design.columns())
+    table = pd.DataFrame(rows)
+    table.insert(6, "on_front", is_nondominated(table[["drop", "memory_bytes", "cost"]].to_numpy()))
+    table.insert(7, "feasible", table["drop"] <= problem.budgets["drop"])
+    return table.sort_values(["memory_bytes", "id"], ignore_index=True)
