@@ -1,0 +1,43 @@
+"""`svit-dse finetune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+EXAMPLE = "Example: svit-dse finetune runs/first --design uniform-2 --epochs 3"
+
+
+def finetune(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    design: Annotated[str, typer.Option(help="Its id, or origin such as uniform-2.")],
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 3,
+    images: Annotated[int | None, typer.Option(min=1, help="Training images; default: all, at most 5000.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="In units of the quantization steps.")] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Train the integers of one design towards the float network; labels are not used."""
+    import sviT_models
+    from dse.commands._show import print_rows, say
+    from dse.finetuning import finetuned
+
+    schedule = sviT_models.Schedule(epochs=epochs, learning_rate=learning_rate, seed=seed)
+
+    def progress(epoch: int, loss: float) -> None:
+        say(f"epoch {epoch} of {epochs}: divergence from the float network {loss:.4f} nat")
+
+    done = finetuned(run, design, schedule, images, progress)
+    if as_json:
+        print_rows([done.record], as_json=True)
+        return
+    before, after, gain = (done.record[name] for name in ("before", "after", "gain"))
+    rows: list[dict[str, Any]] = [
+        {"what": "drop before", "points": before["drop"], "low": before["low"], "high": before["high"]},
+        {"what": "drop after", "points": after["drop"], "low": after["low"], "high": after["high"]},
+        {"what": "won back", "points": gain["drop"], "low": gain["low"], "high": gain["high"]},
+    ]
+    print_rows(rows, f"{done.id} on {done.record['images']} verification images, 95 % intervals (paired)")
+    typer.echo(f"wrote {done.directory}")
