@@ -87,8 +87,8 @@ def rescale(gain: Floats, shift: Floats, fraction: int, bits: int, largest: int,
     gain, shift = (np.atleast_1d(np.asarray(part, np.float64)) * 2.0**fraction for part in (gain, shift))
     if not (np.isfinite(gain).all() and np.isfinite(shift).all()):
         raise ModelError(f"{name}: its constants are NaN or infinite; the batch norm or the weights are damaged")
-    width = min(MULTIPLIER_BITS, 52 - largest.bit_length())
-    room = 51 - np.frexp(shift)[1]
+    width = min(MULTIPLIER_BITS, 51 - largest.bit_length())
+    room = 50 - np.frexp(shift)[1]
     right = np.clip(np.minimum(width - np.frexp(gain)[1], room), 0, LARGEST_SHIFT).astype(np.int64)
     multiplier, offset = np.rint(gain * 2.0**right), np.rint(shift * 2.0**right)
     if largest * np.abs(multiplier).max() + np.abs(offset).max() >= EXACT / 2:

@@ -1,0 +1,53 @@
+"""`svit-dse export` and `verify-export` on a small run."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import sviT_models
+from dse.config import Config, Data, Quantization, Search
+from dse.errors import ConfigError
+from dse.exporting import export_design
+from dse.pipeline import search
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "small"
+    config = Config(
+        data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
+        quantization=Quantization(method="nearest"),
+        search=Search(strategy="random", evaluations=8, widths=(4, 8), time_steps=(2,), state_widths=(6, 8)),
+    )
+    search(config, out)
+    return out
+
+
+def test_an_export_has_the_accuracy_that_the_search_recorded(run, tmp_path):
+    row = pd.read_csv(run / "results.csv").query("origin == 'random'").iloc[0]
+    found = export_design(run, row["id"], tmp_path / "chip", golden=3)
+    assert found.states_given
+    assert found.top1 == row["top1"] == found.recorded
+    images = sviT_models.load_data("digits", "search", count=40)
+    logits = sviT_models.load_export(tmp_path / "chip").run(images.images.numpy()).logits
+    assert (logits.argmax(1) == images.labels.numpy()).mean() == row["top1"]
+    assert sviT_models.verify_export(tmp_path / "chip")["mismatches"].sum() == 0
+    notes = json.loads((tmp_path / "chip" / "specification.json").read_text())["notes"]
+    assert notes["design"] == row["id"]
+
+
+def test_mistakes(run, tmp_path):
+    with pytest.raises(ConfigError, match="no such id"):
+        export_design(run, "nobody", tmp_path / "chip")
+    with pytest.raises(ConfigError, match="no such file"):
+        export_design(tmp_path, "nobody", tmp_path / "chip")
+    with pytest.raises(ConfigError, match="40 images"):
+        export_design(run, "uniform-4", tmp_path / "chip", golden=41)
+    assert not (tmp_path / "chip").exists()
+
+
+def test_a_design_with_float_potentials_says_how_it_was_exported(run, tmp_path):
+    found = export_design(run, "float", tmp_path / "chip")
+    assert not found.states_given
+    assert "float potentials; exported with 16 bits" in found.lines()[-1]
