@@ -46,7 +46,7 @@ _HOME = {
     "Engine": "engine",
     "exact_run": "definition",
     "accumulator_widths": "specification",
-    "export": "export",
+    "export": "exporting",
     "exported_design": "specification",
     "load_export": "exported",
     "verify_export": "exported",

@@ -60,8 +60,8 @@ def rescale(
 def fire(x: Integers, state: Spec, left_shift: int, steps: int) -> Integers:
     """Spikes (T, ...) of potentials v that start at 0 and are driven by x, which has `guard` more binary places.
 
-    u = (v << guard) + x; a spike where u / 2 reaches the threshold, which resets v to 0; elsewhere v is u / 2 rounded to
-    its own places, ties up, and clipped to its width.
+    u = (v << guard) + x; a spike where u / 2 reaches the threshold, which resets v to 0; elsewhere v is u / 2 rounded
+    to its own places, ties up, and clipped to its width.
     """
     guard, top = state["guard"], 2 ** (state["bits"] - 1)
     x = x << left_shift if left_shift >= 0 else (x + (1 << (-left_shift - 1))) >> -left_shift

@@ -33,9 +33,10 @@ def fire_fixed(
     """Leaky integrate and fire over all steps on integers, as docs/integer-network.md defines it.
 
     `sums` is (P, T or 1, rows, C), the sums of P bytes, lowest first, less `taken` (C,); `rest` (T or 1, all rows, C)
-    int32 may be empty, as may be `kept`, which takes the rescaled and clipped sums.  `factor` and `half` take these to
-    the step of a membrane input, `guard` of which are one of the potential's; `threshold` is twice the neurons' own, in
-    that step; potentials stay between `least` and `most`.  `spikes` (T, all rows, C) uint8 and `counts` (T,) are written from row `start`.
+    int32 may be empty, as may be `kept`, which takes the rescaled and clipped sums.  `factor` and `half` take these
+    to the step of a membrane input, `guard` of which are one of the potential's; `threshold` is twice the neurons' own,
+    in that step; potentials stay between `least` and `most`.  `spikes` (T, all rows, C) uint8 and `counts` (T,) are
+    written from row `start`.
     """
     places, given, rows, channels = sums.shape
     steps = spikes.shape[0]

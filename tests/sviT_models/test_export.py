@@ -23,7 +23,7 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "export-format.schema.json"
 def made():
     model = network()
     bank = sviT_models.WeightBank(model, images=IMAGES)
-    return model, bank, ([1, 2, 3, 4, 8, 16] * 23)[:137] + [32]
+    return model, bank, [*([1, 2, 3, 4, 8, 16] * 23)[:137], 32]
 
 
 @pytest.fixture

@@ -158,5 +158,5 @@ def test_a_damaged_batch_norm_is_named():
     bank = sviT_models.WeightBank(model, images=IMAGES)
     engine = sviT_models.Engine(model, bank)
     model.block3[0].mlp.fc1_bn.bias.data[0] = float("nan")
-    with pytest.raises(ModelError, match="block3.0.mlp.fc1"):
+    with pytest.raises(ModelError, match=r"block3\.0\.mlp\.fc1"):
         engine.run(IMAGES, [8] * 138, state_bits=8)
