@@ -1,11 +1,14 @@
 """`svit-dse export` and `verify-export` on a small run."""
 
 import json
+import sys
+import warnings
 
 import pandas as pd
 import pytest
 
 import sviT_models
+from dse import cli
 from dse.config import Config, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.exporting import export_design
@@ -51,3 +54,28 @@ def test_a_design_with_float_potentials_says_how_it_was_exported(run, tmp_path):
     found = export_design(run, "float", tmp_path / "chip")
     assert not found.states_given
     assert "float potentials; exported with 16 bits" in found.lines()[-1]
+
+
+def command(monkeypatch, capsys, *words):
+    monkeypatch.setattr(sys, "argv", ["svit-dse", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    told = capsys.readouterr()
+    return end.value.code or 0, told.out, told.err
+
+
+def test_the_commands_and_their_mistakes(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    out = tmp_path / "chip"
+    assert command(monkeypatch, capsys, "export", run, "--design", "uniform-4", "--out", out, "--golden", 2)[0] == 0
+    status, told, _ = command(monkeypatch, capsys, "verify-export", out)
+    assert (status, "0 mismatches" in told) == (0, True)
+    (out / "weights.safetensors").write_bytes(b"x")
+    for words, said in (
+        (("verify-export", out), "changed or damaged"),
+        (("verify-export", tmp_path), "no such file"),
+        (("export", run, "--design", "nobody", "--out", tmp_path / "b"), "no such id"),
+        (("export", run, "--design", "uniform-4", "--out", out), "already there"),
+    ):
+        status, _, told = command(monkeypatch, capsys, *words)
+        assert (status, said in told, told.count("\n")) == (2, True, 1)
