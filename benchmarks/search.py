@@ -85,8 +85,8 @@ def hypervolumes(task: tuple[str, int, list[int]]) -> dict[str, object]:
         "seed": seed,
         "at": {b: at(b) for b in budgets},
         "to": {f"{t:.0%}": first(t) for t in TARGETS},
-        "ask_ms": 1000 * float(np.median(asks)),
-        "ask_ms_worst": 1000 * float(np.max(asks)),
+        "ask_ms": 1000 * float(np.median(asks or [0.0])),
+        "ask_ms_worst": 1000 * float(np.max(asks or [0.0])),
         "curve": curve_array.tolist(),
         "paid": paid,
     }
