@@ -74,11 +74,12 @@ class QuantizedWeight:
     @property
     def nbytes(self) -> int:
         """Memory held by codes, scales and shifts [B]."""
-        return self.codes.nbytes + self.scale.nbytes + self.shift.nbytes
+        return int(self.codes.nbytes + self.scale.nbytes + self.shift.nbytes)
 
     def bias(self, module: nn.Module) -> Tensor:
         """What is added to the scaled sums of `module` at this width: its own bias, if any, plus `shift`, float32."""
-        return self.shift if module.bias is None else module.bias.detach().float() + self.shift
+        own = module.bias
+        return self.shift if own is None else torch.as_tensor(own).detach().float() + self.shift
 
 
 def _wide(scale: Tensor, weight: Tensor) -> Tensor:

@@ -542,9 +542,8 @@ def test_what_a_configuration_means_fits_80_columns_and_has_json(svit: Run, comm
     assert found
     if command == "check":
         meaning = {row["what"]: str(row["value"]) for row in found}
-        assert meaning["design space"].startswith(
-            "13 choices, 10^4 designs"
-        )  # 12 stages of 2 widths, 2 time steps: 2^13
+        # 12 stages of 2 weight widths, T of 2, 11 stages of 3 state widths: 2^13 3^11 = 1.5e9
+        assert meaning["design space"].startswith("24 choices, 10^9 designs")
         assert meaning["images per evaluation"] == "20"
 
 
