@@ -92,7 +92,7 @@ def largest_code(bits: int, two_bit: str = "four") -> int:
         return 1
     if bits == 2:
         return 3 if two_bit == "four" else 1
-    return 2 ** (bits - 1) - 1
+    return (1 << (bits - 1)) - 1
 
 
 def _odd(bits: int, two_bit: str) -> bool:
