@@ -190,7 +190,7 @@ class Loop:
         """Record what the strategy expects of its own proposal before it is measured, where it can say."""
         predicted = getattr(self.sampler, "predicted", None)
         if predicted is not None and trial.user_attrs["origin"] == self.strategy:
-            mean, sd = predicted(study, self.problem.space.levels(trial.params))
+            mean, sd = predicted(study, trial)
             trial.set_user_attr("predicted", mean)
             trial.set_user_attr("predicted_sd", sd)
 
