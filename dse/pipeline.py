@@ -135,6 +135,7 @@ def search(
         base = min(len(problem.baselines), config.search.evaluations)
         loop.run(study, base, on_step)
         clock.end(base, evaluator.images_run - before)
+        run_dir.write_json(out / "base_setting.json", run_dir.base_setting(problem, study))
         clock.begin("3 guided search")
         before, started = evaluator.images_run, finished(study)
         reason = loop.run(study, config.search.evaluations, on_step)

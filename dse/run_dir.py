@@ -73,6 +73,37 @@ def history_table(study: optuna.Study, problem: Problem) -> pd.DataFrame:
     )
 
 
+def base_setting(problem: Problem, study: optuna.Study) -> dict[str, Any]:
+    """The base setting of the methodology as an artefact: the guided design and the evidence it rests on.
+
+    `groups` lists width and predicted harm (diagonal Fisher score) of every group; `measured` the drops of all
+    baselines, in percentage points.
+    """
+    baselines = {b.origin: b.levels for b in problem.baselines}
+    levels = baselines["guided"]
+    design = problem.space.design(levels)
+    kept = zip(problem.space.dimensions, problem.space.values(levels), problem.scores, levels, strict=True)
+    return {
+        "design": design.id,
+        "time_steps": design.time_steps,
+        "state_bits": dict(design.state_bits),
+        "groups": [
+            {"group": d.name.removeprefix("w:"), "block": d.block, "bits": int(bits), "score": _finite(row[level])}
+            for d, bits, row, level in kept
+            if d.kind == "weight"
+        ],
+        "measured": [
+            {"origin": t.user_attrs["origin"], "design": t.user_attrs["design"], "drop": t.user_attrs["drop"]}
+            for t in evaluated(study)
+            if t.user_attrs["origin"] in baselines
+        ],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
 def predictions_table(study: optuna.Study) -> pd.DataFrame:
     """What the strategy expected of each design before it was measured: `id, predicted, sd, measured` drop [points]."""
     trials = [t for t in evaluated(study) if "predicted" in t.user_attrs]

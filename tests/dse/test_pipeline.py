@@ -69,6 +69,19 @@ def test_baselines_are_evaluated_first(table):
     assert table["time_steps"].tolist()[:5] == [2, 2, 2, 2, 1]
 
 
+def test_the_base_setting_is_an_artefact_with_its_evidence(run, table):
+    base = json.loads((run[0] / "base_setting.json").read_text())
+    row = table[table["origin"] == "guided"].iloc[0]
+    assert base["design"] == row["id"]
+    assert len(base["groups"]) == 74
+    widths = {g["group"]: g["bits"] for g in base["groups"]}
+    assert widths["head"] == row["w:head"]
+    scores = pd.read_csv(run[0] / "sensitivity.csv").set_index(["group", "bits"])["score"]
+    assert all(scores[g["group"], g["bits"]] == pytest.approx(g["score"]) for g in base["groups"])
+    measured = {m["origin"]: m["drop"] for m in base["measured"]}
+    assert measured == dict(zip(table["origin"][1:6], table["drop"][1:6], strict=True))
+
+
 def test_the_float_row_is_the_float_network(table):
     images = sviT_models.load_data("digits", "search", count=60)
     model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
