@@ -14,7 +14,7 @@ demo: .venv/installed
 	$(BIN)/svit-dse demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 check: .venv/installed
 	$(BIN)/ruff check .
