@@ -1,6 +1,7 @@
 """Gradient sensitivity: what rounding one layer does to the loss, from one backward pass."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,18 @@ def _difference(module: nn.Module, quantized: QuantizedWeight) -> tuple[Tensor, 
     return quantized.dequantized().to(weight) - weight, quantized.shift.to(weight)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread: with several, the order of a float sum is not always the same."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@one_thread()
 def fisher_scores(
     model: nn.Module,
     bank: WeightBank,
