@@ -14,7 +14,7 @@ EXAMPLE = "Example: svit-dse demo --data digits --out runs/demo"
 def demo(
     data: Annotated[str, typer.Option(help="Embedded data set: digits or glyphs.")] = "digits",
     out: Annotated[Path | None, typer.Option(help="Run directory; default runs/demo-DATA.")] = None,
-    evaluations: Annotated[int, typer.Option(min=1, help="Designs to evaluate.")] = 64,
+    evaluations: Annotated[int, typer.Option(min=1, help="Designs to evaluate.")] = 80,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
 ) -> None:
     """Run the whole job on a network and data that come with the tool, and build the report."""
