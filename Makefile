@@ -5,6 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test check bench clean
 
 .venv/installed: setup.cfg constraints.txt
+	@echo "installing into .venv; the first time this takes a few minutes"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .[dev]

@@ -11,16 +11,13 @@ Ends with one line of JSON.
 
 import argparse
 import json
-import sys
 import tempfile
 from pathlib import Path
 
 import pandas as pd
 
-sys.path[0] = str(Path(__file__).parents[1])  # a benchmark beside this one is called like a package
-
-from dse import pipeline  # noqa: E402  (after the path is right)
-from dse.config import Config, Data, Search  # noqa: E402
+from dse import pipeline
+from dse.config import Config, Data, Search
 
 BUDGETS = {"digits": 2.1, "glyphs": 1.0}  # percentage points
 IMAGES = {"digits": (None, None), "glyphs": (2016, 20_016)}  # search, verification; None: all there are

@@ -12,23 +12,19 @@ Ends with one line of JSON.
 
 import argparse
 import json
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import optuna
 
-sys.path[0] = str(Path(__file__).parents[1])
-
-from dse import recommend, strategies  # noqa: E402  (after the path is right)
-from dse.simulator import Simulation, simulate  # noqa: E402
-from dse.strategies import history  # noqa: E402
-from dse.strategies import posterior as engine  # noqa: E402
-from dse.strategies.seeding import seed_trial  # noqa: E402
-from dse.study import quiet_optuna  # noqa: E402
+from dse import recommend, strategies
+from dse.simulator import Simulation, simulate
+from dse.strategies import history
+from dse.strategies import posterior as engine
+from dse.strategies.seeding import seed_trial
+from dse.study import quiet_optuna
 
 IMAGES = 1000
 TARGETS = (0.95, 0.98)
@@ -143,7 +139,7 @@ def main() -> None:
                 _show(str(one["strategy"]), runs, options.budgets)
         result["strategies"] = {name: _summary(runs, options.budgets) for name, runs in found.items()}
         result["against_samplers"] = _ratios(found, max(options.budgets))
-        for name, ratio in result["against_samplers"].items():  # type: ignore[attr-defined]  # a dict
+        for name, ratio in result["against_samplers"].items():
             print(f"{name}: {ratio}")
         if options.pick_seeds:
             picks = list(pool.map(pick, [(100 + s, options.pick_evaluations) for s in range(options.pick_seeds)]))
@@ -162,8 +158,8 @@ def main() -> None:
 
 def _summary(runs: list[dict[str, object]], budgets: list[int]) -> dict[str, object]:
     return {
-        "hypervolume": {b: float(np.mean([r["at"][b] for r in runs])) for b in budgets},  # type: ignore[index]  # a dict
-        "evaluations_to": {t: median([r["to"][t] for r in runs]) for t in ("95%", "98%")},  # type: ignore[index]  # a dict
+        "hypervolume": {b: float(np.mean([r["at"][b] for r in runs])) for b in budgets},
+        "evaluations_to": {t: median([r["to"][t] for r in runs]) for t in ("95%", "98%")},
         "ask_ms": float(np.median([r["ask_ms"] for r in runs])),
         "ask_ms_worst": float(np.max([r["ask_ms_worst"] for r in runs])),
     }
@@ -171,11 +167,8 @@ def _summary(runs: list[dict[str, object]], budgets: list[int]) -> dict[str, obj
 
 def _show(name: str, runs: list[dict[str, object]], budgets: list[int]) -> None:
     row = _summary(runs, budgets)
-    shares = "".join(f"{row['hypervolume'][b]:>8.3f}" for b in budgets)  # type: ignore[index]  # a dict
-    arrivals = "".join(
-        f"{'never' if v is None else format(v, '.0f'):>10}"
-        for v in row["evaluations_to"].values()  # type: ignore[attr-defined]  # a dict
-    )
+    shares = "".join(f"{row['hypervolume'][b]:>8.3f}" for b in budgets)
+    arrivals = "".join(f"{'never' if v is None else format(v, '.0f'):>10}" for v in row["evaluations_to"].values())
     print(f"{name:<16}{shares}{arrivals}{row['ask_ms']:>9.0f}", flush=True)
 
 
@@ -186,9 +179,9 @@ def _ratios(found: dict[str, list[dict[str, object]]], budget: int) -> dict[str,
         return {}
     needed = []
     for i, run in enumerate(found["posterior"]):
-        bar = max(found[name][i]["at"][budget] for name in rivals)  # type: ignore[index]  # a dict
+        bar = max(found[name][i]["at"][budget] for name in rivals)
         reached = np.flatnonzero(np.array(run["curve"]) >= bar)
-        needed.append(float(reached[0] + 1 + float(run["paid"])) if len(reached) else None)  # type: ignore[arg-type]  # a number
+        needed.append(float(reached[0] + 1 + float(run["paid"])) if len(reached) else None)
     middle = median(needed)
     return {"evaluations_needed": middle, "times_fewer": None if middle is None else budget / middle}
 

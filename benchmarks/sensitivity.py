@@ -8,17 +8,13 @@ a few designs and scaled up.  The last line is JSON.
 
 import argparse
 import json
-import sys
 import time
-from pathlib import Path
 
 import torch
 
-sys.path[0] = str(Path(__file__).parents[1])  # a benchmark beside this one is called like a package
-
-from dse import sensitivity as study  # noqa: E402  (after the path is right)
-from dse.config import Config, Data, Search  # noqa: E402
-from dse.workbench import prepare  # noqa: E402
+from dse import sensitivity as study
+from dse.config import Config, Data, Search
+from dse.workbench import prepare
 
 SINGLE = 5
 

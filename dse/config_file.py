@@ -13,8 +13,9 @@ from typing import Any
 import pydantic
 from pydantic import BaseModel
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from costmodels.errors import CostError
+from costmodels.yamlfile import line_of, plain, read_yaml
 from dse.config import Config
 from dse.errors import ConfigError
 
@@ -27,15 +28,10 @@ def load_config(path: str | Path) -> Config:
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; `svit-dse init {path}` writes a commented one")
-    yaml = YAML(typ="rt")  # round-trip: plain containers that know their line numbers, no object construction
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}; check indentation and colons") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        first = str(error).splitlines()[0]
-        raise ConfigError(f"{path}: not a readable YAML text file: {first}") from None
+        tree = read_yaml(path)
+    except CostError as error:
+        raise ConfigError(str(error)) from None
     if tree is None:
         tree = {}
     if not isinstance(tree, Mapping):
@@ -46,7 +42,7 @@ def load_config(path: str | Path) -> Config:
 def parse_config(tree: Mapping[str, Any], source: str = "configuration") -> Config:
     """A configuration from nested mappings; the first mistake becomes a ConfigError."""
     try:
-        return Config.model_validate(_plain(tree))
+        return Config.model_validate(plain(tree))
     except pydantic.ValidationError as error:
         raise ConfigError(_explain(error, tree, source)) from None
 
@@ -58,7 +54,7 @@ def located(message: str, path: Path) -> str:
     """
     if message.startswith(str(path)):
         return message
-    tree = YAML(typ="rt").load(path.read_text(encoding="utf-8")) or {}
+    tree = read_yaml(path) or {}
     first = re.split(r"[\s:]", message, maxsplit=1)[0]
     if line := _line_of(tree, first):
         return f"{path}:{line}: {message}"
@@ -70,7 +66,7 @@ def located(message: str, path: Path) -> str:
 
 
 def _line_of(tree: Any, key: str) -> int | None:
-    return _line(tree, list(key.split("."))) if _value(tree, key) is not None else None
+    return line_of(tree, list(key.split("."))) if _value(tree, key) is not None else None
 
 
 def _value(tree: Any, key: str) -> Any:
@@ -79,20 +75,11 @@ def _value(tree: Any, key: str) -> Any:
     return tree
 
 
-def _plain(tree: Any) -> Any:
-    """Round-trip containers to plain ones, so that the frozen configuration holds no trace of the file."""
-    if isinstance(tree, Mapping):
-        return {str(k): _plain(v) for k, v in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_plain(v) for v in tree]
-    return tree
-
-
 def _explain(error: pydantic.ValidationError, tree: Mapping[str, Any], source: str) -> str:
     first = error.errors()[0]
     path = list(first["loc"])
     key = ".".join(str(p) for p in path)
-    line = _line(tree, path)
+    line = line_of(tree, path)
     place = f"{source}:{line}" if line else source
     if first["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
@@ -105,19 +92,6 @@ def _explain(error: pydantic.ValidationError, tree: Mapping[str, Any], source: s
     value = first["input"]
     shown = "" if isinstance(value, Mapping) else f" is {value!r}"
     return f"{place}: {key}{shown}: {message[0].lower() + message[1:]}"
-
-
-def _line(tree: Any, path: list[Any]) -> int | None:
-    line = None
-    for part in path:
-        lines = getattr(tree, "lc", None)
-        try:
-            if lines is not None:
-                line = (lines.key(part) if isinstance(tree, Mapping) else lines.item(part))[0] + 1
-            tree = tree[part]
-        except (KeyError, IndexError, TypeError):
-            break
-    return line
 
 
 def _known_keys(path: list[Any]) -> list[str]:

@@ -13,7 +13,7 @@ from dse.problem import Problem
 from dse.strategies import history
 from dse.strategies.posterior import sampler
 from dse.study import evaluated
-from dse.surrogate import Diagnostics
+from dse.surrogate import Diagnostics, diagnose
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,16 @@ class Quality:
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self.found).items()}
 
 
-def expectation_quality(study: optuna.Study, problem: Problem) -> Quality:
-    """Diagnostics of the model of all measurements, whatever strategy proposed the designs."""
-    return Quality(sampler(problem, 0).diagnose(study))  # type: ignore[attr-defined]  # a BaseSampler of ours
+def expectation(study: optuna.Study, problem: Problem) -> tuple[pd.DataFrame, Quality]:
+    """The drop of every evaluated design by the model of all measurements, and how far that model can be trusted.
 
-
-def expected_drops(study: optuna.Study, problem: Problem) -> pd.DataFrame:
-    """Posterior mean and standard deviation of the drop of every evaluated design: `expected, sd` by id [points].
-
-    The additive model of the posterior strategy, whatever strategy proposed the designs, joined with the design's own
-    measurement, which has already moved the model.  A design that was picked because its measurement came out well is
-    judged by what its neighbours say as well (search.md: the winner's curse).
+    The table has posterior mean and standard deviation, `expected, sd` by id [points].  It is the additive model of the
+    posterior strategy, whatever strategy proposed the designs, joined with the design's own measurement, which has
+    already moved the model.  A design that was picked because its measurement came out well is judged by what its
+    neighbours say as well (search.md: the winner's curse).
     """
+    posterior = sampler(problem, 0).posterior(history.read(study, problem))
     trials = evaluated(study)
-    past = history.read(study, problem)
-    engine = sampler(problem, 0)
-    levels = np.array([problem.space.levels(t.params) for t in trials])
-    mean, sd = engine.posterior(past).predict(levels)  # type: ignore[attr-defined]  # a BaseSampler of ours
-    return pd.DataFrame({"expected": mean, "sd": sd}, index=[t.user_attrs["design"] for t in trials])
+    mean, sd = posterior.predict(np.array([problem.space.levels(t.params) for t in trials]))
+    table = pd.DataFrame({"expected": mean, "sd": sd}, index=[t.user_attrs["design"] for t in trials])
+    return table, Quality(diagnose(posterior))

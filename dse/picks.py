@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from dse.evaluate import Evaluation
 from dse.quantity import BUDGETS, show
+from sviT_models.accuracy import Z95
 
 CONFIDENCE = 0.95
 CHANCES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)  # of keeping the drop budget: a ladder of candidates
@@ -101,13 +102,13 @@ def _risk(designs: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series:
     """Chance that the drop budget is missed, judged by the search images alone."""
     if "drop" not in budgets:
         return pd.Series(0.0, index=designs.index)
-    sd = (designs["drop_high"] - designs["drop_low"]).clip(lower=1e-9) / (2 * 1.959964)
+    sd = (designs["drop_high"] - designs["drop_low"]).clip(lower=1e-9) / (2 * Z95)
     return pd.Series(norm.sf(budgets["drop"], loc=designs["drop"], scale=sd), index=designs.index)
 
 
 def within(evaluation: Evaluation | Verified, limit: float) -> float:
     """P(true drop <= limit) by the paired measurement; the interval's half width stands for the uncertainty."""
-    sd = (evaluation.drop_high - evaluation.drop_low) / (2 * 1.959964)
+    sd = (evaluation.drop_high - evaluation.drop_low) / (2 * Z95)
     return float(norm.cdf(limit, loc=evaluation.drop, scale=max(sd, 1e-9)))
 
 
@@ -164,7 +165,7 @@ def _expected(expected: pd.DataFrame | None, design: str) -> dict[str, float] | 
     if expected is None or design not in expected.index:
         return None
     row = expected[~expected.index.duplicated()].loc[design]
-    mean, reach = float(row["expected"]), 1.959964 * float(row["sd"])
+    mean, reach = float(row["expected"]), Z95 * float(row["sd"])
     return {"value": mean, "low": mean - reach, "high": mean + reach}
 
 

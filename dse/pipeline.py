@@ -16,7 +16,7 @@ from dse import picks, results, robustness, run_dir
 from dse.config import Config
 from dse.costing import Costing, objective_columns
 from dse.evaluate import Evaluation, Evaluator, from_record
-from dse.expect import expectation_quality, expected_drops
+from dse.expect import expectation
 from dse.health import class_table, health_table
 from dse.manifest import Phase, manifest
 from dse.problem import Baseline, Problem
@@ -77,7 +77,6 @@ def build_problem(bench: Workbench, costing: Costing, fisher: pd.DataFrame) -> P
         tables=tables,
         offsets=offsets,
         costs=costing.objective_costs(space, objectives),
-        tables_at={t: costing.tables(space, t) for t in space.step_choices},
         scores=bench.scores(fisher),
         objectives=objectives,
         budgets=config.column_budgets(),
@@ -141,7 +140,7 @@ def search(
         reason = loop.run(study, config.search.evaluations, on_step)
         clock.end(finished(study) - started, evaluator.images_run - before)
     say(f"stopped: {reason}")
-    diagnosis = expectation_quality(study, problem)
+    expected, diagnosis = expectation(study, problem)
     for line in diagnosis.lines:
         say(line)
 
@@ -151,7 +150,6 @@ def search(
     clock.begin("4 final network")
     unseen = bench.load("verify", config.data.verify_images)
     verifier = bench.evaluator(unseen)
-    expected = expected_drops(study, problem)
     verified = verify(verifier, problem, table, expected, say)
     clock.end(len(verified) + 1, verifier.images_run)
     run_dir.write_csv(out / "verified.csv", picks.verified_table(verified))

@@ -33,7 +33,6 @@ class Problem:
     level and NaN where unknown.
     `distances` (D, B), where measured, are one-at-a-time distances to the float network (KL or squared logit distance,
     less the chaos floor; any unit), NaN where not measured: a second opinion on the same harm.
-    `tables_at` holds `tables` and `offsets` for every number of time steps, where several are searched.
     `budgets` maps a column of results.csv to the largest value a user accepts; `drop` is in percentage points.
     `objectives` names the three objectives in the order of a trial's values; all are minimised.
     """
@@ -47,7 +46,6 @@ class Problem:
     budgets: Mapping[str, float] = field(default_factory=dict)
     baselines: tuple[Baseline, ...] = ()
     distances: FloatArray | None = None
-    tables_at: Mapping[int, tuple[Mapping[str, FloatArray], Mapping[str, float]]] = field(default_factory=dict)
 
     def additive(self, quantity: str, levels: IntArray) -> FloatArray:
         """Memory or energy from the separable tables, levels (..., D) -> (...)."""

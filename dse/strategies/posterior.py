@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from optuna import Study
-from optuna.samplers import BaseSampler
 from optuna.trial import Trial
 from scipy.stats import norm
 
@@ -35,7 +34,7 @@ TRUST_AFTER = 30  # measurements before the model is judged, and before a search
 LEAST_IMAGES = 50  # before an evaluation may be cut
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
+def sampler(problem: Problem, seed: int, **options: Any) -> Engine:
     """Bayesian additive model and exact fronts. ConfigError for an unknown option."""
     return Engine(problem, seed, **read("posterior", options, OPTIONS))
 

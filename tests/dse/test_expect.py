@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from dse import picks
-from dse.expect import Quality, expectation_quality, expected_drops
+from dse.expect import Quality, expectation
 from dse.run_dir import predictions_table
 from dse.strategies import load
 from dse.study import Loop, quiet_optuna
@@ -26,7 +26,7 @@ def searched():
 
 def test_every_design_has_an_expectation_near_its_measurement(searched):
     study, problem = searched
-    found = expected_drops(study, problem)
+    found, _ = expectation(study, problem)
     measured = {t.user_attrs["design"]: t.user_attrs["drop"] for t in study.trials if "drop" in t.user_attrs}
     assert set(found.index) <= set(measured)
     drops = np.array([measured[i] for i in found.index])
@@ -45,7 +45,7 @@ def test_proposals_are_predicted_before_they_are_measured_and_baselines_are_not(
 
 
 def test_a_model_says_how_far_it_can_be_trusted(searched):
-    quality = expectation_quality(*searched)
+    _, quality = expectation(*searched)
     assert len(quality.lines) >= 1
     assert set(quality.record) == {"r2", "coverage", "additivity", "count"}
     few = Quality(Diagnostics(np.nan, np.nan, np.nan, 2))

@@ -1,5 +1,5 @@
 """Speed of the cost models: a million designs of sdtv2_8_512 in one call, one design, and a plain Python loop.
-    python benchmarks/costmodels.py [--designs 1000000]
+    python benchmarks/cost_models.py [--designs 1000000]
 
 The loop is the second implementation that the tests compare with (tests/costmodels/oracle.py): one design, one layer
 after the other.  Everything runs on one core, and the results of both are compared.  Ends with one line of JSON.
@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[0] = str(Path(__file__).parents[1])  # this file is called like the package that it measures
-costmodels = importlib.import_module("costmodels")
+import costmodels
+
+sys.path[0] = str(Path(__file__).parents[1])  # for the second implementation, which the tests hold
 oracle = importlib.import_module("tests.costmodels.oracle")
 
 WIDTHS = np.array([2, 3, 4, 5, 6, 8], dtype=np.uint8)
