@@ -23,7 +23,6 @@ from sviT_models.segments import Run, geometry, segments
 from sviT_models.wiring import wiring
 
 PIXELS = 2 * 224 * 224  # of the images that a thread works on at once
-MANY = 8  # images; where fewer fit, nothing is lost with one at a time, and no thread waits long for another
 
 
 class Engine:
@@ -167,7 +166,7 @@ class Engine:
             raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, 3, height, width)")
         share = -(-len(images) // self.threads)
         room = PIXELS // (images.shape[2] * images.shape[3])
-        size = min(share, room if room >= MANY else 1, batch_size or share)
+        size = min(share, max(room, 1), batch_size or share)
         batches = images.to(self.kernels.device).split(size)
         if self._pool is None:
             self._pool = workers(self.threads)
@@ -190,6 +189,7 @@ def workers(threads: int) -> ThreadPoolExecutor:
 
     def begin() -> None:
         torch.set_num_threads(1)
+        torch.get_num_threads()  # a thread takes the process's number at its first operation: now, while that is one
         ready.wait()
 
     pool = ThreadPoolExecutor(threads)

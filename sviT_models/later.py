@@ -6,6 +6,7 @@ traffic of a forward pass and most of the pages that the operating system has to
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,13 @@ class Later:
     x: Tensor
     at_once: int = STRIP  # bytes of sums of one strip, where one row is not more
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """(T, B, H', W', out)."""
         _, steps, images, height, width, _ = self.x.shape
         return (steps, images, *self.layer.output(height, width), len(self.layer.totals[0]))
 
-    @property
+    @cached_property
     def strip(self) -> tuple[int, int]:
         """Images and rows of one strip; several images only with all their rows, and then rows divide the height."""
         steps, images, height, width, channels = self.shape
@@ -58,18 +59,18 @@ class Later:
 
     def whole(self) -> Tensor:
         """All sums at once."""
-        return self._merged(self.x, self.layer.geometry)
+        if len(self.x) == 1:
+            return self.layer.on_spikes(self.kernels, self.x)[0]
+        return self.layer.on_bytes(self.kernels, self.x)
+
+    @cached_property
+    def _nothing(self) -> np.ndarray:
+        return np.zeros(self.shape[-1])
 
     def _sums(self, seen: Tensor, geometry: Any) -> tuple[Tensor, np.ndarray]:
-        places, leading = len(seen), seen.shape[:3]
-        if places > 1 and self.layer.single:
-            sums = self.layer.on_spikes(self.kernels, seen.flatten(0, 2), geometry)
-            return sums.unflatten(0, leading), self.layer.totals[0] * 2.0 ** (8 * places - 1)
-        return self._merged(seen, geometry).unsqueeze(0), np.zeros(self.shape[-1])
-
-    def _merged(self, seen: Tensor, geometry: Any) -> Tensor:
-        if len(seen) == 1:
-            sums = self.layer.on_spikes(self.kernels, seen.flatten(0, 2), geometry)
-        else:
-            sums = self.layer.on_bytes(self.kernels, seen.flatten(1, 2), geometry)
-        return sums.unflatten(0, seen.shape[1:3])
+        places = len(seen)
+        if places == 1:
+            return self.layer.on_spikes(self.kernels, seen, geometry), self._nothing
+        if self.layer.single:
+            return self.layer.on_spikes(self.kernels, seen, geometry), self.layer.totals[0] * 2.0 ** (8 * places - 1)
+        return self.layer.on_bytes(self.kernels, seen, geometry).unsqueeze(0), self._nothing

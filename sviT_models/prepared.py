@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,12 @@ class Prepared:
         """Memory of the layer [B], about: codes plain and packed."""
         return 2 * sum(digit.nbytes for digit in self.integers.digits)
 
-    @property
+    @cached_property
     def single(self) -> bool:
         """Whether one convolution gives its sums."""
         return len(self.packed) == 1 and len(self.packed[0]) == 1
 
-    @property
+    @cached_property
     def kernel(self) -> int:
         """Side of its kernel."""
         digit = self.integers.digits[0]
@@ -46,19 +47,19 @@ class Prepared:
         return tuple((size + 2 * g.padding - self.kernel) // g.stride + 1 for size in (height, width))
 
     def on_spikes(self, kernels: Any, x: Tensor, geometry: Geometry | None = None) -> Tensor:
-        """Exact sums over spikes (N, H, W, in): float32 up to 8 bits, else float64; `geometry` is that of a strip."""
+        """Exact sums over spikes (..., H, W, in): float32 up to 8 bits, else float64; `geometry` is that of a strip."""
         geometry = geometry or self.geometry
         if self.single:
             return kernels.conv(x, self.packed[0][0], geometry)
         return join(sum(kernels.conv(x, part, geometry).double() for part in digit) for digit in self.packed)
 
     def on_bytes(self, kernels: Any, planes: Tensor, geometry: Geometry | None = None) -> Tensor:
-        """Exact sums over the integers whose raised bytes are `planes` (P, N, H, W, in); float64."""
+        """Exact sums over the integers whose raised bytes are `planes` (P, ..., H, W, in); float64."""
         geometry = geometry or self.geometry
-        places, flat = len(planes), planes.flatten(0, 1)
+        places = len(planes)
         sums = []
         for digit, total in zip(self.packed, self.totals, strict=True):
-            first, *others = (kernels.conv(flat, part, geometry).unflatten(0, (places, -1)) for part in digit)
+            first, *others = (kernels.conv(planes, part, geometry) for part in digit)
             raised = total * 2.0 ** (8 * places - 1)
             merged = kernels.merge(first, raised)
             for other in others:  # the offset went with the first

@@ -1,6 +1,7 @@
 """The operations on a CPU: int8 convolutions of oneDNN and the compiled passes of `fused`."""
 
 import importlib.util
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,7 +36,7 @@ def exact_convolutions() -> bool:
             digit = signs.expand(2, channels * kernel**2).reshape(2, channels, kernel, kernel).contiguous()
             seen = torch.full((1, 8, 8, channels), 255, dtype=torch.uint8)
             ones, zeros = torch.ones(2), torch.zeros(2, dtype=torch.int64)
-            packed = Packed(digit, ones, zeros)
+            packed = Packed(digit, ones, zeros, kernel)
             sums = _convolve(seen, packed, Geometry()).double()
             if not torch.equal(sums, (signs[:, 0].double() * 255 * channels * kernel**2).expand_as(sums)):
                 return False
@@ -45,18 +46,36 @@ def exact_convolutions() -> bool:
 
 
 def _convolve(x: Tensor, packed: "Packed", geometry: Geometry) -> Tensor:
-    shape, size = x.shape, x.shape[1:3]
-    pointwise = packed.digit.shape[-1] == geometry.stride == 1 and not geometry.padding
+    """Sums (..., H', W', out) of bytes (..., H, W, in).
+
+    Every operation of torch lets go of the interpreter and takes it back, for which several threads queue; so there are
+    three of them where x is contiguous.
+    """
+    *leading, height, width, channels = x.shape
+    pointwise = packed.kernel == geometry.stride == 1 and not geometry.padding
     if pointwise:  # a matrix product: oneDNN is slow where an image has few positions, so that all become one image
-        x, size = x.reshape(1, 1, -1, shape[-1]), (1, POSITIONS)
-    weight = packed.layout(*size, geometry)
+        images, rows, columns, layout = 1, 1, math.prod(leading) * height * width, (1, POSITIONS)
+    else:
+        images, rows, columns, layout = math.prod(leading), height, width, (height, width)
+    x = x.contiguous() if not x.is_contiguous() else x
+    seen = x.as_strided((images, channels, rows, columns), (rows * columns * channels, 1, columns * channels, channels))
     sums = torch.ops.onednn.qconv_pointwise(
-        x.permute(0, 3, 1, 2), 1.0, 0, weight, packed.ones, packed.zeros, None,
+        seen, 1.0, 0, packed.layout(*layout, geometry), packed.ones, packed.zeros, None,
         [geometry.stride] * 2, geometry.sides, [1, 1], geometry.groups,
         1.0, 0, torch.float32, "none", [], "",
     )  # fmt: skip
-    sums = sums.permute(0, 2, 3, 1).contiguous()
-    return sums.view(*shape[:3], -1) if pointwise else sums
+    shape = [*leading, *((height, width) if pointwise else sums.shape[2:]), len(packed.ones)]
+    if not sums.is_contiguous(memory_format=torch.channels_last):
+        sums = sums.contiguous(memory_format=torch.channels_last)
+    return sums.as_strided(shape, strides(shape))
+
+
+def strides(shape: list[int]) -> list[int]:
+    """Strides of a contiguous tensor."""
+    steps = [1]
+    for size in reversed(shape[1:]):
+        steps.append(steps[-1] * size)
+    return steps[::-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +88,7 @@ class Packed:
     digit: Tensor
     ones: Tensor
     zeros: Tensor
+    kernel: int
     layouts: dict[tuple[int, int, Geometry], Tensor] = field(default_factory=dict)
 
     def layout(self, height: int, width: int, geometry: Geometry) -> Tensor:
@@ -96,7 +116,7 @@ class Fast(Plain):
 
     def pack(self, digit: Tensor, geometry: Geometry) -> Packed:
         """See Plain."""
-        return Packed(digit, torch.ones(len(digit)), torch.zeros(len(digit), dtype=torch.int64))
+        return Packed(digit, torch.ones(len(digit)), torch.zeros(len(digit), dtype=torch.int64), digit.shape[-1])
 
     def conv(self, x: Tensor, packed: Packed, geometry: Geometry) -> Tensor:
         """See Plain."""
@@ -131,7 +151,7 @@ class Fast(Plain):
             sums = sums.unsqueeze(0)
         together = _together(sums)
         row = sums.shape[-1] * together
-        gain, shift = np.tile(rule.gain, together), np.tile(rule.shift, together)
+        gain, shift = _tiled(rule.gain, together), _tiled(rule.shift, together)
         flat = out.numpy().reshape(3, sums.shape[0], -1, row)
         for start, part, _ in _parts(sums):
             seen = part.numpy().reshape(sums.shape[0], -1, row)
@@ -166,11 +186,11 @@ class Fast(Plain):
         counts = np.zeros(steps, np.int64)
         together = _together(sums)
         row = shape[-1] * together
-        gain, shift = np.tile(gain, together), np.tile(shift, together)
+        gain, shift = _tiled(gain, together), _tiled(shift, together)
         for start, part, offset in _parts(sums):
             self.fused.fire(
                 part.numpy().reshape(len(part), given, -1, row),
-                np.tile(offset, together),
+                _tiled(offset, together),
                 gain,
                 shift,
                 _rows(rest, row),
@@ -213,6 +233,10 @@ def _together(sums: Tensor | Later) -> int:
     while channels * together < ROW and positions % (2 * together) == 0:
         together *= 2
     return together
+
+
+def _tiled(constants: np.ndarray, together: int) -> np.ndarray:
+    return constants if together == 1 else np.tile(constants, together)
 
 
 def _taps(digit: Tensor, dtype: np.dtype) -> np.ndarray:

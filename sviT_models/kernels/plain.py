@@ -53,14 +53,14 @@ class Plain:
         return digit.to(self.device)
 
     def conv(self, x: Tensor, packed: Tensor, geometry: Geometry) -> Tensor:
-        """Integer sums in float32, (N, H', W', out), of bytes (N, H, W, in); exact below 2^24."""
+        """Integer sums in float32, (..., H', W', out), of bytes (..., H, W, in); exact below 2^24."""
         if x.device.type == "cuda":
             return _shifted(x, packed, geometry)
-        image = x.permute(0, 3, 1, 2).double()  # with float32 a library may choose an algorithm that is not a plain sum
-        sums = torch.nn.functional.conv2d(
-            image, packed.double(), None, geometry.stride, geometry.sides, 1, geometry.groups
+        image = x.flatten(0, -4).permute(0, 3, 1, 2)
+        sums = torch.nn.functional.conv2d(  # in float32 a library may choose an algorithm that is not a plain sum
+            image.double(), packed.double(), None, geometry.stride, geometry.sides, 1, geometry.groups
         )
-        return sums.permute(0, 2, 3, 1).float().contiguous()
+        return sums.permute(0, 2, 3, 1).float().contiguous().unflatten(0, x.shape[:-3])
 
     def split(self, fixed: Tensor, planes: int) -> Tensor:
         """Unsigned bytes (planes, ...) of integers (...) plus 2^(8 planes - 1), lowest first."""
@@ -121,11 +121,12 @@ class Plain:
 
 
 def _shifted(x: Tensor, digit: Tensor, geometry: Geometry) -> Tensor:
-    """A convolution as one matrix product for every position of its kernel, bfloat16 in and float32 out.
+    """`conv` as one matrix product for every position of its kernel, bfloat16 in and float32 out.
 
     Bytes and codes of 8 bits are exact in bfloat16, and the products are summed in float32.
     """
     out_channels, _, kernel, _ = digit.shape
+    leading, x = x.shape[:-3], x.flatten(0, -4)
     rows, columns = geometry.sides
     padded = torch.nn.functional.pad(x, (0, 0, columns, columns, rows, rows)).to(torch.bfloat16)
     height, width = ((size - kernel) // geometry.stride + 1 for size in padded.shape[1:3])
@@ -139,7 +140,7 @@ def _shifted(x: Tensor, digit: Tensor, geometry: Geometry) -> Tensor:
                 total += seen.float() * weight[:, 0].float()
             else:
                 total += _product(seen.flatten(0, 2), weight.t()).view_as(total)
-    return total
+    return total.unflatten(0, leading)
 
 
 def _product(seen: Tensor, weight: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
+from sviT_models.engine import workers
 from sviT_models.errors import ModelError
 from sviT_models.exact import IntegerWeight, digits
 from sviT_models.kernels import fast
@@ -168,6 +170,24 @@ def test_the_callers_number_of_threads_stays(trained):
     before = torch.get_num_threads()
     sviT_models.Engine(model, bank, threads=before + 1).run(images.images[:3], [4] * 138)
     assert torch.get_num_threads() == before
+
+
+def test_workers_do_not_start_threads_of_their_own():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        pool = workers(2)
+        together = Barrier(2)
+
+        def count(_):
+            together.wait()  # one task each
+            torch.ones(300, 300) @ torch.ones(300, 300)
+            return torch.get_num_threads()
+
+        assert list(pool.map(count, range(2))) == [1, 1]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_without_compiled_kernels_it_says_so_once_and_gives_the_same(trained, monkeypatch):
