@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dse.design import Design, uniform
 from dse.errors import ConfigError
 from dse.evaluate import Evaluation
 from dse.health import class_table, health_table
+from dse.learned import load_weights, row_of, with_weights
 from dse.recost import read_run
 from dse.workbench import Workbench, prepare
 
@@ -72,15 +74,37 @@ def uniform_design(checkpoint: str, data: str, bits: int, time_steps: int | None
 
 
 def of_run(run: Path, design: str | None) -> tuple[Workbench, Design]:
-    """A design of a finished run, by id or origin (`uniform-2`), with the run's network, data and quantization."""
+    """A design of a finished run, by id or origin (`uniform-2`), with the run's network, data and quantization.
+
+    A fine-tuned design comes with its own integers.  Raises ConfigError where the run has no such design, and where the
+    network that its configuration names is no longer the one of the run.
+    """
     config, table, _, _ = read_run(run)
-    rows = table[(table["id"] == design) | (table["origin"] == design)]
-    if rows.empty:
-        known, origins = ", ".join(table["id"].head(3)), ", ".join(table["origin"].unique())
+    row = row_of(run, table, design)
+    bench, chosen = prepare(config), results.design_of(row)
+    _check_network(run, bench, chosen)
+    if (folder := run / "finetuned" / str(row["id"])).is_dir():
+        bench = with_weights(bench, load_weights(folder, chosen.layers, chosen.weight_bits))
+    return bench, chosen
+
+
+def _check_network(run: Path, bench: Workbench, design: Design) -> None:
+    """Raises ConfigError where a design belongs to another network, or was measured with other weights."""
+    if design.layers != bench.layers:
+        strange = [name for name in design.layers if name not in set(bench.layers)]
+        first = strange[0] if strange else next(name for name in bench.layers if name not in set(design.layers))
         raise ConfigError(
-            f"--design {design}: no such id in {run / 'results.csv'} ({known}, ...), nor one of {origins}"
+            f"{run / 'results.csv'}: its designs have {len(design.layers)} weight layers, network "
+            f"{bench.model.config.name} ({bench.config.graph}) has {len(bench.layers)}; {first} is in one only; "
+            f"restore checkpoint, network and graph in {run / 'config.yaml'}"
         )
-    return prepare(config), results.design_of(rows.iloc[0])
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    recorded = (manifest.get("checkpoint") or {}).get("sha256", bench.checkpoint.sha256)
+    if recorded != bench.checkpoint.sha256:
+        raise ConfigError(
+            f"{run / 'config.yaml'}: checkpoint {bench.config.checkpoint} has SHA-256 {bench.checkpoint.sha256[:12]}..., "
+            f"the run was made with {recorded[:12]}...; restore that file or search again"
+        )
 
 
 def evaluated(bench: Workbench, design: Design, split: str, count: int | None) -> Measured:

@@ -10,6 +10,7 @@ import numpy as np
 import sviT_models
 from dse.errors import ConfigError
 from dse.evaluating import of_run
+from dse.learned import row_of
 from dse.recost import read_run
 
 DEFAULT_STATE_BITS = 16
@@ -59,8 +60,8 @@ def export_design(
     width = state_bits or DEFAULT_STATE_BITS
     own = {lif: bits for stage, bits in chosen.state_bits.items() for lif in bench.lif_by_stage[stage]}
     states = own or dict.fromkeys(bench.lif_layers, width)
-    table = read_run(run)[1].set_index("id")
-    recorded = float(table["top1"].loc[[chosen.id]].iloc[0])
+    row = row_of(run, read_run(run)[1], design)
+    name, recorded = str(row["id"]), float(row["top1"])
     images = bench.images.images[: len(bench.images)]
     found = bench.engine.run(
         images,
@@ -80,7 +81,7 @@ def export_design(
         time_steps=chosen.time_steps,
         golden_images=images[:golden] if golden else None,
         notes={
-            "design": chosen.id,
+            "design": name,
             "checkpoint_sha256": bench.checkpoint.sha256,
             "search_images": len(images),
             "top1": top1,
@@ -88,4 +89,4 @@ def export_design(
         },
     )
     widest = max(row["worst_case_bits"] for row in spec["accumulators"])
-    return Export(out, chosen.id, top1, recorded, len(images), bool(own), width, widest, golden)
+    return Export(out, name, top1, recorded, len(images), bool(own), width, widest, golden)

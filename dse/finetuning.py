@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
 
 import sviT_models
 from dse import results, run_dir
 from dse.design import Design
-from dse.errors import ConfigError
 from dse.evaluate import Evaluation
 from dse.evaluating import of_run
+from dse.learned import PARTS, TABLE, save_weights, with_weights
 from dse.recost import read_run
 from dse.workbench import Workbench, load_at_most
 from sviT_models import accuracy
 
 MOST_IMAGES = 5000
-PARTS = ("codes", "scale", "shift")
 
 
 @dataclass(frozen=True)
@@ -74,33 +72,10 @@ def finetuned(
     }
     directory = run / "finetuned" / name
     directory.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {f"{layer}.{part}": getattr(w, part).contiguous() for layer, w in weights.items() for part in PARTS},
-        directory / "weights.safetensors",
-    )
+    save_weights(directory, weights)
     run_dir.write_json(directory / "design.json", {**record, "weight_bits": list(chosen.weight_bits)})
     _add_row(run, bench, name, chosen, tuned.evaluator(bench.images)(chosen), record)
     return Finetuned(name, directory, record)
-
-
-def with_weights(bench: Workbench, weights: dict[str, Any]) -> Workbench:
-    """The workbench with learned integers in the place of its bank's."""
-    calibration = load_at_most(bench.config, "validation", bench.config.data.calibration_images)
-    bank = sviT_models.LearnedBank(bench.model, weights, images=calibration.images)
-    return replace(bench, bank=bank, engine=sviT_models.Engine(bench.model, bank))
-
-
-def load_weights(directory: Path, layers: tuple[str, ...], weight_bits: tuple[int, ...]) -> dict[str, Any]:
-    """The integers that `finetuned` has written.  Raises ConfigError for a file that lacks a layer."""
-    path = directory / "weights.safetensors"
-    held = load_file(path)
-    missing = [f"{layer}.{part}" for layer in layers for part in PARTS if f"{layer}.{part}" not in held]
-    if missing:
-        raise ConfigError(f"{path}: has no {missing[0]}; fine-tune the design again")
-    return {
-        layer: sviT_models.QuantizedWeight(held[f"{layer}.codes"], held[f"{layer}.scale"], bits, held[f"{layer}.shift"])
-        for layer, bits in zip(layers, weight_bits, strict=True)
-    }
 
 
 def weights_id(design: Design, weights: dict[str, Any]) -> str:
@@ -144,7 +119,7 @@ def _add_row(
     row |= {"id": name, "origin": "finetuned", "on_front": False, "feasible": feasible, "parent": design.id}
     for when in ("before", "after", "gain"):
         row |= {f"verify_{when}_{key}": value for key, value in record[when].items()}
-    path = run / "finetuned.csv"
+    path = run / TABLE
     new = pd.DataFrame([row])
     if path.exists():
         old = pd.read_csv(path)

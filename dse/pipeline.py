@@ -122,6 +122,8 @@ def search(
     say(chaos_advice(chaos, budget, needed))
     clock.begin("1 precision study")
     fisher = bench.fisher(bench.config.search.widths)
+    for note in bench.bank.notes:
+        say(note)
     clock.end(0, config.data.fisher_images)
 
     clock.begin("2 base setting")

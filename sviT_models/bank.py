@@ -44,7 +44,8 @@ class WeightBank:
     A layer without constants of its own on the chip (inside RepConv, SepConv's depthwise) has its mean error not
     corrected but counted in the error that is made small.  A layer that never sees a spike on the images is rounded
     to nearest, and `notes` says so.  `max_bytes` bounds the memory of the weights, the least recently used go first.
-    Raises ModelError for options that do not exist and for a method that lacks its images.
+    Raises ModelError for options that do not exist, for a method that lacks its images, and for images that are the
+    same number everywhere; a single channel that is becomes one of the `notes`.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class WeightBank:
         self._held: OrderedDict[tuple[str, int], QuantizedWeight] = OrderedDict()
         self._max_bytes = max_bytes
         self.counts = Counts()
-        self.notes: list[str] = []
+        self.notes = _constant_channels(images) if isinstance(images, Tensor) else []
         self.nbytes = 0
 
     @property
@@ -162,3 +163,15 @@ class WeightBank:
         return replace(
             plain, codes=codes.to(plain.codes.dtype).view_as(plain.codes), scale=scale.flatten(), shift=shift
         )
+
+
+def _constant_channels(images: Tensor) -> list[str]:
+    """What has to be said of image channels without variance; raises ModelError where no channel has any."""
+    if images.ndim != 4 or not images.numel():
+        return []  # refused with its shape where the images are first used
+    values = images.transpose(0, 1).flatten(1)
+    constant = [i for i, (low, high) in enumerate(zip(values.amin(1), values.amax(1), strict=True)) if low == high]
+    said = [f"channel {i} is {float(values[i, 0]):g} in every pixel of all {len(images)}" for i in constant]
+    if len(constant) == len(values):
+        raise ModelError(f"calibration images: {said[0]}, and no other channel varies; take images as in training")
+    return [f"calibration images: {line}; weights that read it are rounded without evidence" for line in said]

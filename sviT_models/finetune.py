@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from sviT_models.bank import WeightBank
 from sviT_models.errors import ModelError
 from sviT_models.network import MetaSpikeFormer, with_time_steps
-from sviT_models.quantize import FLOAT, QuantizedWeight, largest_code, round_codes
+from sviT_models.quantize import FLOAT, QuantizedWeight, Scheme, largest_code, round_codes
 from sviT_models.reference import _linear
 from sviT_models.training import shifted
 from sviT_models.wiring import wiring
@@ -212,14 +212,21 @@ def finetune_design(
 class LearnedBank(WeightBank):
     """A weight bank that holds learned integers of one design, and nothing else but the float weights.
 
-    `images` are the calibration images, which fixed-point membrane potentials need.
+    `images` are the calibration images, which fixed-point membrane potentials need; `scheme` is that of the bank from
+    which the design started, for learning further.
     Raises ModelError for weights of another network.
     """
 
     def __init__(
-        self, model: nn.Module, weights: Mapping[str, QuantizedWeight], *, images: Tensor | None = None
+        self,
+        model: nn.Module,
+        weights: Mapping[str, QuantizedWeight],
+        *,
+        images: Tensor | None = None,
+        scheme: Scheme | None = None,
     ) -> None:
         super().__init__(model, images=images)
+        self.scheme = scheme or self.scheme
         if tuple(weights) != self.layers:
             raise ModelError(f"learned weights are of {len(weights)} layers; this network has {len(self.layers)}")
         for name, weight in weights.items():

@@ -19,16 +19,18 @@ def sensitivity(
     config: Annotated[Path, typer.Argument(help="Configuration file.")],
     measure: Annotated[bool, typer.Option("--measure", help="Also quantize one at a time and measure.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the table to this CSV file.")] = None,
-    base: Annotated[Path | None, typer.Option(help="With --measure: write the base setting here.")] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="With --measure: write the base setting to this CSV or JSON file.")
+    ] = None,
     share: Annotated[float, typer.Option(help="Of the accuracy budget, for the base setting.")] = 0.5,
     most: Annotated[int, typer.Option(min=1, help="Groups to print.")] = 15,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score how much every group of layers suffers from fewer bits (one backward pass), or measure it."""
-    from dse.commands._show import busy, check_out, print_rows, using
+    from dse.commands._show import busy, check_out, print_rows, say, using
     from dse.config_file import load_config
     from dse.errors import ConfigError
-    from dse.run_dir import write_csv
+    from dse.run_dir import write_csv, write_json
     from dse.sensitivity import score_rows
     from dse.workbench import prepare
 
@@ -40,13 +42,15 @@ def sensitivity(
     with using(config), busy("scoring every group at every width"):
         bench = prepare(loaded)
         table = score_rows(bench.space, bench.scores(bench.fisher(bench.config.search.widths)), bench.table)
+    for note in bench.bank.notes:
+        say(note)
     setting: list[dict[str, Any]] = []
     if measure:
         with using(config), busy("measuring one change at a time"):
             table, chosen = _measured(bench, table, share)
         setting = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
         if base is not None:
-            write_csv(base, chosen)
+            write_json(base, setting) if base.suffix == ".json" else write_csv(base, chosen)
     if out is not None:
         write_csv(out, table)
     if as_json:

@@ -9,7 +9,8 @@ import sviT_models
 from dse.config import Config, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.evaluating import of_run
-from dse.finetuning import finetuned, load_weights, with_weights
+from dse.finetuning import finetuned
+from dse.learned import load_weights, with_weights
 from dse.pipeline import search
 
 CONFIG = Config(

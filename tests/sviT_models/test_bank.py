@@ -206,3 +206,13 @@ def test_inputs_that_are_not_finite_are_named(model):
     images[0, 0, 0, 0] = np.inf
     with pytest.raises(ModelError, match=r"downsample1_1.encode_conv: its inputs .* are not finite"):
         calibrate(model, images)
+
+
+def test_calibration_images_without_variance_are_named(model):
+    images = IMAGES.clone()
+    images[:, 1] = 0.25
+    (note,) = sviT_models.WeightBank(model, images=images).notes
+    assert note.startswith("calibration images: channel 1 is 0.25 in every pixel of all 6")
+    images[:, ::2] = -3.0
+    with pytest.raises(ModelError, match=r"calibration images: channel 0 is -3 .* no other channel varies"):
+        sviT_models.WeightBank(model, "compensated", images=images)
