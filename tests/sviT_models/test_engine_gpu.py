@@ -1,4 +1,9 @@
-"""The arithmetic of the path for GPUs, on a CPU: convolutions as products of bfloat16 with sums in float32."""
+"""The path for GPUs, on a CPU: convolutions as products of bfloat16 with sums in float32, neurons in a simulator."""
+
+import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -35,3 +40,58 @@ def test_bytes_and_codes_are_exact_in_bfloat16():
     everything = torch.arange(-128, 257)
     assert torch.equal(everything.to(torch.bfloat16).to(torch.int64), everything)
     assert int(torch.tensor(257).to(torch.bfloat16)) != 257
+
+
+# One process, as numba decides when it is imported; its simulator runs every thread of a block in Python.
+SIMULATED = """
+import json, types
+import numpy as np, torch
+from sviT_models.kernels import gpu, plain
+
+exact = types.SimpleNamespace(
+    dmul_rn=lambda a, b: np.float64(a) * np.float64(b), dadd_rn=lambda a, b: np.float64(a) + np.float64(b),
+    fmul_rn=lambda a, b: np.float32(a) * np.float32(b), fadd_rn=lambda a, b: np.float32(a) + np.float32(b),
+    fsub_rn=lambda a, b: np.float32(a) - np.float32(b),
+)
+gpu.THREADS = 16
+cpu = torch.device("cpu")
+kernels, reference = gpu.Gpu(cpu, exact), plain.Plain(cpu)
+rng = np.random.default_rng(0)
+found = []
+cases = (2, 2, 2, True), (1, 3, 0, True), (1, 3, 3, False), (3, 3, 1, False), (1, 2, 1, True)
+for given, steps, rests, keep in cases:
+    shape = 2, 1, 3, 5  # 30 neurons: the second block has idle threads
+    sums = torch.from_numpy(rng.integers(-300, 300, (given, *shape))).float()
+    gain, shift = rng.uniform(0.001, 0.02, 5), rng.normal(0.3, 0.3, 5)
+    rest = torch.from_numpy(rng.normal(0, 0.5, (rests, *shape)).astype(np.float32)) if rests else None
+    results = [k.fire(sums, gain, shift, rest, 1.0, steps, keep) for k in (kernels, reference)]
+    (spikes, counts, kept), (spikes_, counts_, kept_) = results
+    assert 0 < counts_.sum() < spikes_.numel()
+    found.append([
+        torch.equal(spikes, spikes_), counts.tolist() == counts_.tolist(),
+        kept is kept_ is None or torch.equal(kept, kept_),
+    ])
+print(json.dumps(found))
+"""
+
+
+def test_the_neurons_of_a_gpu_are_those_of_plain_torch_bit_for_bit():
+    simulator = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    done = subprocess.run([sys.executable, "-c", SIMULATED], env=simulator, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[True, True, True]] * 5
+
+
+def test_without_a_compiler_for_the_gpu_plain_torch_takes_over(monkeypatch):
+    from sviT_models import kernels
+    from sviT_models.kernels import gpu
+
+    def broken(*_):
+        raise RuntimeError("no driver")
+
+    monkeypatch.setattr(gpu, "Gpu", broken)
+    kernels._say_so.cache_clear()
+    with pytest.warns(UserWarning, match="numba cannot compile for this GPU"):
+        found = kernels.kernels_for(torch.device("cuda"))
+    assert type(found) is plain.Plain
+    kernels._say_so.cache_clear()
