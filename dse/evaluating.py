@@ -19,6 +19,7 @@ from dse.evaluate import Evaluation
 from dse.health import class_table, health_table
 from dse.learned import load_weights, row_of, with_weights
 from dse.recost import read_run
+from dse.watch import Advance, quiet, within
 from dse.workbench import Workbench, prepare
 
 
@@ -62,18 +63,20 @@ def _stderr(share: float, images: int) -> float:
     return float(np.sqrt(share * (1 - share) / images))
 
 
-def uniform_design(checkpoint: str, data: str, bits: int, time_steps: int | None) -> tuple[Workbench, Design]:
+def uniform_design(
+    checkpoint: str, data: str, bits: int, time_steps: int | None, advance: Advance = quiet
+) -> tuple[Workbench, Design]:
     """A network with one width everywhere.  Raises ConfigError for a width that does not exist."""
     if bits not in WEIGHT_WIDTHS:
         raise ConfigError(f"--bits {bits}: no such width; choose from {', '.join(map(str, WEIGHT_WIDTHS))}")
     config = Config(
         checkpoint=checkpoint, data=Data(name=data), search=Search(time_steps=(time_steps,) * bool(time_steps))
     )
-    bench = prepare(config)
+    bench = prepare(config, advance)
     return bench, uniform(bench.layers, bits, time_steps or bench.time_steps)
 
 
-def of_run(run: Path, design: str | None) -> tuple[Workbench, Design]:
+def of_run(run: Path, design: str | None, advance: Advance = quiet) -> tuple[Workbench, Design]:
     """A design of a finished run, by id or origin (`uniform-2`), with the run's network, data and quantization.
 
     A fine-tuned design comes with its own integers.  Raises ConfigError where the run has no such design, and where the
@@ -81,7 +84,7 @@ def of_run(run: Path, design: str | None) -> tuple[Workbench, Design]:
     """
     config, table, _, _ = read_run(run)
     row = row_of(run, table, design)
-    bench, chosen = prepare(config), results.design_of(row)
+    bench, chosen = prepare(config, advance), results.design_of(row)
     _check_network(run, bench, chosen)
     if (folder := run / "finetuned" / str(row["id"])).is_dir():
         bench = with_weights(bench, load_weights(folder, chosen.layers, chosen.weight_bits))
@@ -101,9 +104,10 @@ def _check_network(run: Path, bench: Workbench, design: Design) -> None:
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     recorded = (manifest.get("checkpoint") or {}).get("sha256", bench.checkpoint.sha256)
     if recorded != bench.checkpoint.sha256:
+        new, old = bench.checkpoint.sha256[:12], recorded[:12]
         raise ConfigError(
-            f"{run / 'config.yaml'}: checkpoint {bench.config.checkpoint} has SHA-256 {bench.checkpoint.sha256[:12]}..., "
-            f"the run was made with {recorded[:12]}...; restore that file or search again"
+            f"{run / 'config.yaml'}: checkpoint {bench.config.checkpoint} has the SHA-256 {new}..., the run was made with "
+            f"{old}...; restore that file or search again"
         )
 
 
@@ -111,7 +115,8 @@ def evaluated(bench: Workbench, design: Design, split: str, count: int | None) -
     """Measure a design on `count` images of a split (None: all of it)."""
     images = bench.load(split, count)
     evaluator = bench.evaluator(images)
-    evaluation = evaluator(design)
+    bench.round([design])
+    evaluation = evaluator(design, progress=within(bench.advance, "images through the design"))
     both = health_table(bench, {"float": bench.float_design, "design": design})
     before, after = (part.drop(columns="id").reset_index(drop=True) for _, part in both.groupby("id", sort=False))
     health = after.assign(float_rate=before["rate"], rate_change=after["rate"] / before["rate"] - 1)

@@ -31,7 +31,7 @@ def save_weights(directory: Path, weights: dict[str, Any]) -> None:
 
 
 def load_weights(directory: Path, layers: tuple[str, ...], weight_bits: tuple[int, ...]) -> dict[str, Any]:
-    """The integers that `save_weights` has written.  Raises ConfigError for a file that is not there or lacks a layer."""
+    """The integers that `save_weights` has written.  Raises ConfigError for a file that is missing or lacks a layer."""
     path = directory / "weights.safetensors"
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; fine-tune the design again")

@@ -89,7 +89,9 @@ def rescale(gain: Floats, shift: Floats, fraction: int, bits: int, largest: int,
         raise ModelError(f"{name}: its constants are NaN or infinite; the batch norm or the weights are damaged")
     width = min(MULTIPLIER_BITS, 51 - largest.bit_length())
     room = 50 - np.frexp(shift)[1]
-    right = np.clip(np.minimum(width - np.frexp(gain)[1], room), 0, LARGEST_SHIFT).astype(np.int64)
+    mantissa, exponent = np.frexp(gain)
+    exponent = exponent + (np.rint(np.abs(mantissa) * 2.0**width) == 2.0**width)  # rounds up to one bit more
+    right = np.clip(np.minimum(width - exponent, room), 0, LARGEST_SHIFT).astype(np.int64)
     multiplier, offset = np.rint(gain * 2.0**right), np.rint(shift * 2.0**right)
     if largest * np.abs(multiplier).max() + np.abs(offset).max() >= EXACT / 2:
         raise ModelError(
@@ -115,7 +117,7 @@ def extremes(codes: Integers, low: int, high: int) -> tuple[int, int]:
 
 def signed_bits(low: int, high: int) -> int:
     """The width of a signed integer that holds both."""
-    return 1 + max(int(high).bit_length(), (-int(low) - 1).bit_length() if low < 0 else 0)
+    return 1 + max(max(int(high), 0).bit_length(), (-int(low) - 1).bit_length() if low < 0 else 0)
 
 
 def widths_of(
