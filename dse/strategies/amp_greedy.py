@@ -13,7 +13,7 @@ from dse.problem import Problem
 from dse.strategies.options import Option, read
 from dse.strategies.proposer import prior_harm
 from dse.strategies.scripted import Script, Scripted
-from dse.surrogate import Model, _Layout, prior_of
+from dse.surrogate import prior_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -55,8 +55,7 @@ class Amp(Scripted):
         return walk[0]
 
     def _known(self) -> FloatArray:
-        prior = prior_of(self._problem, prior_harm(self._problem))
-        return np.asarray(Model.of(prior, np.zeros((1, _Layout(prior).size))).tables[0])
+        return prior_of(self._problem, prior_harm(self._problem)).median_harm
 
     def _list(self) -> Generator[IntArray, float, FloatArray]:
         """Phase 1: the drop of every dimension at every level with all others at their widest, (D, B)."""

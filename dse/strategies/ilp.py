@@ -14,7 +14,7 @@ from dse.problem import Problem
 from dse.strategies.history import History, key
 from dse.strategies.options import Option, read
 from dse.strategies.proposer import Proposer, fresh, prior_harm
-from dse.surrogate import Model, _Layout, prior_of
+from dse.surrogate import prior_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -44,8 +44,7 @@ class Ladder(Proposer):
     @cached_property
     def _harm(self) -> FloatArray:
         """Scores and distances combined, (D, B), relative to the widest level."""
-        prior = prior_of(self._problem, prior_harm(self._problem))
-        table = Model.of(prior, np.zeros((1, _Layout(prior).size))).tables[0]
+        table = prior_of(self._problem, prior_harm(self._problem)).median_harm
         return np.asarray(np.where(frontier.valid(self._problem.space), table, np.inf))
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:

@@ -6,7 +6,8 @@ import pytest
 from dse import frontier
 from dse.simulator import Difficulty, simulate
 from dse.strategies.proposer import cost_tables, prior_harm
-from dse.surrogate import Data, Model, _Fit, _Layout, diagnose, fit, prior_of
+from dse.surrogate import Data, Layout, Model, diagnose, fit, prior_of
+from dse.surrogate.likelihood import Likelihood
 from tests.dse.problems import random_problem
 
 WIDTHS = [(2, 3, 4, 8), (2, 8), (4,), (2, 4, 8), (2, 3, 8)]
@@ -38,7 +39,7 @@ def sampled(sim, count, seed, images=1000):
 
 def test_derivatives_are_those_of_finite_differences():
     _, prior, data = small()
-    task = _Fit(prior, data, 1.0, 0.05)
+    task = Likelihood(prior, data, 1.0, 0.05)
     rng = np.random.default_rng(1)
     p = task.prior_mean + 0.1 * rng.normal(size=task.at.size)
     p[task.at.scale] += 2.0
@@ -62,7 +63,7 @@ def test_derivatives_are_those_of_finite_differences():
 def test_the_fit_is_where_the_gradient_vanishes():
     _, prior, data = small()
     posterior = fit(prior, data, steps=60)
-    task = _Fit(prior, data, 1.0, posterior.misfit)
+    task = Likelihood(prior, data, 1.0, posterior.misfit)
     task.excess = posterior.excess
     now = task.linear(posterior.mean)
     precision, gradient = task.system(posterior.mean, now, *task.variances(now))
@@ -73,7 +74,7 @@ def test_the_fit_is_where_the_gradient_vanishes():
 
 def test_the_batch_formula_of_the_harm_is_the_sum_over_pairs():
     problem, prior, _ = small()
-    at = _Layout(prior)
+    at = Layout(prior)
     rng = np.random.default_rng(2)
     parameters = 0.2 * rng.normal(size=(3, at.size))
     parameters[:, at.cap] = np.log(70.0)
@@ -99,7 +100,7 @@ def test_the_batch_formula_of_the_harm_is_the_sum_over_pairs():
 def test_the_fit_and_the_batch_formula_are_the_same_model():
     _, prior, data = small()
     posterior = fit(prior, data)
-    task = _Fit(prior, data, 1.0, posterior.misfit)
+    task = Likelihood(prior, data, 1.0, posterior.misfit)
     task.excess = posterior.excess
     assert posterior.centre.drop(data.levels)[0] == pytest.approx(task.linear(posterior.mean).drop, abs=1e-9)
 

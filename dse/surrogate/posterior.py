@@ -1,0 +1,119 @@
+"""The fit to all measurements by Gauss-Newton, and the normal posterior around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+
+from dse.surrogate.likelihood import Data, Likelihood
+from dse.surrogate.model import Model
+from dse.surrogate.prior import MISFIT, Prior
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The fitted model: mean parameters and the Cholesky factor of their precision.
+
+    excess: (D, B) logarithm of mean over median of every T.
+    """
+
+    prior: Prior
+    mean: FloatArray
+    excess: FloatArray
+    factor: FloatArray  # lower triangular, precision = factor @ factor.T
+    data: Data
+    misfit: float
+
+    def draw(self, rng: np.random.Generator, count: int) -> Model:
+        """Samples of the model."""
+        noise = rng.normal(size=(len(self.mean), count))
+        return Model.of(self.prior, (self.mean[:, None] + solve_triangular(self.factor, noise, lower=True, trans=1)).T)
+
+    @cached_property
+    def centre(self) -> Model:
+        """The mean model."""
+        return Model.of(self.prior, self.mean[None], self.excess)
+
+    def ensemble(self, count: int = 100) -> Model:
+        """Samples for means and intervals, the same at every call."""
+        return self.draw(np.random.default_rng(count), count)
+
+    def predict(self, levels: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation of the drop of levels (C, D), each (C,), in points; misfit included."""
+        mean = self.centre.drop(levels)[0]
+        return mean, np.sqrt(self.ensemble().drop(levels).var(axis=0) + (self.misfit * mean) ** 2)
+
+
+class Fit(Likelihood):
+    """Gauss-Newton on one data set."""
+
+    def start(self) -> FloatArray:
+        """Parameters at the prior mean, with the scale that fits the drops best."""
+        p = self.prior_mean.copy()
+        best, least = p, np.inf
+        typical = float(np.median(self.terms(p).sum(1)))
+        for scale in np.log(np.geomspace(1e-4, 1e4, 65)) - np.log(max(typical, 1e-300)):
+            p = self.prior_mean.copy()
+            p[self.at.scale] = scale
+            now = self.linear(p)
+            variance = self.data.stderr**2 + (0.3 * self.data.drop) ** 2 + 0.05
+            loss = float(((self.data.drop - now.drop) ** 2 / variance).sum())
+            if loss < least:
+                best, least = p, loss
+        return best
+
+    def climb(self, p: FloatArray, steps: int) -> FloatArray:
+        """Gauss-Newton steps, shortened where they do not help, until they gain next to nothing."""
+        now = self.linear(p)
+        for _ in range(steps):
+            variances = self.variances(now)
+            precision, gradient = self.system(p, now, *variances)
+            move = cho_solve(cho_factor(precision, lower=True, check_finite=False), gradient, check_finite=False)
+            move *= min(1.0, 1.5 / max(float(np.abs(move).max()), 1e-12))
+            before, gain = self.loss(p, now, *variances), 0.0
+            for _ in range(5):
+                trial = self.linear(p + move)
+                gain = before - self.loss(p + move, trial, *variances)
+                if gain > 0:
+                    p, now = p + move, trial
+                    break
+                move = move / 3
+            if gain < 0.02:
+                break
+        return p
+
+    def factor(self, p: FloatArray) -> FloatArray:
+        """Cholesky factor of the precision at parameters p."""
+        now = self.linear(p)
+        return np.asarray(np.linalg.cholesky(self.system(p, now, *self.variances(now))[0]))
+
+    def half_variance(self, factor: FloatArray) -> FloatArray:
+        """Half the posterior variance of every log T, (D, B): how far its log mean lies above its log median."""
+        cover = cho_solve((factor, True), np.eye(len(factor)), check_finite=False)
+        out = np.zeros(self.prior.log_harm.shape)
+        live = self.prior.column >= 0
+        x, scale, slope, own = self.prior.position[live], self.at.scale, self.at.slope, slice(0, self.at.entries)
+        out[live] = np.diag(cover)[own] + cover[scale, scale] + x**2 * cover[slope, slope]
+        out[live] += 2 * (cover[own, scale] + x * cover[own, slope] + x * cover[scale, slope])
+        return out / 2
+
+
+def fit(prior: Prior, data: Data, rescale: float = 1.0, misfit: float = MISFIT, steps: int = 8) -> Posterior:
+    """The posterior given all measurements; without any, the prior.
+
+    `rescale` multiplies the spread per dimension; `misfit` is the model error as a share of a prediction.
+    """
+    task = Fit(prior, data, rescale, misfit)
+    if not len(data):
+        return Posterior(prior, task.prior_mean, task.excess, task.factor(task.prior_mean), data, misfit)
+    p = task.climb(task.start(), steps)
+    task.excess = task.half_variance(task.factor(p))
+    p = task.climb(p, steps // 2)
+    return Posterior(prior, p, task.excess, task.factor(p), data, misfit)

@@ -1,0 +1,144 @@
+"""What is believed of the harm before any measurement, and how its parameters are laid out in one vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.frontier import valid
+from dse.problem import Problem
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Spreads of the prior, all of logarithms unless said otherwise. The first three are wide enough for the errors seen on
+# two trained SDTv2; the evidence rescales the first.
+FISHER_ERROR = 0.6  # of one dimension's gradient score
+DISTANCE_ERROR = 0.4  # of one dimension's one-at-a-time distance
+UNKNOWN_ERROR = 1.5  # of a dimension without any score
+SLOPE_ERROR = 0.08  # per bit
+JITTER = 0.15  # per entry
+SCALE_ERROR = 2.0  # common to all dimensions: scores have no unit
+COMMON_SLOPE_ERROR = 0.15  # per bit
+OFFSET_ERROR = 0.15  # points
+CAP, CAP_ERROR = 70.0, 0.3
+NLL_PER_POINT, NLL_ERROR = 0.03, 1.0
+POWER_ERROR = 0.1
+NLL_OFFSET_ERROR = 0.02  # nat
+PAIR_MEAN, PAIR_ERROR = (0.1, 0.05, 0.01), (0.1, 0.05, 0.0)  # inside, next, all: common part and spread of weights
+MISFIT, NLL_MISFIT = 0.04, 0.06  # model error as a share of the prediction
+LARGEST_LOG = 12.0  # of a harm: far beyond any cap, far below overflow
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is believed before any measurement.
+
+    log_harm: (D, B) mean of log T, -inf where a level does no harm (the widest) or does not exist; spread: (D,) its
+    error per dimension; position: (D, B) bits relative to the middle; blocks: (D,) number of each dimension's block.
+    """
+
+    log_harm: FloatArray
+    spread: FloatArray
+    position: FloatArray
+    blocks: IntArray
+
+    @cached_property
+    def median_harm(self) -> FloatArray:
+        """Median T of every entry before any measurement, (D, B), in the unit of the scores."""
+        return np.asarray(np.exp(np.minimum(self.log_harm, LARGEST_LOG)))
+
+    @cached_property
+    def column(self) -> IntArray:
+        """Number of each entry among the parameters, (D, B), -1 for entries without harm."""
+        live = np.isfinite(self.log_harm)
+        return np.asarray(np.where(live, np.cumsum(live).reshape(live.shape) - 1, -1))
+
+    @cached_property
+    def membership(self) -> FloatArray:
+        """Which dimension is in which block, (D, K)."""
+        return np.asarray(np.eye(int(self.blocks.max()) + 1)[self.blocks])
+
+    @cached_property
+    def entries(self) -> int:
+        """Number of entries with harm."""
+        return int(np.isfinite(self.log_harm).sum())
+
+
+def prior_of(problem: Problem, harm: FloatArray) -> Prior:
+    """The prior of a problem from its complete score table (D, B) and, where measured, its distances.
+
+    Both are known up to their unit; the distances are brought to the scale of the scores, and each dimension's error
+    is the precision-weighted mean of the two.
+    """
+    exists = valid(problem.space)
+    scored = np.isfinite(np.where(exists, problem.scores, 0.0)).all(axis=1)
+    with np.errstate(divide="ignore"):
+        log_harm = np.where(exists & (harm > 0), np.log(np.where(harm > 0, harm, 1.0)), -np.inf)
+    spread = np.where(scored, FISHER_ERROR, UNKNOWN_ERROR)
+    log_harm, spread = _second_opinion(problem, log_harm, spread)
+    position = problem.space.values(np.arange(exists.shape[1])[:, None] * np.ones(len(exists), dtype=np.int64)).T
+    names = [d.block or d.name for d in problem.space.dimensions]
+    order = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    blocks = np.array([order[name] for name in names], dtype=np.int64)
+    return Prior(log_harm, spread, np.clip(position - 4.0, -3.0, 4.0), blocks)
+
+
+def _second_opinion(problem: Problem, log_harm: FloatArray, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
+    if problem.distances is None:
+        return log_harm, spread
+    both = np.isfinite(log_harm) & (np.nan_to_num(problem.distances) > 0)
+    gap = np.where(both, np.log(np.where(both, problem.distances, 1.0)) - log_harm, 0.0)
+    seen = both.sum(axis=1)
+    known = seen > 0
+    if not known.any():
+        return log_harm, spread
+    mean = gap.sum(axis=1) / np.maximum(seen, 1)
+    apart = np.where(known, mean - np.median(mean[known]), 0.0)
+    precision = spread**-2
+    total = precision + np.where(known, DISTANCE_ERROR**-2, 0.0)
+    moved = log_harm + (apart * (1 - precision / total))[:, None]
+    # sources that disagree more than their errors allow are both worth less
+    expected = float(np.mean((spread**2 + DISTANCE_ERROR**2)[known]))
+    disagreement = float(np.mean(apart[known] ** 2))
+    return moved, np.sqrt(max(1.0, disagreement / expected) / total)
+
+
+class Layout:
+    """Where each parameter stands in the vector."""
+
+    def __init__(self, prior: Prior) -> None:
+        blocks = prior.membership.shape[1]
+        self.entries = prior.entries
+        self.scale, self.slope = self.entries, self.entries + 1
+        start = self.entries + 2
+        self.inside = slice(start, start + blocks)
+        self.following = slice(self.inside.stop, self.inside.stop + blocks - 1)
+        self.everywhere = self.following.stop
+        self.shared = self.everywhere + 1  # parameters that act through z
+        self.cap, self.offset, self.kappa, self.power, self.nll_offset = range(self.shared, self.shared + 5)
+        self.size = self.shared + 5
+
+
+def precision_of(prior: Prior, at: Layout, rescale: float) -> tuple[FloatArray, FloatArray]:
+    """Prior mean (P,) and precision (P, P)."""
+    mean, out = np.zeros(at.size), np.zeros((at.size, at.size))
+    for d, columns in enumerate(prior.column):
+        live = columns >= 0
+        if not live.any():
+            continue
+        x = prior.position[d, live]
+        cover = (rescale * prior.spread[d]) ** 2 + SLOPE_ERROR**2 * np.outer(x, x) + JITTER**2 * np.eye(len(x))
+        out[np.ix_(columns[live], columns[live])] = np.linalg.inv(cover)
+    for part, common, spread in zip((at.inside, at.following), PAIR_MEAN, PAIR_ERROR, strict=False):
+        count = part.stop - part.start
+        out[part, part] = np.linalg.inv(common**2 * np.ones((count, count)) + spread**2 * np.eye(count))
+    mean[at.cap], mean[at.kappa], mean[at.power] = np.log(CAP), np.log(NLL_PER_POINT), 1.0
+    single = {at.scale: SCALE_ERROR, at.slope: COMMON_SLOPE_ERROR, at.everywhere: PAIR_MEAN[2], at.cap: CAP_ERROR}
+    single |= {at.offset: OFFSET_ERROR, at.kappa: NLL_ERROR, at.power: POWER_ERROR, at.nll_offset: NLL_OFFSET_ERROR}
+    for i, spread in single.items():
+        out[i, i] = spread**-2
+    return mean, out
