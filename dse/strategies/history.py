@@ -83,7 +83,9 @@ def read(study: optuna.Study, problem: Problem, without: int | None = None) -> H
     width = len(space.distributions())
     taken = [t for t in trials if len(t.params) == width]
     done = [t for t in taken if t.state in (TrialState.COMPLETE, TrialState.PRUNED) and "drop" in t.user_attrs]
-    levels = _levels(done, problem)
+    designs = _levels(taken, problem)
+    measured = {t.number for t in done}
+    levels = designs[[t.number in measured for t in taken]]
     costs = np.array([t.values[1:] if t.values else (np.nan, np.nan) for t in done], dtype=float).reshape(-1, 2)
     complete = np.array([t.state == TrialState.COMPLETE for t in done], dtype=np.bool_)
     if (~complete).any():
@@ -98,14 +100,18 @@ def read(study: optuna.Study, problem: Problem, without: int | None = None) -> H
         images=images,
         costs=costs,
         complete=complete,
-        taken=_levels(taken, problem),
+        taken=designs,
     )
 
 
 def _levels(trials: list[FrozenTrial], problem: Problem) -> IntArray:
-    names = problem.space.names
-    rows = [[t.params.get(name, 0) for name in names] for t in trials]
-    return np.array(rows, dtype=np.int64).reshape(-1, len(names))
+    """Levels (N, D) of trials that have all parameters; a dimension with one choice is none."""
+    names = problem.space.distributions()
+    out = np.zeros((len(trials), len(problem.space.names)), dtype=np.int64)
+    if names:
+        chosen = [list(map(t.params.__getitem__, names)) for t in trials]
+        out[:, problem.space.sizes > 1] = np.array(chosen, dtype=np.int64).reshape(-1, len(names))
+    return out
 
 
 def _nll_stderr(trials: list[FrozenTrial], images: FloatArray) -> FloatArray:

@@ -69,10 +69,12 @@ class Likelihood:
     def __init__(self, prior: Prior, data: Data, rescale: float, misfit: float) -> None:
         self.prior, self.data, self.misfit = prior, data, misfit
         self.at = Layout(prior)
-        self.prior_mean, self.prior_precision = precision_of(prior, self.at, rescale)
+        self.prior_mean, self.prior_precision = prior.normal if rescale == 1.0 else precision_of(prior, rescale)
         dims = np.arange(data.levels.shape[1])
         self.column = prior.column[dims, data.levels]  # (N, D)
         self.live = self.column >= 0
+        rows, live_dims = np.nonzero(self.live)
+        self._entry = rows * self.at.shared + self.column[rows, live_dims]  # of the flat (N, shared) derivatives
         self.excess = np.zeros(prior.log_harm.shape)
         self.position = prior.position[dims, data.levels]
         self.with_nll = np.isfinite(data.nll)
@@ -103,8 +105,7 @@ class Likelihood:
         weight = 1 - 0.5 * (inside[self.prior.blocks] + everywhere)
         by_log = np.where(low[:, None], 0.1 * terms, terms * weight + 0.5 * roots * pull[:, self.prior.blocks])
         shared = np.zeros((len(z), at.shared))
-        rows, dims = np.nonzero(self.live)
-        shared[rows, self.column[rows, dims]] = by_log[rows, dims]
+        shared.ravel()[self._entry] = by_log[self.live]
         shared[:, at.scale] = by_log.sum(1)
         shared[:, at.slope] = (by_log * self.position).sum(1)
         keep = ~low

@@ -11,7 +11,7 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from dse.surrogate.likelihood import Data, Likelihood
 from dse.surrogate.model import Model
-from dse.surrogate.prior import MISFIT, Prior
+from dse.surrogate.prior import LARGEST_LOG, MISFIT, Prior
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -57,17 +57,16 @@ class Fit(Likelihood):
     def start(self) -> FloatArray:
         """Parameters at the prior mean, with the scale that fits the drops best."""
         p = self.prior_mean.copy()
-        best, least = p, np.inf
-        typical = float(np.median(self.terms(p).sum(1)))
-        for scale in np.log(np.geomspace(1e-4, 1e4, 65)) - np.log(max(typical, 1e-300)):
-            p = self.prior_mean.copy()
-            p[self.at.scale] = scale
-            now = self.linear(p)
-            variance = self.data.stderr**2 + (0.3 * self.data.drop) ** 2 + 0.05
-            loss = float(((self.data.drop - now.drop) ** 2 / variance).sum())
+        terms = self.terms(p)  # the prior mean has no pair terms and no offset: z is their sum
+        cap, most = np.exp(p[self.at.cap]), np.exp(LARGEST_LOG)
+        variance = self.data.stderr**2 + (0.3 * self.data.drop) ** 2 + 0.05
+        least = np.inf
+        for scale in np.log(np.geomspace(1e-4, 1e4, 65)) - np.log(max(float(np.median(terms.sum(1))), 1e-300)):
+            drop = cap * -np.expm1(-np.minimum(terms * np.exp(scale), most).sum(1) / cap)
+            loss = float(((self.data.drop - drop) ** 2 / variance).sum())
             if loss < least:
-                best, least = p, loss
-        return best
+                p[self.at.scale], least = scale, loss
+        return p
 
     def climb(self, p: FloatArray, steps: int) -> FloatArray:
         """Gauss-Newton steps, shortened where they do not help, until they gain next to nothing."""
@@ -96,12 +95,12 @@ class Fit(Likelihood):
 
     def half_variance(self, factor: FloatArray) -> FloatArray:
         """Half the posterior variance of every log T, (D, B): how far its log mean lies above its log median."""
-        cover = cho_solve((factor, True), np.eye(len(factor)), check_finite=False)
+        root = solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)  # cover = root.T @ root
         out = np.zeros(self.prior.log_harm.shape)
         live = self.prior.column >= 0
-        x, scale, slope, own = self.prior.position[live], self.at.scale, self.at.slope, slice(0, self.at.entries)
-        out[live] = np.diag(cover)[own] + cover[scale, scale] + x**2 * cover[slope, slope]
-        out[live] += 2 * (cover[own, scale] + x * cover[own, slope] + x * cover[scale, slope])
+        own = slice(0, self.at.entries)
+        share = root[:, own] + root[:, [self.at.scale]] + self.prior.position[live] * root[:, [self.at.slope]]
+        out[live] = np.einsum("pe,pe->e", share, share)
         return out / 2
 
 

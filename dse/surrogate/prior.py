@@ -63,6 +63,11 @@ class Prior:
         return np.asarray(np.eye(int(self.blocks.max()) + 1)[self.blocks])
 
     @cached_property
+    def normal(self) -> tuple[FloatArray, FloatArray]:
+        """Mean (P,) and precision (P, P) of all parameters; not to be written to."""
+        return precision_of(self, 1.0)
+
+    @cached_property
     def entries(self) -> int:
         """Number of entries with harm."""
         return int(np.isfinite(self.log_harm).sum())
@@ -123,8 +128,9 @@ class Layout:
         self.size = self.shared + 5
 
 
-def precision_of(prior: Prior, at: Layout, rescale: float) -> tuple[FloatArray, FloatArray]:
-    """Prior mean (P,) and precision (P, P)."""
+def precision_of(prior: Prior, rescale: float) -> tuple[FloatArray, FloatArray]:
+    """Prior mean (P,) and precision (P, P), with the spread per dimension multiplied by `rescale`."""
+    at = Layout(prior)
     mean, out = np.zeros(at.size), np.zeros((at.size, at.size))
     for d, columns in enumerate(prior.column):
         live = columns >= 0
