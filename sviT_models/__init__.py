@@ -59,6 +59,8 @@ _HOME = {
     "Schedule": "finetune",
     "finetune_design": "finetune",
     "LearnedBank": "finetune",
+    "Reestimated": "reestimation",
+    "reestimate": "reestimation",
 }
 
 __all__ = sorted(_HOME)
