@@ -81,7 +81,7 @@ class Likelihood:
 
     def terms(self, p: FloatArray) -> FloatArray:
         """T of every measured design's dimensions, (N, D)."""
-        own = np.where(self.live, p[np.maximum(self.column, 0)], 0.0) if self.at.entries else 0.0
+        own = np.append(p, 0.0)[self.column]  # -1, no entry, is the zero at the end
         start = (self.prior.log_harm + self.excess)[np.arange(self.column.shape[1]), self.data.levels]
         log = start + p[self.at.scale] + p[self.at.slope] * self.position + own
         return np.asarray(np.exp(np.minimum(log, LARGEST_LOG)))
@@ -141,29 +141,31 @@ class Likelihood:
         residual += (np.where(self.with_nll, self.data.nll - now.nll, 0.0) ** 2 / nll_variance).sum()
         return float(0.5 * (residual + gap @ self.prior_precision @ gap))
 
-    def system(
-        self, p: FloatArray, now: Linear, drop_variance: FloatArray, nll_variance: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Precision (P, P) and the negative gradient (P,) of the loss."""
+    def gradient(self, p: FloatArray, now: Linear, drop_variance: FloatArray, nll_variance: FloatArray) -> FloatArray:
+        """Negative gradient (P,) of the loss."""
         at = self.at
-        precision = self.prior_precision.copy()
-        gradient = self.prior_precision @ (self.prior_mean - p)
-        nll_gap = np.where(self.with_nll, self.data.nll - now.nll, 0.0)
-        drop_gap = self.data.drop - now.drop
+        drop = (self.data.drop - now.drop) / drop_variance
+        nll = np.where(self.with_nll, self.data.nll - now.nll, 0.0) / nll_variance
+        out = self.prior_precision @ (self.prior_mean - p)
+        out[: at.shared] += (now.drop_slope * drop + now.nll_slope * nll) @ now.shared
+        out[[at.cap, at.offset]] += now.cap @ drop, drop.sum()
+        out[[at.kappa, at.power, at.nll_offset]] += now.kappa @ nll, now.power @ nll, nll.sum()
+        return np.asarray(out)
+
+    def precision(self, now: Linear, drop_variance: FloatArray, nll_variance: FloatArray) -> FloatArray:
+        """Gauss-Newton's second derivative (P, P) of the loss."""
+        at = self.at
+        out = self.prior_precision.copy()
         scaled = now.shared * np.sqrt(now.drop_slope**2 / drop_variance + now.nll_slope**2 / nll_variance)[:, None]
-        precision[: at.shared, : at.shared] += scaled.T @ scaled
-        gradient[: at.shared] += now.shared.T @ (
-            now.drop_slope * drop_gap / drop_variance + now.nll_slope * nll_gap / nll_variance
-        )
-        one = np.ones(len(drop_gap))
-        for slope, variance, gap, extra, columns in (
-            (now.drop_slope, drop_variance, drop_gap, (now.cap, one), (at.cap, at.offset)),
-            (now.nll_slope, nll_variance, nll_gap, (now.kappa, now.power, one), (at.kappa, at.power, at.nll_offset)),
+        out[: at.shared, : at.shared] += scaled.T @ scaled
+        one = np.ones(len(now.drop))
+        for slope, variance, extra, columns in (
+            (now.drop_slope, drop_variance, (now.cap, one), (at.cap, at.offset)),
+            (now.nll_slope, nll_variance, (now.kappa, now.power, one), (at.kappa, at.power, at.nll_offset)),
         ):
-            e = np.stack(extra, axis=1) / variance[:, None]
-            mixed = now.shared.T @ (e * slope[:, None])
-            precision[: at.shared, columns] += mixed
-            precision[columns, : at.shared] += mixed.T
-            precision[np.ix_(columns, columns)] += e.T @ np.stack(extra, axis=1)
-            gradient[list(columns)] += e.T @ gap
-        return precision, gradient
+            e = np.stack(extra) / variance
+            mixed = ((e * slope) @ now.shared).T
+            out[: at.shared, columns] += mixed
+            out[columns, : at.shared] += mixed.T
+            out[np.ix_(columns, columns)] += e @ np.stack(extra, axis=1)
+        return np.asarray(out)

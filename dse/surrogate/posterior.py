@@ -7,14 +7,17 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from dse.surrogate.likelihood import Data, Likelihood
+from dse.surrogate.likelihood import Data, Likelihood, Linear
 from dse.surrogate.model import Model
 from dse.surrogate.prior import LARGEST_LOG, MISFIT, Prior
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+LEAST_GAIN = 0.02  # of the loss (a half squared residual), below which a fit is finished
+SMALL_STEP = 0.3  # largest change of a parameter after which the precision is taken to be the same
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,18 @@ class Fit(Likelihood):
                 p[self.at.scale], least = scale, loss
         return p
 
-    def climb(self, p: FloatArray, steps: int) -> FloatArray:
-        """Gauss-Newton steps, shortened where they do not help, until they gain next to nothing."""
+    def climb(self, p: FloatArray, steps: int, factor: FloatArray | None = None) -> FloatArray:
+        """Gauss-Newton steps, shortened where they do not help, until they gain next to nothing.
+
+        Small steps reuse the Cholesky factor of an earlier one, `factor` at first: forming and factoring the precision
+        is most of a step's time, and the gradient alone decides where the steps end.
+        """
         now = self.linear(p)
         for _ in range(steps):
-            variances = self.variances(now)
-            precision, gradient = self.system(p, now, *variances)
-            move = cho_solve(cho_factor(precision, lower=True, check_finite=False), gradient, check_finite=False)
+            variances, reused = self.variances(now), factor is not None
+            if factor is None:
+                factor = self._cholesky(p, now, variances)
+            move = cho_solve((factor, True), self.gradient(p, now, *variances), check_finite=False)
             move *= min(1.0, 1.5 / max(float(np.abs(move).max()), 1e-12))
             before, gain = self.loss(p, now, *variances), 0.0
             for _ in range(5):
@@ -84,14 +92,19 @@ class Fit(Likelihood):
                     p, now = p + move, trial
                     break
                 move = move / 3
-            if gain < 0.02:
+            if gain < LEAST_GAIN and (gain > 0 or not reused):
                 break
+            if gain <= 0 or float(np.abs(move).max()) > SMALL_STEP:
+                factor = None
         return p
+
+    def _cholesky(self, p: FloatArray, now: Linear, variances: tuple[FloatArray, FloatArray]) -> FloatArray:
+        return np.asarray(cholesky(self.precision(now, *variances), lower=True, overwrite_a=True, check_finite=False))
 
     def factor(self, p: FloatArray) -> FloatArray:
         """Cholesky factor of the precision at parameters p."""
         now = self.linear(p)
-        return np.asarray(np.linalg.cholesky(self.system(p, now, *self.variances(now))[0]))
+        return self._cholesky(p, now, self.variances(now))
 
     def half_variance(self, factor: FloatArray) -> FloatArray:
         """Half the posterior variance of every log T, (D, B): how far its log mean lies above its log median."""
@@ -113,6 +126,7 @@ def fit(prior: Prior, data: Data, rescale: float = 1.0, misfit: float = MISFIT, 
     if not len(data):
         return Posterior(prior, task.prior_mean, task.excess, task.factor(task.prior_mean), data, misfit)
     p = task.climb(task.start(), steps)
-    task.excess = task.half_variance(task.factor(p))
-    p = task.climb(p, steps // 2)
+    factor = task.factor(p)
+    task.excess = task.half_variance(factor)
+    p = task.climb(p, steps // 2, factor)
     return Posterior(prior, p, task.excess, task.factor(p), data, misfit)

@@ -66,7 +66,10 @@ def test_the_fit_is_where_the_gradient_vanishes():
     task = Likelihood(prior, data, 1.0, posterior.misfit)
     task.excess = posterior.excess
     now = task.linear(posterior.mean)
-    precision, gradient = task.system(posterior.mean, now, *task.variances(now))
+    precision, gradient = (
+        task.precision(now, *task.variances(now)),
+        task.gradient(posterior.mean, now, *task.variances(now)),
+    )
     # the step that is left is small against the posterior's own width
     left = np.linalg.solve(precision, gradient)
     assert (np.abs(left) < 0.1 * np.sqrt(np.diag(np.linalg.inv(precision)))).all()
