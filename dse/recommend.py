@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from dse import frontier
-from dse.frontier import FREE, InfeasibleError, Sides
+from dse import frontier, programme
 from dse.problem import Problem
+from dse.programme import FREE, InfeasibleError, Sides
 from dse.surrogate import Model, Posterior
 
 FloatArray = NDArray[np.float64]
@@ -60,7 +60,7 @@ def cheapest(
     limits = {name: limit for name, limit in limits.items() if name in problem.tables}
     objective = problem.tables[minimise]
     if budget is None:
-        levels = frontier.best(problem.space, objective, problem.tables, limits, problem.offsets, sides)
+        levels = programme.best(problem.space, objective, problem.tables, limits, problem.offsets, sides)
         return judge(posterior, levels, np.inf)
     table = harm_table(posterior.centre, problem)
     tables = dict(problem.tables) | {"drop": table}
@@ -69,7 +69,7 @@ def cheapest(
     for _ in range(10):
         bound = 0.5 * (low + high)
         try:
-            levels = frontier.best(
+            levels = programme.best(
                 problem.space, objective, tables, limits | {"drop": bound}, problem.offsets, sides, gap=1e-4
             )
         except InfeasibleError:
@@ -81,8 +81,8 @@ def cheapest(
         else:
             high = bound
     if found is None:
-        frontier.best(problem.space, objective, problem.tables, limits, problem.offsets, sides)
-        surest = frontier.best(problem.space, table, problem.tables, limits, problem.offsets, sides, gap=1e-4)
+        programme.best(problem.space, objective, problem.tables, limits, problem.offsets, sides)
+        surest = programme.best(problem.space, table, problem.tables, limits, problem.offsets, sides, gap=1e-4)
         answer = judge(posterior, surest, budget)
         if answer.probability >= confidence:
             return answer

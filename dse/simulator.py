@@ -13,8 +13,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dse import frontier, pareto
+from dse import frontier, pareto, programme
 from dse.problem import Baseline, Problem
+from dse.simulated_layers import pair_weights, sdtv2_groups
 from dse.space import Dimension, Space
 
 FloatArray = NDArray[np.float64]
@@ -56,45 +57,6 @@ class Measurement:
     nll_stderr: float
     changed: float
     images: int
-
-
-def sdtv2_groups() -> tuple[list[str], list[str], FloatArray, FloatArray]:
-    """Names, blocks, weights and MACs per time step of the 56 searched groups of sdtv2_8_512.
-
-    Layout as in the official implementation (Yao et al. 2024): convolution blocks at 112, 56 and 28 pixels with
-    widths 64, 128 and 256, six transformer blocks of 512 and two of 640 channels at 14 pixels; a RepConv counts its
-    1x1, depthwise 3x3 and 1x1 convolution, and q, k and v of a block are one group.
-    """
-    rows: list[tuple[str, str, int, int]] = []
-
-    def convolution_block(block: str, c: int, side: int) -> None:
-        parts = {"pwconv1": 2 * c * c, "dwconv": 49 * 2 * c, "pwconv2": 2 * c * c}
-        parts |= {"conv1": 9 * c * 4 * c, "conv2": 9 * 4 * c * c}
-        rows.extend((f"{block}.{part}", block, weights, side) for part, weights in parts.items())
-
-    def transformer_block(block: str, c: int, side: int) -> None:
-        rep = 2 * c * c + 9 * c
-        parts = {"attn.qkv": 3 * rep, "attn.proj": rep, "mlp.fc1": 4 * c * c, "mlp.fc2": 4 * c * c}
-        rows.extend((f"{block}.{part}", block, weights, side) for part, weights in parts.items())
-
-    def downsample(name: str, before: int, after: int, side: int) -> None:
-        rows.append((name, name, 9 * before * after, side))
-
-    convolution_block("ConvBlock1_1", 64, 112)
-    downsample("downsample1_2", 64, 128, 56)
-    convolution_block("ConvBlock1_2", 128, 56)
-    downsample("downsample2", 128, 256, 28)
-    convolution_block("ConvBlock2_1", 256, 28)
-    convolution_block("ConvBlock2_2", 256, 28)
-    downsample("downsample3", 256, 512, 14)
-    for i in range(6):
-        transformer_block(f"block3.{i}", 512, 14)
-    downsample("downsample4", 512, 640, 14)
-    for i in range(2):
-        transformer_block(f"block4.{i}", 640, 14)
-    names, blocks, weights, sides = zip(*rows, strict=True)
-    size = np.array(weights, dtype=float)
-    return list(names), list(blocks), size, size * np.array(sides, dtype=float) ** 2
 
 
 @dataclass(frozen=True)
@@ -199,7 +161,7 @@ class Simulation:
         best, least = self.problem.space.sizes - 1, np.inf
         for factor in np.linspace(0.7, 1.05, 15):
             tables = {"z": self.terms}
-            levels = frontier.best(self.problem.space, memory, tables, {"z": limit * float(factor)}, gap=1e-5)
+            levels = programme.best(self.problem.space, memory, tables, {"z": limit * float(factor)}, gap=1e-5)
             levels = self._exchange(levels, memory, limit)
             total = float(frontier.gather(memory, levels))
             if self.harm(levels) <= limit and total < least:
@@ -241,7 +203,7 @@ def simulate(seed: int, difficulty: Difficulty = BASE, low_fidelity_images: int 
     jitter = np.exp(0.15 * rng.normal(size=(count, len(bits))))
     terms = sensitivity[:, None] * 4.0 ** (-exponent[:, None] * (bits - 4)) * jitter
     terms = np.minimum.accumulate(terms, axis=1)
-    pairs = difficulty.interaction * _pairs(blocks, rng)
+    pairs = difficulty.interaction * pair_weights(blocks, rng)
     four = np.sqrt(terms[:, WIDTHS.index(4)])
     terms *= UNIFORM4 / (four @ four + 0.5 * four @ pairs @ four)
     noise = rng.normal(size=(4, count))
@@ -277,14 +239,3 @@ def simulate(seed: int, difficulty: Difficulty = BASE, low_fidelity_images: int 
     return Simulation(
         replace(problem, baselines=uniform), terms, pairs, nll_terms, difficulty.flips, low_fidelity_images
     )
-
-
-def _pairs(blocks: list[str], rng: np.random.Generator) -> FloatArray:
-    """Symmetric pair weights (D, D), zero on the diagonal: strong inside blocks, weaker to the next, weak elsewhere."""
-    order = {b: i for i, b in enumerate(dict.fromkeys(blocks))}
-    where = np.array([order[b] for b in blocks])
-    apart = np.abs(where[:, None] - where[None])
-    mean = np.select([apart == 0, apart == 1], [0.07, 0.02], 0.0)
-    spread = np.select([apart == 0, apart == 1], [0.14, 0.07], 0.01)
-    upper = np.triu(mean + spread * rng.normal(size=apart.shape), 1)
-    return np.asarray(upper + upper.T)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
-from dse import frontier
+from dse import frontier, programme
 from dse.problem import Problem
 from dse.strategies.history import History, key
 from dse.strategies.options import Option, read
@@ -67,8 +67,8 @@ class Ladder(Proposer):
         high = float(np.where(exists, table, -np.inf).max(axis=1).sum())
         budget = low + (high - low) * _van_der_corput(rung // 2 + 1)
         try:
-            return frontier.best(self._problem.space, self._harm, {quantity: table}, {quantity: budget}, gap=1e-3)
-        except frontier.InfeasibleError:  # a space with a single value of this cost
+            return programme.best(self._problem.space, self._harm, {quantity: table}, {quantity: budget}, gap=1e-3)
+        except programme.InfeasibleError:  # a space with a single value of this cost
             return np.zeros(len(table), dtype=np.int64)
 
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse import frontier
+from dse import frontier, programme
 from dse.errors import ConfigError
-from dse.frontier import InfeasibleError, Sides
+from dse.programme import InfeasibleError, Sides
 from tests.dse.problems import every_design, random_problem, space_of
 
 WIDTHS = [(2, 3, 4, 8), (2, 4, 8), (2, 3, 4, 6, 8), (3, 4, 8), (2, 8)]  # 4 * 3 * 5 * 3 * 2 = 360 designs
@@ -59,7 +59,7 @@ def test_a_pick_under_two_budgets_is_the_best_of_all_designs(seed, at_memory, at
         "memory_bytes": float(memory.min() + at_memory * np.ptp(memory)),
         "energy_j": float(energy.min() + at_energy * np.ptp(energy)),
     }
-    levels = frontier.best(problem.space, harm, problem.tables, budgets, problem.offsets)
+    levels = programme.best(problem.space, harm, problem.tables, budgets, problem.offsets)
     inside = (memory <= budgets["memory_bytes"]) & (energy <= budgets["energy_j"])
     assert frontier.gather(harm, levels) == pytest.approx(frontier.gather(harm, every[inside]).min(), rel=1e-4)
     for name, limit in budgets.items():
@@ -81,11 +81,13 @@ def test_side_constraints_are_kept_and_cost_no_more_than_they_must(seed, most, a
         keep &= (widths[:, 0] == widths[:, 1]) & (widths[:, 0] == widths[:, 3])
     memory = problem.additive("memory_bytes", every)
     limit = float(np.quantile(memory[keep], 0.4)) + 1e-9
-    levels = frontier.best(problem.space, harm, problem.tables, {"memory_bytes": limit * 1.001}, problem.offsets, sides)
+    levels = programme.best(
+        problem.space, harm, problem.tables, {"memory_bytes": limit * 1.001}, problem.offsets, sides
+    )
     expected = frontier.gather(harm, every[keep & (memory <= limit * 1.001)]).min()
     assert frontier.gather(harm, levels) == pytest.approx(expected, rel=1e-4)
     assert keep[(every == levels).all(1)].all()
-    assert frontier.least(problem.space, problem.tables["memory_bytes"], sides) == pytest.approx(
+    assert programme.least(problem.space, problem.tables["memory_bytes"], sides) == pytest.approx(
         memory[keep].min() - problem.offsets["memory_bytes"]
     )
 
@@ -94,7 +96,7 @@ def test_an_impossible_budget_is_named_with_what_is_possible():
     problem, harm, _ = setting(3)
     least = float(problem.additive("memory_bytes", np.zeros(5, dtype=int)))
     with pytest.raises(InfeasibleError, match=rf"memory_bytes <= .* the least is {least:.6g}"):
-        frontier.best(problem.space, harm, problem.tables, {"memory_bytes": least - 1}, problem.offsets)
+        programme.best(problem.space, harm, problem.tables, {"memory_bytes": least - 1}, problem.offsets)
 
 
 def test_budgets_that_exclude_each_other_say_what_each_would_need():
@@ -102,18 +104,18 @@ def test_budgets_that_exclude_each_other_say_what_each_would_need():
     space = space_of([(2, 4)])
     tables = {"memory": np.array([[2.0, 4.0]]), "drop": np.array([[1.0, 0.25]])}
     with pytest.raises(InfeasibleError, match=r"at once; .*memory would need 4, or drop would need 1$"):
-        frontier.best(space, tables["memory"], tables, {"memory": 3.0, "drop": 0.5})
+        programme.best(space, tables["memory"], tables, {"memory": 3.0, "drop": 0.5})
 
 
 def test_sides_that_leave_nothing_are_refused():
     space = space_of([(2, 4), (8,)])
     table = np.array([[1.0, 2.0], [3.0, np.inf]])
     with pytest.raises(InfeasibleError, match="none of its widths"):
-        frontier.best(space, table, {}, {}, sides=Sides(allowed=(2, 4)))
+        programme.best(space, table, {}, {}, sides=Sides(allowed=(2, 4)))
     with pytest.raises(InfeasibleError, match="contradict"):
-        frontier.least(space, table, Sides(equal=(("w:l0", "w:l1"),)))
+        programme.least(space, table, Sides(equal=(("w:l0", "w:l1"),)))
     with pytest.raises(ConfigError, match="no dimension 'w:x'"):
-        frontier.best(space, table, {}, {}, sides=Sides(equal=(("w:x", "w:l1"),)))
+        programme.best(space, table, {}, {}, sides=Sides(equal=(("w:x", "w:l1"),)))
 
 
 def test_a_single_free_layer_and_a_flat_harm_work():
@@ -121,4 +123,4 @@ def test_a_single_free_layer_and_a_flat_harm_work():
     memory = np.array([[[2.0, 4.0, 8.0]]])
     assert frontier.front(np.array([[4.0, 1.0, 0.0]]), memory).tolist() == [[0], [1], [2]]
     assert frontier.front(np.zeros((1, 3)), memory).tolist() == [[0]]
-    assert frontier.best(space, memory[0], {"m": memory[0]}, {"m": 9.0}).tolist() == [0]
+    assert programme.best(space, memory[0], {"m": memory[0]}, {"m": 9.0}).tolist() == [0]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dse import pareto
-from dse.simulator import CAP, Difficulty, sdtv2_groups, simulate
+from dse.simulated_layers import sdtv2_groups
+from dse.simulator import CAP, Difficulty, simulate
 
 SIM = simulate(0)
 

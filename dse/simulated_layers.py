@@ -1,0 +1,58 @@
+"""The layers of the simulated network: those of sdtv2_8_512, and how strongly their harms act together."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def sdtv2_groups() -> tuple[list[str], list[str], FloatArray, FloatArray]:
+    """Names, blocks, weights and MACs per time step of the 56 searched groups of sdtv2_8_512.
+
+    Layout as in the official implementation (Yao et al. 2024): convolution blocks at 112, 56 and 28 pixels with
+    widths 64, 128 and 256, six transformer blocks of 512 and two of 640 channels at 14 pixels; a RepConv counts its
+    1x1, depthwise 3x3 and 1x1 convolution, and q, k and v of a block are one group.
+    """
+    rows: list[tuple[str, str, int, int]] = []
+
+    def convolution_block(block: str, c: int, side: int) -> None:
+        parts = {"pwconv1": 2 * c * c, "dwconv": 49 * 2 * c, "pwconv2": 2 * c * c}
+        parts |= {"conv1": 9 * c * 4 * c, "conv2": 9 * 4 * c * c}
+        rows.extend((f"{block}.{part}", block, weights, side) for part, weights in parts.items())
+
+    def transformer_block(block: str, c: int, side: int) -> None:
+        rep = 2 * c * c + 9 * c
+        parts = {"attn.qkv": 3 * rep, "attn.proj": rep, "mlp.fc1": 4 * c * c, "mlp.fc2": 4 * c * c}
+        rows.extend((f"{block}.{part}", block, weights, side) for part, weights in parts.items())
+
+    def downsample(name: str, before: int, after: int, side: int) -> None:
+        rows.append((name, name, 9 * before * after, side))
+
+    convolution_block("ConvBlock1_1", 64, 112)
+    downsample("downsample1_2", 64, 128, 56)
+    convolution_block("ConvBlock1_2", 128, 56)
+    downsample("downsample2", 128, 256, 28)
+    convolution_block("ConvBlock2_1", 256, 28)
+    convolution_block("ConvBlock2_2", 256, 28)
+    downsample("downsample3", 256, 512, 14)
+    for i in range(6):
+        transformer_block(f"block3.{i}", 512, 14)
+    downsample("downsample4", 512, 640, 14)
+    for i in range(2):
+        transformer_block(f"block4.{i}", 640, 14)
+    names, blocks, weights, sides = zip(*rows, strict=True)
+    size = np.array(weights, dtype=float)
+    return list(names), list(blocks), size, size * np.array(sides, dtype=float) ** 2
+
+
+def pair_weights(blocks: list[str], rng: np.random.Generator) -> FloatArray:
+    """Symmetric pair weights (D, D), zero on the diagonal: strong inside blocks, weaker to the next, weak elsewhere."""
+    order = {b: i for i, b in enumerate(dict.fromkeys(blocks))}
+    where = np.array([order[b] for b in blocks])
+    apart = np.abs(where[:, None] - where[None])
+    mean = np.select([apart == 0, apart == 1], [0.07, 0.02], 0.0)
+    spread = np.select([apart == 0, apart == 1], [0.14, 0.07], 0.01)
+    upper = np.triu(mean + spread * rng.normal(size=apart.shape), 1)
+    return np.asarray(upper + upper.T)
