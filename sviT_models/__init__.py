@@ -44,6 +44,7 @@ _HOME = {
     "quantize_weight": "quantize",
     "WeightBank": "bank",
     "Engine": "engine",
+    "activation_names": "plans",
     "exact_run": "definition",
     "accumulator_widths": "specification",
     "export": "exporting",

@@ -16,6 +16,7 @@ MODEL = network()
 BANK = sviT_models.WeightBank(MODEL)
 ENGINE = sviT_models.Engine(MODEL, BANK, threads=2)
 LAYERS = len(BANK.layers)
+FIXED = sviT_models.Engine(MODEL, sviT_models.WeightBank(MODEL, images=IMAGES), threads=2)
 
 
 @settings(max_examples=10)
@@ -34,6 +35,41 @@ def test_a_sweep_is_its_single_runs(seed, steps, count, batch):
         alone = ENGINE.run(IMAGES, bits, time_steps=steps)
         np.testing.assert_array_equal(swept.logits, alone.logits)
         np.testing.assert_array_equal(swept.spikes, alone.spikes)
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 2**16), st.integers(1, 2), st.integers(1, 4), st.sampled_from([None, 1, 4]))
+def test_a_sweep_of_integer_networks_is_its_single_runs(seed, steps, count, batch):
+    """Designs differ from the base in weights, in potentials, in both or in nothing."""
+    rng = np.random.default_rng(seed)
+    base, states = np.full(LAYERS, 4), np.full(77, 12)
+    designs, widths = [base.tolist()], [states.tolist()]
+    for _ in range(count):
+        bits, own = base.copy(), states.copy()
+        bits[rng.choice(LAYERS, rng.integers(0, 3), replace=False)] = rng.choice([2, 3, 8])
+        own[rng.choice(77, rng.integers(0, 3), replace=False)] = rng.choice([4, 6, 16])
+        designs.append(bits.tolist())
+        widths.append(own.tolist())
+    options = {"time_steps": steps, "activation_bits": 9}
+    found = list(sviT_models.sweep(FIXED, IMAGES, designs, state_bits=widths, batch_size=batch, **options))
+    for bits, own, swept in zip(designs, widths, found, strict=True):
+        alone = FIXED.run(IMAGES, bits, state_bits=own, **options)
+        np.testing.assert_array_equal(swept.logits, alone.logits)
+        np.testing.assert_array_equal(swept.spikes, alone.spikes)
+
+
+def test_narrower_potentials_cost_what_comes_after_them():
+    calls = Counter()
+    names = sviT_models.lif_layers(MODEL)
+    last, middle = {"lif": 4}, {"block3.0.mlp.fc2_lif": 4}
+    states = [dict.fromkeys(names, 8) | own for own in ({}, {}, last, middle)]
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in {type(segment) for segment in FIXED.segments}:
+            patch.setattr(kind, "run", counting(kind.run, calls))
+        list(sviT_models.sweep(FIXED, IMAGES[:1], [[4] * LAYERS] * 4, state_bits=states))
+    assert calls["head"] == 3  # the base, and the two that differ
+    assert calls["block4.0.mlp.fc2_conv"] == calls["block3.0.mlp.fc2_conv"] == 2
+    assert calls["block3.0.attn.proj_conv.0.body.0"] == 1
 
 
 @pytest.mark.parametrize(("name", "side"), [("sdtv2_tiny", 32), ("sdtv2_8_512", 224)])
@@ -94,3 +130,5 @@ def test_mistakes_are_named():
         sviT_models.sweep(ENGINE, IMAGES, [])
     with pytest.raises(ModelError, match="2 widths for 138 weight layers"):
         sviT_models.sweep(ENGINE, IMAGES, [[4] * LAYERS, [4, 4]])
+    with pytest.raises(ModelError, match="state_bits has 1 entries for 2 designs"):
+        sviT_models.sweep(FIXED, IMAGES, [[4] * LAYERS] * 2, state_bits=[8])
