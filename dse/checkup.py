@@ -10,20 +10,23 @@ from dse.config import Config
 from dse.design import Design, uniform
 from dse.promise import needed_images
 from dse.quantity import show
+from dse.watch import Advance, quiet, within
 from dse.workbench import Workbench, prepare
 
 
-def checkup(config: Config) -> dict[str, Any]:
+def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
     """Size of the space, cost of one evaluation and the estimated time of the search, measured by one evaluation."""
     start = time.perf_counter()
-    bench = prepare(config)
+    bench = prepare(config, advance)
     evaluator = bench.evaluator(bench.images)
     prepared = time.perf_counter() - start
     width = max(config.search.widths)
     design = uniform(bench.layers, width, bench.time_steps)
     ends = min(config.search.widths), width
-    evaluator(design)  # the first evaluations also round the weights and compile the kernels
-    evaluator(uniform(bench.layers, ends[0], bench.time_steps))
+    narrow = uniform(bench.layers, ends[0], bench.time_steps)
+    bench.round([design, narrow])
+    for wide in (design, narrow):  # the first evaluations also compile the kernels
+        evaluator(wide, progress=within(advance, "images of a first evaluation"))
     mixed = tuple(ends[i % 2] for i in range(len(bench.layers)))
     before = evaluator.seconds
     evaluator(Design(bench.layers, mixed, bench.time_steps))

@@ -9,22 +9,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from optuna import Study
 
 import sviT_models
 from dse import picks, results, robustness, run_dir
 from dse.config import Config
+from dse.constraints import obeyed, sides_of
 from dse.costing import Costing, objective_columns
 from dse.evaluate import Evaluation, Evaluator, from_record
-from dse.expect import expectation
+from dse.exact import best_under_budgets, check_budgets
+from dse.expect import expectation, model_of
 from dse.health import class_table, health_table
 from dse.manifest import Phase, manifest
 from dse.problem import Baseline, Problem
+from dse.programme import FREE, InfeasibleError
 from dse.promise import needed_images
 from dse.strategies import load as load_strategy
 from dse.strategies.guided import guided_design
 from dse.study import Loop, Step, evaluated, finished, open_study, reclaim_stale
+from dse.watch import Advance, quiet
 from dse.workbench import Workbench, prepare
+
+EXACT = "exact"  # origin of the design that the integer programme finds
+LEAST_FOR_MODEL = 5  # measurements
 
 Say = Callable[[str], None]
 Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
@@ -80,6 +89,7 @@ def build_problem(bench: Workbench, costing: Costing, fisher: pd.DataFrame) -> P
         scores=bench.scores(fisher),
         objectives=objectives,
         budgets=config.column_budgets(),
+        sides=sides_of(config.constraints, space),
     )
     uniform = [Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in sorted(config.search.widths, reverse=True)]
     uniform += [
@@ -99,11 +109,12 @@ def search(
     allow_mixed: bool = False,
     say: Say = lambda line: None,
     watch: Watch = lambda: nullcontext(None),
+    advance: Advance = quiet,
 ) -> Run:
     """Carry out a search and write its run directory; joins and resumes what the directory or the storage holds."""
     clock = _Clock(say)
     clock.begin("prepare")
-    bench = prepare(config)
+    bench = prepare(config, advance)
     strategy = load_strategy(config.search.strategy)
     out.mkdir(parents=True, exist_ok=True)
     study = open_study(out, bench.fingerprint(), url=storage, allow_mixed=allow_mixed)
@@ -129,6 +140,7 @@ def search(
     clock.begin("2 base setting")
     costing = bench.costing()
     problem = build_problem(bench, costing, fisher)
+    check_budgets(costing, problem)
     sampler = strategy(problem, config.search.seed, **config.search.options)
     loop = Loop(problem, evaluator, costing, config.search.strategy, sampler)
     before = evaluator.images_run
@@ -139,7 +151,8 @@ def search(
         run_dir.write_json(out / "base_setting.json", run_dir.base_setting(problem, study))
         clock.begin("3 guided search")
         before, started = evaluator.images_run, finished(study)
-        reason = loop.run(study, config.search.evaluations, on_step)
+        reason = loop.run(study, max(base, config.search.evaluations - 1), on_step)
+        add_exact_pick(loop, study, costing, config.search.evaluations, say)
         clock.end(finished(study) - started, evaluator.images_run - before)
     say(f"stopped: {reason}")
     expected, diagnosis = expectation(study, problem)
@@ -181,6 +194,29 @@ def search(
     return Run(out, table, chosen, reason)
 
 
+def add_exact_pick(loop: Loop, study: Study, costing: Costing, evaluations: int, say: Say) -> None:
+    """Measure the best design under the budgets as the model of all measurements sees it, unless that was done.
+
+    It is the last evaluation of a search, so that verification can choose it like any other design.
+    """
+    problem = loop.problem
+    trials = study.get_trials(deepcopy=False)
+    if len(evaluated(study)) < LEAST_FOR_MODEL or finished(study) >= evaluations:
+        return
+    if trials and trials[-1].user_attrs.get("origin") == EXACT:
+        return
+    try:
+        found = best_under_budgets(costing, problem, model_of(study, problem))
+    except InfeasibleError as error:
+        say(f"no design is predicted to keep the budgets: {error}")
+        return
+    say(
+        f"exact pick: the least memory within the budgets, predicted to lose {found.drop:+.2f} +- {found.drop_sd:.2f} "
+        f"pp, P(drop within budget) = {found.probability:.2f}"
+    )
+    loop.measure(study, found.levels, EXACT)
+
+
 def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: int | None) -> str:
     """What the chaos floor means for a promise, in one line."""
     line = (
@@ -198,7 +234,7 @@ def verify(
     """Measure the candidate designs on images that the search has not seen; evaluations by id."""
     rows = table.set_index("id")
     out: dict[str, Evaluation] = {}
-    candidates = picks.candidates(table, problem.budgets, problem.objectives[2], expected=expected)
+    candidates = picks.candidates(_eligible(problem, table), problem.budgets, problem.objectives[2], expected=expected)
     started = time.perf_counter()
     for done, design_id in enumerate(candidates, start=1):
         out[design_id] = found = verifier(results.design_of(rows.loc[design_id]))
@@ -206,6 +242,15 @@ def verify(
         measured = f"{design_id} loses {found.drop:+.2f} pp ({found.drop_low:+.2f} to {found.drop_high:+.2f})"
         say(f"verified {done}/{len(candidates)}, ETA {left:.0f} s: {measured}")
     return out
+
+
+def _eligible(problem: Problem, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that keep the side constraints."""
+    if problem.sides == FREE:
+        return table
+    space = problem.space
+    levels = [space.levels_of(results.design_of(row)) for _, row in table.iterrows()]
+    return table[obeyed(space, problem.sides, np.array(levels))]
 
 
 def _write_health(

@@ -20,6 +20,7 @@ from dse.errors import ConfigError
 from dse.evaluate import Evaluation, measure
 from dse.space import Space
 from dse.strategies.guided import fit_link
+from dse.watch import within
 from dse.workbench import FLOAT, Workbench
 
 MEASURED = ("kl", "logit_distance", "drop", "drop_low", "drop_high", "drop_stderr", "images")
@@ -146,15 +147,51 @@ def measured(bench: Workbench, probes: Sequence[Probe], images: Any) -> list[Eva
     found: dict[int, Evaluation] = {}
     swept = [i for i, probe in enumerate(probes) if probe.kind in ("weight", "type")]
     designs = [bench.float_design.weight_bits, *(probes[i].design.weight_bits for i in swept)]
-    base, *outputs = sviT_models.sweep(bench.engine, images.images, designs, batch_size=bench.config.data.batch_size)
+    bench.round(probes[i].design for i in swept)
+    progress = within(bench.advance, "designs x images, one change each")
+    base, *outputs = sviT_models.sweep(
+        bench.engine, images.images, designs, batch_size=bench.config.data.batch_size, progress=progress
+    )
     reference = base.logits.astype(np.float64)
     for i, output in zip(swept, outputs, strict=True):
         found[i] = measure(output.logits.astype(np.float64), reference, labels, output.spikes, len(labels))
+    found |= _measured_states(bench, probes, images, reference)
     rest = [i for i in range(len(probes)) if i not in found]
     if rest:
         evaluator = bench.evaluator(images)
-        found |= {i: evaluator(probes[i].design) for i in rest}
+        for done, i in enumerate(rest, start=1):
+            found[i] = evaluator(probes[i].design)
+            bench.advance("changes of time steps", done, len(rest))
     return [found[i] for i in range(len(probes))]
+
+
+def _measured_states(
+    bench: Workbench, probes: Sequence[Probe], images: Any, reference: NDArray[np.float64]
+) -> dict[int, Evaluation]:
+    """The probes of membrane potentials: they share all that stands before the first narrower stage."""
+    which = [i for i, probe in enumerate(probes) if probe.kind == "state"]
+    if not which:
+        return {}
+    stages = [probes[i].design.state_bits for i in which]
+    widest = {stage: max(given[stage] for given in stages) for stage in stages[0]}
+    states = [
+        {lif: bits for stage, bits in given.items() for lif in bench.lif_by_stage[stage]} for given in (widest, *stages)
+    ]
+    outputs = sviT_models.sweep(
+        bench.engine,
+        images.images,
+        [bench.float_design.weight_bits] * len(states),
+        state_bits=states,
+        activation_bits=bench.activation_bits or None,
+        batch_size=bench.config.data.batch_size,
+        progress=within(bench.advance, "designs x images, one width of potentials each"),
+    )
+    labels = np.asarray(images.labels, dtype=np.int64)
+    next(outputs)
+    return {
+        i: measure(output.logits.astype(np.float64), reference, labels, output.spikes, len(labels))
+        for i, output in zip(which, outputs, strict=True)
+    }
 
 
 def sensitivity_table(probes: Sequence[Probe], evaluations: Sequence[Evaluation], scores: pd.DataFrame) -> pd.DataFrame:

@@ -7,13 +7,12 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from reports.designs import designs, layers
-from reports.drawing import Drawing
 from reports.errors import ReportError
 from reports.figures import write_figures
 from reports.page import Part, page
@@ -23,21 +22,26 @@ from reports.sections import modules
 FORMAT = 1
 
 
-def build_report(run_dir: Path, out: Path | None) -> Path:
+def build_report(run_dir: Path, out: Path | None, progress: Callable[[int, int], None]) -> Path:
     """See `reports.build`."""
     run = read_run(run_dir)
     target = run_dir / "report" if out is None else out
     if target.resolve() == run_dir.resolve():
         raise ReportError(f"{target}: is the run itself; give the report another --out")
     sections = modules()
-    records = {name: module.record(run) for name, module in sections.items()}
-    drawings: dict[str, Drawing] = {name: module.draw(records[name]) for name, module in sections.items()}
-    parts = [Part(name, sections[name].TITLE, drawings[name]) for name in sections]
+    records: dict[str, Any] = {}
+    parts: list[Part] = []
+    for name, module in sections.items():
+        records[name] = module.record(run)
+        parts.append(Part(name, module.TITLE, module.draw(records[name])))
+        progress(len(parts), 2 * len(sections))
     numbers = plain(report_numbers(run, records))
     with replacing(target) as new:
         (new / "report.json").write_text(dumped(numbers), encoding="utf-8")
         (new / "index.html").write_text(page(heading(run), parts, numbers), encoding="utf-8")
-        write_figures(new, heading(run), records["decision"], parts)
+        drawn = write_figures(new, heading(run), records["decision"], parts)
+        for done in drawn:
+            progress(len(parts) + done, 2 * len(parts))
     return target / "index.html"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ class Comparison:
     warnings: tuple[str, ...]
 
 
-def compare_runs(run_dirs: list[Path], out: Path) -> Path:
+def compare_runs(run_dirs: list[Path], out: Path, progress: Callable[[int, int], None]) -> Path:
     """See `reports.compare`."""
     if len(run_dirs) < 2:
         raise ReportError(
@@ -76,7 +77,12 @@ def compare_runs(run_dirs: list[Path], out: Path) -> Path:
             raise ReportError(f"{given}: is given twice; compare takes different run directories")
         if out.resolve() == path:
             raise ReportError(f"{out}: is one of the runs; give the comparison another --out")
-    r = record([read_run(path) for path in run_dirs], run_dirs)
+    runs: list[Run] = []
+    for path in run_dirs:
+        progress(len(runs), len(run_dirs) + 1)
+        runs.append(read_run(path))
+    progress(len(runs), len(run_dirs) + 1)  # the last part is drawing
+    r = record(runs, run_dirs)
     title = f"Comparison of {len(r.sides)} runs"
     parts = [Part("comparison", "Fronts", draw(r))]
     numbers = plain(
@@ -87,7 +93,9 @@ def compare_runs(run_dirs: list[Path], out: Path) -> Path:
         (new / "index.html").write_text(page(title, parts, numbers), encoding="utf-8")
         from reports.figures import write_figures
 
-        write_figures(new, title, None, parts)
+        for _ in write_figures(new, title, None, parts):
+            pass
+    progress(len(runs) + 1, len(run_dirs) + 1)
     return out / "index.html"
 
 

@@ -17,14 +17,17 @@ A4 = (8.27, 11.69)  # inch
 
 def write_pdf(path: Path, title: str, decision: Any, pages: Sequence[tuple[str, str, Figure]]) -> None:
     """Write the multi-page report; a page is (section, caption, figure)."""
-    from matplotlib.backends.backend_pdf import PdfPages
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
 
+    canvas: Any  # the methods that write have no types
     with PdfPages(path, metadata={"Title": title, "CreationDate": None, "ModDate": None}) as pdf:
         if decision is not None:
-            pdf.savefig(_first_page(title, decision))
+            canvas = FigureCanvasPdf(_first_page(title, decision))
+            canvas.print_pdf(pdf)
         for number, (section, caption, figure) in enumerate(pages, start=2 if decision is not None else 1):
             _place(figure, section, caption, title, number)
-            pdf.savefig(figure)
+            canvas = FigureCanvasPdf(figure)
+            canvas.print_pdf(pdf)  # not savefig, which draws twice
 
 
 def _first_page(title: str, decision: Any) -> Figure:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,11 @@ def load_export(path: str | os.PathLike[str]) -> Exported:
     return Exported(spec, tensors, path)
 
 
-def verify_export(path: str | os.PathLike[str]) -> pd.DataFrame:
+def verify_export(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
     """The interpreter against the golden vectors: one row per LIF layer and one for the logits, in network order.
 
     Columns: `name`, `values` compared, `mismatches`.  Raises ModelError as `load_export`, and without golden vectors.
+    `progress(done, total)` hears of the images.
     """
     exported = load_export(path)
     spec = exported.spec
@@ -110,6 +111,8 @@ def verify_export(path: str | os.PathLike[str]) -> pd.DataFrame:
             compare(name, found, golden[name][:, part])
         compare("logits", logits, vectors["logits"][part])
         start += len(batch)
+        if progress is not None:
+            progress(start, len(vectors["image"]))
     return pd.DataFrame({"name": list(values), "values": list(values.values()), "mismatches": list(wrong.values())})
 
 

@@ -1,6 +1,6 @@
 """Gradient sensitivity: what rounding one layer does to the loss, from one backward pass."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -50,12 +50,14 @@ def fisher_scores(
     images: Tensor | Iterable[Tensor],
     labels: Tensor | NDArray[np.integer],
     widths: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Diagonal Fisher score of every weight layer at every width: columns `layer, bits, score`, network order.
 
     The score is the sum over a layer's outputs of (gradient of the loss x change of the output)^2, mean over images;
     the loss is the cross-entropy with `labels` (N,), spikes have their surrogate gradient. Zero at 32 bits. One
-    backward pass in batches; weights, mode and gradients are as before afterwards.
+    backward pass in batches; weights, mode and gradients are as before afterwards.  `progress(done, total)` hears of
+    the images.
     Raises ModelError where labels and images differ in number.
     """
     names = weight_layers(model)
@@ -95,6 +97,8 @@ def fisher_scores(
                 with torch.enable_grad():
                     F.cross_entropy(model(batch), part, reduction="sum").backward()
             done += len(batch)
+            if progress is not None:
+                progress(done, len(truth))
     finally:
         for handle in handles:
             handle.remove()

@@ -1,6 +1,6 @@
 """The layer table: shapes and operations of every layer, and what images make of them (docs/design.md)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -33,12 +33,15 @@ def layer_table(model: MetaSpikeFormer, resolution: int) -> pd.DataFrame:
     return _table(model, resolution, resolution)
 
 
-def profile(model: MetaSpikeFormer, images: Tensor | Iterable[Tensor]) -> pd.DataFrame:
+def profile(
+    model: MetaSpikeFormer, images: Tensor | Iterable[Tensor], progress: Callable[[int], None] | None = None
+) -> pd.DataFrame:
     """The layer table with what `images` cause, as a mean per image; one batch at a time is held in memory.
 
     `images` is (B, 3, H, W) or an iterable of such batches, all of one resolution.  The image is counted as the input
     of every time step, although its convolution has the same result each time.  In the row `qkv`, `synops` are pairs
-    of a spike of Q and a non-zero entry of K^T V.  Raises ModelError where there is no image.
+    of a spike of Q and a non-zero entry of K^T V.  `progress(done)` hears of the images.
+    Raises ModelError where there is no image.
     """
     counter = Counter(model)
     total = height = width = 0
@@ -46,6 +49,8 @@ def profile(model: MetaSpikeFormer, images: Tensor | Iterable[Tensor]) -> pd.Dat
         for batch in batches(model, images):
             model(batch)
             total, (height, width) = total + len(batch), batch.shape[2:]
+            if progress is not None:
+                progress(total)
     table = _table(model, height, width)
     for column in ("lif_spikes", "spikes", "synops"):
         counts = getattr(counter, column)

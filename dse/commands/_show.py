@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from dse.errors import ConfigError
@@ -19,19 +18,6 @@ from dse.errors import ConfigError
 def say(line: str) -> None:
     """A line of progress on stderr, so that stdout stays for results."""
     print(line, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def busy(what: str) -> Iterator[None]:
-    """A spinner with the elapsed time on a terminal, while something of unknown length goes on; nothing elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    columns = SpinnerColumn(), TextColumn(what), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        progress.add_task(what, total=None)
-        yield
 
 
 @contextmanager

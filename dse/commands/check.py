@@ -17,11 +17,12 @@ def check(
     """Validate a configuration and say what a search would cost."""
     from dse import strategies
     from dse.checkup import checkup
-    from dse.commands._show import busy, print_rows, using
+    from dse.commands._show import print_rows, using
     from dse.config_file import load_config
+    from dse.progress import Meter
 
     loaded = load_config(config)
-    with using(config), busy("measuring a first evaluation"):
+    with using(config), Meter() as advance:
         strategies.load(loaded.search.strategy)
-        rows = checkup(loaded)
+        rows = checkup(loaded, advance)
     print_rows([{"what": k, "value": v} for k, v in rows.items()], f"{config} is valid", as_json)

@@ -16,8 +16,9 @@ def compare(
 ) -> None:
     """Lay the fronts of several networks, chips or tool versions side by side in one report."""
     import reports
-    from dse.commands._show import busy
+    from dse.progress import Meter
+    from dse.watch import within
 
-    with busy("drawing"):
-        index = reports.compare(runs, out)
+    with Meter() as advance:
+        index = reports.compare(runs, out, within(advance, "runs"))
     typer.echo(index)

@@ -22,14 +22,15 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
-    from dse.commands._show import busy, print_rows
+    from dse.commands._show import print_rows
     from dse.evaluating import evaluated, of_run, uniform_design
+    from dse.progress import Meter
 
-    with busy("measuring"):
+    with Meter() as advance:
         if run is None:
-            bench, chosen = uniform_design(checkpoint, data, bits, time_steps)
+            bench, chosen = uniform_design(checkpoint, data, bits, time_steps, advance)
         else:
-            bench, chosen = of_run(run, design)
+            bench, chosen = of_run(run, design, advance)
         found = evaluated(bench, chosen, split, images)
     if as_json:
         print_rows([found.record()], as_json=True)

@@ -20,16 +20,25 @@ def finetune(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train the integers of one design towards the float network; labels are not used."""
+    import time
+
     import sviT_models
     from dse.commands._show import print_rows, say
     from dse.finetuning import finetuned
+    from dse.progress import Meter
 
     schedule = sviT_models.Schedule(epochs=epochs, learning_rate=learning_rate, seed=seed)
 
-    def progress(epoch: int, loss: float) -> None:
-        say(f"epoch {epoch} of {epochs}: divergence from the float network {loss:.4f} nat")
+    began = time.monotonic()
 
-    done = finetuned(run, design, schedule, images, progress)
+    def progress(epoch: int, loss: float) -> None:
+        nonlocal began
+        took, began = time.monotonic() - began, time.monotonic()
+        left = f", ETA {took * (epochs - epoch):.0f} s" if epoch > 1 else ""  # the first one has the preparation
+        say(f"epoch {epoch} of {epochs}: divergence from the float network {loss:.4f} nat{left}")
+
+    with Meter() as advance:
+        done = finetuned(run, design, schedule, images, progress, advance)
     if as_json:
         print_rows([done.record], as_json=True)
         return

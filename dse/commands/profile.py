@@ -23,8 +23,9 @@ def profile(
 ) -> None:
     """Measure the layer table of a network: shapes, operations and spikes of every layer."""
     import sviT_models
-    from dse.commands._show import busy, check_out, print_rows, say
+    from dse.commands._show import check_out, print_rows, say
     from dse.errors import ConfigError
+    from dse.progress import Meter
     from dse.run_dir import write_csv
 
     check_out(out)
@@ -33,8 +34,9 @@ def profile(
         raise ConfigError(f"--graph {graph!r}: expected unfused or fused")
     network = sviT_models.fuse(found.model) if graph == "fused" else found.model
     batch = sviT_models.load_data(data, "search", count=images)
-    with busy("measuring"):
-        table = sviT_models.profile(network.eval(), batch.images)
+    with Meter() as advance:
+        advance("images", 0, len(batch))
+        table = sviT_models.profile(network.eval(), batch.images, lambda done: advance("images", done, len(batch)))
     for name in batch.corrupt:
         say(f"cannot be decoded and is left out: {name}")
     if out is not None:

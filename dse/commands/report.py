@@ -17,15 +17,15 @@ def report(
 ) -> None:
     """Build the report of a run: index.html, report.json and figures."""
     import reports
-    from dse.commands._show import busy
+    from dse.progress import Meter
+    from dse.watch import within
 
     if hardware is not None:
         from dse.recost import recost
 
         target = out or run.resolve().with_name(f"{run.resolve().name}-{Path(hardware).stem}")
-        with busy("computing every cost again"):
-            recost(run, hardware, target)
+        recost(run, hardware, target)
         run, out = target, None
-    with busy("drawing"):
-        index = reports.build(run, out)
+    with Meter() as advance:
+        index = reports.build(run, out, within(advance, "sections and figures"))
     typer.echo(index)

@@ -43,24 +43,29 @@ def run_search(config: Any, out: Path, *, storage: str | None, allow_mixed: bool
 
     from dse import pipeline
     from dse.commands._show import say
-    from dse.progress import SearchProgress
+    from dse.progress import Meter, SearchProgress
+    from dse.watch import within
 
-    run = pipeline.search(
-        config,
-        out,
-        command=["svit-dse", *sys.argv[1:]],
-        storage=storage,
-        allow_mixed=allow_mixed,
-        say=say,
-        watch=SearchProgress,
-    )
+    with Meter() as advance:
+        run = pipeline.search(
+            config,
+            out,
+            command=["svit-dse", *sys.argv[1:]],
+            storage=storage,
+            allow_mixed=allow_mixed,
+            say=say,
+            watch=SearchProgress,
+            advance=advance,
+        )
     for line in summary(run.picks):
         typer.echo(line)
     if report:
         import reports
 
         say("building the report")
-        typer.echo(f"report: {reports.build(out)}")
+        with Meter() as advance:
+            index = reports.build(out, progress=within(advance, "sections and figures"))
+        typer.echo(f"report: {index}")
     else:
         typer.echo(f"run directory: {out}")
 

@@ -27,9 +27,10 @@ def sensitivity(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score how much every group of layers suffers from fewer bits (one backward pass), or measure it."""
-    from dse.commands._show import busy, check_out, print_rows, say, using
+    from dse.commands._show import check_out, print_rows, say, using
     from dse.config_file import load_config
     from dse.errors import ConfigError
+    from dse.progress import Meter
     from dse.run_dir import write_csv, write_json
     from dse.sensitivity import score_rows
     from dse.workbench import prepare
@@ -39,14 +40,14 @@ def sensitivity(
     if base is not None and not measure:
         raise ConfigError("--base: a base setting rests on measurements; add --measure")
     loaded = load_config(config)
-    with using(config), busy("scoring every group at every width"):
-        bench = prepare(loaded)
+    with using(config), Meter() as advance:
+        bench = prepare(loaded, advance)
         table = score_rows(bench.space, bench.scores(bench.fisher(bench.config.search.widths)), bench.table)
     for note in bench.bank.notes:
         say(note)
     setting: list[dict[str, Any]] = []
     if measure:
-        with using(config), busy("measuring one change at a time"):
+        with using(config), advance:
             table, chosen = _measured(bench, table, share)
         setting = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
         if base is not None:

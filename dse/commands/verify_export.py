@@ -16,10 +16,12 @@ def verify_export(
 ) -> None:
     """Run the reference interpreter against the golden vectors of an export; exit status 1 where they differ."""
     import sviT_models
-    from dse.commands._show import busy, print_rows
+    from dse.commands._show import print_rows
+    from dse.progress import Meter
+    from dse.watch import within
 
-    with busy("interpreting"):
-        table = sviT_models.verify_export(folder)
+    with Meter() as advance:
+        table = sviT_models.verify_export(folder, within(advance, "golden images"))
     wrong = table[table["mismatches"] > 0]
     if as_json:
         print_rows(table.to_dict("records"), as_json=True)

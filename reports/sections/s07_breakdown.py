@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from reports import drawing
@@ -59,13 +60,12 @@ def _parts(run: Run, column: str) -> Parts:
     components = tuple(dict.fromkeys(table["component"]))
     stages = tuple(s for s in dict.fromkeys(run.layers["stage"]) if s in set(table["stage"]))
     cube = table.pivot_table(index=["id", "stage"], columns="component", values="value", aggfunc="sum", fill_value=0.0)
-    by_stage: dict[str, tuple[tuple[float, ...], ...]] = {}
-    by_component: dict[str, tuple[float, ...]] = {}
-    for design, part in cube.groupby(level="id", sort=False):
-        rows = part.droplevel("id").reindex(index=list(stages), columns=list(components), fill_value=0.0)
-        values = rows.to_numpy(dtype=float)
-        by_stage[str(design)] = tuple(tuple(row) for row in values.tolist())
-        by_component[str(design)] = tuple(values.sum(axis=0).tolist())
+    ids = list(dict.fromkeys(map(str, cube.index.get_level_values("id"))))
+    full = pd.MultiIndex.from_product([ids, stages])
+    values = cube.reindex(index=full, columns=list(components), fill_value=0.0).to_numpy(dtype=float)
+    values = values.reshape(len(ids), len(stages), len(components))
+    by_stage = {i: tuple(map(tuple, part)) for i, part in zip(ids, values.tolist(), strict=True)}
+    by_component = {i: tuple(part) for i, part in zip(ids, values.sum(axis=1).tolist(), strict=True)}
     return Parts(components, stages, by_component, by_stage)
 
 
