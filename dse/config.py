@@ -52,6 +52,30 @@ class Quantization(Section):
     two_bit: Literal["four", "ternary"] = Field("four", description="levels of two-bit weights: four, or -1, 0 and 1")
 
 
+Widths = int | dict[str, int]
+
+
+class Activations(Section):
+    """Widths of the numbers between layers, where potentials are fixed-point."""
+
+    image: int = Field(8, ge=4, le=8, description="bits of one element of the image, 4 to 8")
+    stream: Widths = Field(16, description="bits of the residual streams, 4 to 16; or by the down-sampling before them")
+    between: Widths = Field(
+        16, description="bits of sums that reach a convolution without neurons, 4 to 16; or by stage"
+    )
+
+    @field_validator("stream", "between")
+    @classmethod
+    def _known_widths(cls, widths: Widths) -> Widths:
+        for stage, bits in widths.items() if isinstance(widths, dict) else [("", widths)]:
+            if not STATE_WIDTHS[0] <= bits <= STATE_WIDTHS[1]:
+                where = f"{stage}: " if stage else ""
+                raise ValueError(
+                    f"{where}width {bits} does not exist; choose from {STATE_WIDTHS[0]} to {STATE_WIDTHS[1]}"
+                )
+        return widths
+
+
 class Search(Section):
     """What is searched, how, and for how long."""
 
@@ -111,6 +135,16 @@ class Search(Section):
         return names
 
 
+class Constraints(Section):
+    """What a pick must obey beside the budgets; the default strategy proposes nothing else."""
+
+    equal: tuple[tuple[str, ...], ...] = Field(
+        (), description="groups with one width, by their names in a block: [[attn.q_conv, attn.k_conv, attn.v_conv]]"
+    )
+    max_widths: int | None = Field(None, ge=1, description="most different weight widths in one network; empty: any")
+    allowed: tuple[int, ...] = Field((), description="the only weight widths of a pick; empty: all that are searched")
+
+
 class Config(Section):
     """Everything a run depends on."""
 
@@ -123,6 +157,7 @@ class Config(Section):
     frame_rate: float = Field(30.0, gt=0, description="inferences per second at which average power is stated")
     data: Data = Data()
     quantization: Quantization = Quantization()
+    activations: Activations = Activations()
     search: Search = Search()
     budgets: dict[str, float] = Field(
         default_factory=lambda: {"drop": 1.0}, description="limits: drop (percentage points), memory, energy, ..."
@@ -140,6 +175,8 @@ class Config(Section):
                 raise ValueError(f"unknown budget {key!r}; there are {', '.join(known)}")
             out[str(key)] = parse(text, known[key].unit, f"budgets.{key}", known[key].example)
         return out
+
+    constraints: Constraints = Constraints()
 
     def column_budgets(self) -> dict[str, float]:
         """The budgets by column of results.csv."""

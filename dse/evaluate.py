@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dse.design import Design
 from dse.errors import EvaluationError
+from dse.watch import Progress
 from sviT_models import accuracy
 
 FloatArray = NDArray[np.float64]
@@ -26,7 +27,8 @@ class Runner(Protocol):
     ) -> Any:
         """An object with `logits` (N, classes) and `spikes` (LIF layers, T) summed over the images.
 
-        Where designs have state widths, it is also given `state_bits`, the width of every LIF layer by its name.
+        Where designs have state widths, it is also given `state_bits`, the width of every LIF layer by its name; where
+        somebody waits for images, `on_batch`, a function that takes the result of every finished batch.
         """
 
 
@@ -114,11 +116,24 @@ def measure(
     )
 
 
+def _counting(progress: Progress, total: int) -> Callable[[Any], None]:
+    """What counts the images of finished batches."""
+    done = 0
+
+    def count(output: Any) -> None:
+        nonlocal done
+        done += len(output.logits)
+        progress(done, total)
+
+    return count
+
+
 class Evaluator:
     """Evaluates designs on one fixed set of images, each design at most once.
 
     `runner` is the engine; `reference` is the float network as a design (every width 32), which is run once, when the
-    evaluator is made. `lif_layers` maps a stage to its LIF layers, for designs with state widths. `seconds` and
+    evaluator is made. `lif_layers` maps a stage to its LIF layers, for designs with state widths, which also have
+    `activation_bits`, the engine's widths between layers. `progress` hears of the float network's images. `seconds` and
     `images_run` count the work done so far.
     """
 
@@ -130,16 +145,19 @@ class Evaluator:
         reference: Design,
         batch_size: int = 100,
         lif_layers: Mapping[str, Sequence[str]] | None = None,
+        progress: Progress | None = None,
+        activation_bits: Mapping[str, int] | None = None,
     ) -> None:
         self._runner = runner
         self._images = images
         self._labels = np.asarray(labels, dtype=np.int64)
         self._batch = batch_size
         self._lif_layers = lif_layers or {}
+        self._fixed: dict[str, Any] = {"activation_bits": dict(activation_bits)} if activation_bits else {}
         self._known: dict[str, Evaluation] = {}
         self.images_run = 0
         self.seconds = 0.0
-        logits, spikes = self._forward(slice(0, len(self._labels)), reference)
+        logits, spikes = self._forward(slice(0, len(self._labels)), reference, progress)
         self._reference = logits
         self.float = measure(logits, logits, self._labels, spikes, len(self._labels))
 
@@ -162,14 +180,19 @@ class Evaluator:
         if evaluation.complete:
             self._known[design.id] = evaluation
 
-    def __call__(self, design: Design, cut: Callable[[Partial], bool] | None = None) -> Evaluation:
-        """Evaluate a design; `cut` may stop it between batches, which leaves an incomplete evaluation."""
+    def __call__(
+        self, design: Design, cut: Callable[[Partial], bool] | None = None, progress: Progress | None = None
+    ) -> Evaluation:
+        """Evaluate a design; `cut` may stop it between batches, which leaves an incomplete evaluation.
+
+        Without `cut`, `progress` hears how many of the images are done.
+        """
         known = self.known(design)
         if known is not None:
             return known
         done = len(self._labels)
         if cut is None:
-            logits, spikes = self._forward(slice(0, done), design)
+            logits, spikes = self._forward(slice(0, done), design, progress)
         else:
             logits, spikes, done = self._raced(design, cut)
         evaluation = measure(logits, self._reference[:done], self._labels[:done], spikes, len(self._labels))
@@ -197,10 +220,14 @@ class Evaluator:
         changed = float((logits.argmax(1) != reference.argmax(1)).mean())
         return Partial(done, len(self._labels), paired.drop, paired.stderr, changed)
 
-    def _forward(self, part: slice, design: Design) -> tuple[FloatArray, NDArray[np.int64]]:
+    def _forward(
+        self, part: slice, design: Design, progress: Progress | None = None
+    ) -> tuple[FloatArray, NDArray[np.int64]]:
         start = time.perf_counter()
         states = {lif: bits for stage, bits in design.state_bits.items() for lif in self._lif_layers[stage]}
-        options: dict[str, Any] = {"state_bits": states} if states else {}
+        options: dict[str, Any] = {"state_bits": states} | self._fixed if states else {}
+        if progress is not None:
+            options["on_batch"] = _counting(progress, part.stop - part.start)
         outs = [
             self._runner.run(
                 images, design.widths.tolist(), time_steps=design.time_steps, batch_size=self._batch, **options

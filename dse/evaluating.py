@@ -106,8 +106,8 @@ def _check_network(run: Path, bench: Workbench, design: Design) -> None:
     if recorded != bench.checkpoint.sha256:
         new, old = bench.checkpoint.sha256[:12], recorded[:12]
         raise ConfigError(
-            f"{run / 'config.yaml'}: checkpoint {bench.config.checkpoint} has the SHA-256 {new}..., the run was made with "
-            f"{old}...; restore that file or search again"
+            f"{run / 'config.yaml'}: checkpoint {bench.config.checkpoint} has the SHA-256 {new}..., the run was "
+            f"made with {old}...; restore that file or search again"
         )
 
 

@@ -12,6 +12,7 @@ from dse.errors import ConfigError
 from dse.evaluating import of_run
 from dse.learned import row_of
 from dse.recost import read_run
+from dse.watch import Advance, quiet
 
 DEFAULT_STATE_BITS = 16
 
@@ -45,30 +46,47 @@ class Export:
 
 
 def export_design(
-    run: Path, design: str, out: Path, golden: int = 0, state_bits: int | None = None, activation_bits: int = 16
+    run: Path,
+    design: str,
+    out: Path,
+    golden: int = 0,
+    state_bits: int | None = None,
+    activation_bits: int | None = None,
+    advance: Advance = quiet,
 ) -> Export:
     """Write a design of `run`, by id or origin, into the new folder `out`.
 
-    `state_bits` is for designs whose potentials are float in the search (16 without it).  Raises ConfigError for what
-    is no run or no design of it, for a state width where the design has its own, and for too many golden images.
+    `activation_bits` are those of the run by default.  `state_bits` is for designs whose potentials are float in the
+    search (16 without it).  Raises ConfigError for what is no run or no design of it, for a state width where the
+    design has its own, and for too many golden images.
     """
-    bench, chosen = of_run(run, design)
+    bench, chosen = of_run(run, design, advance)
     if chosen.state_bits and state_bits is not None:
         raise ConfigError(f"--state-bits: design {chosen.id} has its own widths; leave it out")
     if golden > len(bench.images):
         raise ConfigError(f"--golden {golden}: the search had {len(bench.images)} images; ask for at most that many")
     width = state_bits or DEFAULT_STATE_BITS
+    between = activation_bits or bench.activation_bits or None
     own = {lif: bits for stage, bits in chosen.state_bits.items() for lif in bench.lif_by_stage[stage]}
     states = own or dict.fromkeys(bench.lif_layers, width)
     row = row_of(run, read_run(run)[1], design)
     name, recorded = str(row["id"]), float(row["top1"])
     images = bench.images.images[: len(bench.images)]
+    bench.round([chosen])
+    done = 0
+
+    def count(output: sviT_models.Output) -> None:
+        nonlocal done
+        done += len(output.logits)
+        advance("images through the integer network", done, len(images))
+
     found = bench.engine.run(
         images,
         list(chosen.weight_bits),
         state_bits=states,
-        activation_bits=activation_bits,
+        activation_bits=between,
         time_steps=chosen.time_steps,
+        on_batch=count,
     )
     top1 = float((found.logits.argmax(1) == np.asarray(bench.images.labels)).mean())
     spec = sviT_models.export(
@@ -77,7 +95,7 @@ def export_design(
         list(chosen.weight_bits),
         states,
         out,
-        activation_bits=activation_bits,
+        activation_bits=between,
         time_steps=chosen.time_steps,
         golden_images=images[:golden] if golden else None,
         notes={

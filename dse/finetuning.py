@@ -14,11 +14,13 @@ import torch
 
 import sviT_models
 from dse import results, run_dir
+from dse.activations import engine_options
 from dse.design import Design
 from dse.evaluate import Evaluation
 from dse.evaluating import of_run
 from dse.learned import PARTS, TABLE, save_weights, with_weights
 from dse.recost import read_run
+from dse.watch import Advance, quiet
 from dse.workbench import Workbench, load_at_most
 from sviT_models import accuracy
 
@@ -35,14 +37,19 @@ class Finetuned:
 
 
 def finetuned(
-    run: Path, design: str, schedule: Any, count: int | None, progress: Callable[[int, float], None] | None = None
+    run: Path,
+    design: str,
+    schedule: Any,
+    count: int | None,
+    progress: Callable[[int, float], None] | None = None,
+    advance: Advance = quiet,
 ) -> Finetuned:
     """Fine-tune a design of a run on its training images; writes `finetuned/<id>/` and a row of `finetuned.csv`.
 
     Before and after are measured with integers on the verification images, paired.  Raises ConfigError and ModelError
     for a design that the run does not have and for one without integer weights.
     """
-    bench, chosen = of_run(run, design)
+    bench, chosen = of_run(run, design, advance)
     images = load_at_most(bench.config, "train", count or MOST_IMAGES)
     weights = sviT_models.finetune_design(
         bench.model,
@@ -53,18 +60,28 @@ def finetuned(
         time_steps=chosen.time_steps,
         progress=progress,
     )
+    return keep(run, bench, chosen, weights, "finetuned", images, {"schedule": asdict(schedule)})
+
+
+def keep(
+    run: Path, bench: Workbench, chosen: Design, weights: dict[str, Any], origin: str, images: Any, how: dict[str, Any]
+) -> Finetuned:
+    """Measure a design with other integers than the bank's, and write `finetuned/<id>/` and a row of `finetuned.csv`.
+
+    `images` are those the integers were learned from, `how` is kept in `design.json`.
+    """
     tuned = with_weights(bench, weights)
     name = weights_id(chosen, weights)
     logits, labels = _verified(bench, tuned, chosen)
     exact, before, after = (accuracy.correct(each, labels) for each in logits)
     record = {
         "id": name,
-        "origin": "finetuned",
+        "origin": origin,
         "parent": chosen.id,
         "checkpoint_sha256": bench.checkpoint.sha256,
         "data_sha256": images.sha256,
         "training_images": len(images),
-        "schedule": asdict(schedule),
+        **how,
         "images": len(labels),
         "before": _drop(accuracy.paired_drop(exact, before)),
         "after": _drop(accuracy.paired_drop(exact, after)),
@@ -79,7 +96,7 @@ def finetuned(
 
 
 def weights_id(design: Design, weights: dict[str, Any]) -> str:
-    """Short content hash of a design with learned integers; `ft` in front tells it from a design of the search."""
+    """Short content hash of a design with other integers; `ft` in front tells it from a design of the search."""
     content = hashlib.sha256(design.id.encode())
     for weight in weights.values():
         for part in PARTS:
@@ -97,11 +114,15 @@ def _verified(bench: Workbench, tuned: Workbench, design: Design) -> tuple[list[
     states = {lif: bits for stage, bits in design.state_bits.items() for lif in bench.lif_by_stage[stage]}
     options: dict[str, Any] = {"batch_size": bench.config.data.batch_size, "time_steps": design.time_steps}
     if states:
-        options["state_bits"] = states
+        options |= {"state_bits": states} | engine_options(bench.activation_bits)
     pixels = torch.as_tensor(images.images)
     exact = bench.engine.run(pixels, bench.float_design.weight_bits, batch_size=options["batch_size"])
-    both = [each.engine.run(pixels, design.weight_bits, **options) for each in (bench, tuned)]
-    return [out.logits for out in (exact, *both)], np.asarray(images.labels)
+    outputs = [exact]
+    for each in (bench, tuned):
+        bench.advance("measuring float, before and after", len(outputs), 3)
+        outputs.append(each.engine.run(pixels, design.weight_bits, **options))
+    bench.advance("measuring float, before and after", 3, 3)
+    return [out.logits for out in outputs], np.asarray(images.labels)
 
 
 def _add_row(
@@ -116,7 +137,7 @@ def _add_row(
     row |= {column: values[0] for column, values in costs.items() if column in row}
     budgets = bench.config.column_budgets()
     feasible = bool(row.get("fits", True)) and all(row[column] <= limit for column, limit in budgets.items())
-    row |= {"id": name, "origin": "finetuned", "on_front": False, "feasible": feasible, "parent": design.id}
+    row |= {"id": name, "origin": record["origin"], "on_front": False, "feasible": feasible, "parent": design.id}
     for when in ("before", "after", "gain"):
         row |= {f"verify_{when}_{key}": value for key, value in record[when].items()}
     path = run / TABLE

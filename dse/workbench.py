@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,14 @@ from numpy.typing import NDArray
 
 import sviT_models
 from costmodels import Hardware, Workload, load_hardware
-from dse import manifest
+from dse import activations, manifest
 from dse.config import Config
 from dse.costing import Costing
 from dse.design import Design, uniform
 from dse.errors import ConfigError
 from dse.evaluate import Evaluator
 from dse.space import Space, build_space
+from dse.watch import Advance, quiet, within
 
 FLOAT = 32
 PROFILE_IMAGES = 64
@@ -31,7 +31,7 @@ CHAOS_IMAGES = 1000
 
 @dataclass(frozen=True)
 class Workbench:
-    """The parts of a run; `prepare` makes it."""
+    """The parts of a run; `prepare` makes it.  `advance` hears how far its long steps are."""
 
     config: Config
     model: Any
@@ -42,6 +42,7 @@ class Workbench:
     table: pd.DataFrame
     space: Space
     hardware: Hardware
+    advance: Advance = quiet
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -65,6 +66,12 @@ class Workbench:
         charged = self.table[self.table["neurons"] > 0]
         return {stage: ";".join(part["lif"]).split(";") for stage, part in charged.groupby("stage", sort=False)}
 
+    @cached_property
+    def activation_bits(self) -> dict[str, int]:
+        """Widths between layers that differ from the engine's own, by its names."""
+        names = sviT_models.activation_names(self.engine.segments)
+        return activations.engine_widths(self.config.activations, names)
+
     @property
     def time_steps(self) -> int:
         """Time steps of the checkpoint."""
@@ -82,6 +89,7 @@ class Workbench:
 
     def evaluator(self, images: Any) -> Evaluator:
         """An evaluator of designs on a set of images; runs the float network once."""
+        self.round([self.float_design])
         return Evaluator(
             self.engine,
             images.images,
@@ -89,7 +97,16 @@ class Workbench:
             self.float_design,
             self.config.data.batch_size,
             self.lif_by_stage,
+            within(self.advance, "images through the float network"),
+            self.activation_bits,
         )
+
+    def round(self, designs: Iterable[Design]) -> None:
+        """Make the integer weights of some designs now, so that measuring them is measuring only."""
+        wanted = dict.fromkeys(pair for d in designs for pair in zip(d.layers, d.weight_bits, strict=True))
+        for done, (layer, bits) in enumerate(wanted, start=1):
+            self.bank.get(layer, bits)
+            self.advance("rounding layers", done, len(wanted))
 
     def load(self, split: str, count: int | None) -> Any:
         """Images of one split of the configured data set."""
@@ -105,7 +122,10 @@ class Workbench:
     def fisher(self, widths: Sequence[int]) -> pd.DataFrame:
         """Gradient sensitivity of every layer at every width: `layer, bits, score`."""
         images = load_at_most(self.config, "validation", self.config.data.fisher_images)
-        return sviT_models.fisher_scores(self.model, self.bank, images.images, images.labels, list(widths))
+        self.round(uniform(self.layers, bits, self.time_steps) for bits in widths)
+        progress = within(self.advance, "images backward")
+        with_labels = images.images, images.labels
+        return sviT_models.fisher_scores(self.model, self.bank, *with_labels, list(widths), progress=progress)
 
     def scores(self, fisher: pd.DataFrame) -> NDArray[np.float64]:
         """Fisher scores summed over the layers of every dimension, (D, B); NaN beyond a dimension's choices."""
@@ -120,7 +140,8 @@ class Workbench:
         """What the measurements and the study's objective values depend on."""
         space = [[d.name, list(d.choices), list(d.layers)] for d in self.space.dimensions]
         fixed = dict(self.space.fixed or {})
-        return {
+        given = self.config.activations.model_dump(mode="json", exclude_defaults=True)
+        return ({"activations": given} if given else {}) | {
             "tool": manifest.version(),
             "checkpoint": self.checkpoint.sha256,
             "data": f"{self.images.name}/{self.images.split}/{len(self.images)}/{self.images.sha256}",
@@ -180,23 +201,29 @@ def chip_widths(config: Config, hardware: Hardware) -> Config:
     return config
 
 
-def prepare(config: Config, out: Path | None = None) -> Workbench:
-    """Load, check and profile everything a configuration names.
+def prepare(config: Config, advance: Advance = quiet) -> Workbench:
+    """Load, check and profile everything a configuration names; `advance` hears how far this and later steps are.
 
     Raises ConfigError, ModelError or CostError with a one-line message for every mistake a user can make.
     """
+    step = within(advance, "network, images and chip")
+    step(0, 4)
     hardware = load_hardware(config.hardware)
     config = chip_widths(config, hardware)
     model, checkpoint = load_network(config)
+    step(1, 4)
     images = load_images(config, "search", config.data.search_images)
     if len(images.classes) != model.config.num_classes:
         raise ConfigError(
             f"data.name {config.data.name!r} has {len(images.classes)} classes, the checkpoint "
             f"{config.checkpoint!r} has {model.config.num_classes}; take the data set it was trained on"
         )
+    step(2, 4)
     sample = load_at_most(config, "validation", PROFILE_IMAGES)
     table = sviT_models.profile(model, sample.images)
+    step(3, 4)
     calibration = load_at_most(config, "validation", config.data.calibration_images)
+    activations.check(config.activations, config.search.state_widths)
     bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=calibration.images)
     space = build_space(
         table,
@@ -206,4 +233,8 @@ def prepare(config: Config, out: Path | None = None) -> Workbench:
         state_widths=config.search.state_widths,
         time_steps=config.search.time_steps or range(1, model.config.time_steps + 1),
     )
-    return Workbench(config, model, checkpoint, images, bank, sviT_models.Engine(model, bank), table, space, hardware)
+    engine = sviT_models.Engine(model, bank)
+    names = sviT_models.activation_names(engine.segments)
+    table = activations.with_input_widths(table, activations.engine_widths(config.activations, names))
+    step(4, 4)
+    return Workbench(config, model, checkpoint, images, bank, engine, table, space, hardware, advance)

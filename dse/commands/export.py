@@ -19,14 +19,14 @@ def export(
         int | None, typer.Option(min=4, max=16, help="Width of potentials where the design leaves them float; 16.")
     ] = None,
     activation_bits: Annotated[
-        int, typer.Option(min=4, max=16, help="Width of residual streams and activations.")
-    ] = 16,
+        int | None, typer.Option(min=4, max=16, help="Width of residual streams and activations; the run's.")
+    ] = None,
 ) -> None:
     """Write a design as integers: packed weights, a specification, golden vectors for testbenches."""
-    from dse.commands._show import busy
     from dse.exporting import export_design
+    from dse.progress import Meter
 
-    with busy("exporting"):
-        found = export_design(run, design, out, golden, state_bits, activation_bits)
+    with Meter() as advance:
+        found = export_design(run, design, out, golden, state_bits, activation_bits, advance)
     for line in found.lines():
         typer.echo(line)

@@ -160,6 +160,23 @@ def test_a_fine_tuned_design_is_a_design_of_the_run(svit, run):
     assert json.loads(told.out)[0]["design"]["top1"] == table.loc[record["id"], "top1"]
 
 
+def test_batch_norms_are_estimated_again_from_the_command_line(svit, run):
+    told = svit("reestimate", run, "--design", "uniform-2")
+    assert (told.status, told.err) == (0, "")
+    assert "won back" in told.out
+    (row,) = pd.read_csv(run / "finetuned.csv").query("origin == 'reestimated'").to_dict("records")
+    parent = pd.read_csv(run / "results.csv").query("origin == 'uniform-2'").iloc[0]
+    assert row["parent"] == parent["id"]
+    assert row["top1"] > parent["top1"] + 0.2  # rounding to nearest loses half of the images at two bits
+    assert svit("export", run, "--design", "reestimated", "--out", "chip", "--golden", 2).status == 0
+    assert "0 mismatches" in svit("verify-export", "chip").out
+    _evaluates_to("chip", row)
+    record = json.loads((run / "finetuned" / row["id"] / "design.json").read_text())
+    assert (record["origin"], record["training_images"], record["dead_channels"]) == ("reestimated", 32, {})
+    told = svit("reestimate", run, "--design", "float")
+    _mistake(told, "every layer of the design is float")
+
+
 def _evaluates_to(folder, row):
     """A loaded export gives exactly the accuracy that the search recorded, by the interpreter alone."""
     data = sviT_models.load_data("digits", "search", count=40)

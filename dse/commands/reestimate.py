@@ -1,0 +1,35 @@
+"""`svit-dse reestimate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse reestimate runs/first --design uniform-2"
+
+
+def reestimate(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    design: Annotated[str, typer.Option(help="Its id, or origin such as uniform-2.")],
+    images: Annotated[int | None, typer.Option(min=2, help="Unlabelled images; default: those of the run.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Estimate the batch norms of one design again from unlabelled images; no training."""
+    from dse.commands._show import print_rows, say
+    from dse.progress import Meter
+    from dse.reestimating import reestimated
+
+    with Meter() as advance:
+        done = reestimated(run, design, images, advance)
+    for norm, count in done.record["dead_channels"].items():
+        say(f"{norm}: {count} channels have no variance on these images and keep their statistics")
+    if as_json:
+        print_rows([done.record], as_json=True)
+        return
+    said = {"before": "drop before", "after": "drop after", "gain": "won back"}
+    kept = {what: done.record[name] for name, what in said.items()}
+    rows = [{"what": w, "points": d["drop"], "low": d["low"], "high": d["high"]} for w, d in kept.items()]
+    print_rows(rows, f"{done.id} on {done.record['images']} verification images, 95 % intervals (paired)")
+    typer.echo(f"wrote {done.directory}")
