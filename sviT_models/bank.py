@@ -13,7 +13,7 @@ from sviT_models.calibrate import Inputs, calibrate
 from sviT_models.compensate import compensated, spread
 from sviT_models.errors import ModelError
 from sviT_models.network import weight_layers
-from sviT_models.quantize import FLOAT, QuantizedWeight, Scheme, quantize_weight, round_codes
+from sviT_models.quantize import FLOAT, Nearest, QuantizedWeight, Scheme, quantize_weight
 from sviT_models.wiring import wiring
 
 PLAIN = ("nearest", "truncate", "stochastic")
@@ -147,9 +147,7 @@ class WeightBank:
         corrects = layer in self._with_constants
         moment = inputs.covariance if corrects else inputs.moment.double()
 
-        def rounding(scaled: Tensor) -> Tensor:
-            return round_codes(scaled, plain.bits, two_bit=self.scheme.two_bit)
-
+        rounding = Nearest(plain.bits, self.scheme.two_bit)
         if self.method == "gptq":
             codes = spread(weight, scale, moment, rounding)
         elif self.method == "compensated":

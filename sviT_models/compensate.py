@@ -10,10 +10,14 @@ Everything is float64: weights, codes and errors (G, R, n), scales (G, R), momen
 channels that see the same n inputs.
 """
 
+import importlib.util
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
+
+from sviT_models.quantize import Nearest
 
 DAMPING = 0.01  # of the mean of H's diagonal, added to it: inputs that hardly occur keep nearly their nearest code
 SWEEPS = 6
@@ -48,15 +52,30 @@ def descend(codes: Tensor, weight: Tensor, scale: Tensor, moment: Tensor, roundi
     curvature = moment.diagonal(dim1=1, dim2=2)[:, None] * scale[:, :, None]  # (G, R, n)
     for start in range(0, codes.shape[2], BLOCK):
         block = slice(start, start + BLOCK)
-        inner, local, new = moment[:, block, block], slope[:, :, block].clone(), codes[:, :, block].clone()
-        for j in range(new.shape[2]):
-            best = rounding(new[:, :, j] - local[:, :, j] / curvature[:, :, start + j])
-            change = (best - new[:, :, j]) * scale
-            new[:, :, j] = best
-            local += change[:, :, None] * inner[:, None, j]
+        inner = moment[:, block, block]
+        local, new = (part[:, :, block].clone(memory_format=torch.contiguous_format) for part in (slope, codes))
+        if isinstance(rounding, Nearest) and _compiled() is not None:
+            parts = (new, local, curvature[:, :, block], scale, inner)
+            _compiled()(*(part.contiguous().numpy() for part in parts), float(rounding.top), rounding.odd)
+        else:
+            for j in range(new.shape[2]):
+                best = rounding(new[:, :, j] - local[:, :, j] / curvature[:, :, start + j])
+                change = (best - new[:, :, j]) * scale
+                new[:, :, j] = best
+                local += change[:, :, None] * inner[:, None, j]
         slope += ((new - codes[:, :, block]) * scale[:, :, None]) @ moment[:, block]
         codes[:, :, block] = new
     return codes
+
+
+@cache
+def _compiled() -> Callable[..., None] | None:
+    """The sweep over one block as machine code; None without numba."""
+    if importlib.util.find_spec("numba") is None:
+        return None
+    from sviT_models.kernels.descent import sweep
+
+    return sweep
 
 
 def fitted_scale(codes: Tensor, weight: Tensor, scale: Tensor, moment: Tensor, shared: bool) -> Tensor:

@@ -126,6 +126,28 @@ def round_codes(
     return codes.clamp(-top, top)
 
 
+@dataclass(frozen=True)
+class Nearest:
+    """Rounding to the nearest code of a width, as a function of weights divided by their scale."""
+
+    bits: int
+    two_bit: str = "four"
+
+    @property
+    def top(self) -> int:
+        """The largest code."""
+        return largest_code(self.bits, self.two_bit)
+
+    @property
+    def odd(self) -> bool:
+        """Whether only odd codes exist."""
+        return _odd(self.bits, self.two_bit)
+
+    def __call__(self, scaled: Tensor) -> Tensor:
+        """Codes as floats, same shape."""
+        return round_codes(scaled, self.bits, two_bit=self.two_bit)
+
+
 def quantize_weight(
     weight: Tensor,
     bits: int,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sviT_models.compensate import BLOCK, compensated, damped, descend, fitted_scale, output_error, spread
-from sviT_models.quantize import round_codes
+from sviT_models.quantize import Nearest, round_codes
 
 
 def problem(seed: int, rows: int = 3, inputs: int = 4, groups: int = 1):
@@ -148,3 +148,25 @@ def test_a_shared_scale_stays_shared():
     codes, fitted = compensated(weight, start, scale, moment, three, shared=True)
     assert len(fitted.unique()) == 1
     assert errors(codes, weight, fitted, damped(moment)).sum() <= errors(start, weight, scale, damped(moment)).sum()
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(0, 2**16),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(1, 2 * BLOCK),
+    st.sampled_from([1, 2, 3, 6]),
+)
+def test_the_compiled_sweep_is_the_plain_one(seed, groups, rows, columns, bits):
+    """The same rounding as a plain function takes the way without compiled code: the same codes, bit for bit."""
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(groups, rows, columns, generator=generator, dtype=torch.float64)
+    inputs = torch.randn(groups, columns, columns + 3, generator=generator, dtype=torch.float64)
+    moment = damped(inputs @ inputs.mT)
+    scale = torch.rand(groups, rows, generator=generator, dtype=torch.float64) + 0.1
+    for two_bit in ("four", "ternary"):
+        nearest = Nearest(bits, two_bit)
+        codes = nearest(weight / scale[:, :, None])
+        found = descend(codes, weight, scale, moment, nearest)
+        assert torch.equal(found, descend(codes, weight, scale, moment, lambda scaled, n=nearest: n(scaled)))
