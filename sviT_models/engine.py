@@ -22,7 +22,8 @@ from sviT_models.prepared import BYTE, Cache, Prepared, Weights, prepare
 from sviT_models.segments import Run, geometry, segments
 from sviT_models.wiring import wiring
 
-PIXELS = 2 * 224 * 224  # of the images that a thread works on at once
+NEURONS = 14_000_000  # over all steps, of the first stage, that a thread works on at once: 2 images of 224 px at T=4
+AT_ONCE = 256  # images, at most: whoever watches the batches of a small network wants to hear from them
 
 
 class Engine:
@@ -165,8 +166,9 @@ class Engine:
         if images.ndim != 4 or images.shape[1] != 3 or len(images) == 0:
             raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, 3, height, width)")
         share = -(-len(images) // self.threads)
-        room = PIXELS // (images.shape[2] * images.shape[3])
-        size = min(share, max(room, 1), batch_size or share)
+        config = self._model.config
+        room = NEURONS // (config.time_steps * config.embed_dims[0] * images.shape[2] * images.shape[3] // 4)
+        size = min(share, max(room, 1), AT_ONCE, batch_size or share)
         batches = images.to(self.kernels.device).split(size)
         if self._pool is None:
             self._pool = workers(self.threads)
