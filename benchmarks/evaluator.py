@@ -133,6 +133,23 @@ def rates(threads: int) -> dict[str, float]:
     return found
 
 
+def shared_product() -> float:
+    """How many times as fast the first convolutions of q, k and v are as one product; 512 channels, 14 x 14, T = 4."""
+    from sviT_models.kernels.fast import Fast
+    from sviT_models.kernels.plain import Geometry
+
+    kernels, geometry = Fast(), Geometry()
+    x = torch.randint(0, 2, (8, 14, 14, 512), dtype=torch.uint8)
+    digits = [torch.randint(-8, 8, (512, 512, 1, 1), dtype=torch.int8) for _ in range(3)]
+    apart, merged = [kernels.pack(digit, geometry) for digit in digits], kernels.pack(torch.cat(digits), geometry)
+    taken: tuple[list[float], list[float]] = [], []
+    torch.set_num_threads(1)
+    for _ in range(60):
+        for found, weights in zip(taken, (apart, [merged]), strict=True):
+            found.append(seconds(lambda weights=weights: [kernels.conv(x, w, geometry) for w in weights])[1])
+    return statistics.median(taken[0]) / statistics.median(taken[1])
+
+
 def together(work: Callable[[], object], threads: int) -> float:
     """Seconds that `threads` threads take for one call each, all at once."""
     from sviT_models.engine import workers
@@ -230,6 +247,9 @@ def main() -> None:
     if given.part == "speed":
         print(json.dumps(measure(given.threads, given.rounds, given.quick, given.case)))
         return
+    if given.part == "product":
+        print(json.dumps(shared_product()))
+        return
     if given.part:
         print(json.dumps(peak(given.part, given.threads)))
         return
@@ -254,7 +274,10 @@ def main() -> None:
             figures[f"{case}, {allocator} allocator"] = row
     memory = {case: row["peak_rss_gb"] for case, row in figures.items()}
     print("\npeak memory [GB]: " + ", ".join(f"{case} {gb:.2f}" for case, gb in memory.items()))
-    print(json.dumps({"benchmark": "evaluator", "threads": given.threads, "cases": figures}))
+    product = child(["--part", "product"], {})
+    print(f"first convolutions of q, k and v as one product: x {product:.2f}")
+    found = {"benchmark": "evaluator", "threads": given.threads, "qkv_as_one_product": product, "cases": figures}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
