@@ -3,6 +3,10 @@
 Pages mark what they show: a fence ```console holds commands after `$ `, and below them lines that must appear in the
 output; a comment <!-- file: NAME --> in front of a fence makes it a file; ```python is executed. A file under the path
 of a package (dse/strategies/x.py) is put beside that package, as if it were in a checkout.
+
+What a page takes for granted is made small and once: the run of the demo, a network with its weight bank. Commands
+inside sentences and in scripts, and benchmarks, which take minutes to hours, are not executed: their names, options and
+files must exist; so must those of the examples in docs/reference, which `--help` prints as well.
 """
 
 import contextlib
@@ -11,6 +15,7 @@ import io
 import re
 import runpy
 import shlex
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -19,11 +24,12 @@ from pathlib import Path
 
 import pytest
 
-from dse import cli, reference
+import sviT_models
+from dse import cli, pipeline, reference
+from dse.config import Config, Data, Quantization, Search
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", DOCS / "tutorial.md", DOCS / "cost-models.md", *sorted((DOCS / "how-to").glob("*.md"))]
 TRIED_BY_CI = ("make", "git", "cd")  # .ci/run does these on a clean clone; here make's targets must exist
 
 
@@ -49,6 +55,34 @@ def steps(page: str) -> Iterator[Step]:
                 yield Step("command", command, tuple(line.strip() for line in output if line.strip()))
         elif found["kind"] == "python":
             yield Step("python", found["body"])
+
+
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+SHOWING = [page for page in PAGES if list(steps(page.read_text(encoding="utf-8")))]
+DEMO = "runs/demo-digits"
+
+
+@pytest.fixture(scope="module")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `svit-dse demo` leaves, on fewer images and with fewer designs."""
+    out = tmp_path_factory.mktemp("demo") / "run"
+    config = Config(
+        data=Data(search_images=40, verify_images=40, fisher_images=16),
+        quantization=Quantization(method="nearest"),
+        search=Search(strategy="random", evaluations=6, widths=(2, 4, 8), time_steps=(2,)),
+        budgets={"drop": 5.0},
+    )
+    pipeline.search(config, out)
+    return out
+
+
+def network() -> dict:
+    """The names that docs/evaluator.md takes for granted."""
+    model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model.eval()
+    widths = [4] * len(sviT_models.weight_layers(model))
+    images = sviT_models.load_data("digits", "search", count=4).images
+    given = {"model": model, "bank": sviT_models.WeightBank(model), "images": images, "weight_bits": widths}
+    return given | {"designs": [widths, [8, *widths[1:]]], "sviT_models": sviT_models}
 
 
 def write(path: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,12 +120,15 @@ def run(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return said.getvalue()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("page", SHOWING, ids=lambda path: path.stem)
+def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    names: dict = {}
-    for step in steps(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    if DEMO in text:
+        shutil.copytree(request.getfixturevalue("demo_run"), tmp_path / DEMO)
+    names: dict = network() if page.stem == "evaluator" else {}
+    for step in steps(text):
         if step.kind.startswith("file "):
             write(tmp_path, step.kind.removeprefix("file "), step.text, monkeypatch)
         elif step.kind == "python":
@@ -102,9 +139,72 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytes
                 assert line in output, f"{step.text}\n{output}"
 
 
-@pytest.mark.parametrize("page", PAGES[1:], ids=lambda path: path.stem)
-def test_every_page_has_something_to_try(page: Path):
+@pytest.mark.parametrize("page", [p for p in PAGES if p.parent.name != "reference"], ids=lambda path: path.stem)
+def test_no_command_is_shown_where_it_is_not_tried(page: Path):
+    text = page.read_text(encoding="utf-8")
+    tried = [step for step in steps(text) if step.kind == "command"]
+    assert len(re.findall(r"^ *\$ ", text, re.M)) == len(tried)
+
+
+GUIDES = [DOCS / "tutorial.md", DOCS / "report.md", *sorted((DOCS / "how-to").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda path: path.stem)
+def test_every_guide_has_something_to_try(page: Path):
     assert [s for s in steps(page.read_text(encoding="utf-8")) if s.kind == "command"]
+
+
+def mentioned(text: str) -> list[list[str]]:
+    """The words of every command that is named in a sentence, in an indented line or in a script."""
+    spans = [" ".join(span.split()) for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", text)]
+    untried = re.sub(r"^```console\n.*?^```", "", text, flags=re.S | re.M).replace("\\\n", " ")
+    lines = [line.strip().removeprefix("$ ") for line in untried.splitlines()]
+    commands = re.compile(r"(svit-dse [a-z]|python benchmarks/|make [a-z])")
+    found = [part.split("#")[0] for part in (*spans, *lines) if commands.match(part)]
+    return [part.replace('"', "").split() for part in found]
+
+
+OPTIONS = {
+    " ".join(words): {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
+    for words, command in reference.commands()
+}
+
+
+def unknown(words: list[str]) -> list[str]:
+    """What of a command does not exist."""
+    given = [word.partition("=")[0] for word in words if word.startswith("--")]
+    if words[0] == "make":
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        return [t for t in words[1:2] if not re.search(rf"^{t}:", makefile, re.M)]
+    if words[0] == "python":
+        path = ROOT / words[1]
+        source = path.read_text(encoding="utf-8") if path.is_file() else ""
+        return [o for o in given if f'"{o}"' not in source] if source else [words[1]]
+    command = " ".join(words[1:3]) if " ".join(words[1:3]) in OPTIONS else words[1]
+    if command not in OPTIONS:
+        return [] if any(known.startswith(f"{command} ") for known in OPTIONS) else [command]
+    return [o for o in given if o not in OPTIONS[command] | {"--help"}]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_commands_named_in_sentences_exist(page: Path):
+    for words in mentioned(page.read_text(encoding="utf-8")):
+        assert unknown(words) == [], " ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("`svit-dse serch my.yaml`", ["serch"]),
+        ("`svit-dse search --budgets 5`", ["--budgets"]),
+        ("    python benchmarks/report.py --colour 1", ["--colour"]),
+        ("`python benchmarks/none.py`", ["benchmarks/none.py"]),
+        ("`make coffee`", ["coffee"]),
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(text: str, missing: list[str]):
+    (words,) = mentioned(text)
+    assert unknown(words) == missing
 
 
 def test_the_reference_pages_are_those_that_the_code_makes():
