@@ -13,7 +13,7 @@ from dse.problem import Problem
 from dse.strategies import history
 from dse.strategies.posterior import sampler
 from dse.study import evaluated
-from dse.surrogate import Diagnostics, diagnose
+from dse.surrogate import Diagnostics, Posterior, diagnose
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Quality:
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self.found).items()}
 
 
+def model_of(study: optuna.Study, problem: Problem) -> Posterior:
+    """The additive model of all measurements of a study, whatever strategy proposed the designs."""
+    return sampler(problem, 0).posterior(history.read(study, problem))
+
+
 def expectation(study: optuna.Study, problem: Problem) -> tuple[pd.DataFrame, Quality]:
     """The drop of every evaluated design by the model of all measurements, and how far that model can be trusted.
 
@@ -48,7 +53,7 @@ def expectation(study: optuna.Study, problem: Problem) -> tuple[pd.DataFrame, Qu
     already moved the model.  A design that was picked because its measurement came out well is judged by what its
     neighbours say as well (search.md: the winner's curse).
     """
-    posterior = sampler(problem, 0).posterior(history.read(study, problem))
+    posterior = model_of(study, problem)
     trials = evaluated(study)
     mean, sd = posterior.predict(np.array([problem.space.levels(t.params) for t in trials]))
     table = pd.DataFrame({"expected": mean, "sd": sd}, index=[t.user_attrs["design"] for t in trials])

@@ -15,6 +15,7 @@ from dse.quantity import BUDGETS, show
 from sviT_models.accuracy import Z95
 
 CONFIDENCE = 0.95
+EXACT = "exact"  # origin of the design that the integer programme finds
 CHANCES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)  # of keeping the drop budget: a ladder of candidates
 SAVINGS = {"memory": "memory_bytes", "energy": "energy_j"}
 
@@ -82,9 +83,10 @@ def candidates(
     chosen = [knee(table[table["on_front"]]), *front.nsmallest(1, third)["id"], *front.nsmallest(1, "drop")["id"]]
     for origin in ("guided", "qsvit"):
         chosen += list(designs[designs["origin"] == origin]["id"][:1])
+    exact = [str(i) for i in designs[designs["origin"] == EXACT]["id"]]
     uniform = designs[designs["origin"].str.startswith("uniform")]
     chosen += list(uniform.nsmallest(1, "memory_bytes")["id"])
-    ids = list(dict.fromkeys([*sure, *(str(c) for c in chosen if c is not None)]))
+    ids = list(dict.fromkeys([*exact, *sure, *(str(c) for c in chosen if c is not None)]))
     ids += [str(i) for i in fair["id"] if str(i) not in ids]
     return ids[:most]
 

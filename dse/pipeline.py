@@ -9,31 +9,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from optuna import Study
 
 import sviT_models
 from dse import picks, results, robustness, run_dir
 from dse.config import Config
-from dse.constraints import obeyed, sides_of
+from dse.constraints import sides_of
 from dse.costing import Costing, objective_columns
 from dse.evaluate import Evaluation, Evaluator, from_record
-from dse.exact import best_under_budgets, check_budgets
-from dse.expect import expectation, model_of
+from dse.exact import check_budgets
+from dse.expect import expectation
+from dse.final import add_exact_pick, verify
 from dse.health import class_table, health_table
 from dse.manifest import Phase, manifest
 from dse.problem import Baseline, Problem
-from dse.programme import FREE, InfeasibleError
 from dse.promise import needed_images
 from dse.strategies import load as load_strategy
 from dse.strategies.guided import guided_design
 from dse.study import Loop, Step, evaluated, finished, open_study, reclaim_stale
 from dse.watch import Advance, quiet
 from dse.workbench import Workbench, prepare
-
-EXACT = "exact"  # origin of the design that the integer programme finds
-LEAST_FOR_MODEL = 5  # measurements
 
 Say = Callable[[str], None]
 Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
@@ -194,29 +189,6 @@ def search(
     return Run(out, table, chosen, reason)
 
 
-def add_exact_pick(loop: Loop, study: Study, costing: Costing, evaluations: int, say: Say) -> None:
-    """Measure the best design under the budgets as the model of all measurements sees it, unless that was done.
-
-    It is the last evaluation of a search, so that verification can choose it like any other design.
-    """
-    problem = loop.problem
-    trials = study.get_trials(deepcopy=False)
-    if len(evaluated(study)) < LEAST_FOR_MODEL or finished(study) >= evaluations:
-        return
-    if trials and trials[-1].user_attrs.get("origin") == EXACT:
-        return
-    try:
-        found = best_under_budgets(costing, problem, model_of(study, problem))
-    except InfeasibleError as error:
-        say(f"no design is predicted to keep the budgets: {error}")
-        return
-    say(
-        f"exact pick: the least memory within the budgets, predicted to lose {found.drop:+.2f} +- {found.drop_sd:.2f} "
-        f"pp, P(drop within budget) = {found.probability:.2f}"
-    )
-    loop.measure(study, found.levels, EXACT)
-
-
 def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: int | None) -> str:
     """What the chaos floor means for a promise, in one line."""
     line = (
@@ -226,31 +198,6 @@ def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: in
     if needed is None:
         return line
     return f"{line}; a promise of at most {budget:g} pp takes {needed:,} unseen images on this network"
-
-
-def verify(
-    verifier: Evaluator, problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, say: Say
-) -> dict[str, Evaluation]:
-    """Measure the candidate designs on images that the search has not seen; evaluations by id."""
-    rows = table.set_index("id")
-    out: dict[str, Evaluation] = {}
-    candidates = picks.candidates(_eligible(problem, table), problem.budgets, problem.objectives[2], expected=expected)
-    started = time.perf_counter()
-    for done, design_id in enumerate(candidates, start=1):
-        out[design_id] = found = verifier(results.design_of(rows.loc[design_id]))
-        left = (time.perf_counter() - started) / done * (len(candidates) - done)
-        measured = f"{design_id} loses {found.drop:+.2f} pp ({found.drop_low:+.2f} to {found.drop_high:+.2f})"
-        say(f"verified {done}/{len(candidates)}, ETA {left:.0f} s: {measured}")
-    return out
-
-
-def _eligible(problem: Problem, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that keep the side constraints."""
-    if problem.sides == FREE:
-        return table
-    space = problem.space
-    levels = [space.levels_of(results.design_of(row)) for _, row in table.iterrows()]
-    return table[obeyed(space, problem.sides, np.array(levels))]
 
 
 def _write_health(

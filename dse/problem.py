@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.programme import FREE, Sides
 from dse.space import Space
 
 FloatArray = NDArray[np.float64]
@@ -34,6 +35,7 @@ class Problem:
     `distances` (D, B), where measured, are one-at-a-time distances to the float network (KL or squared logit distance,
     less the chaos floor; any unit), NaN where not measured: a second opinion on the same harm.
     `budgets` maps a column of results.csv to the largest value a user accepts; `drop` is in percentage points.
+    `sides` are the side constraints that a pick must obey.
     `objectives` names the three objectives in the order of a trial's values; all are minimised.
     """
 
@@ -46,6 +48,7 @@ class Problem:
     budgets: Mapping[str, float] = field(default_factory=dict)
     baselines: tuple[Baseline, ...] = ()
     distances: FloatArray | None = None
+    sides: Sides = FREE
 
     def additive(self, quantity: str, levels: IntArray) -> FloatArray:
         """Memory or energy from the separable tables, levels (..., D) -> (...)."""

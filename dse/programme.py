@@ -49,12 +49,14 @@ class Sides:
 
     `equal`: groups of dimension names that must have the same choice (q, k and v of a block);
     `max_widths`: at most so many different weight widths in the network (decoders on the chip);
-    `allowed`: the only weight widths permitted (those that the chip can store).
+    `allowed`: the only weight widths permitted (those that the chip can store);
+    `pinned`: dimensions with one given choice.
     """
 
     equal: tuple[tuple[str, ...], ...] = ()
     max_widths: int | None = None
     allowed: tuple[int, ...] | None = None
+    pinned: tuple[tuple[str, int], ...] = ()
 
 
 FREE = Sides()
@@ -143,6 +145,10 @@ class _Programme:
             for d, dim in enumerate(space.dimensions)
         ]
         self._forbid(sides.allowed)
+        for name, choice in sides.pinned:
+            d = space.names.index(name)
+            others = [b for b, value in enumerate(space.dimensions[d].choices) if value != choice]
+            self._upper[self._at[d, others]] = 0.0
         for group in sides.equal:
             self._tie(group)
         if sides.max_widths is not None:

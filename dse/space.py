@@ -139,6 +139,16 @@ class Space:
         bits = tuple(int(b) for b in self.weight_bits(levels))
         return Design(self.layers, bits, int(self.steps(levels)), states)
 
+    def levels_of(self, design: Design) -> NDArray[np.int64]:
+        """The point (D,) of a design; the nearest choice where the design has a width that is none."""
+        bits = dict(zip(design.layers, design.weight_bits, strict=True))
+        given = {"T": design.time_steps} | {f"v:{stage}": width for stage, width in design.state_bits.items()}
+        out = []
+        for d in self.dimensions:
+            value = bits[d.layers[0]] if d.kind == "weight" else given.get(d.name, d.choices[-1])
+            out.append(int(np.abs(np.array(d.choices) - value).argmin()))
+        return np.array(out, dtype=np.int64)
+
     def nearest_levels(self, bits: int) -> NDArray[np.int64]:
         """The point whose widths lie nearest to a uniform width (ties to the wider), shape (D,).
 

@@ -17,7 +17,7 @@ from dse.costing import Costing
 from dse.design import Design
 from dse.errors import ConfigError, EvaluationError
 from dse.evaluate import Evaluation, Evaluator, Partial, from_record
-from dse.problem import Problem
+from dse.problem import IntArray, Problem
 from dse.strategies.seeding import seed_trial
 
 STUDY_NAME = "svit-dse"
@@ -127,6 +127,25 @@ class Loop:
             self._recall(study)
             return self._loop(study, budget, on_step)
 
+    def measure(self, study: optuna.Study, levels: IntArray, origin: str) -> None:
+        """Evaluate one given design, levels (D,), and record where it comes from; a failure is a failed trial."""
+        with quiet_optuna():
+            study.sampler = self.sampler
+            self._recall(study)
+            params = self.problem.space.params(levels)
+            trial = seed_trial(study, params, self.problem.space.distributions())
+            trial.set_user_attr("origin", origin)
+            self._try(study, trial)
+
+    def _try(self, study: optuna.Study, trial: Trial) -> Exception | None:
+        try:
+            self._evaluate(study, trial)
+        except (EvaluationError, RuntimeError, ArithmeticError) as error:
+            trial.set_user_attr("error", f"{type(error).__name__}: {error}".splitlines()[0])
+            study.tell(trial, state=TrialState.FAIL)
+            return error
+        return None
+
     def _recall(self, study: optuna.Study) -> None:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
             design = self.problem.space.design(self.problem.space.levels(trial.params))
@@ -149,15 +168,10 @@ class Loop:
         failures = 0
         while finished(study) < budget:
             trial = self._next(study)
-            try:
-                self._evaluate(study, trial)
-                failures = 0
-            except (EvaluationError, RuntimeError, ArithmeticError) as error:
-                failures += 1
-                trial.set_user_attr("error", f"{type(error).__name__}: {error}".splitlines()[0])
-                study.tell(trial, state=TrialState.FAIL)
-                if failures >= FAILURES_IN_A_ROW:
-                    raise EvaluationError(f"{failures} evaluations in a row failed; the last: {error}") from error
+            error = self._try(study, trial)
+            failures = failures + 1 if error else 0
+            if failures >= FAILURES_IN_A_ROW:
+                raise EvaluationError(f"{failures} evaluations in a row failed; the last: {error}") from error
             if on_step is not None:
                 on_step(self._step(study, budget, trial))
             stop = getattr(self.sampler, "stop_reason", None)

@@ -11,8 +11,9 @@ from optuna import Study
 from optuna.trial import Trial
 from scipy.stats import norm
 
-from dse import frontier, pareto
+from dse import constraints, frontier, pareto
 from dse.problem import Problem
+from dse.programme import FREE
 from dse.strategies.history import History, key, stderr_floor
 from dse.strategies.history import read as read_history
 from dse.strategies.options import Option, read
@@ -162,7 +163,10 @@ class Engine(Proposer):
     def _candidates(self, model: Model, rng: np.random.Generator) -> IntArray:
         table = np.where(frontier.valid(self._problem.space), model.tables[0], np.inf)
         prices = frontier.draw_prices(rng, table, self._costs, self._count)
-        return np.unique(frontier.minimisers(table, self._costs, prices), axis=0)
+        if self._problem.sides == FREE:
+            return np.unique(frontier.minimisers(table, self._costs, prices), axis=0)
+        found = constraints.minimisers(self._problem.space, self._problem.sides, table, self._costs, prices, rng)
+        return np.unique(found, axis=0)
 
     def _objectives(self, model: Model, levels: IntArray) -> FloatArray:
         if not len(levels):

@@ -1,0 +1,126 @@
+"""The best design under all budgets, exactly: what no sampler has to find by luck, and which budget is impossible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse import programme
+from dse.costing import Costing
+from dse.problem import FloatArray, IntArray, Problem
+from dse.programme import InfeasibleError
+from dse.quantity import BUDGETS, show
+from dse.recommend import Recommendation, cheapest
+from dse.surrogate import Posterior
+
+ROUNDS = 4  # of tightening where a quantity does not quite add up over layers
+
+
+def costs_of(costing: Costing, problem: Problem, levels: IntArray) -> dict[str, NDArray[np.float64]]:
+    """Every cost column of designs (N, D), each (N,), with the spikes of the float network."""
+    space = problem.space
+    return costing.of_bits(space.weight_bits(levels), space.steps(levels), states=costing.stage_widths(space, levels))
+
+
+def check_budgets(costing: Costing, problem: Problem) -> None:
+    """Raise InfeasibleError, naming budget and amount, where no design of the space can keep a cost budget.
+
+    Budgets are checked one by one and then together, before anything is evaluated; the drop is not known yet.
+    """
+    limits = {name: limit for name, limit in problem.budgets.items() if name != "drop"}
+    variants = list(_per_steps(costing, problem))
+    for budget in BUDGETS:
+        if budget.column not in limits:
+            continue
+        reached = []
+        for variant in variants:
+            levels = programme.best(problem.space, variant.tables[budget.column], {}, {}, sides=variant.sides)
+            reached.append(float(costs_of(costing, problem, levels[None])[budget.column][0]))
+        limit, least = limits[budget.column], min(reached)
+        if least > limit:
+            raise InfeasibleError(
+                f"budgets.{budget.key}: {show(limit, budget.unit)} is impossible: the least that this space reaches is "
+                f"{show(least, budget.unit)} ({show(least - limit, budget.unit)} more); raise it, or free more widths"
+            )
+    if len(limits) > 1:
+        _together(variants, limits)
+
+
+def _together(variants: list[Problem], limits: Mapping[str, float]) -> None:
+    failure: InfeasibleError | None = None
+    for variant in variants:
+        tables = variant.tables
+        try:
+            programme.best(
+                variant.space, tables["memory_bytes"], tables, limits, variant.offsets, variant.sides, gap=1e-3
+            )
+            return
+        except InfeasibleError as error:
+            failure = error
+    if failure is not None and set(limits) <= {"memory_bytes", "energy_j", "power_w"}:  # those that add up
+        raise InfeasibleError(f"budgets: {failure}")
+
+
+def best_under_budgets(costing: Costing, problem: Problem, posterior: Posterior) -> Recommendation:
+    """The least memory within every budget and side constraint, the drop with 95 % confidence by the posterior.
+
+    Solved for every number of time steps. Quantities that do not quite add up over layers are checked with the cost
+    model and the programme is tightened by what it missed. Raises InfeasibleError when nothing is trusted to do it.
+    """
+    found: list[Recommendation] = []
+    failure: InfeasibleError | None = None
+    for variant in _per_steps(costing, problem):
+        try:
+            found.append(_within(costing, variant, posterior, problem.budgets))
+        except InfeasibleError as error:
+            failure = error
+    if not found:
+        assert failure is not None
+        raise failure
+    memory = costs_of(costing, problem, np.array([r.levels for r in found]))["memory_bytes"]
+    return min(zip(memory, found, strict=True), key=lambda pair: (pair[0], -pair[1].probability))[1]
+
+
+def _within(costing: Costing, variant: Problem, posterior: Posterior, budgets: Mapping[str, float]) -> Recommendation:
+    limits = dict(budgets)
+    for _ in range(ROUNDS):
+        answer = cheapest(variant, posterior, sides=variant.sides, budgets=limits)
+        real = costs_of(costing, variant, answer.levels[None])
+        over = {name: float(real[name][0]) / limit for name, limit in budgets.items() if name != "drop"}
+        if all(ratio <= 1.0 for ratio in over.values()):
+            return answer
+        limits |= {name: limits[name] / (1.001 * ratio) for name, ratio in over.items() if ratio > 1.0}
+    names = ", ".join(name for name, ratio in over.items() if ratio > 1.0)
+    raise InfeasibleError(f"no design within {names} and the other budgets was found")
+
+
+def _per_steps(costing: Costing, problem: Problem) -> Iterator[Problem]:
+    """The problem at every number of time steps, with a table for every quantity that has a budget."""
+    space = problem.space
+    for steps in space.step_choices:
+        known = costing.tables(space, steps)
+        tables, offsets = dict(known[0]), dict(known[1])
+        pinned = tuple((d.name, steps) for d in space.dimensions if d.kind == "time_steps")
+        widest = space.with_steps(space.sizes - 1, steps)
+        for column in problem.budgets:
+            if column not in tables and column != "drop":
+                tables[column], offsets[column] = _one_at_a_time(costing, problem, widest, column)
+        yield replace(problem, tables=tables, offsets=offsets, sides=replace(problem.sides, pinned=pinned))
+
+
+def _one_at_a_time(costing: Costing, problem: Problem, start: IntArray, column: str) -> tuple[FloatArray, float]:
+    """What each choice changes beside `start` (D,), as a table (D, B), and the value of all lowest entries' offset."""
+    sizes = problem.space.sizes
+    table = np.full((len(sizes), int(sizes.max())), np.inf)
+    places = [(d, b) for d, size in enumerate(sizes) for b in range(int(size))]
+    levels = np.repeat(start[None], len(places), axis=0)
+    for row, (d, b) in zip(levels, places, strict=True):
+        row[d] = b
+    base = float(costs_of(costing, problem, start[None])[column][0])
+    values = costs_of(costing, problem, levels)[column]
+    for (d, b), value in zip(places, values, strict=True):
+        table[d, b] = value - base
+    return table, base

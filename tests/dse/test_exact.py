@@ -1,0 +1,161 @@
+"""Picks under budgets and side constraints against listing every design."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from costmodels import Workload, load_hardware
+from dse.config import Config, Constraints, Data, Search
+from dse.constraints import minimisers, obeyed, sides_of
+from dse.costing import Costing
+from dse.errors import ConfigError
+from dse.exact import best_under_budgets, check_budgets, costs_of
+from dse.frontier import draw_prices, gather
+from dse.pipeline import search
+from dse.problem import Problem
+from dse.programme import InfeasibleError, Sides
+from dse.recommend import within
+from dse.space import Dimension, Space
+from dse.strategies.proposer import cost_tables, prior_harm
+from dse.surrogate import Data as Measured
+from dse.surrogate import fit, prior_of
+from tests.dse.problems import every_design, random_problem, space_of
+
+SMALL = Config(
+    data=Data(search_images=60, verify_images=50, fisher_images=16, batch_size=30),
+    search=Search(strategy="random", evaluations=14, widths=(2, 4, 8), granularity="stage", state_widths=()),
+)
+
+
+def chip_problem(budgets, sides=None):
+    """The example workload in four groups at three widths, three numbers of time steps: 243 designs."""
+    workload = Workload.example("sdtv2_8_512")
+    layers = workload.weight_layers
+    parts = np.array_split(np.arange(len(layers)), 4)
+    dims = [
+        Dimension(f"w:g{i}", "weight", (2, 4, 8), tuple(layers[j] for j in p), f"b{i}") for i, p in enumerate(parts)
+    ]
+    space = Space((*dims, Dimension("T", "time_steps", (1, 2, 4), ())), tuple(layers), {}, 4)
+    costing = Costing(workload, load_hardware("generic_45nm"), 30.0)
+    tables, offsets = costing.tables(space)
+    scores = np.array([[9.0, 1.0, 0.0], [30.0, 4.0, 0.0], [3.0, 0.3, 0.0], [6.0, 0.8, 0.0], [8.0, 2.0, 0.0]]) / 10
+    names = ("drop", "memory_bytes", "power_w")
+    problem = Problem(space, tables, offsets, costing.objective_costs(space, names), scores, names, budgets)
+    return costing, replace(problem, sides=sides or Sides())
+
+
+def model(problem):
+    levels = problem.space.draw(np.random.default_rng(0), 80)
+    drop = gather(prior_harm(problem), levels)
+    few = np.full(80, 0.02)
+    return fit(
+        prior_of(problem, prior_harm(problem)), Measured(levels, drop, few, drop / 30, few / 10, np.full(80, 1e5))
+    )
+
+
+@pytest.mark.parametrize("sides", [Sides(), Sides(equal=(("w:g0", "w:g2"),), max_widths=2)])
+def test_the_exact_pick_is_the_best_of_all_designs_under_several_budgets(sides):
+    costing, problem = chip_problem({}, sides)
+    every = every_design(problem.space)
+    costs = costs_of(costing, problem, every)
+    budgets = {"drop": 1.5} | {name: float(np.quantile(costs[name], 0.4)) for name in ("power_w", "latency_s")}
+    budgets["area_mm2"] = float(costs["area_mm2"].max())
+    problem = replace(problem, budgets=budgets)
+    posterior = model(problem)
+    found = best_under_budgets(costing, problem, posterior)
+    real = costs_of(costing, problem, found.levels[None])
+    assert all(real[name][0] <= limit for name, limit in budgets.items() if name != "drop")
+    assert obeyed(problem.space, sides, found.levels).all()
+    kept = np.logical_and.reduce([costs[name] <= limit for name, limit in budgets.items() if name != "drop"])
+    kept &= obeyed(problem.space, sides, every) & (within(posterior, every, 1.5) >= 0.95)
+    least = costs["memory_bytes"][kept].min()
+    # the bound on the harm is found by bisection and stops within 5 % of memory at the latest
+    assert real["memory_bytes"][0] <= least * 1.05
+
+
+def test_an_impossible_budget_is_named_with_the_amount():
+    costing, problem = chip_problem({"drop": 1.0, "memory_bytes": 1000.0})
+    least = costs_of(costing, problem, np.zeros((1, 5), dtype=np.int64))["memory_bytes"][0]
+    with pytest.raises(InfeasibleError, match=r"budgets\.memory: 1 kB is impossible") as caught:
+        check_budgets(costing, problem)
+    assert f"{least / 1e6:.3g}"[:3] in str(caught.value)
+    # what is possible freely is impossible at 8 bits, and the message knows
+    check_budgets(costing, replace(problem, budgets={"memory_bytes": 2 * least}))
+    with pytest.raises(InfeasibleError, match=r"budgets\.memory"):
+        check_budgets(costing, replace(problem, budgets={"memory_bytes": 2 * least}, sides=Sides(allowed=(8,))))
+
+
+def test_budgets_that_exclude_each_other_say_what_one_would_need():
+    costing, problem = chip_problem({})
+    every = every_design(problem.space)
+    costs = costs_of(costing, problem, every)
+    memory = float(costs["memory_bytes"].min() * 1.0001)
+    energy = float(costs["energy_j"].min() * 1.0001)
+    check_budgets(costing, replace(problem, budgets={"memory_bytes": memory, "energy_j": energy}))
+    pinned = replace(problem, budgets={"memory_bytes": memory, "energy_j": energy * 0.99})
+    with pytest.raises(InfeasibleError, match=r"budgets\.energy"):
+        check_budgets(costing, pinned)
+
+
+def test_names_in_blocks_become_groups():
+    parts = [("a.q", "a"), ("a.k", "a"), ("b.q", "b"), ("b.k", "b"), ("b.fc", "b")]
+    space = Space(tuple(Dimension(f"w:{n}", "weight", (2, 4), (n,), b) for n, b in parts))
+    sides = sides_of(Constraints(equal=(("q", "k"),), max_widths=2), space)
+    assert sides.equal == (("w:a.q", "w:a.k"), ("w:b.q", "w:b.k"))
+    assert sides_of(Constraints(equal=(("a.q", "b.fc"),)), space).equal == (("w:a.q", "w:b.fc"),)
+    assert sides_of(Constraints(), space) == Sides()
+    with pytest.raises(ConfigError, match=r"constraints\.equal: no group 'v'"):
+        sides_of(Constraints(equal=(("q", "v"),)), space)
+    with pytest.raises(ConfigError, match=r"constraints\.allowed: width 3"):
+        sides_of(Constraints(allowed=(3,)), space)
+
+
+def test_proposals_keep_the_side_constraints_and_are_the_best_that_do():
+    problem = random_problem(3, [(2, 4, 8)] * 5)
+    sides = Sides(equal=(("w:l0", "w:l3"),), max_widths=2, allowed=(2, 4, 8))
+    harm, costs = prior_harm(problem), cost_tables(problem)
+    rng = np.random.default_rng(0)
+    prices = draw_prices(rng, harm, costs, 60)
+    found = minimisers(problem.space, sides, harm, costs, prices, rng)
+    assert len(found) == 60
+    assert obeyed(problem.space, sides, found).all()
+    every = every_design(problem.space)
+    every = every[obeyed(problem.space, sides, every)]
+    # each is optimal at some price among the designs of its own pair of widths; none beats the front of all
+    values = np.stack([gather(t, every) for t in (harm, *costs)], axis=1)
+    for row in found:
+        mine = np.array([gather(t, row) for t in (harm, *costs)])
+        pair = [len(set(v) - set(problem.space.values(row))) == 0 for v in problem.space.values(every)]
+        assert not (values[pair] < mine * (1 - 1e-12)).all(axis=1).any()
+
+
+def test_levels_of_a_design_are_the_levels_it_came_from():
+    space = space_of([(2, 4, 8), (2, 8)])
+    for levels in every_design(space):
+        assert space.levels_of(space.design(levels)).tolist() == levels.tolist()
+
+
+def test_a_search_measures_and_verifies_the_exact_pick_within_its_constraints(tmp_path):
+    config = SMALL.model_copy(update={"budgets": {"drop": 40.0}, "constraints": Constraints(max_widths=2)})
+    lines = []
+    run = search(config, tmp_path / "run", say=lines.append)
+    exact = run.table[run.table["origin"] == "exact"]
+    assert len(exact) == 1
+    assert len(run.table) - 1 <= 14
+    widths = [c for c in run.table.columns if c.startswith("w:")]
+    rows = run.table.set_index("id")
+    verified = [p["id"] for p in run.picks["picks"]]
+    assert verified
+    for design in [*exact["id"], *verified]:
+        assert rows.loc[design, widths].nunique() <= 2
+    assert exact["id"].iloc[0] in (tmp_path / "run" / "verified.csv").read_text()
+    assert any(line.startswith("exact pick") for line in lines)
+    again = search(config, tmp_path / "run")
+    assert again.table.equals(run.table)
+
+
+def test_a_search_refuses_a_budget_that_nothing_can_keep(tmp_path):
+    config = SMALL.model_copy(update={"budgets": {"drop": 1.0, "memory": 10.0}})
+    with pytest.raises(ConfigError, match=r"budgets\.memory: 10 B is impossible"):
+        search(config, tmp_path / "run")
