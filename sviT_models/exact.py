@@ -70,10 +70,10 @@ def digits(codes: Tensor) -> tuple[Tensor, ...]:
 
 
 def join(sums: Iterable[Tensor]) -> Tensor:
-    """The sum over codes, from the sums over their digits, lowest first (float64)."""
+    """The sum over codes, from the sums over their digits, lowest first (float64); the last of them is overwritten."""
     *lower, total = sums
     for part in reversed(lower):
-        total = total * 256 + part
+        total = total.mul_(256).add_(part)
     return total
 
 

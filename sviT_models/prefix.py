@@ -82,8 +82,16 @@ def sweep(
         count((len(weights) - len(outputs)) * len(batch))
         return [outputs.get(design, same) for design in range(len(weights))]
 
-    batches = list(engine.each(images, work, batch_size))
+    batches = list(engine.each(images, work, evenly(len(images), engine.threads, batch_size)))
     return (joined(parts) for parts in zip(*batches, strict=True))
+
+
+def evenly(images: int, threads: int, batch_size: int | None) -> int | None:
+    """The largest batch of at most `batch_size` images for which all threads finish together: a sweep's take long."""
+    if batch_size is None:
+        return None
+    rounds = -(-images // (threads * max(batch_size, 1)))
+    return max(1, -(-images // (threads * rounds)))
 
 
 def _first_differences(engine: Engine, weights: Sequence[Weights], runs: Sequence[Run]) -> list[int]:

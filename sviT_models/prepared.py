@@ -51,7 +51,15 @@ class Prepared:
         geometry = geometry or self.geometry
         if self.single:
             return kernels.conv(x, self.packed[0][0], geometry)
-        return join(sum(kernels.conv(x, part, geometry).double() for part in digit) for digit in self.packed)
+        total = None
+        for digit in reversed(self.packed):  # from the top, into one array: as `join` does, with fewer passes
+            for i, part in enumerate(digit):
+                sums = kernels.conv(x, part, geometry)
+                if total is None:
+                    total = sums.double()
+                else:
+                    total = (total.mul_(256) if i == 0 else total).add_(sums)
+        return total
 
     def on_bytes(self, kernels: Any, planes: Tensor, geometry: Geometry | None = None) -> Tensor:
         """Exact sums over the integers whose raised bytes are `planes` (P, ..., H, W, in); float64."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import sviT_models
 from sviT_models.errors import ModelError
+from sviT_models.prefix import evenly
 from tests.sviT_models.small import IMAGES, network
 
 MODEL = network()
@@ -132,3 +133,14 @@ def test_mistakes_are_named():
         sviT_models.sweep(ENGINE, IMAGES, [[4] * LAYERS, [4, 4]])
     with pytest.raises(ModelError, match="state_bits has 1 entries for 2 designs"):
         sviT_models.sweep(FIXED, IMAGES, [[4] * LAYERS] * 2, state_bits=[8])
+
+
+@given(st.integers(1, 3000), st.integers(1, 16), st.integers(1, 300))
+def test_batches_keep_all_threads_busy_to_the_end(images, threads, most):
+    size = evenly(images, threads, most)
+    assert 1 <= size <= most
+    # no more rounds than the largest batches would take, and fewer images in the longest thread if there is a choice
+    assert -(-images // (size * threads)) == -(-images // (most * threads))
+    assert -(-images // (size * threads)) * size <= -(-images // (most * threads)) * most
+    # 1000 images in batches of 100 on 4 threads are 10 batches, so three rounds: 84 at a time are three rounds of less
+    assert (evenly(1000, 4, 100), evenly(1000, 4, None)) == (84, None)
