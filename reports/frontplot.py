@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AGAINST = {"memory": "memory_bytes", "energy": "energy_j"}
+
+
+NARROWEST = 250.0, 330.0  # px of the frame on a telephone of 390 px; names that are apart there are apart everywhere
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,10 @@ def kinds(r: Front) -> dict[str, list[Point]]:
 
 
 def label(p: Point, r: Front) -> str:
-    """The names of a design as a baseline."""
-    return ", ".join(o.replace("uniform-", "uniform ") for o, i in r.baselines.items() if i == p.id)
+    """The names of a design as a baseline, short: uniform-8-T1 is `8 bit, T=1`."""
+    uniform = re.compile(r"uniform-(\d+)(?:-T(\d+))?")
+    names = (o for o, i in r.baselines.items() if i == p.id)
+    return ", ".join(uniform.sub(lambda m: f"{m[1]} bit" + (f", T={m[2]}" if m[2] else ""), o) for o in names)
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,9 @@ def _window_axes(r: Front, name: str) -> _Axes:
     return _axes([w.cost_low, w.cost_high], [w.drop_low, w.drop_high], UNITS[AGAINST[name]])
 
 
-def _sides(r: Front, name: str, view: _Axes, width: float, height: float, size: float) -> list[int]:
+def _sides(
+    r: Front, name: str, view: _Axes, width: float, height: float, size: float, margin: float = 0.0
+) -> list[int]:
     """Where the labels of the baselines stand (indices into labels.SIDES), for a frame in points or pixels."""
     from reports.style import root
 
@@ -130,7 +138,7 @@ def _sides(r: Front, name: str, view: _Axes, width: float, height: float, size: 
 
     named = kinds(r)["baseline"]
     others = [spot(p) for p in r.points if p.on_front]
-    return labels.place([spot(p) for p in named], [label(p, r) for p in named], others, width, height, size)
+    return labels.place([spot(p) for p in named], [label(p, r) for p in named], others, width, height, size, margin)
 
 
 MARKERS: dict[str, dict[str, Any]] = {
@@ -192,7 +200,7 @@ def plotted(r: Front, name: str) -> Plot:
                 "width": 0,
             }
         if kind == "baseline":
-            sides = [labels.SIDES[i][0] for i in _sides(r, name, view, 390.0, 370.0, 11.0)]
+            sides = [labels.SIDES[i][0] for i in _sides(r, name, view, *NARROWEST, 11.0, 36.0)]
             trace["cliponaxis"] = False  # a name at the rim runs into the margin
             trace |= {"mode": "markers+text", "text": [label(p, r) for p in points], "textposition": sides}
             trace["textfont"] = {"size": 11}
@@ -246,7 +254,7 @@ def _draw_points(axes: Axes, r: Front, name: str) -> None:
         "dominated over": ("o", "white", style.FAINT, 2.6, "dominated, over a budget"),
         "over": ("o", "white", style.ACCENT, 3.6, "front, over a budget"),
         "front": ("o", style.ACCENT, style.ACCENT, 3.8, "front, within the budgets"),
-        "baseline": ("D", style.INK, style.INK, 4.2, "baseline"),
+        "baseline": ("D", style.INK, style.INK, 4.2, "baseline (N bit: uniform)"),
         "verified": ("s", style.WARN, style.WARN, 3.2, "measured on unseen images"),
         "pick": ("o", "none", style.WARN, 9.0, "picked"),
     }

@@ -79,7 +79,7 @@ LEGEND = (
     ("front", "on the front, within the budgets, 95 % interval"),
     ("front hollow", "on the front, over a budget"),
     ("dominated", "dominated"),
-    ("baseline", "baseline"),
+    ("baseline", "baseline; “4 bit” has that width in every layer"),
     ("verified", "measured on unseen images"),
     ("pick", "picked"),
 )

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from reports import drawing
 from reports.drawing import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import short_names
+from reports.text import quantity, short_names, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,10 +32,21 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Change:
+    """One measured change of the float network, in words, with its drop and 95 % interval [pp]."""
+
+    what: str
+    drop: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """Harm of every searched group at a few widths; `order` are group indices from the most to the least sensitive.
 
     `quantity` is `drop` [pp, measured one group at a time] where the run has it, else `score` [nat, diagonal Fisher].
+    `others` are measured changes of something else than weights: membrane potentials of a stage, time steps.
     """
 
     quantity: str
@@ -42,6 +54,7 @@ class Sensitivity:
     short: tuple[str, ...]
     curves: tuple[Curve, ...]
     order: tuple[int, ...]
+    others: tuple[Change, ...] = ()
 
 
 def record(run: Run) -> Sensitivity | None:
@@ -50,8 +63,14 @@ def record(run: Run) -> Sensitivity | None:
     if table is None:
         return None
     measured = "drop" in table.columns and table["drop"].notna().any()
-    quantity = "drop" if measured else "score"
-    table = table[table[quantity].notna() & (table["bits"] < 32)]
+    by = "drop" if measured else "score"
+    others: tuple[Change, ...] = ()
+    if "kind" in table.columns:
+        others = _others(table) if measured else ()
+        table = table[table["kind"] == "weight"]
+    table = table[table[by].notna() & (table["bits"] < 32)]
+    if table.empty:
+        return None
     available = sorted(int(b) for b in table["bits"].unique())
     chosen = [b for b in SHOWN if b in available] or available[:3]
     groups = list(dict.fromkeys(table["group"]))
@@ -62,7 +81,7 @@ def record(run: Run) -> Sensitivity | None:
         curves.append(
             Curve(
                 bits,
-                tuple(part[quantity].astype(float)),
+                tuple(part[by].astype(float)),
                 tuple(part["drop_low"].astype(float)) if ranged else None,
                 tuple(part["drop_high"].astype(float)) if ranged else None,
             )
@@ -71,7 +90,19 @@ def record(run: Run) -> Sensitivity | None:
     order = tuple(int(i) for i in np.argsort(-lowest, kind="stable"))
     short = short_names(run.layers["name"])
     names = tuple(short.get(g, short_names([g])[g]) for g in groups)
-    return Sensitivity(quantity, tuple(groups), names, tuple(curves), order)
+    return Sensitivity(by, tuple(groups), names, tuple(curves), order, others)
+
+
+def _others(table: pd.DataFrame) -> tuple[Change, ...]:
+    """Changes of potentials and of time steps, in the order of the table."""
+    changes = []
+    for row in table[table["kind"].isin(["state", "time_steps"]) & table["drop"].notna()].to_dict("records"):
+        steps = row["kind"] == "time_steps"
+        what = f"T = {int(row['time_steps'])}" if steps else f"{row['group']}: potentials at {int(row['bits'])} bit"
+        drop = float(row["drop"])
+        low, high = (float(row.get(name, float("nan"))) for name in ("drop_low", "drop_high"))
+        changes.append(Change(what, drop, low, high))
+    return tuple(changes)
 
 
 AXIS = {"drop": "drop, one layer quantized [pp]", "score": "gradient score [nat]"}
@@ -98,10 +129,21 @@ def draw(r: Sensitivity | None) -> Drawing:
         drawing.plot("sensitivity", 300, "Sensitivity of every group in network order", wide=True),
         drawing.heading("Sorted"),
         drawing.plot("sensitivity-sorted", 300, "Sensitivity of every group, most sensitive first", wide=True),
+        _others_table(r),
     )
     plots = {"sensitivity": plotted(r, tuple(range(len(r.groups)))), "sensitivity-sorted": plotted(r, r.order)}
     caption = "Sensitivity of every group of layers at low width, in network order and sorted."
     return Drawing(html, plots, {"sensitivity": StaticFigure(caption, lambda: figure(r))})
+
+
+def _others_table(r: Sensitivity) -> Markup:
+    if not r.others:
+        return Markup("")
+    rows = [(c.what, quantity(c.drop, "pp"), f"{tidy(c.low)} … {tidy(c.high)}") for c in r.others]
+    return drawing.join(
+        drawing.heading("Membrane potentials and time steps"),
+        drawing.table(("One change of the float network", "Drop", "95 % interval [pp]"), rows, numeric=(1, 2)),
+    )
 
 
 def _positive(r: Sensitivity) -> float:

@@ -1,4 +1,4 @@
-"""The best designs per hardware knob, when knobs were searched together with bits."""
+"""The best setting of the chip's knobs per design and objective, where the chip declares knobs."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ def draw(r: Codesign | None) -> Drawing:
     if r is None:
         return Drawing(
             drawing.join(
-                Markup('<p class="absent">No hardware knob was searched in this run: the chip is as its file says.</p>')
+                Markup('<p class="absent">The chip file declares no knobs: there is no other setting to compare.</p>')
             )
         )
     body = [[_cell(c, v) for c, v in zip(r.columns, row, strict=True)] for row in r.rows]
     numeric = [i for i, c in enumerate(r.columns) if c in UNITS]
     html = drawing.join(
         drawing.text(
-            "Hardware knobs were searched together with the bits; each row is the best design at one setting.", "lead"
+            "Best setting of the knobs per design and objective: every setting of the chip's knobs was costed for "
+            "every picked design; a row says which one costs that design least there. The bits stay as they are.",
+            "lead",
         ),
         drawing.table([label(c) for c in r.columns], body, numeric=numeric),
     )

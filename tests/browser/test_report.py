@@ -244,3 +244,22 @@ def test_without_javascript_the_decision_and_the_tables_are_still_there(browser,
     assert page.locator("#front-table tbody tr").count() == len(numbers["sections"]["table"]["rows"])
     assert "report.pdf" in page.locator("noscript").inner_text()
     context.close()
+
+
+@pytest.mark.parametrize("plot", ["front-memory", "front-energy"])
+def test_names_of_baselines_do_not_touch_on_a_telephone(browser, index, plot):
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    Opened(page, index).show(f"plot-{plot}")
+    boxes = page.evaluate(
+        """(plot) => [...document.querySelectorAll(`#plot-${plot} .textpoint text`)].map((t) => {
+          const b = t.getBoundingClientRect();
+          return [t.textContent, b.left, b.right, b.top, b.bottom];
+        })""",
+        plot,
+    )
+    page.close()
+    assert len(boxes) >= 4
+    for i, (name, left, right, top, bottom) in enumerate(boxes):
+        for other, left2, right2, top2, bottom2 in boxes[:i]:
+            apart = right < left2 or right2 < left or bottom - SLACK <= top2 or bottom2 - SLACK <= top
+            assert apart, f"{name} touches {other}"

@@ -1,8 +1,10 @@
 """What every section computes, on a run of four designs whose numbers were made by hand."""
 
+import dataclasses
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from reports import ReportError
@@ -104,6 +106,36 @@ def test_the_heat_map_is_ordered_by_memory_with_the_share_of_every_layer(run):
     assert r.layers.synop_share == pytest.approx((0.1, 0.3, 0.6))  # 400, 1200 and 2400 of 4000
     assert [name for name, _, _ in r.spans] == ["a", "b.0", "head"]
     assert len(set(r.palette.values())) == len(r.palette) == 4  # 2, 4, 8 and 32 bit
+
+
+def test_measured_potentials_and_time_steps_have_a_table_of_their_own(run):
+    weights = run.sensitivity.assign(kind="weight", time_steps=4, drop=0.4, drop_low=0.1, drop_high=0.7)
+    other = pd.DataFrame(
+        [
+            {
+                "kind": "state",
+                "group": "stage1",
+                "bits": 4,
+                "time_steps": 4,
+                "drop": 9.0,
+                "drop_low": 8,
+                "drop_high": 10,
+            },
+            {"kind": "time_steps", "group": "T", "bits": 32, "time_steps": 1, "drop": 2, "drop_low": 1, "drop_high": 3},
+            {"kind": "type", "group": "MLP", "bits": 2, "time_steps": 4, "drop": 50, "drop_low": 49, "drop_high": 51},
+        ]
+    )
+    r = s05_sensitivity.record(dataclasses.replace(run, sensitivity=pd.concat([weights, other], ignore_index=True)))
+    assert r.quantity == "drop"
+    assert set(r.groups) == set(run.sensitivity["group"])
+    assert [(c.what, c.drop, c.low, c.high) for c in r.others] == [
+        ("stage1: potentials at 4 bit", 9, 8, 10),
+        ("T = 1", 2, 1, 3),
+    ]
+    html = str(s05_sensitivity.draw(r).html)
+    assert "stage1: potentials at 4 bit" in html
+    assert "8.00 … 10.00" in html
+    assert "MLP" not in html
 
 
 def test_sensitivities_are_sorted_by_the_fewest_bits(run):
