@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from costmodels import Hardware, Workload, breakdown, estimate, separable_tables
+from dse.activity import Features, Rates, fit_rates
 from dse.design import Design
 from dse.evaluate import Evaluation
 from dse.problem import FloatArray, IntArray
@@ -170,17 +171,53 @@ class Costing:
         """The second and third objective as a function of levels (N, D) -> (N, 2), with the float network's spikes."""
         return _ObjectiveCosts(self, space, tuple(names[1:]))
 
+    def following(self, space: Space, names: Sequence[str], harm: FloatArray) -> Following:
+        """How the costs follow the activity that was measured; `harm` (D, B) is the predicted harm of every choice."""
+        layers = self.lif_order or tuple(self.workload.lif_layers)
+        known = self._neurons()
+        neurons = np.array([known[name] for name in layers])
+        return Following(self.objective_costs(space, names), Features(space, harm, layers, neurons))
+
+    def _neurons(self) -> dict[str, float]:
+        """Neurons of every LIF layer; a row's neurons are shared equally by its layers."""
+        out: dict[str, float] = {}
+        for joined, count in zip(self.workload.texts["lif"], self.workload.columns["neurons"], strict=True):
+            own = [name for name in joined.split(";") if name]
+            out |= {name: float(count) / len(own) for name in own}
+        return out
+
 
 @dataclass(frozen=True)
 class _ObjectiveCosts:
+    """Costs of levels (N, D); with `rates`, by the spikes that those predict instead of the float network's."""
+
     costing: Costing
     space: Space
     names: tuple[str, ...]
+    rates: Rates | None = None
 
     def __call__(self, levels: IntArray) -> FloatArray:
-        states = self.costing.stage_widths(self.space, levels)
-        columns = self.costing.of_bits(self.space.weight_bits(levels), self.space.steps(levels), states=states)
+        columns = self.columns(levels)
         return np.stack([columns[name] for name in self.names], axis=-1)
+
+    def columns(self, levels: IntArray) -> dict[str, NDArray[Any]]:
+        """All cost columns, each (N,)."""
+        states = self.costing.stage_widths(self.space, levels)
+        spikes = None if self.rates is None else self.rates.spikes(levels)
+        return self.costing.of_bits(self.space.weight_bits(levels), self.space.steps(levels), spikes, states)
+
+
+@dataclass(frozen=True)
+class Following:
+    """Costs of designs that were not evaluated, as the spikes of the evaluated ones suggest."""
+
+    costs: _ObjectiveCosts
+    features: Features
+
+    def after(self, levels: IntArray, spikes: FloatArray) -> _ObjectiveCosts:
+        """The costs given measured designs (N, D) with their spikes per image (N, LIF layers), NaN where unknown."""
+        known = np.isfinite(spikes).all(axis=1)
+        return replace(self.costs, rates=fit_rates(self.features, levels[known], spikes[known]))
 
 
 def _searched(space: Space) -> set[str]:

@@ -76,15 +76,17 @@ def build_problem(bench: Workbench, costing: Costing, fisher: pd.DataFrame) -> P
     space, config = bench.space, bench.config
     objectives = objective_columns(config.search.objectives)
     tables, offsets = costing.tables(space)
+    scores = bench.scores(fisher)
     problem = Problem(
         space=space,
         tables=tables,
         offsets=offsets,
         costs=costing.objective_costs(space, objectives),
-        scores=bench.scores(fisher),
+        scores=scores,
         objectives=objectives,
         budgets=config.column_budgets(),
         sides=sides_of(config.constraints, space),
+        following=costing.following(space, objectives, scores),
     )
     uniform = [Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in sorted(config.search.widths, reverse=True)]
     uniform += [

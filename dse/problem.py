@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,27 @@ class Baseline:
     levels: IntArray
 
 
+class ActiveCosts(Protocol):
+    """Costs that know how active a design will be."""
+
+    def __call__(self, levels: IntArray) -> FloatArray:
+        """Second and third objective of levels (N, D), (N, 2)."""
+
+    def columns(self, levels: IntArray) -> dict[str, NDArray[Any]]:
+        """Every cost column of results.csv, each (N,)."""
+
+
+class Activity(Protocol):
+    """What costing offers to a search that learns the activity of designs; see `dse.costing.Following`."""
+
+    @property
+    def features(self) -> Any:
+        """What the activity may depend on, with `lif_layers`."""
+
+    def after(self, levels: IntArray, spikes: FloatArray) -> ActiveCosts:
+        """Costs given measured designs (N, D) with their spikes (N, LIF layers), NaN where unknown."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """The search problem: the space, the costs that are known without evaluation, and the prior of the harm.
@@ -36,6 +58,7 @@ class Problem:
     less the chaos floor; any unit), NaN where not measured: a second opinion on the same harm.
     `budgets` maps a column of results.csv to the largest value a user accepts; `drop` is in percentage points.
     `sides` are the side constraints that a pick must obey.
+    `following`, where known, turns measured spikes into the costs of designs that were not evaluated.
     `objectives` names the three objectives in the order of a trial's values; all are minimised.
     """
 
@@ -49,6 +72,7 @@ class Problem:
     baselines: tuple[Baseline, ...] = ()
     distances: FloatArray | None = None
     sides: Sides = FREE
+    following: Activity | None = None
 
     def additive(self, quantity: str, levels: IntArray) -> FloatArray:
         """Memory or energy from the separable tables, levels (..., D) -> (...)."""

@@ -105,7 +105,11 @@ def _finite(value: float) -> float | None:
 
 
 def predictions_table(study: optuna.Study) -> pd.DataFrame:
-    """What the strategy expected of each design before it was measured: `id, predicted, sd, measured` drop [points]."""
+    """What the strategy expected of each design before it was measured: `id, predicted, sd, measured` drop [points].
+
+    `predicted_energy_j, measured_energy_j` are the energy by the activity of the designs before it and by its own;
+    empty where the strategy does not predict it.
+    """
     trials = [t for t in evaluated(study) if "predicted" in t.user_attrs]
     return pd.DataFrame(
         {
@@ -113,6 +117,8 @@ def predictions_table(study: optuna.Study) -> pd.DataFrame:
             "predicted": [t.user_attrs["predicted"] for t in trials],
             "sd": [t.user_attrs["predicted_sd"] for t in trials],
             "measured": [t.user_attrs["drop"] for t in trials],
+            "predicted_energy_j": [t.user_attrs.get("predicted_energy_j", np.nan) for t in trials],
+            "measured_energy_j": [t.user_attrs.get("measured_energy_j", np.nan) for t in trials],
         }
     )
 

@@ -192,6 +192,8 @@ class Loop:
         trial.set_user_attr("seconds", self.evaluator.seconds - before[1])
         trial.set_user_attr("repeat", again)
         values = self.costing.objectives(design, evaluation, self.problem.objectives)
+        if "predicted_energy_j" in trial.user_attrs:
+            trial.set_user_attr("measured_energy_j", values["energy_j"])
         for column, limit in self.problem.budgets.items():
             if column in values:
                 trial.set_constraint(f"{column}<={limit:g}", values[column] - limit)
@@ -207,6 +209,9 @@ class Loop:
             mean, sd = predicted(study, trial)
             trial.set_user_attr("predicted", mean)
             trial.set_user_attr("predicted_sd", sd)
+            energy = self.sampler.predicted_energy(study, trial) if hasattr(self.sampler, "predicted_energy") else None
+            if energy is not None:
+                trial.set_user_attr("predicted_energy_j", energy)
 
     def _cut(self, study: optuna.Study, trial: Trial) -> Callable[[Partial], bool] | None:
         should_cut = getattr(self.sampler, "should_cut", None)

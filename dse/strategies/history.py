@@ -9,6 +9,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from dse.activity import spike_rows
 from dse.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -24,7 +25,8 @@ class History:
 
     levels: (N, D); drop and stderr: (N,) percentage points; nll and nll_stderr: (N,) nat over the float network's, NaN
     where it was not recorded; images: (N,); costs: (N, 2), the second and third objective; complete: (N,), False for an
-    evaluation that was cut short; taken: (M, D), also with designs that are being evaluated or failed.
+    evaluation that was cut short; taken: (M, D), also with designs that are being evaluated or failed;
+    spikes: (N, LIF layers) per image, NaN where not recorded; None where the problem's costs do not follow them.
     """
 
     levels: IntArray
@@ -36,6 +38,7 @@ class History:
     costs: FloatArray
     complete: NDArray[np.bool_]
     taken: IntArray
+    spikes: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.drop)
@@ -62,6 +65,7 @@ class History:
             self.costs[part],
             self.complete[part],
             self.taken,
+            None if self.spikes is None else self.spikes[part],
         )
 
 
@@ -101,7 +105,15 @@ def read(study: optuna.Study, problem: Problem, without: int | None = None) -> H
         costs=costs,
         complete=complete,
         taken=designs,
+        spikes=_spikes(done, problem),
     )
+
+
+def _spikes(trials: list[FrozenTrial], problem: Problem) -> FloatArray | None:
+    if problem.following is None:
+        return None
+    recorded = [t.user_attrs.get("evaluation", {}).get("spikes") for t in trials]
+    return spike_rows(recorded, len(problem.following.features.lif_layers))
 
 
 def _levels(trials: list[FrozenTrial], problem: Problem) -> IntArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -104,7 +105,7 @@ class Engine(Proposer):
         if "drop" in self._problem.budgets and rng.random() < self._focus:
             limit = min(limit, 1.5 * self._problem.budgets["drop"])
         reference = reference_point(self._problem, limit)
-        gain = pareto.improvements(self._objectives(model, candidates), self._objectives(model, past.levels), reference)
+        gain = pareto.improvements(self._objectives(model, candidates, past), self._measured(model, past), reference)
         if gain.max() <= 0:
             return np.asarray(candidates[rng.integers(len(candidates))])
         return np.asarray(candidates[int(gain.argmax())])
@@ -122,8 +123,8 @@ class Engine(Proposer):
         posterior, gains = self.posterior(past), []
         for _ in range(4):
             model = posterior.draw(rng, 1)
-            now = self._objectives(model, past.levels)
-            new = self._objectives(model, self._candidates(model, rng))
+            now = self._measured(model, past)
+            new = self._objectives(model, self._candidates(model, rng), past)
             volume = pareto.hypervolume(now, reference)
             chosen = new[pareto.best_batch(new, now, reference, 10)]
             gains.append(pareto.hypervolume(np.vstack([now, chosen]), reference) / max(volume, 1e-300) - 1)
@@ -149,7 +150,7 @@ class Engine(Proposer):
         own = float(stderr_floor(np.array([partial.drop_stderr]), np.array([float(partial.images)]))[0])
         weight = sd[0] ** 2 / (sd[0] ** 2 + own**2)
         expected, spread = mean[0] + weight * (partial.drop - mean[0]), sd[0] * np.sqrt(1 - weight)
-        cheaper = (past.costs <= self._problem.costs(levels)).all(axis=1) & past.complete
+        cheaper = (past.costs <= self._expected_costs(past)(levels)).all(axis=1) & past.complete
         bar = self._drop_limit
         if cheaper.any():
             bar = min(bar, float(posterior.predict(past.levels[cheaper])[0].min()))
@@ -168,7 +169,28 @@ class Engine(Proposer):
         found = constraints.minimisers(self._problem.space, self._problem.sides, table, self._costs, prices, rng)
         return np.unique(found, axis=0)
 
-    def _objectives(self, model: Model, levels: IntArray) -> FloatArray:
+    def _expected_costs(self, past: History) -> Callable[[IntArray], FloatArray]:
+        """Costs of designs that were not evaluated: with the activity of the evaluated ones, where that is known."""
+        if self._problem.following is None or past.spikes is None:
+            return self._problem.costs
+        return self._problem.following.after(past.levels, past.spikes)
+
+    def predicted_energy(self, study: Study, trial: Trial) -> float | None:
+        """Energy of a proposal before it is measured, in joules; None where costs do not follow the activity."""
+        past = read_history(study, self._problem, without=trial.number)
+        if self._problem.following is None or past.spikes is None:
+            return None
+        levels = self._problem.space.levels(trial.params)[None]
+        return float(self._problem.following.after(past.levels, past.spikes).columns(levels)["energy_j"][0])
+
+    def _measured(self, model: Model, past: History) -> FloatArray:
+        """Objectives of the measured designs: their drop as the model sees it, their costs as measured."""
+        if not len(past):
+            return np.zeros((0, 3))
+        costs = self._problem.costs(past.levels) if self._problem.following is None else past.costs
+        return np.column_stack([np.maximum(model.drop(past.levels)[0], 0.0), costs])
+
+    def _objectives(self, model: Model, levels: IntArray, past: History) -> FloatArray:
         if not len(levels):
             return np.zeros((0, 3))
-        return np.column_stack([np.maximum(model.drop(levels)[0], 0.0), self._problem.costs(levels)])
+        return np.column_stack([np.maximum(model.drop(levels)[0], 0.0), self._expected_costs(past)(levels)])
