@@ -1,0 +1,97 @@
+"""Every command that prints a table fits 80 columns, has it as JSON as well, and writes no colour to a pipe."""
+
+import io
+import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+
+import pytest
+
+from dse import cli, pipeline, reference
+from dse.config import Config, Data, Quantization, Search
+
+CONFIG = """data: {search_images: 30, verify_images: 30, fisher_images: 16}
+quantization: {method: nearest}
+search: {widths: [4, 8], time_steps: [1, 2]}
+"""
+# by command: its arguments, where RUN is a run directory, MY a configuration, OUT a new folder
+TABLES = {
+    "check": ["MY"],
+    "profile": ["--images", "8"],
+    "evaluate": ["--run", "RUN", "--design", "uniform-4", "--images", "20"],
+    "estimate": ["--run", "RUN"],
+    "estimate --breakdown": ["--run", "RUN", "--design", "uniform-4"],
+    "estimate --compare": ["--run", "RUN", "--design", "uniform-4"],
+    "estimate --sweep": ["--run", "RUN", "--design", "uniform-4"],
+    "estimate --stability": ["sdtv2_8_256"],
+    "sensitivity": ["MY"],
+    "sensitivity --measure": ["MY"],
+    "finetune": ["RUN", "--design", "uniform-4", "--epochs", "1", "--images", "16"],
+    "verify-export": ["OUT"],
+    "hardware list": [],
+    "hardware show": ["generic_45nm"],
+    "hardware lint": ["generic_45nm"],
+}
+# these write files and say where in a line or two; `reestimate` prints the table of `finetune`
+NO_TABLE = {"demo", "init", "train", "search", "report", "compare", "export", "hardware schema", "reestimate"}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A small run, an export of one of its designs, and a configuration."""
+    folder = tmp_path_factory.mktemp("tables")
+    config = Config(
+        data=Data(search_images=30, verify_images=30, fisher_images=16),
+        quantization=Quantization(method="nearest"),
+        search=Search(strategy="random", evaluations=6, widths=(2, 4, 8), time_steps=(2,)),
+    )
+    pipeline.search(config, folder / "run")
+    (folder / "my.yaml").write_text(CONFIG, encoding="utf-8")
+    found = {"RUN": str(folder / "run"), "MY": str(folder / "my.yaml"), "OUT": str(folder / "out")}
+    with pytest.MonkeyPatch.context() as patch:
+        printed(["export", found["RUN"], "--design", "uniform-4", "--out", found["OUT"], "--golden", "1"], patch)
+    return found
+
+
+def printed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The standard output of a command that ends well."""
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "argv", ["svit-dse", *words])
+    monkeypatch.setenv("COLUMNS", "80")
+    with redirect_stdout(out), redirect_stderr(io.StringIO()) as said, pytest.raises(SystemExit) as end:
+        cli.main()
+    assert not end.value.code, said.getvalue()
+    return out.getvalue()
+
+
+def words_of(name: str, places: dict[str, str]) -> list[str]:
+    return [*name.split(), *(places.get(word, word) for word in TABLES[name])]
+
+
+def test_every_command_is_listed_here():
+    listed = {" ".join(word for word in name.split() if word[0] != "-") for name in TABLES}
+    assert listed | NO_TABLE >= {" ".join(words) for words, _ in reference.commands()}
+
+
+def test_every_command_with_a_table_has_json():
+    listed = {" ".join(word for word in name.split() if word[0] != "-") for name in TABLES}
+    having = {
+        " ".join(words) for words, command in reference.commands() if any("--json" in p.opts for p in command.params)
+    }
+    assert listed <= having
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_fits_80_columns_without_colour(name, places, monkeypatch):
+    text = printed(words_of(name, places), monkeypatch)
+    assert text.strip()
+    too_wide = [line for line in text.splitlines() if len(line) > 80]
+    assert too_wide == []
+    assert "\x1b" not in text
+    assert "…" not in text  # folded, never cut
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_same_as_json(name, places, monkeypatch):
+    tree = json.loads(printed([*words_of(name, places), "--json"], monkeypatch))
+    assert tree
