@@ -159,3 +159,17 @@ def test_a_search_refuses_a_budget_that_nothing_can_keep(tmp_path):
     config = SMALL.model_copy(update={"budgets": {"drop": 1.0, "memory": 10.0}})
     with pytest.raises(ConfigError, match=r"budgets\.memory: 10 B is impossible"):
         search(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"widths": (4,), "state_widths": (8,), "time_steps": (2,)},  # nothing to choose: one design
+        {"fixed": {"downsample1_1": 8, "ConvBlock1_1": 8, "downsample1_2": 8}},
+    ],
+)
+def test_a_space_with_next_to_nothing_to_choose_is_searched(tmp_path, changes):
+    search_keys = SMALL.search.model_dump() | {"evaluations": 7, "strategy": "posterior"} | changes
+    run = search(SMALL.model_copy(update={"search": Search(**search_keys)}), tmp_path / "run")
+    assert len(run.table) >= 2
+    assert run.table["id"].is_unique
