@@ -9,17 +9,22 @@ from markupsafe import Markup
 from reports import drawing
 from reports.drawing import Drawing
 from reports.run import Run
-from reports.text import UNITS, label, quantity
+from reports.text import UNITS, label, quantity, share
 
 TITLE = "Hardware and bits together"
 
 
+HEADS = {"id": "Design", "design": "Role", "objective": "Least", "gain": "Saved against the file's setting"}
+UNSHOWN = ("feasible", "file_value")
+
+
 @dataclass(frozen=True)
 class Codesign:
-    """The rows of codesign.csv as they are; `columns` in the order of the file."""
+    """The rows of codesign.csv as they are; `columns` in the order of the file, `units` of the knobs."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str | float, ...], ...]
+    units: dict[str, str]
 
 
 def record(run: Run) -> Codesign | None:
@@ -31,7 +36,9 @@ def record(run: Run) -> Codesign | None:
         tuple(float(v) if isinstance(v, int | float) and not isinstance(v, bool) else str(v) for v in row)
         for row in table.itertuples(index=False)
     )
-    return Codesign(tuple(str(c) for c in table.columns), rows)
+    units = {} if run.hardware is None else dict(zip(run.hardware["key"], run.hardware["unit"].fillna(""), strict=True))
+    knobs = {str(c): str(units[c]) for c in table.columns if c in units and units[c] != "1"}
+    return Codesign(tuple(str(c) for c in table.columns), rows, knobs)
 
 
 def draw(r: Codesign | None) -> Drawing:
@@ -42,22 +49,36 @@ def draw(r: Codesign | None) -> Drawing:
                 Markup('<p class="absent">The chip file declares no knobs: there is no other setting to compare.</p>')
             )
         )
-    body = [[_cell(c, v) for c, v in zip(r.columns, row, strict=True)] for row in r.rows]
-    numeric = [i for i, c in enumerate(r.columns) if c in UNITS]
+    plain = [c for c in r.columns if c in (*HEADS, *UNITS)]
+    body = []
+    for row in r.rows:
+        cells = dict(zip(r.columns, row, strict=True))
+        setting = "; ".join(_knob(c, v, r.units) for c, v in cells.items() if c not in plain and c not in UNSHOWN)
+        body.append([*(_cell(c, cells[c]) for c in plain), setting])
+    numeric = [i for i, c in enumerate(plain) if c in UNITS or c == "gain"]
     html = drawing.join(
         drawing.text(
             "Best setting of the knobs per design and objective: every setting of the chip's knobs was costed for "
             "every picked design; a row says which one costs that design least there. The bits stay as they are.",
             "lead",
         ),
-        drawing.table([label(c) for c in r.columns], body, numeric=numeric),
+        drawing.table([*(HEADS.get(c, label(c)) for c in plain), "Setting of the knobs"], body, numeric=numeric),
     )
     return Drawing(html)
+
+
+def _knob(name: str, value: str | float, units: dict[str, str]) -> str:
+    number = f"{value:,.6g}" if isinstance(value, float) else value
+    return f"{name} {number} {units.get(name, '')}".strip()
 
 
 def _cell(column: str, value: str | float) -> str | Markup:
     if column == "id":
         return drawing.design_link(str(value))
+    if column == "objective":
+        return "Energy × latency" if value == "energy_delay_js" else label(str(value))
+    if column == "gain" and isinstance(value, float):
+        return share(value)
     if isinstance(value, float):
         return quantity(value, UNITS.get(column, ""))
     return value

@@ -203,6 +203,9 @@ def test_the_search_adds_up(run):
     assert sum(p.images for p in r.phases) == 3000
     assert r.failures == ("trial 7: out of memory",)
     assert s11_codesign.record(run).rows[1] == (SMALL, "sram_kib=512", 250.0, 1e-6)
+    html = str(s11_codesign.draw(s11_codesign.record(run)).html)
+    assert "knob sram_kib=512" in html
+    assert "250 B" in html
 
 
 def test_designs_trained_further_stand_beside_their_drop_before(tmp_path):
