@@ -14,7 +14,7 @@ from reports.text import UNITS, label, quantity, share
 TITLE = "Hardware and bits together"
 
 
-HEADS = {"id": "Design", "design": "Role", "objective": "Least", "gain": "Saved against the file's setting"}
+HEADS = {"id": "Design", "design": "Role", "objective": "Least, with this setting", "gain": "Saved"}
 UNSHOWN = ("feasible", "file_value")
 
 
@@ -50,19 +50,23 @@ def draw(r: Codesign | None) -> Drawing:
             )
         )
     plain = [c for c in r.columns if c in (*HEADS, *UNITS)]
+    under = "objective" if "objective" in plain else "id"  # the setting stands in small print below it
     body = []
     for row in r.rows:
         cells = dict(zip(r.columns, row, strict=True))
         setting = "; ".join(_knob(c, v, r.units) for c, v in cells.items() if c not in plain and c not in UNSHOWN)
-        body.append([*(_cell(c, cells[c]) for c in plain), setting])
+        body.append(
+            [Markup("{}<small>{}</small>").format(_cell(c, cells[c]), setting if c == under else "") for c in plain]
+        )
     numeric = [i for i, c in enumerate(plain) if c in UNITS or c == "gain"]
     html = drawing.join(
         drawing.text(
             "Best setting of the knobs per design and objective: every setting of the chip's knobs was costed for "
-            "every picked design; a row says which one costs that design least there. The bits stay as they are.",
+            "every picked design; a row says which one costs that design least there and what it "
+            "saves against the setting of the chip file. The bits stay as they are.",
             "lead",
         ),
-        drawing.table([*(HEADS.get(c, label(c)) for c in plain), "Setting of the knobs"], body, numeric=numeric),
+        drawing.table([HEADS.get(c, label(c)) for c in plain], body, numeric=numeric, kind="knobs"),
     )
     return Drawing(html)
 
