@@ -7,7 +7,8 @@
 
 simulator: searches on simulated networks whose true drop is known (sdtv2_8_512, 56 groups, drop up to 10 points).
   Every strategy starts from the same uniform widths and is charged for all of its images: one evaluation is 1000
-  images, and where one-at-a-time distances are used (groups at 2 and 4 bits, 128 images each) they are paid first.
+  images, and where one-at-a-time distances are used (groups at 2 and 4 bits, 128 images each) they are paid first;
+  `posterior-scores` is `posterior` without them.
   Hypervolume is that of the true values of all evaluated designs, as a share of the best known front.
 picks: "least memory with drop <= 1 point" by the posterior of all measurements, against the truth.
 ask: time of a proposal at 74 groups and 500 measurements.

@@ -18,6 +18,7 @@ from dse.study import quiet_optuna
 IMAGES = 1000
 # strategies that read one-at-a-time distances (groups at 2 and 4 bits, 128 images each), and pay for them
 WITH_DISTANCES = frozenset({"posterior", "ilp"})
+SCORES_ALONE = "-scores"  # behind a strategy's name: without distances
 LOW_FIDELITY = 128
 FINEST = 1e-4  # smaller rises of the curve are not kept
 
@@ -29,7 +30,9 @@ def search(
     simulation = simulate(seed, low_fidelity_images=low_fidelity)
     problem = simulation.problem
     paid = 2 * len(problem.space.dimensions) * low_fidelity / IMAGES
-    study = optuna.create_study(directions=["minimize"] * 3, sampler=strategies.load(strategy)(problem, seed))
+    study = optuna.create_study(
+        directions=["minimize"] * 3, sampler=strategies.load(strategy.removesuffix(SCORES_ALONE))(problem, seed)
+    )
     space, asks = problem.space.distributions(), []
     for number in range(int(evaluations - paid)):
         before = time.perf_counter()

@@ -90,6 +90,11 @@ class Search(Section):
     state_widths: tuple[int, ...] = Field(
         (4, 8, 16), description="membrane potential widths to choose from per stage; empty: not quantized"
     )
+    prior: Literal["fisher", "both"] = Field(
+        "both",
+        description="what step 3 starts from: gradient scores, alone or with one-at-a-time distances beside them",
+    )
+    prior_images: int = Field(128, ge=16, description="images of a one-at-a-time distance; counted as evaluations")
     objectives: tuple[str, str, str] = Field(
         ("drop", "memory", "power"), description="drop and memory, then power, energy or latency"
     )

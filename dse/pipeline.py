@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import sviT_models
 from dse import picks, results, robustness, run_dir
@@ -21,24 +22,18 @@ from dse.exact import check_budgets
 from dse.expect import expectation
 from dse.final import add_exact_pick, verify
 from dse.health import class_table, health_table
-from dse.manifest import Phase, manifest
+from dse.manifest import manifest
+from dse.phases import Clock, Say
 from dse.problem import Baseline, Problem
 from dse.promise import needed_images
+from dse.second_opinion import READERS, second_opinion
 from dse.strategies import load as load_strategy
 from dse.strategies.guided import guided_design
 from dse.study import Loop, Step, evaluated, finished, open_study, reclaim_stale
 from dse.watch import Advance, quiet
 from dse.workbench import Workbench, prepare
 
-Say = Callable[[str], None]
 Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
-STEPS = {
-    "prepare": ("network, images and chip", "a design is judged by measuring it on these images"),
-    "1 precision study": ("gradient sensitivity of every layer at every width", "which layers can lose bits"),
-    "2 base setting": ("float, uniform widths and the guided setting", "what every later design has to beat"),
-    "3 guided search": ("designs proposed by the strategy, measured", "the trade-off between accuracy and cost"),
-    "4 final network": ("candidates measured on images the search never saw", "a promise that holds"),
-}
 
 
 @dataclass(frozen=True)
@@ -51,27 +46,9 @@ class Run:
     stop_reason: str
 
 
-class _Clock:
-    """Collects phases with their cost."""
-
-    def __init__(self, say: Say) -> None:
-        self.phases: list[Phase] = []
-        self._say = say
-        self._open: tuple[str, float] | None = None
-
-    def begin(self, name: str) -> None:
-        what, why = STEPS[name]
-        label = name if name == "prepare" else f"step {name}"
-        self._say(f"{label}: {what} ({why})")
-        self._open = (name, time.perf_counter())
-
-    def end(self, evaluations: int, images: int) -> None:
-        assert self._open is not None
-        name, start = self._open
-        self.phases.append(Phase(name, *STEPS[name], evaluations, images, time.perf_counter() - start))
-
-
-def build_problem(bench: Workbench, costing: Costing, fisher: pd.DataFrame) -> Problem:
+def build_problem(
+    bench: Workbench, costing: Costing, fisher: pd.DataFrame, distances: NDArray[np.float64] | None = None
+) -> Problem:
     """The search problem of a workbench, with its baselines."""
     space, config = bench.space, bench.config
     objectives = objective_columns(config.search.objectives)
@@ -83,6 +60,7 @@ def build_problem(bench: Workbench, costing: Costing, fisher: pd.DataFrame) -> P
         offsets=offsets,
         costs=costing.objective_costs(space, objectives),
         scores=scores,
+        distances=distances,
         objectives=objectives,
         budgets=config.column_budgets(),
         sides=sides_of(config.constraints, space),
@@ -109,7 +87,7 @@ def search(
     advance: Advance = quiet,
 ) -> Run:
     """Carry out a search and write its run directory; joins and resumes what the directory or the storage holds."""
-    clock = _Clock(say)
+    clock = Clock(say)
     clock.begin("prepare")
     bench = prepare(config, advance)
     strategy = load_strategy(config.search.strategy)
@@ -130,13 +108,17 @@ def search(
     say(chaos_advice(chaos, budget, needed))
     clock.begin("1 precision study")
     fisher = bench.fisher(bench.config.search.widths)
+    opinion = None
+    if config.search.prior == "both" and config.search.strategy in READERS:
+        opinion = second_opinion(bench, config.search.prior_images)
+        say(f"one-at-a-time distances beside the gradient scores: {opinion.images:,} images evaluated for them")
     for note in bench.bank.notes:
         say(note)
-    clock.end(0, config.data.fisher_images)
+    clock.end(0, config.data.fisher_images + (opinion.images if opinion else 0))
 
     clock.begin("2 base setting")
     costing = bench.costing()
-    problem = build_problem(bench, costing, fisher)
+    problem = build_problem(bench, costing, fisher, opinion.distances if opinion else None)
     check_budgets(costing, problem)
     sampler = strategy(problem, config.search.seed, **config.search.options)
     loop = Loop(problem, evaluator, costing, config.search.strategy, sampler)

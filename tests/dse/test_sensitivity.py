@@ -1,5 +1,7 @@
 """The precision study and the base setting, on tables made by hand and on the engine."""
 
+import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,8 +13,10 @@ from dse import sensitivity as study
 from dse.config import Config, Data, Quantization, Search
 from dse.design import uniform
 from dse.errors import ConfigError
+from dse.pipeline import search
+from dse.second_opinion import second_opinion
 from dse.space import Dimension, Space
-from dse.workbench import prepare
+from dse.workbench import load_at_most, prepare
 
 LAYERS = ("downsample2.encode_conv", "block3.0.attn.q_conv.0.body.0", "block3.0.mlp.fc1_conv", "block3.1.mlp.fc1_conv")
 SPACE = Space(
@@ -156,3 +160,40 @@ def test_scores_carry_type_and_stage():
 def test_images_that_stay_on_disk_are_refused():
     with pytest.raises(ConfigError, match=r"data\.search_images: these images do not fit into memory"):
         study.measured(None, [], SimpleNamespace(images=SimpleNamespace(part=None)))
+
+
+def test_a_second_opinion_is_the_divergence_of_one_change_at_a_time():
+    config = Config(
+        data=Data(search_images=20, fisher_images=16, batch_size=20),
+        search=Search(widths=(2, 3, 4), granularity="stage", state_widths=(8,), time_steps=(1, 2)),
+        quantization=Quantization(method="nearest"),
+    )
+    bench = prepare(config)
+    found = second_opinion(bench, 24)
+    images = load_at_most(config, "validation", 24)
+    weights = [i for i, d in enumerate(bench.space.dimensions) if d.kind == "weight"]
+    assert len(weights) < len(bench.space.dimensions)
+    assert found.images == 2 * len(weights) * 24
+    evaluator = bench.evaluator(images)
+    for i, (row, d) in enumerate(zip(found.distances, bench.space.dimensions, strict=True)):
+        if i not in weights:
+            assert np.isnan(row).all()
+            continue
+        assert np.isnan(row[1])  # 3 bits
+        for level in (0, 2):
+            bits = tuple(d.choices[level] if name in d.layers else 32 for name in bench.float_design.layers)
+            assert row[level] == pytest.approx(evaluator(replace(bench.float_design, weight_bits=bits)).kl, rel=1e-9)
+
+
+def test_a_search_starts_from_both_priors_and_charges_for_them(tmp_path):
+    config = Config(
+        data=Data(search_images=20, verify_images=20, fisher_images=16, batch_size=20),
+        search=Search(evaluations=5, widths=(2, 4), granularity="stage", state_widths=(), prior_images=16),
+        quantization=Quantization(method="nearest"),
+    )
+    lines = []
+    search(config, tmp_path / "run", say=lines.append)
+    phases = json.loads((tmp_path / "run" / "manifest.json").read_text())["phases"]
+    paid = 2 * 16 * sum(d.kind == "weight" for d in prepare(config).space.dimensions)
+    assert next(p["images"] for p in phases if p["name"] == "1 precision study") == 16 + paid
+    assert any(f"{paid:,} images evaluated" in line for line in lines)
