@@ -94,7 +94,9 @@ class Search(Section):
         "both",
         description="what step 3 starts from: gradient scores, alone or with one-at-a-time distances beside them",
     )
-    prior_images: int = Field(128, ge=16, description="images of a one-at-a-time distance; counted as evaluations")
+    prior_images: int | None = Field(
+        None, ge=16, description="images of a one-at-a-time distance; empty: at most 128 and ten evaluations in all"
+    )
     objectives: tuple[str, str, str] = Field(
         ("drop", "memory", "power"), description="drop and memory, then power, energy or latency"
     )

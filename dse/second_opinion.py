@@ -13,6 +13,9 @@ from dse.workbench import Workbench, load_at_most
 READERS = frozenset({"posterior", "ilp", "amp_greedy"})  # strategies that start from a prior
 MEASURED_WIDTHS = (2, 4)  # bits; what a dimension loses at other widths follows from these and its scores
 
+MOST_EVALUATIONS = 10  # that all distances may cost together
+IMAGES = 16, 128  # a divergence is smooth: few images order the groups
+
 
 @dataclass(frozen=True)
 class SecondOpinion:
@@ -22,16 +25,19 @@ class SecondOpinion:
     images: int
 
 
-def second_opinion(bench: Workbench, count: int) -> SecondOpinion:
+def second_opinion(bench: Workbench, count: int | None = None) -> SecondOpinion:
     """Every searched group alone at 2 and at 4 bits, the rest in float, on `count` images of the validation split.
 
     Of a space without these widths the narrowest is measured.  Each group and width counts as one pass over the
-    images, though what they share is computed once.  Raises ConfigError as `load_at_most`.
+    images, though what they share is computed once; without a `count`, all of them cost at most ten evaluations of a
+    design, on 16 to 128 images.  Raises ConfigError as `load_at_most`.
     """
     space = bench.space
     widths = [d.choices for d in space.dimensions if d.kind == "weight"]
     chosen = {b for choices in widths for b in (set(choices) & set(MEASURED_WIDTHS) or {choices[0]})}
     probes = [p for p in sensitivity.group_probes(space, bench.float_design, bench.table) if p.bits in chosen]
+    if count is None:
+        count = int(np.clip(MOST_EVALUATIONS * len(bench.images) // max(len(probes), 1), *IMAGES))
     images = load_at_most(bench.config, "validation", count)
     found = {(p.group, p.bits): e.kl for p, e in zip(probes, sensitivity.measured(bench, probes, images), strict=True)}
     distances = np.full((len(space.dimensions), int(space.sizes.max())), np.nan)

@@ -174,6 +174,8 @@ def test_a_second_opinion_is_the_divergence_of_one_change_at_a_time():
     weights = [i for i, d in enumerate(bench.space.dimensions) if d.kind == "weight"]
     assert len(weights) < len(bench.space.dimensions)
     assert found.images == 2 * len(weights) * 24
+    # ten evaluations of 20 images are 200 images, less than 16 for each change
+    assert second_opinion(bench).images == 2 * len(weights) * 16
     evaluator = bench.evaluator(images)
     for i, (row, d) in enumerate(zip(found.distances, bench.space.dimensions, strict=True)):
         if i not in weights:
