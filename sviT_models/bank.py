@@ -14,6 +14,7 @@ from sviT_models.compensate import compensated, spread
 from sviT_models.errors import ModelError
 from sviT_models.network import weight_layers
 from sviT_models.quantize import FLOAT, Nearest, QuantizedWeight, Scheme, quantize_weight
+from sviT_models.threads import one_thread
 from sviT_models.wiring import wiring
 
 PLAIN = ("nearest", "truncate", "stochastic")
@@ -117,6 +118,7 @@ class WeightBank:
             raise ModelError(f"{len(weight_bits)} widths for {len(self.layers)} weight layers")
         return {name: self.get(name, int(bits)) for name, bits in zip(self.layers, weight_bits, strict=True)}
 
+    @one_thread()
     def _made(self, layer: str, bits: int) -> QuantizedWeight:
         weight, scheme = self._modules[layer].weight, self.scheme
         plain = quantize_weight(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sviT_models.errors import ModelError
 from sviT_models.measure import batches, evaluating, watching
 from sviT_models.network import weight_layers
+from sviT_models.threads import one_thread
 
 POSITIONS = 256  # output positions of one image and time step that are looked at; larger maps are thinned evenly
 
@@ -56,6 +57,7 @@ def _thinned(x: Tensor) -> Tensor:
     return x[:, :, ::step]
 
 
+@one_thread()
 def calibrate(model: nn.Module, images: Tensor | Iterable[Tensor]) -> dict[str, Inputs]:
     """The `Inputs` of every weight layer of the float network on `images` (N, 3, H, W); labels are not needed.
 

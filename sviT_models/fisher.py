@@ -1,7 +1,6 @@
 """Gradient sensitivity: what rounding one layer does to the loss, from one backward pass."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from sviT_models.errors import ModelError
 from sviT_models.measure import PIXELS, batches
 from sviT_models.network import weight_layers
 from sviT_models.quantize import FLOAT, QuantizedWeight
+from sviT_models.threads import one_thread
 
 
 def _change(module: nn.Module, inputs: Tensor, delta: Tensor, shift: Tensor) -> Tensor:
@@ -30,17 +30,6 @@ def _difference(module: nn.Module, quantized: QuantizedWeight) -> tuple[Tensor, 
     """Changes of weights and bias, in the dtype and on the device of the layer."""
     weight = module.weight.detach()
     return quantized.dequantized().to(weight) - weight, quantized.shift.to(weight)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """torch on one thread: with several, the order of a float sum is not always the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @one_thread()

@@ -41,6 +41,24 @@ def seen_by(model, layer):
     return found[0].double()
 
 
+def test_moments_and_codes_are_the_same_bytes_on_any_number_of_threads(model):
+    before = torch.get_num_threads()
+    images = torch.rand(24, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    found = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            bank = sviT_models.WeightBank(model, "compensated", images=images)
+            made = [bank.get(layer, bits) for layer in ONE_OF_EACH_KIND for bits in (2, 4)]
+            parts = [t for w in made for t in (w.codes, w.scale, w.shift)]
+            parts += [t for i in bank.calibration.values() for t in (i.mean, i.moment)]
+            found.append([part.numpy().tobytes() for part in parts])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
 def test_a_weight_is_made_once_and_shared(model):
     bank = sviT_models.WeightBank(model)
     first = bank.get("head", 4)
