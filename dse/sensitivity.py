@@ -149,9 +149,7 @@ def measured(bench: Workbench, probes: Sequence[Probe], images: Any) -> list[Eva
     designs = [bench.float_design.weight_bits, *(probes[i].design.weight_bits for i in swept)]
     bench.round(probes[i].design for i in swept)
     progress = within(bench.advance, "designs x images, one change each")
-    base, *outputs = sviT_models.sweep(
-        bench.engine, images.images, designs, batch_size=bench.config.data.batch_size, progress=progress
-    )
+    base, *outputs = sviT_models.sweep(bench.engine, images.images, designs, progress=progress)
     reference = base.logits.astype(np.float64)
     for i, output in zip(swept, outputs, strict=True):
         found[i] = measure(output.logits.astype(np.float64), reference, labels, output.spikes, len(labels))
@@ -183,7 +181,6 @@ def _measured_states(
         [bench.float_design.weight_bits] * len(states),
         state_bits=states,
         activation_bits=bench.activation_bits or None,
-        batch_size=bench.config.data.batch_size,
         progress=within(bench.advance, "designs x images, one width of potentials each"),
     )
     labels = np.asarray(images.labels, dtype=np.int64)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sviT_models.prepared import Prepared
@@ -36,16 +37,23 @@ class Later:
     def strip(self) -> tuple[int, int]:
         """Images and rows of one strip; several images only with all their rows, and then rows divide the height."""
         steps, images, height, width, channels = self.shape
-        row = 4 * len(self.x) * steps * width * channels
+        row = 4 * len(self.x) * self._digits * steps * width * channels
         if row * height <= self.at_once:
             return min(images, self.at_once // (row * height)), height
         fitting = (rows for rows in range(height, 0, -1) if height % rows == 0 and row * rows <= self.at_once)
         return 1, next(fitting, 1)
 
-    def parts(self) -> Iterator[tuple[int, Tensor, np.ndarray]]:
+    @cached_property
+    def _digits(self) -> int:
+        """Digits of the weight whose sums may stay apart: over spikes they add up like those of bytes."""
+        summands = [len(digit) for digit in self.layer.packed]
+        return len(summands) if len(self.x) == 1 and set(summands) == {1} else 1
+
+    def parts(self, apart: bool = True) -> Iterator[tuple[int, Tensor, np.ndarray]]:
         """Strips: number of positions before it, sums (P', T, b, h, W', out) and what to take from them (out,).
 
-        P' > 1: those of the bytes, lowest first, in float32; else they are complete.
+        P' > 1: those of the input's bytes or, unless `apart` is False, of the weight's digits, lowest first, in
+        float32; else they are complete.
         """
         _, images, height, width, _ = self.shape
         together, rows = self.strip
@@ -55,7 +63,7 @@ class Later:
                 geometry = self.layer.geometry
                 if rows < height:
                     seen, geometry = geometry.rows(seen, self.layer.kernel, row, rows)
-                yield (image * height + row) * width, *self._sums(seen, geometry)
+                yield (image * height + row) * width, *self._sums(seen, geometry, apart)
 
     def whole(self) -> Tensor:
         """All sums at once."""
@@ -67,8 +75,11 @@ class Later:
     def _nothing(self) -> np.ndarray:
         return np.zeros(self.shape[-1])
 
-    def _sums(self, seen: Tensor, geometry: Any) -> tuple[Tensor, np.ndarray]:
+    def _sums(self, seen: Tensor, geometry: Any, apart: bool) -> tuple[Tensor, np.ndarray]:
         places = len(seen)
+        if apart and self._digits > 1:
+            digits = (self.kernels.conv(seen, digit, geometry) for (digit,) in self.layer.packed)
+            return torch.cat(list(digits)), self._nothing
         if places == 1:
             return self.layer.on_spikes(self.kernels, seen, geometry), self._nothing
         if self.layer.single:

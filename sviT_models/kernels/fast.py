@@ -153,7 +153,7 @@ class Fast(Plain):
         row = sums.shape[-1] * together
         gain, shift = _tiled(rule.gain, together), _tiled(rule.shift, together)
         flat = out.numpy().reshape(3, sums.shape[0], -1, row)
-        for start, part, _ in _parts(sums):
+        for start, part, _ in _parts(sums, apart=False):
             seen = part.numpy().reshape(sums.shape[0], -1, row)
             self.fused.hand_over(seen, gain, shift, flat, start // together)
         return out
@@ -213,9 +213,9 @@ class Fast(Plain):
         return out
 
 
-def _parts(sums: Tensor | Later) -> Iterator[tuple[int, Tensor, np.ndarray]]:
+def _parts(sums: Tensor | Later, apart: bool = True) -> Iterator[tuple[int, Tensor, np.ndarray]]:
     """See Later."""
-    return sums.parts() if isinstance(sums, Later) else iter([(0, sums.unsqueeze(0), np.zeros(sums.shape[-1]))])
+    return sums.parts(apart) if isinstance(sums, Later) else iter([(0, sums.unsqueeze(0), np.zeros(sums.shape[-1]))])
 
 
 def _rows(x: Tensor | None, channels: int) -> np.ndarray:

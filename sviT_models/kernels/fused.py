@@ -22,9 +22,9 @@ def compiled(function):
 def fire(sums, offset, gain, shift, rest, kept, threshold, spikes, counts, start):
     """Leaky integrate and fire over all steps, of rest + gain * (sums - offset) + shift.
 
-    `sums` is (P, T or 1, rows, C), P = 3 for the sums of three bytes, lowest first; they stand for the rows from
-    `start` of `rest` and of what is written: `spikes` (T, all rows, C) uint8, `counts` (T,) and, unless it is empty,
-    `kept` (T or 1, all rows, C).  An empty `rest` counts as zero.
+    `sums` is (P, T or 1, rows, C), P = 2 or 3 for the sums of so many bytes or digits, lowest first; they stand for the
+    rows from `start` of `rest` and of what is written: `spikes` (T, all rows, C) uint8, `counts` (T,) and, unless it is
+    empty, `kept` (T or 1, all rows, C).  An empty `rest` counts as zero.
     """
     places, given, rows, channels = sums.shape
     steps = spikes.shape[0]
@@ -39,6 +39,11 @@ def fire(sums, offset, gain, shift, rest, kept, threshold, spikes, counts, start
                     low, mid, high = sums[0, t, row], sums[1, t, row], sums[2, t, row]
                     for c in range(channels):
                         total = (np.float64(high[c]) * 256.0 + np.float64(mid[c])) * 256.0 + np.float64(low[c])
+                        x[c] = np.float32(gain[c] * (total - offset[c]) + shift[c])
+                elif places == 2:
+                    low, high = sums[0, t, row], sums[1, t, row]
+                    for c in range(channels):
+                        total = np.float64(high[c]) * 256.0 + np.float64(low[c])
                         x[c] = np.float32(gain[c] * (total - offset[c]) + shift[c])
                 else:
                     seen = sums[0, t, row]
