@@ -22,6 +22,7 @@ from dse.exact import check_budgets
 from dse.expect import expectation
 from dse.final import add_exact_pick, verify
 from dse.health import class_table, health_table
+from dse.linear_algebra import on_one_thread
 from dse.manifest import manifest
 from dse.phases import Clock, Say
 from dse.problem import Baseline, Problem
@@ -75,6 +76,7 @@ def build_problem(
     return Problem(**{**problem.__dict__, "baselines": (*uniform, guided)})
 
 
+@on_one_thread
 def search(
     config: Config,
     out: Path,

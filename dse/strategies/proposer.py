@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from dse.frontier import valid
+from dse.linear_algebra import on_one_thread
 from dse.problem import Problem
 from dse.strategies import history
 from dse.strategies.history import History
@@ -37,6 +38,7 @@ class Proposer(BaseSampler):
         """The whole space, whatever earlier trials had in common."""
         return self._problem.space.distributions()
 
+    @on_one_thread
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
