@@ -19,6 +19,9 @@ def sensitivity(
     config: Annotated[Path, typer.Argument(help="Configuration file.")],
     measure: Annotated[bool, typer.Option("--measure", help="Also quantize one at a time and measure.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the table to this CSV file.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="Draw it by layer type and stage: a .png, .svg or .pdf file.")
+    ] = None,
     base: Annotated[
         Path | None, typer.Option(help="With --measure: write the base setting to this CSV or JSON file.")
     ] = None,
@@ -34,9 +37,13 @@ def sensitivity(
     from dse.run_dir import write_csv, write_json
     from dse.sensitivity import score_rows
     from dse.workbench import prepare
+    from reports.typechart import FORMATS, draw_chart
 
     check_out(out)
     check_out(base)
+    check_out(chart)
+    if chart is not None and chart.suffix not in FORMATS:
+        raise ConfigError(f"--chart {chart}: unknown format; name a file that ends in {', '.join(FORMATS)}")
     if base is not None and not measure:
         raise ConfigError("--base: a base setting rests on measurements; add --measure")
     loaded = load_config(config)
@@ -54,6 +61,8 @@ def sensitivity(
             write_json(base, setting) if base.suffix == ".json" else write_csv(base, chosen)
     if out is not None:
         write_csv(out, table)
+    if chart is not None:
+        draw_chart(table, chart)
     if as_json:
         records = table.astype(object).where(table.notna(), None).to_dict("records")
         print_rows(records + setting, as_json=True)

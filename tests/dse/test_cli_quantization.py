@@ -73,8 +73,14 @@ def test_sensitivity_scores_every_group_at_every_width(svit, config):
     assert (wide[2] > wide[4]).all()
     written = pd.read_csv("scores.csv")
     np.testing.assert_allclose(written["score"], rows["score"], rtol=1e-12)
-    plain = svit("sensitivity", config, "--most", 3)
+    plain = svit("sensitivity", config, "--most", 3, "--chart", "chart.png")
     assert plain.status == 0
+    assert Path("chart.png").read_bytes().startswith(b"\x89PNG")
+    wrong = svit("sensitivity", config, "--chart", "chart.jpg")
+    assert (wrong.status, wrong.err) == (
+        2,
+        "svit-dse: --chart chart.jpg: unknown format; name a file that ends in .png, .svg, .pdf\n",
+    )
     assert "3 of 12 groups, most sensitive first" in plain.out
     worst = wide.sort_values(2, ascending=False).index[:3]
     assert all(group in plain.out for group in worst)
