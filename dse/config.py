@@ -91,7 +91,7 @@ class Search(Section):
         (4, 8, 16), description="membrane potential widths to choose from per stage; empty: not quantized"
     )
     prior: Literal["fisher", "both"] = Field(
-        "both",
+        "fisher",
         description="what step 3 starts from: gradient scores, alone or with one-at-a-time distances beside them",
     )
     prior_images: int | None = Field(

@@ -50,22 +50,29 @@ def diagnose(posterior: Posterior, most_drop: float = 10.0) -> Diagnostics:
     task.excess = posterior.excess
     now = task.linear(posterior.mean)
     drop_variance, nll_variance = task.variances(now)
-    jacobian = np.zeros((len(data), task.at.size))
-    jacobian[:, : task.at.shared] = now.shared * now.drop_slope[:, None]
-    jacobian[:, task.at.cap], jacobian[:, task.at.offset] = now.cap, 1.0
-    spread = (solve_triangular(posterior.factor, jacobian.T, lower=True, check_finite=False) ** 2).sum(axis=0)
-    # the cross-entropy of a design as a second measurement of its drop
-    ratio = now.drop_slope / np.maximum(now.nll_slope, 1e-9)
-    nll_precision = 1 / (nll_variance * ratio**2)
-    implied = now.drop + np.where(task.with_nll, data.nll - now.nll, 0.0) * ratio
-    alone = np.maximum(1 / spread - 1 / drop_variance - nll_precision, 1e-3 / spread)
-    expected = (now.drop / spread - data.drop / drop_variance - implied * nll_precision) / alone
-    judged = (now.drop <= most_drop) & np.isfinite(expected)
+    at, shared = task.at, slice(0, task.at.shared)
+    by_drop, by_nll = np.zeros((2, len(data), at.size))
+    by_drop[:, shared], by_nll[:, shared] = now.shared * now.drop_slope[:, None], now.shared * now.nll_slope[:, None]
+    by_drop[:, at.cap], by_drop[:, at.offset] = now.cap, 1.0
+    by_nll[:, at.kappa], by_nll[:, at.power], by_nll[:, at.nll_offset] = now.kappa, now.power, 1.0
+    # both measurements of a design are taken out: residuals (I - H)^-1 r in units of their noise, H the leverage (2, 2)
+    own_drop, own_nll = (
+        solve_triangular(posterior.factor, (rows / np.sqrt(variance)[:, None]).T, lower=True, check_finite=False)
+        for rows, variance in ((by_drop, drop_variance), (by_nll, nll_variance))
+    )
+    left_drop, left_nll = 1 - (own_drop**2).sum(axis=0), 1 - (own_nll**2).sum(axis=0)
+    mixed = (own_drop * own_nll).sum(axis=0)
+    rest = np.maximum(left_drop * left_nll - mixed**2, 1e-9)
+    missed_drop = (data.drop - now.drop) / np.sqrt(drop_variance)
+    missed_nll = np.where(task.with_nll, data.nll - now.nll, 0.0) / np.sqrt(nll_variance)
+    gap = np.sqrt(drop_variance) * (left_nll * missed_drop + mixed * missed_nll) / rest
+    spread = drop_variance * left_nll / rest  # of the gap: noise and prediction
+    judged = now.drop <= most_drop
     if judged.sum() < 5:
         return Diagnostics(np.nan, np.nan, np.nan, int(judged.sum()))
-    error, noise = (data.drop - expected)[judged], drop_variance[judged]
+    error, noise = gap[judged], drop_variance[judged]
     total, missed = float(data.drop[judged].var()), float((error**2).mean())
-    inside = np.abs(error) <= 1.96 * np.sqrt(noise + 1 / alone[judged])
+    inside = np.abs(error) <= 1.96 * np.sqrt(spread[judged])
     unexplained = max(missed - float(noise.mean()), 0.0)
     return Diagnostics(
         r2=1 - missed / max(total, 1e-12),

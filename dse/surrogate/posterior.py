@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 LEAST_GAIN = 0.02  # of the loss (a half squared residual), below which a fit is finished
+MOST_EXCESS = 2.0  # of the logarithm: beyond, the mean of a log-normal says nothing about the values that occur
 SMALL_STEP = 0.3  # largest change of a parameter after which the precision is taken to be the same
 
 
@@ -114,7 +115,7 @@ class Fit(Likelihood):
         own = slice(0, self.at.entries)
         share = root[:, own] + root[:, [self.at.scale]] + self.prior.position[live] * root[:, [self.at.slope]]
         out[live] = np.einsum("pe,pe->e", share, share)
-        return out / 2
+        return np.minimum(out / 2, MOST_EXCESS)
 
 
 def fit(prior: Prior, data: Data, rescale: float = 1.0, misfit: float = MISFIT, steps: int = 8) -> Posterior:

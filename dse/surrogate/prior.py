@@ -18,6 +18,7 @@ IntArray = NDArray[np.int64]
 # two trained SDTv2; the evidence rescales the first.
 FISHER_ERROR = 0.6  # of one dimension's gradient score
 DISTANCE_ERROR = 0.4  # of one dimension's one-at-a-time distance
+MOST_DISAGREEMENT = 4.0  # by which the variance of both may grow where they contradict each other
 UNKNOWN_ERROR = 1.5  # of a dimension without any score
 SLOPE_ERROR = 0.08  # per bit
 JITTER = 0.15  # per entry
@@ -106,10 +107,10 @@ def _second_opinion(problem: Problem, log_harm: FloatArray, spread: FloatArray) 
     precision = spread**-2
     total = precision + np.where(known, DISTANCE_ERROR**-2, 0.0)
     moved = log_harm + (apart * (1 - precision / total))[:, None]
-    # sources that disagree more than their errors allow are both worth less
+    # sources that disagree more than their errors allow are both worth less, but never worth next to nothing
     expected = float(np.mean((spread**2 + DISTANCE_ERROR**2)[known]))
     disagreement = float(np.mean(apart[known] ** 2))
-    return moved, np.sqrt(max(1.0, disagreement / expected) / total)
+    return moved, np.sqrt(np.clip(disagreement / expected, 1.0, MOST_DISAGREEMENT) / total)
 
 
 class Layout:

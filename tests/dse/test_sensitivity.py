@@ -190,7 +190,9 @@ def test_a_second_opinion_is_the_divergence_of_one_change_at_a_time():
 def test_a_search_starts_from_both_priors_and_charges_for_them(tmp_path):
     config = Config(
         data=Data(search_images=20, verify_images=20, fisher_images=16, batch_size=20),
-        search=Search(evaluations=5, widths=(2, 4), granularity="stage", state_widths=(), prior_images=16),
+        search=Search(
+            evaluations=5, widths=(2, 4), granularity="stage", state_widths=(), prior="both", prior_images=16
+        ),
         quantization=Quantization(method="nearest"),
     )
     lines = []
