@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,12 @@ from dse.costing import Costing
 from dse.evaluate import Evaluation, Evaluator
 from dse.exact import best_under_budgets
 from dse.expect import model_of
+from dse.phases import Say
 from dse.problem import Problem
 from dse.programme import FREE, InfeasibleError
 from dse.study import Loop, evaluated, finished
 
 LEAST_FOR_MODEL = 5  # measurements
-
-Say = Callable[[str], None]
 
 
 def add_exact_pick(loop: Loop, study: Study, costing: Costing, evaluations: int, say: Say) -> None:

@@ -87,10 +87,7 @@ def best(
 
 def least(space: Space, table: FloatArray, sides: Sides = FREE) -> float:
     """The smallest value that an additive table (D, B) can take under the side constraints."""
-    levels = _Programme(space, sides).solve(table, {}, 1e-6)
-    if levels is None:
-        raise InfeasibleError("the side constraints contradict each other: no design of the space satisfies them")
-    return float(gather(table, levels))
+    return _Programme(space, sides).least(table)
 
 
 def _why(
@@ -101,10 +98,7 @@ def _why(
 ) -> str:
     parts = []
     for name, limit in budgets.items():
-        levels = programme.solve(tables[name], {}, 1e-6)
-        if levels is None:
-            return "the side constraints contradict each other: no design of the space satisfies them"
-        reach = float(gather(tables[name], levels)) + offsets.get(name, 0.0)
+        reach = programme.least(tables[name]) + offsets.get(name, 0.0)
         if reach > limit:
             parts.append(f"{name} <= {limit:.6g} is impossible: the least is {reach:.6g} ({reach - limit:.3g} more)")
     if parts:
@@ -188,6 +182,13 @@ class _Programme:
             for b, width in enumerate(dim.choices):
                 self._rows.append(([int(self._at[d, b]), used[width]], [1.0, -1.0], -np.inf, 0.0))
         self._rows.append((list(used.values()), [1.0] * len(used), 0.0, float(most)))
+
+    def least(self, table: FloatArray) -> float:
+        """The smallest value of an additive table (D, B); raises InfeasibleError where there is no design at all."""
+        levels = self.solve(table, {}, 1e-6)
+        if levels is None:
+            raise InfeasibleError("the side constraints contradict each other: no design of the space satisfies them")
+        return float(gather(table, levels))
 
     def solve(
         self, objective: FloatArray, budgets: Mapping[str, tuple[FloatArray, float]], gap: float

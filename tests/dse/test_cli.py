@@ -6,9 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -22,37 +20,10 @@ from dse import cli
 from dse.config import Config, Data, Quantization, Search
 from dse.config_file import load_config, template
 from dse.pipeline import search
+from tests.dse.conftest import Run, Said
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "sviT_models" / "weights" / "sdtv2_tiny_digits.safetensors"
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command left: exit status and the two streams."""
-
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture
-def svit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """`svit("check", "my.yaml")` as typed in an empty folder, in this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-
-    def run(*words: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["svit-dse", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        told = capsys.readouterr()
-        return Said(end.value.code or 0, told.out, told.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")

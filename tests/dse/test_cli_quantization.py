@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ import sviT_models
 from dse import cli
 from dse.config_file import load_config
 from dse.pipeline import search
-from tests.dse.test_cli import WEIGHTS, Said
+from tests.dse.test_cli import WEIGHTS
 
 CONFIG = """
 data: {search_images: 40, verify_images: 40, fisher_images: 16, batch_size: 40, calibration_images: 32}
@@ -29,22 +27,6 @@ search:
   time_steps: [1, 2]
   state_widths: [6, 16]
 """
-
-
-@pytest.fixture
-def svit(monkeypatch, capsys, tmp_path):
-    """`svit("export", run, ...)` as typed in an empty folder, in this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["svit-dse", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        told = capsys.readouterr()
-        return Said(end.value.code or 0, told.out, told.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")
