@@ -139,7 +139,7 @@ def shared_product() -> float:
     from sviT_models.kernels.plain import Geometry
 
     kernels, geometry = Fast(), Geometry()
-    x = torch.randint(0, 2, (8, 14, 14, 512), dtype=torch.uint8)
+    x = torch.randint(0, 2, (8, 14, 14, 512), dtype=torch.uint8).numpy()
     digits = [torch.randint(-8, 8, (512, 512, 1, 1), dtype=torch.int8) for _ in range(3)]
     apart, merged = [kernels.pack(digit, geometry) for digit in digits], kernels.pack(torch.cat(digits), geometry)
     taken: tuple[list[float], list[float]] = [], []

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sviT_models.exact import join
-from sviT_models.kernels.integers import fire_fixed, narrow, rescaled
+from sviT_models.kernels.integers import clipped, fire_fixed, narrow, rescaled
 from sviT_models.plans import Plan
-from sviT_models.segments import Run, Sums, padded
+from sviT_models.prepared import Array
+from sviT_models.segments import Run, Sums, merged, padded
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class FixedRun(Run):
     image_bits: int
     seen: dict[str, Tensor] | None = None
 
-    def fire(self, pending: Sums, name: str, module: nn.Module, keep: bool = False) -> tuple[Tensor, Tensor | None]:
+    def fire(self, pending: Sums, name: str, module: nn.Module, keep: bool = False) -> tuple[Array, Array | None]:
         """See Run."""
         rule = (
             self.plan.rescales[f"{name.removesuffix('.attn_lif')}.qkv"] if name.endswith("attn_lif") else pending.gain
@@ -34,39 +34,38 @@ class FixedRun(Run):
         spikes, counts, kept = fire_fixed(self.kernels, pending.sums, rule, pending.rest, state, self.steps, keep)
         self.spikes[name] = counts
         if self.seen is not None:
-            self.seen[name] = spikes
-        return spikes.flatten(0, 1), kept
+            self.seen[name] = self.kernels.tensor(spikes)
+        return merged(spikes), kept
 
     def constants(self, make: Callable[..., Any], *layers: str, extra: tuple[Any, ...] = ()) -> Any:
         """The Rescale behind the last of `layers`, and before it what a depthwise layer among them hands over."""
         last = self.plan.rescales[layers[-1]], np.zeros(0)
         return last if len(layers) == 1 else ([self.plan.rescales[name] for name in layers[:-1]], last)
 
-    def image(self, images: Tensor, padding: int) -> Tensor:
+    def image(self, images: Tensor, padding: int) -> Array:
         """See Run; one byte."""
         return self.kernels.split(padded(integer_image(images, self.plan.image_fraction, self.image_bits), padding), 1)
 
-    def hand_over(self, layer: str, spikes: Tensor, rule: Any) -> Tensor:
+    def hand_over(self, layer: str, spikes: Array, rule: Any) -> Array:
         """See Run; two bytes."""
-        return narrow(self.kernels, self.on_spikes(layer, spikes), rule[-1]).flatten(1, 2)
+        return merged(narrow(self.kernels, self.on_spikes(layer, spikes), rule[-1]), 1)
 
-    def chain(self, first: str, depthwise: str, spikes: Tensor, rule: Any) -> Tensor:
+    def chain(self, first: str, depthwise: str, spikes: Array, rule: Any) -> Array:
         """See Run; two bytes."""
         sums = self.weights[first].on_spikes(self.kernels, spikes)
-        seen = rescaled(sums, rule[0]).clamp(rule[0].low, rule[0].high)
-        digits = self.weights[depthwise].integers.digits
-        sums = join(self.kernels.depthwise(seen, digit).double() for digit in digits)
-        return narrow(self.kernels, sums.unsqueeze(0), rule[1])[:, 0]
+        seen = clipped(self.kernels, sums, rule[0])
+        return narrow(self.kernels, self.weights[depthwise].depthwise(self.kernels, seen)[None], rule[1])[:, 0]
 
     def token_mean(self, pending: Sums) -> Sums:
         """See Run."""
-        pending = pending.computed()
+        pending, kernels = pending.computed(), self.kernels
         rule = pending.gain
-        x = rescaled(pending.sums, rule)
-        x = (x if pending.rest is None else x + pending.rest).clamp(rule.low, rule.high)
-        return Sums(x.flatten(2, 3).sum(2)[:, :, None, None].contiguous(), self.plan.rescales["tokens"], np.zeros(0))
+        x = rescaled(kernels.tensor(pending.sums), rule)
+        x = (x if pending.rest is None else x + kernels.tensor(pending.rest)).clamp(rule.low, rule.high)
+        total = x.flatten(2, 3).sum(2)[:, :, None, None].contiguous()
+        return Sums(kernels.array(total), self.plan.rescales["tokens"], np.zeros(0))
 
-    def logits(self, layers: tuple[str, ...], spikes: Tensor) -> Tensor:
+    def logits(self, layers: tuple[str, ...], spikes: Array) -> Tensor:
         """See Run."""
         total = 0
         for layer in layers:

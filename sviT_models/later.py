@@ -10,8 +10,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from sviT_models.prepared import Prepared
 
@@ -20,11 +18,12 @@ STRIP = 2**22  # bytes of sums that are held at once, about; a core's second cac
 
 @dataclass(frozen=True, eq=False)
 class Later:
-    """The sums (T, B, H', W', out) of a layer over `x` (P, T, B, H, W, in): spikes, P = 1, or the bytes of integers."""
+    """The sums (T, B, H', W', out) of a layer over `x` (P, T, B, H, W, in): spikes, P = 1, or `raised` bytes."""
 
     layer: Prepared
     kernels: Any
-    x: Tensor
+    x: np.ndarray
+    raised: bool = False  # whether x are the bytes of integers plus 2^(8 P - 1), lowest first
     at_once: int = STRIP  # bytes of sums of one strip, where one row is not more
 
     @cached_property
@@ -47,13 +46,13 @@ class Later:
     def _digits(self) -> int:
         """Digits of the weight whose sums may stay apart: over spikes they add up like those of bytes."""
         summands = [len(digit) for digit in self.layer.packed]
-        return len(summands) if len(self.x) == 1 and set(summands) == {1} else 1
+        return len(summands) if not self.raised and set(summands) == {1} else 1
 
-    def parts(self, apart: bool = True) -> Iterator[tuple[int, Tensor, np.ndarray]]:
+    def parts(self, apart: bool = True) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Strips: number of positions before it, sums (P', T, b, h, W', out) and what to take from them (out,).
 
-        P' > 1: those of the input's bytes or, unless `apart` is False, of the weight's digits, lowest first, in
-        float32; else they are complete.
+        Those of the input's bytes or, unless `apart` is False, of the weight's digits, lowest first, in float32; else
+        they are complete.
         """
         _, images, height, width, _ = self.shape
         together, rows = self.strip
@@ -65,23 +64,22 @@ class Later:
                     seen, geometry = geometry.rows(seen, self.layer.kernel, row, rows)
                 yield (image * height + row) * width, *self._sums(seen, geometry, apart)
 
-    def whole(self) -> Tensor:
+    def whole(self) -> np.ndarray:
         """All sums at once."""
-        if len(self.x) == 1:
-            return self.layer.on_spikes(self.kernels, self.x)[0]
-        return self.layer.on_bytes(self.kernels, self.x)
+        return (
+            self.layer.on_bytes(self.kernels, self.x) if self.raised else self.layer.on_spikes(self.kernels, self.x)[0]
+        )
 
     @cached_property
     def _nothing(self) -> np.ndarray:
         return np.zeros(self.shape[-1])
 
-    def _sums(self, seen: Tensor, geometry: Any, apart: bool) -> tuple[Tensor, np.ndarray]:
-        places = len(seen)
+    def _sums(self, seen: np.ndarray, geometry: Any, apart: bool) -> tuple[np.ndarray, np.ndarray]:
         if apart and self._digits > 1:
             digits = (self.kernels.conv(seen, digit, geometry) for (digit,) in self.layer.packed)
-            return torch.cat(list(digits)), self._nothing
-        if places == 1:
+            return np.concatenate(list(digits)), self._nothing
+        if not self.raised:
             return self.layer.on_spikes(self.kernels, seen, geometry), self._nothing
         if self.layer.single:
-            return self.layer.on_spikes(self.kernels, seen, geometry), self.layer.totals[0] * 2.0 ** (8 * places - 1)
-        return self.layer.on_bytes(self.kernels, seen, geometry).unsqueeze(0), self._nothing
+            return self.layer.on_spikes(self.kernels, seen, geometry), self.layer.totals[0] * 2.0 ** (8 * len(seen) - 1)
+        return self.layer.on_bytes(self.kernels, seen, geometry)[None], self._nothing

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sviT_models.exact import HandOver, IntegerWeight, join
+from sviT_models.exact import HandOver, IntegerWeight
 from sviT_models.kernels.plain import EXACT_FLOAT32, Geometry
 
+Array = Any  # what the kernels at hand compute on: tensors, or arrays of numpy
 BYTE = 255
 
 
@@ -46,40 +47,41 @@ class Prepared:
         g = self.geometry
         return tuple((size + 2 * g.padding - self.kernel) // g.stride + 1 for size in (height, width))
 
-    def on_spikes(self, kernels: Any, x: Tensor, geometry: Geometry | None = None) -> Tensor:
+    def on_spikes(self, kernels: Any, x: Array, geometry: Geometry | None = None) -> Array:
         """Exact sums over spikes (..., H, W, in): float32 up to 8 bits, else float64; `geometry` is that of a strip."""
         geometry = geometry or self.geometry
         if self.single:
             return kernels.conv(x, self.packed[0][0], geometry)
         total = None
-        for digit in reversed(self.packed):  # from the top, into one array: as `join` does, with fewer passes
+        for digit in reversed(self.packed):  # from the top
             for i, part in enumerate(digit):
-                sums = kernels.conv(x, part, geometry)
-                if total is None:
-                    total = sums.double()
-                else:
-                    total = (total.mul_(256) if i == 0 else total).add_(sums)
+                total = kernels.accumulate(total, kernels.conv(x, part, geometry), 256.0 if i == 0 else 1.0)
         return total
 
-    def on_bytes(self, kernels: Any, planes: Tensor, geometry: Geometry | None = None) -> Tensor:
+    def on_bytes(self, kernels: Any, planes: Array, geometry: Geometry | None = None) -> Array:
         """Exact sums over the integers whose raised bytes are `planes` (P, ..., H, W, in); float64."""
         geometry = geometry or self.geometry
         places = len(planes)
-        sums = []
-        for digit, total in zip(self.packed, self.totals, strict=True):
-            first, *others = (kernels.conv(planes, part, geometry) for part in digit)
-            raised = total * 2.0 ** (8 * places - 1)
-            merged = kernels.merge(first, raised)
-            for other in others:  # the offset went with the first
-                merged = merged + kernels.merge(other, np.zeros_like(raised))
-            sums.append(merged)
-        return join(sums)
+        total = None
+        for digit, codes in zip(reversed(self.packed), reversed(self.totals), strict=True):
+            raised = codes * 2.0 ** (8 * places - 1)
+            for i, part in enumerate(digit):  # what raising has added goes with the first
+                merged = kernels.merge(kernels.conv(planes, part, geometry), raised if i == 0 else 0 * raised)
+                total = merged if total is None else kernels.accumulate(total, merged, 256.0 if i == 0 else 1.0)
+        return total
 
-    def hand_over(self, kernels: Any, sums: Tensor, rule: HandOver) -> Tensor:
+    def depthwise(self, kernels: Any, sums: Array) -> Array:
+        """This depthwise 3x3 layer over integer sums (N, H, W, C); float64."""
+        total = None
+        for digit in reversed(self.integers.digits):
+            total = kernels.accumulate(total, kernels.depthwise(sums, digit), 256.0)
+        return total
+
+    def hand_over(self, kernels: Any, sums: Array, rule: HandOver) -> Array:
         """This depthwise 3x3 layer over integer sums (N, H, W, C), as bytes of the next layer's input."""
         if len(self.integers.digits) == 1:
             return kernels.depthwise_hand_over(sums, self.integers.digits[0], rule)
-        return kernels.hand_over(join(kernels.depthwise(sums, digit) for digit in self.integers.digits), rule)
+        return kernels.hand_over(self.depthwise(kernels, sums), rule)
 
 
 def prepare(kernels: Any, integers: IntegerWeight, geometry: Geometry, largest_input: int) -> Prepared:

@@ -26,7 +26,7 @@ from sviT_models.kernels.plain import Geometry
 from sviT_models.later import Later
 from sviT_models.layers import MLP, Attention, ConvBlock, DownSampling, RepConv, SepConv
 from sviT_models.network import MetaSpikeFormer
-from sviT_models.prepared import Weights
+from sviT_models.prepared import Array, Weights
 
 IMAGE_PLANES = 4
 IMAGE_STEP = 2.0**-24
@@ -39,10 +39,10 @@ class Sums:
     `sums` is (T or 1, B, H, W, C) float32 or float64, computed or not, `rest` is float32 of that shape or None.
     """
 
-    sums: Tensor | Later
+    sums: Array | Later
     gain: Floats
     shift: Floats
-    rest: Tensor | None = None
+    rest: Array | None = None
 
     def computed(self) -> "Sums":
         """The same with nothing left to compute."""
@@ -58,31 +58,34 @@ class Run:
     weights: Weights
     spikes: dict[str, np.ndarray]
 
-    def fire(self, pending: Sums, name: str, module: nn.Module, keep: bool = False) -> tuple[Tensor, Tensor | None]:
+    def fire(self, pending: Sums, name: str, module: nn.Module, keep: bool = False) -> tuple[Array, Array | None]:
         """Spikes (T * B, H, W, C), and the membrane input if it is needed again."""
         p = pending
         spikes, counts, kept = self.kernels.fire(p.sums, p.gain, p.shift, p.rest, module.threshold, self.steps, keep)
         self.spikes[name] = counts
-        return spikes.flatten(0, 1), kept
+        return merged(spikes), kept
 
-    def on_spikes(self, layer: str, x: Tensor) -> Tensor | Later:
+    def on_spikes(self, layer: str, x: Array) -> Array | Later:
         """Sums (T, B, H', W', out) of a layer that sees spikes (T * B, H, W, in)."""
-        return self.on_bytes(layer, x.unsqueeze(0))
+        return self._sums(layer, split(x[None], 1, self.steps), False)
 
-    def on_bytes(self, layer: str, planes: Tensor) -> Tensor | Later:
-        """Sums of a layer that sees integers, given by their bytes (P, T * B, H, W, in)."""
-        later = Later(self.weights[layer], self.kernels, planes.unflatten(1, (self.steps, -1)))
+    def on_bytes(self, layer: str, planes: Array, steps: int | None = None) -> Array | Later:
+        """Sums of a layer that sees integers, given by their bytes (P, T * B, H, W, in); `steps`, if not T."""
+        return self._sums(layer, split(planes, 1, steps or self.steps), True)
+
+    def _sums(self, layer: str, x: Array, raised: bool) -> Array | Later:
+        later = Later(self.weights[layer], self.kernels, x, raised)
         return later if self.kernels.streams else later.whole()
 
-    def image(self, images: Tensor, padding: int) -> Tensor:
+    def image(self, images: Tensor, padding: int) -> Array:
         """Bytes (P, B, H', W', 3) of the zero-padded images (B, 3, H, W)."""
         return self.kernels.split(padded(fixed_image(images), padding), IMAGE_PLANES)
 
-    def hand_over(self, layer: str, spikes: Tensor, rule: Any) -> Tensor:
+    def hand_over(self, layer: str, spikes: Array, rule: Any) -> Array:
         """Bytes (P, T * B, H, W, C) that a depthwise layer makes of spikes for the next convolution."""
-        return self.kernels.hand_over(self.on_spikes(layer, spikes), rule).flatten(1, 2)
+        return merged(self.kernels.hand_over(self.on_spikes(layer, spikes), rule), 1)
 
-    def chain(self, first: str, depthwise: str, spikes: Tensor, rule: Any) -> Tensor:
+    def chain(self, first: str, depthwise: str, spikes: Array, rule: Any) -> Array:
         """Bytes (P, T * B, H, W, C) that the first two layers of a RepConv make of spikes for the third."""
         sums = self.weights[first].on_spikes(self.kernels, spikes)
         return self.weights[depthwise].hand_over(self.kernels, sums, rule)
@@ -90,26 +93,39 @@ class Run:
     def token_mean(self, pending: Sums) -> Sums:
         """Membrane input (T, B, 1, 1, C) of the last neurons."""
         pending = pending.computed()
-        membrane = self.kernels.current(pending.sums, pending.gain, pending.shift, pending.rest)
+        kernels = self.kernels
+        membrane = kernels.tensor(kernels.current(pending.sums, pending.gain, pending.shift, pending.rest))
         mean = token_mean(membrane.flatten(2, 3))[:, :, None, None].contiguous()
         ones = np.ones(mean.shape[-1])
-        return Sums(mean, ones, np.zeros_like(ones))
+        return Sums(kernels.array(mean), ones, np.zeros_like(ones))
 
-    def logits(self, layers: tuple[str, ...], spikes: Tensor) -> Tensor:
+    def logits(self, layers: tuple[str, ...], spikes: Array) -> Tensor:
         """Logits (B, classes) float32, the mean of all heads."""
         total = 0
         for layer in layers:
-            gain, shift = (torch.from_numpy(part).to(spikes.device) for part in self.constants(_folded, layer))
-            total = total + logits_of(self.head_sums(layer, spikes), gain, shift)
+            sums = self.head_sums(layer, spikes)
+            gain, shift = (torch.from_numpy(part).to(sums.device) for part in self.constants(_folded, layer))
+            total = total + logits_of(sums, gain, shift)
         return (total / len(layers)).float()
 
-    def head_sums(self, layer: str, spikes: Tensor) -> Tensor:
+    def head_sums(self, layer: str, spikes: Array) -> Tensor:
         """Sums (T, B, classes) float64 of a classifier."""
-        return self.weights[layer].on_spikes(self.kernels, spikes).unflatten(0, (self.steps, -1))[:, :, 0, 0].double()
+        sums = split(self.weights[layer].on_spikes(self.kernels, spikes), 0, self.steps)
+        return self.kernels.tensor(sums)[:, :, 0, 0].double()
 
     def constants(self, make: Callable[..., Any], *layers: str, extra: tuple[Any, ...] = ()) -> Any:
         """What `make(*integer weights, *extra)` gives for the present widths of `layers`; remembered."""
         return self.weights.constants(make, layers, extra)
+
+
+def merged(x: Array, axis: int = 0) -> Array:
+    """An array with axis `axis` and the one behind it as one."""
+    return x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
+
+
+def split(x: Array, axis: int, count: int) -> Array:
+    """An array with axis `axis` as two, of which the first has `count` entries."""
+    return x.reshape(*x.shape[:axis], count, -1, *x.shape[axis + 1 :])
 
 
 @dataclass(frozen=True)
@@ -128,7 +144,7 @@ class Encoder:
         """Images (B, 3, H, W) -> sums (1, B, H / 2, W / 2, C)."""
         (layer,) = self.layers
         padding = self.module.encode_conv.padding[0]
-        sums = run.weights[layer].on_bytes(run.kernels, run.image(images, padding)).unsqueeze(0)
+        sums = run.on_bytes(layer, run.image(images, padding), steps=1)
         return Sums(sums, *run.constants(_folded_image, layer, extra=(self.module.encode_bn,)))
 
 
@@ -252,7 +268,7 @@ class SelfAttention:
         inner, (_, _, last) = conv.body[1].bn, conv.body[2]
         return (f"{path}.body.0", f"{path}.body.2.0", f"{path}.body.2.1"), (inner, last, norm)
 
-    def _project(self, run: Run, name: str, spikes: Tensor, rest: Tensor | None = None) -> Sums:
+    def _project(self, run: Run, name: str, spikes: Array, rest: Array | None = None) -> Sums:
         layers, norms = self.branch(name)
         if len(layers) == 1:
             constants = run.constants(_folded, *layers, extra=norms)
@@ -270,7 +286,7 @@ class SelfAttention:
             run.fire(self._project(run, name, spikes), f"{self.path}.{name}_lif", getattr(module, f"{name}_lif"))[0]
             for name in "qkv"
         )
-        mixed = run.kernels.attend(q, k, v, module.heads).unflatten(0, (run.steps, -1))
+        mixed = split(run.kernels.attend(q, k, v, module.heads), 0, run.steps)
         gain = np.full(mixed.shape[-1], module.scale)
         spikes, _ = run.fire(Sums(mixed, gain, np.zeros_like(gain)), f"{self.path}.attn_lif", module.attn_lif)
         return self._project(run, "proj", spikes, rest)

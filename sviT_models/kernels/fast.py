@@ -1,7 +1,10 @@
-"""The operations on a CPU: int8 convolutions of oneDNN and the compiled passes of `fused`."""
+"""The operations on a CPU: int8 convolutions of oneDNN and the compiled passes of `fused`, on arrays of numpy.
+
+Every operation of torch lets go of the interpreter and takes it back, views too, and threads queue for it: with four of
+them each costs some 30 microseconds.  Views of numpy keep it.  So torch is asked for the convolutions alone.
+"""
 
 import importlib.util
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,48 +37,31 @@ def exact_convolutions() -> bool:
     try:
         for kernel, channels in ((1, 64), (3, 64), (7, 3)):
             digit = signs.expand(2, channels * kernel**2).reshape(2, channels, kernel, kernel).contiguous()
-            seen = torch.full((1, 8, 8, channels), 255, dtype=torch.uint8)
+            seen = np.full((1, 8, 8, channels), 255, np.uint8)
             ones, zeros = torch.ones(2), torch.zeros(2, dtype=torch.int64)
-            packed = Packed(digit, ones, zeros, kernel)
-            sums = _convolve(seen, packed, Geometry()).double()
-            if not torch.equal(sums, (signs[:, 0].double() * 255 * channels * kernel**2).expand_as(sums)):
+            sums = _convolve(seen, Packed(digit, ones, zeros, kernel), Geometry())
+            if not bool((sums == signs[:, 0].double().numpy() * 255 * channels * kernel**2).all()):
                 return False
     except (AttributeError, RuntimeError, TypeError):  # another torch, or a processor it has no such kernels for
         return False
     return True
 
 
-def _convolve(x: Tensor, packed: "Packed", geometry: Geometry) -> Tensor:
-    """Sums (..., H', W', out) of bytes (..., H, W, in).
-
-    Every operation of torch lets go of the interpreter and takes it back, for which several threads queue; so there are
-    three of them where x is contiguous.
-    """
+def _convolve(x: np.ndarray, packed: "Packed", geometry: Geometry) -> np.ndarray:
+    """Sums (..., H', W', out) of bytes (..., H, W, in)."""
     *leading, height, width, channels = x.shape
     pointwise = packed.kernel == geometry.stride == 1 and not geometry.padding
     if pointwise:  # a matrix product: oneDNN is slow where an image has few positions, so that all become one image
-        images, rows, columns, layout = 1, 1, math.prod(leading) * height * width, (1, POSITIONS)
+        seen, layout = x.reshape(1, 1, -1, channels), (1, POSITIONS)
     else:
-        images, rows, columns, layout = math.prod(leading), height, width, (height, width)
-    x = x.contiguous() if not x.is_contiguous() else x
-    seen = x.as_strided((images, channels, rows, columns), (rows * columns * channels, 1, columns * channels, channels))
-    sums = torch.ops.onednn.qconv_pointwise(
-        seen, 1.0, 0, packed.layout(*layout, geometry), packed.ones, packed.zeros, None,
-        [geometry.stride] * 2, geometry.sides, [1, 1], geometry.groups,
+        seen, layout = x.reshape(-1, height, width, channels), (height, width)
+    sums = torch.ops.onednn.qconv_pointwise.default(
+        torch.from_numpy(seen.transpose(0, 3, 1, 2)), 1.0, 0, packed.layout(*layout, geometry),
+        packed.ones, packed.zeros, None, [geometry.stride] * 2, geometry.sides, [1, 1], geometry.groups,
         1.0, 0, torch.float32, "none", [], "",
     )  # fmt: skip
-    shape = [*leading, *((height, width) if pointwise else sums.shape[2:]), len(packed.ones)]
-    if not sums.is_contiguous(memory_format=torch.channels_last):
-        sums = sums.contiguous(memory_format=torch.channels_last)
-    return sums.as_strided(shape, strides(shape))
-
-
-def strides(shape: list[int]) -> list[int]:
-    """Strides of a contiguous tensor."""
-    steps = [1]
-    for size in reversed(shape[1:]):
-        steps.append(steps[-1] * size)
-    return steps[::-1]
+    rows, columns = (height, width) if pointwise else sums.shape[2:]
+    return np.ascontiguousarray(sums.numpy().transpose(0, 2, 3, 1)).reshape(*leading, rows, columns, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +90,7 @@ class Packed:
 
 
 class Fast(Plain):
-    """Operations on CPU tensors; same results as `Plain`, bit for bit."""
+    """Operations on arrays of numpy; same results as `Plain`, bit for bit."""
 
     streams = True
 
@@ -114,82 +100,101 @@ class Fast(Plain):
 
         object.__setattr__(self, "fused", fused)
 
+    def array(self, x: Tensor) -> np.ndarray:
+        """See Plain."""
+        return x.numpy()
+
+    def tensor(self, x: np.ndarray) -> Tensor:
+        """See Plain."""
+        return torch.from_numpy(x)
+
     def pack(self, digit: Tensor, geometry: Geometry) -> Packed:
         """See Plain."""
         return Packed(digit, torch.ones(len(digit)), torch.zeros(len(digit), dtype=torch.int64), digit.shape[-1])
 
-    def conv(self, x: Tensor, packed: Packed, geometry: Geometry) -> Tensor:
+    def conv(self, x: np.ndarray, packed: Packed, geometry: Geometry) -> np.ndarray:
         """See Plain."""
         return _convolve(x, packed, geometry)
 
-    def split(self, fixed: Tensor, planes: int) -> Tensor:
+    def split(self, fixed: Tensor, planes: int) -> np.ndarray:
         """See Plain."""
         if planes != 4:
-            return super().split(fixed, planes)
-        out = torch.empty(4, *fixed.shape, dtype=torch.uint8)
-        self.fused.split(fixed.numpy().reshape(-1), out.numpy().reshape(4, -1))
+            return super().split(fixed, planes).numpy()
+        out = np.empty((4, *fixed.shape), np.uint8)
+        self.fused.split(fixed.numpy().reshape(-1), out.reshape(4, -1))
         return out
 
-    def merge(self, planes: Tensor, offset: np.ndarray) -> Tensor:
+    def merge(self, planes: np.ndarray, offset: np.ndarray) -> np.ndarray:
         """See Plain."""
-        out = torch.empty(planes.shape[1:], dtype=torch.float64)
+        out = np.empty(planes.shape[1:])
         channels = out.shape[-1]
-        self.fused.merge(planes.numpy().reshape(len(planes), -1, channels), offset, out.numpy().reshape(-1, channels))
+        self.fused.merge(planes.reshape(len(planes), -1, channels), offset, out.reshape(-1, channels))
         return out
 
-    def depthwise(self, sums: Tensor, digit: Tensor) -> Tensor:
+    def accumulate(self, total: np.ndarray | None, sums: np.ndarray, factor: float) -> np.ndarray:
         """See Plain."""
-        sums = sums.double()
-        out = torch.empty_like(sums)
-        self.fused.depthwise(sums.numpy(), _taps(digit, np.float64), out.numpy())
+        if total is None:
+            total, factor = np.zeros(sums.shape), 1.0
+        self.fused.accumulate(total.reshape(-1), sums.reshape(-1), factor)
+        return total
+
+    def depthwise(self, sums: np.ndarray, digit: Tensor) -> np.ndarray:
+        """See Plain."""
+        sums = sums.astype(np.float64, copy=False)
+        out = np.empty_like(sums)
+        self.fused.depthwise(sums, _taps(digit, np.float64), out)
         return out
 
-    def hand_over(self, sums: Tensor | Later, rule: HandOver) -> Tensor:
+    def hand_over(self, sums: np.ndarray | Later, rule: HandOver) -> np.ndarray:
         """See Plain."""
-        out = torch.empty(3, *sums.shape, dtype=torch.uint8)
+        out = np.empty((3, *sums.shape), np.uint8)
         if len(sums.shape) == 4:
-            sums = sums.unsqueeze(0)
+            sums = sums[None]
         together = _together(sums)
         row = sums.shape[-1] * together
         gain, shift = _tiled(rule.gain, together), _tiled(rule.shift, together)
-        flat = out.numpy().reshape(3, sums.shape[0], -1, row)
+        flat = out.reshape(3, sums.shape[0], -1, row)
         for start, part, _ in _parts(sums, apart=False):
-            seen = part.numpy().reshape(sums.shape[0], -1, row)
+            seen = part.reshape(sums.shape[0], -1, row)
             self.fused.hand_over(seen, gain, shift, flat, start // together)
         return out
 
-    def depthwise_hand_over(self, sums: Tensor, digit: Tensor, rule: HandOver) -> Tensor:
+    def depthwise_hand_over(self, sums: np.ndarray, digit: Tensor, rule: HandOver) -> np.ndarray:
         """See Plain; in float32 where that is exact."""
         if rule.largest >= EXACT_FLOAT32:
-            sums = sums.double()
-        out = torch.empty(3, *sums.shape, dtype=torch.uint8)
-        seen = sums.numpy()
-        self.fused.depthwise_hand_over(seen, _taps(digit, seen.dtype), rule.gain, rule.shift, out.numpy())
+            sums = sums.astype(np.float64, copy=False)
+        out = np.empty((3, *sums.shape), np.uint8)
+        self.fused.depthwise_hand_over(sums, _taps(digit, sums.dtype), rule.gain, rule.shift, out)
         return out
+
+    def current(self, sums: np.ndarray, gain: np.ndarray, shift: np.ndarray, rest: np.ndarray | None) -> np.ndarray:
+        """See Plain."""
+        rest = None if rest is None else torch.from_numpy(rest)
+        return super().current(torch.from_numpy(sums), gain, shift, rest).numpy()
 
     def fire(
         self,
-        sums: Tensor | Later,
+        sums: np.ndarray | Later,
         gain: np.ndarray,
         shift: np.ndarray,
-        rest: Tensor | None,
+        rest: np.ndarray | None,
         threshold: float,
         steps: int,
         keep: bool,
-    ) -> tuple[Tensor, np.ndarray, Tensor | None]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """See Plain."""
         if not isinstance(sums, Later) and len(sums) == 1 and rest is not None and len(rest) > 1:
-            sums = sums.expand(steps, *sums.shape[1:]).contiguous()
+            sums = np.repeat(sums, steps, axis=0)
         given, *shape = sums.shape
-        spikes = torch.empty(steps, *shape, dtype=torch.uint8)
-        kept = torch.empty(given, *shape) if keep else None
+        spikes = np.empty((steps, *shape), np.uint8)
+        kept = np.empty((given, *shape), np.float32) if keep else None
         counts = np.zeros(steps, np.int64)
         together = _together(sums)
         row = shape[-1] * together
         gain, shift = _tiled(gain, together), _tiled(shift, together)
         for start, part, offset in _parts(sums):
             self.fused.fire(
-                part.numpy().reshape(len(part), given, -1, row),
+                part.reshape(len(part), given, -1, row),
                 _tiled(offset, together),
                 gain,
                 shift,
@@ -202,28 +207,27 @@ class Fast(Plain):
             )
         return spikes, counts, kept
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    def attend(self, q: np.ndarray, k: np.ndarray, v: np.ndarray, heads: int) -> np.ndarray:
         """See Plain; matrices of few tokens are too small for a library."""
         tokens = q.shape[1] * q.shape[2]
         if tokens > FEW_TOKENS:
-            return super().attend(q, k, v, heads)
-        out = torch.empty(q.shape)
-        split = [x.numpy().reshape(len(q), tokens, heads, -1) for x in (q, k, v, out)]
-        self.fused.attend(*split)
+            return super().attend(*map(torch.from_numpy, (q, k, v)), heads).numpy()
+        out = np.empty(q.shape, np.float32)
+        self.fused.attend(*(x.reshape(len(q), tokens, heads, -1) for x in (q, k, v, out)))
         return out
 
 
-def _parts(sums: Tensor | Later, apart: bool = True) -> Iterator[tuple[int, Tensor, np.ndarray]]:
+def _parts(sums: np.ndarray | Later, apart: bool = True) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """See Later."""
-    return sums.parts(apart) if isinstance(sums, Later) else iter([(0, sums.unsqueeze(0), np.zeros(sums.shape[-1]))])
+    return sums.parts(apart) if isinstance(sums, Later) else iter([(0, sums[None], np.zeros(sums.shape[-1]))])
 
 
-def _rows(x: Tensor | None, channels: int) -> np.ndarray:
+def _rows(x: np.ndarray | None, channels: int) -> np.ndarray:
     """(T, rows, channels), empty for None."""
-    return np.empty((0, 1, 1), np.float32) if x is None else x.numpy().reshape(len(x), -1, channels)
+    return np.empty((0, 1, 1), np.float32) if x is None else x.reshape(len(x), -1, channels)
 
 
-def _together(sums: Tensor | Later) -> int:
+def _together(sums: np.ndarray | Later) -> int:
     """How many positions make one row, so that rows are not shorter than need be: a divisor of those of every part."""
     _, images, height, width, channels = sums.shape
     positions = images * height * width
@@ -236,7 +240,7 @@ def _together(sums: Tensor | Later) -> int:
 
 
 def _tiled(constants: np.ndarray, together: int) -> np.ndarray:
-    return constants if together == 1 else np.tile(constants, together)
+    return constants if together == 1 else np.concatenate([constants] * together)
 
 
 def _taps(digit: Tensor, dtype: np.dtype) -> np.ndarray:

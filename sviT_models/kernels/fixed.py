@@ -104,3 +104,14 @@ def narrow(sums, taken, multiplier, offset, share, low, high, out, start):
                 n = np.int32(min(max(y, low), high)) + np.int32(32768)
                 first[c] = n & 255
                 second[c] = n >> 8
+
+
+@compiled
+def clipped(sums, multiplier, offset, share, low, high, out):
+    """Rescaled and clipped integers of `sums` (rows, C), as for `fire_fixed`, into `out` (rows, C) float64."""
+    rows, channels = sums.shape
+    for row in range(rows):
+        seen, found = sums[row], out[row]
+        for c in range(channels):
+            y = np.floor((np.float64(seen[c]) * multiplier[c] + offset[c]) * share[c])
+            found[c] = min(max(y, low), high)

@@ -22,7 +22,7 @@ def compiled(function):
 def fire(sums, offset, gain, shift, rest, kept, threshold, spikes, counts, start):
     """Leaky integrate and fire over all steps, of rest + gain * (sums - offset) + shift.
 
-    `sums` is (P, T or 1, rows, C), P = 2 or 3 for the sums of so many bytes or digits, lowest first; they stand for the
+    `sums` is (P, T or 1, rows, C), P = 2 to 4 for the sums of so many bytes or digits, lowest first; they stand for the
     rows from `start` of `rest` and of what is written: `spikes` (T, all rows, C) uint8, `counts` (T,) and, unless it is
     empty, `kept` (T or 1, all rows, C).  An empty `rest` counts as zero.
     """
@@ -35,7 +35,14 @@ def fire(sums, offset, gain, shift, rest, kept, threshold, spikes, counts, start
         v[:] = 0
         for t in range(steps):
             if t < given:
-                if places == 3:
+                if places == 4:
+                    low, mid = sums[0, t, row], sums[1, t, row]
+                    high, top = sums[2, t, row], sums[3, t, row]
+                    for c in range(channels):
+                        total = (np.float64(top[c]) * 256.0 + np.float64(high[c])) * 256.0
+                        total = (total + np.float64(mid[c])) * 256.0 + np.float64(low[c])
+                        x[c] = np.float32(gain[c] * (total - offset[c]) + shift[c])
+                elif places == 3:
                     low, mid, high = sums[0, t, row], sums[1, t, row], sums[2, t, row]
                     for c in range(channels):
                         total = (np.float64(high[c]) * 256.0 + np.float64(mid[c])) * 256.0 + np.float64(low[c])
@@ -81,6 +88,13 @@ def merge(planes, offset, out):
                 total[c] = total[c] * 256.0 + part[c]
         for c in range(channels):
             total[c] -= offset[c]
+
+
+@compiled
+def accumulate(total, part, factor):
+    """`total` times `factor` plus `part` in place; both flat, float64 and float32 or float64."""
+    for i in range(total.shape[0]):
+        total[i] = total[i] * factor + np.float64(part[i])
 
 
 @compiled

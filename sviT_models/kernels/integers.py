@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sviT_models.fixedpoint import GUARD, Rescale, State, bounds
 from sviT_models.later import Later
+from sviT_models.prepared import Array
 
 RAISED = 2**15  # activations of at most 16 bits go to the next convolution as the bytes of their value plus this
 
@@ -18,9 +19,22 @@ def rescaled(sums: Tensor, rule: Rescale) -> Tensor:
     return torch.floor((sums.double() * multiplier + offset) * share)
 
 
+def clipped(kernels: Any, sums: Array, rule: Rescale) -> Array:
+    """`rescaled` sums (..., C), clipped to the range of the rule; float64 holding integers."""
+    if not kernels.streams:
+        return rescaled(sums, rule).clamp(rule.low, rule.high)
+    from sviT_models.kernels import fixed
+
+    channels = sums.shape[-1]
+    out = np.empty(sums.shape)
+    flat = sums.reshape(-1, channels), out.reshape(-1, channels)
+    fixed.clipped(flat[0], *_constants(rule, channels), float(rule.low), float(rule.high), flat[1])
+    return out
+
+
 def fire_fixed(
-    kernels: Any, sums: Tensor | Later, rule: Rescale, rest: Tensor | None, state: State, steps: int, keep: bool
-) -> tuple[Tensor, np.ndarray, Tensor | None]:
+    kernels: Any, sums: Array | Later, rule: Rescale, rest: Array | None, state: State, steps: int, keep: bool
+) -> tuple[Array, np.ndarray, Array | None]:
     """Spikes (T, ..., C) uint8, their number by step, and the clipped membrane input, int32, if it is to be kept."""
     left = state.input_fraction - rule.fraction
     if kernels.streams:
@@ -38,7 +52,7 @@ def fire_fixed(
     return spikes, spikes.flatten(1).sum(1, dtype=torch.int64).numpy(force=True), kept
 
 
-def narrow(kernels: Any, sums: Tensor | Later, rule: Rescale) -> Tensor:
+def narrow(kernels: Any, sums: Array | Later, rule: Rescale) -> Array:
     """The two bytes (2, ..., C) of the activations made of sums (..., C), raised by 2^15."""
     if not kernels.streams:
         whole = sums.whole() if isinstance(sums, Later) else sums
@@ -46,41 +60,41 @@ def narrow(kernels: Any, sums: Tensor | Later, rule: Rescale) -> Tensor:
     from sviT_models.kernels import fixed
     from sviT_models.kernels.fast import _parts
 
-    out = torch.empty(2, *sums.shape, dtype=torch.uint8)
+    out = np.empty((2, *sums.shape), np.uint8)
     channels = sums.shape[-1]
-    flat = out.numpy().reshape(2, len(sums.x[0]) if isinstance(sums, Later) else 1, -1, channels)
+    flat = out.reshape(2, len(sums.x[0]) if isinstance(sums, Later) else 1, -1, channels)
     for start, part, taken in _parts(sums):
-        seen = part.numpy().reshape(len(part), flat.shape[1], -1, channels)
+        seen = part.reshape(len(part), flat.shape[1], -1, channels)
         fixed.narrow(seen, taken, *_constants(rule, channels), float(rule.low), float(rule.high), flat, start)
     return out
 
 
 def _fire_compiled(
     kernels: Any,
-    sums: Tensor | Later,
+    sums: np.ndarray | Later,
     rule: Rescale,
-    rest: Tensor | None,
+    rest: np.ndarray | None,
     state: State,
     steps: int,
     keep: bool,
     left: int,
-) -> tuple[Tensor, np.ndarray, Tensor | None]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     from sviT_models.kernels import fixed
-    from sviT_models.kernels.fast import _parts, _together
+    from sviT_models.kernels.fast import _parts, _tiled, _together
 
     if not isinstance(sums, Later) and len(sums) == 1 and rest is not None and len(rest) > 1:
-        sums = sums.expand(len(rest), *sums.shape[1:]).contiguous()
+        sums = np.repeat(sums, len(rest), axis=0)
     given, *shape = sums.shape
-    spikes = torch.empty(steps, *shape, dtype=torch.uint8)
-    kept = torch.empty(given, *shape, dtype=torch.int32) if keep else None
+    spikes = np.empty((steps, *shape), np.uint8)
+    kept = np.empty((given, *shape), np.int32) if keep else None
     counts = np.zeros(steps, np.int64)
     together = _together(sums)
     row = shape[-1] * together
-    constants = [np.tile(part, together) for part in _constants(rule, shape[-1])]
+    constants = [_tiled(part, together) for part in _constants(rule, shape[-1])]
     for start, part, taken in _parts(sums):
         fixed.fire_fixed(
-            part.numpy().reshape(len(part), given, -1, row),
-            np.tile(taken, together),
+            part.reshape(len(part), given, -1, row),
+            _tiled(taken, together),
             *constants,
             float(rule.low),
             float(rule.high),
@@ -98,8 +112,8 @@ def _fire_compiled(
     return spikes, counts, kept
 
 
-def _rows(x: Tensor | None, channels: int) -> np.ndarray:
-    return np.empty((0, 1, 1), np.int32) if x is None else x.numpy().reshape(len(x), -1, channels)
+def _rows(x: np.ndarray | None, channels: int) -> np.ndarray:
+    return np.empty((0, 1, 1), np.int32) if x is None else x.reshape(len(x), -1, channels)
 
 
 def _constants(rule: Rescale, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """The operations in plain torch: slow, for any device, and what the fast ones have to equal."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,24 +30,35 @@ class Geometry:
         """Padding of rows and of columns."""
         return 0 if self.inside else self.padding, self.padding
 
-    def rows(self, x: Tensor, kernel: int, first: int, count: int) -> tuple[Tensor, "Geometry"]:
+    def rows(self, x: np.ndarray, kernel: int, first: int, count: int) -> tuple[np.ndarray, "Geometry"]:
         """What `count` rows of the output from row `first` see of x (..., H, W, C), and the geometry to use there."""
-        height = x.shape[-3]
+        *leading, height, width, channels = x.shape
         top = first * self.stride - self.padding
         bottom = top + (count - 1) * self.stride + kernel
         seen = x[..., max(top, 0) : min(bottom, height), :, :]
-        missing = max(-top, 0), max(bottom - height, 0)
-        if any(missing):
-            seen = torch.nn.functional.pad(seen, (0, 0, 0, 0, *missing))
+        if top < 0 or bottom > height:
+            inside, seen = seen, np.zeros((*leading, bottom - top, width, channels), x.dtype)
+            seen[..., max(-top, 0) : max(-top, 0) + inside.shape[-3], :, :] = inside
         return seen, replace(self, inside=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """Operations on tensors of any device."""
+    """Operations on tensors of any device.
+
+    What they take and give is `array`s: tensors here, elsewhere whatever the operations are fastest on.
+    """
 
     device: torch.device
     streams = False  # whether `fire` and `hand_over` take sums that are not computed yet
+
+    def array(self, x: Tensor) -> Any:
+        """A tensor as these operations take it."""
+        return x
+
+    def tensor(self, x: Any) -> Tensor:
+        """What these operations give, as a tensor."""
+        return x
 
     def pack(self, digit: Tensor, geometry: Geometry) -> Tensor:
         """Signed bytes (out, in, k, k) in the form that `conv` takes."""
@@ -73,6 +85,10 @@ class Plain:
         for plane in reversed(lower):
             total = total * 256 + plane
         return total - torch.from_numpy(offset).to(total.device)
+
+    def accumulate(self, total: Tensor | None, sums: Tensor, factor: float) -> Tensor:
+        """`factor` times a total of float64 plus sums, in place of the total; the sums in float64 without one."""
+        return sums.double() if total is None else total.mul_(factor).add_(sums)
 
     def depthwise(self, sums: Tensor, digit: Tensor) -> Tensor:
         """Depthwise 3x3, zero-padded, on sums (N, H, W, C), float32 or float64 -> float64; `digit` is (C, 1, 3, 3)."""

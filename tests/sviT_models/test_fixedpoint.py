@@ -55,7 +55,7 @@ def test_every_implementation_is_the_loop(bits, fraction, left, inputs):
     rule = fixedpoint.Rescale(one, 0 * one, 0 * one, -(2**30), 2**30, state.input_fraction - left)
     for fast in (True, False):
         kernels = kernels_for(torch.device("cpu"), fast)
-        given_ = torch.from_numpy(x).double()
+        given_ = kernels.array(torch.from_numpy(x).double())
         spikes, counts, _ = fire_fixed(kernels, given_, rule, None, state, len(inputs), False)
         assert spikes.flatten().tolist() == wanted
         assert counts.tolist() == wanted
