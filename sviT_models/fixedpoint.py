@@ -5,6 +5,7 @@ docs/integer-network.md defines the arithmetic; `plan` (plans.py) makes these co
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,11 @@ class Rescale:
     low: int
     high: int
     fraction: int
+
+    @cached_property
+    def floats(self) -> tuple[Floats, Floats, Floats]:
+        """Multiplier, offset and 2^-right, which float64 holds exactly."""
+        return self.multiplier.astype(np.float64), self.offset.astype(np.float64), 0.5**self.right
 
 
 @dataclass(frozen=True)

@@ -118,10 +118,8 @@ class Fast(Plain):
 
     def split(self, fixed: Tensor, planes: int) -> np.ndarray:
         """See Plain."""
-        if planes != 4:
-            return super().split(fixed, planes).numpy()
-        out = np.empty((4, *fixed.shape), np.uint8)
-        self.fused.split(fixed.numpy().reshape(-1), out.reshape(4, -1))
+        out = np.empty((planes, *fixed.shape), np.uint8)
+        self.fused.split(fixed.numpy().reshape(-1), 2 ** (8 * planes - 1), out.reshape(planes, -1))
         return out
 
     def merge(self, planes: np.ndarray, offset: np.ndarray) -> np.ndarray:

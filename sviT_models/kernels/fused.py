@@ -188,9 +188,9 @@ def attend(q, k, v, out):
 
 
 @compiled
-def split(fixed, out):
-    """Bytes (4, ...) of 32-bit integers raised by 2^31; both flat over the last axis."""
-    for i in range(fixed.shape[0]):
-        n = np.int64(fixed[i]) + 2147483648
-        for place in range(4):
-            out[place, i] = (n >> (8 * place)) & 255
+def split(fixed, raised, out):
+    """Lowest bytes (P, n) uint8 of integers (n,) plus `raised`, lowest first."""
+    for place in range(out.shape[0]):
+        part = out[place]
+        for i in range(fixed.shape[0]):
+            part[i] = ((np.int64(fixed[i]) + raised) >> (8 * place)) & 255

@@ -118,5 +118,4 @@ def _rows(x: np.ndarray | None, channels: int) -> np.ndarray:
 
 def _constants(rule: Rescale, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Multiplier, offset and 2^-right in float64; one value stands for all channels."""
-    parts = rule.multiplier.astype(np.float64), rule.offset.astype(np.float64), 0.5**rule.right
-    return tuple(np.broadcast_to(part, (max(channels, len(part)),)).copy() for part in parts)
+    return tuple(part if len(part) >= channels else np.full(channels, part[0]) for part in rule.floats)

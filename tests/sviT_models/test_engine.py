@@ -250,7 +250,7 @@ from numba.core import caching
 caching.CacheImpl._locator_classes = []  # as where neither the package nor the user has a directory
 from sviT_models.kernels import fused
 out = np.zeros((4, 1), np.uint8)
-fused.split(np.array([1], np.int32), out)
+fused.split(np.array([1], np.int32), 2**31, out)
 print(out.ravel().tolist())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
