@@ -41,6 +41,7 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
     promise = _promise(bench)
     return {
         "network": f"{bench.model.config.name}, {layers} weight layers, {sum(bench.weights.values()):,} weights",
+        **_graphs(bench),
         "time steps": bench.time_steps,
         "images per evaluation": evaluator.images,
         "float top-1": f"{evaluator.float.top1:.2%} +- {evaluator.float.top1_stderr:.2%}",
@@ -53,6 +54,17 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
         **promise,
         "estimated search time": f"{prepared + seconds * budget:.0f} s for {budget} evaluations",
     }
+
+
+def _graphs(bench: Workbench) -> dict[str, str]:
+    """The graphs to choose from."""
+    if not bench.graphs:
+        return {}
+    parts = (
+        f"{graph} ({len(part.layers)} weight layers, {sum(part.weights.values()):,} weights)"
+        for graph, part in bench.graphs.items()
+    )
+    return {"graph": " or ".join(parts)}
 
 
 def _promise(bench: Workbench) -> dict[str, str]:

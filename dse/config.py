@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dse.quantity import BUDGETS, parse
 
+Graph = Literal["unfused", "fused"]
+GRAPHS: tuple[Graph, ...] = ("unfused", "fused")
 WEIGHT_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
 STATE_WIDTHS = (4, 16)
+
+
+ONE_GRAPH_PER_LAYER = (
+    "search.granularity is 'layer', but the layers of the two search.graphs differ; take module, block or stage, or "
+    "one graph"
+)
 
 
 class Section(BaseModel):
@@ -90,6 +98,9 @@ class Search(Section):
     state_widths: tuple[int, ...] = Field(
         (4, 8, 16), description="membrane potential widths to choose from per stage; empty: not quantized"
     )
+    graphs: tuple[Graph, ...] = Field(
+        (), description="graphs to choose from, [unfused, fused] for both; empty: the configuration's `graph`"
+    )
     prior: Literal["fisher", "both"] = Field(
         "fisher",
         description="what step 3 starts from: gradient scores, alone or with one-at-a-time distances beside them",
@@ -134,6 +145,19 @@ class Search(Section):
             raise ValueError("time steps must be at least 1")
         return tuple(sorted(set(steps)))
 
+    @field_validator("graphs")
+    @classmethod
+    def _graphs_once(cls, graphs: tuple[Graph, ...]) -> tuple[Graph, ...]:
+        if twice := [g for g in GRAPHS if graphs.count(g) > 1]:
+            raise ValueError(f"{twice[0]} stands there twice; name every graph once")
+        return tuple(g for g in GRAPHS if g in graphs)
+
+    @model_validator(mode="after")
+    def _layers_in_common(self) -> Search:
+        if len(self.graphs) > 1 and self.granularity == "layer":
+            raise ValueError(ONE_GRAPH_PER_LAYER)
+        return self
+
     @field_validator("objectives")
     @classmethod
     def _known_objectives(cls, names: tuple[str, str, str]) -> tuple[str, str, str]:
@@ -157,8 +181,9 @@ class Config(Section):
 
     network: str | None = Field(None, description="network name; empty: the one the checkpoint names")
     checkpoint: str = Field("sdtv2_tiny_digits", description="a shipped checkpoint's name or a file")
-    graph: Literal["unfused", "fused"] = Field(
-        "unfused", description="keep chains of linear convolutions, or fuse each into one dense convolution"
+    graph: Graph = Field(
+        "unfused",
+        description="keep chains of linear convolutions, or fuse each into one dense convolution; see `search.graphs`",
     )
     hardware: str = Field("generic_45nm", description="a shipped chip's name or a YAML file of your own")
     frame_rate: float = Field(30.0, gt=0, description="inferences per second at which average power is stated")
@@ -184,6 +209,21 @@ class Config(Section):
         return out
 
     constraints: Constraints = Constraints()
+
+    @model_validator(mode="after")
+    def _one_choice_of_graph(self) -> Config:
+        searched = self.search.graphs
+        if searched and "graph" in self.model_fields_set and self.graph != searched[0]:
+            raise ValueError(
+                f"search.graphs is [{', '.join(searched)}], whose float network and baselines are {searched[0]}, and "
+                f"graph is {self.graph!r}; leave graph out"
+            )
+        return self
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graphs to choose from; the float network and the baselines are those of the first."""
+        return self.search.graphs or (self.graph,)
 
     def column_budgets(self) -> dict[str, float]:
         """The budgets by column of results.csv."""

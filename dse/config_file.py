@@ -87,7 +87,10 @@ def _explain(error: pydantic.ValidationError, tree: Mapping[str, Any], source: s
         hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}"
         return f"{place}: unknown key {key}; {hint}"
     message = first["msg"].removeprefix("Value error, ")
-    if message.startswith(f"{key}."):
+    if not path:
+        line = _line_of(tree, message.split()[0])
+        place = f"{source}:{line}" if line else source
+    if not path or message.startswith(f"{key}."):
         return f"{place}: {message}"
     value = first["input"]
     shown = "" if isinstance(value, Mapping) else f" is {value!r}"

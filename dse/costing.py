@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -100,6 +100,11 @@ class Costing:
         columns = self.columns([design], np.array([evaluation.spikes]))
         return {"drop": evaluation.drop} | {name: float(values[0]) for name, values in columns.items()}
 
+    def of_levels(self, space: Space, levels: IntArray, spikes: FloatArray | None = None) -> dict[str, NDArray[Any]]:
+        """The same for points (N, D) of a space."""
+        states = self.stage_widths(space, levels)
+        return self.of_bits(space.weight_bits(levels), space.steps(levels), spikes, states)
+
     def breakdown(self, design: Design, spikes: FloatArray) -> pd.DataFrame:
         """Energy and memory per layer and component: `layer, stage, quantity, component, value`.
 
@@ -115,13 +120,15 @@ class Costing:
             frame_rate=self.frame_rate,
         )
 
-    def tables(self, space: Space, steps: int | None = None) -> tuple[dict[str, FloatArray], dict[str, float]]:
+    def tables(
+        self, space: Space, steps: int | None = None, graph: str = ""
+    ) -> tuple[dict[str, FloatArray], dict[str, float]]:
         """Additive memory and energy per dimension and level (D, B), +inf beyond its choices, and the offsets.
 
         They hold for `steps` time steps, by default as many as the network has; energy does not add up over different
-        ones. The row of the time steps themselves is zero. Widths of membrane potentials are offset at their largest.
-        A pipelined data flow has no additive energy (its slowest layer sets the time that leaks): there the dynamic
-        energy stands in its place.
+        ones. The rows of the time steps and of the `graph`, here the only one, are zero. Widths of membrane potentials
+        are offset at their largest. A pipelined data flow has no additive energy (its slowest layer sets the time that
+        leaks): there the dynamic energy stands in its place.
         """
         steps = space.time_steps if steps is None else steps
         fixed = {layer: bits for layer, bits in (space.fixed or {}).items() if layer not in _searched(space)}
@@ -167,16 +174,20 @@ class Costing:
         open_ = np.full(len(levels), int(self.hardware.chip.state_bits))
         return np.stack([given.get(stage, open_) for stage in self.workload.stages], axis=-1)
 
-    def objective_costs(self, space: Space, names: Sequence[str]) -> _ObjectiveCosts:
+    def objective_costs(self, space: Space, names: Sequence[str]) -> ObjectiveCosts:
         """The second and third objective as a function of levels (N, D) -> (N, 2), with the float network's spikes."""
-        return _ObjectiveCosts(self, space, tuple(names[1:]))
+        return ObjectiveCosts(self, space, tuple(names[1:]))
 
     def following(self, space: Space, names: Sequence[str], harm: FloatArray) -> Following:
         """How the costs follow the activity that was measured; `harm` (D, B) is the predicted harm of every choice."""
+        return Following(self.objective_costs(space, names), self.features(space, harm))
+
+    def features(self, space: Space, harm: FloatArray) -> Features:
+        """What the activity of this network's LIF layers may depend on."""
         layers = self.lif_order or tuple(self.workload.lif_layers)
         known = self._neurons()
         neurons = np.array([known[name] for name in layers])
-        return Following(self.objective_costs(space, names), Features(space, harm, layers, neurons))
+        return Features(space, harm, layers, neurons)
 
     def _neurons(self) -> dict[str, float]:
         """Neurons of every LIF layer; a row's neurons are shared equally by its layers."""
@@ -187,34 +198,40 @@ class Costing:
         return out
 
 
+class LevelCosts(Protocol):
+    """What costs the points of a space."""
+
+    def of_levels(self, space: Space, levels: IntArray, spikes: FloatArray | None = None) -> dict[str, NDArray[Any]]:
+        """Cost columns of points (N, D), each (N,); `spikes` (N, LIF layers) are spikes per image."""
+
+
 @dataclass(frozen=True)
-class _ObjectiveCosts:
+class ObjectiveCosts:
     """Costs of levels (N, D); with `rates`, by the spikes that those predict instead of the float network's."""
 
-    costing: Costing
+    costing: LevelCosts
     space: Space
     names: tuple[str, ...]
     rates: Rates | None = None
 
     def __call__(self, levels: IntArray) -> FloatArray:
+        """The two costs, (N, 2)."""
         columns = self.columns(levels)
         return np.stack([columns[name] for name in self.names], axis=-1)
 
     def columns(self, levels: IntArray) -> dict[str, NDArray[Any]]:
         """All cost columns, each (N,)."""
-        states = self.costing.stage_widths(self.space, levels)
-        spikes = None if self.rates is None else self.rates.spikes(levels)
-        return self.costing.of_bits(self.space.weight_bits(levels), self.space.steps(levels), spikes, states)
+        return self.costing.of_levels(self.space, levels, None if self.rates is None else self.rates.spikes(levels))
 
 
 @dataclass(frozen=True)
 class Following:
     """Costs of designs that were not evaluated, as the spikes of the evaluated ones suggest."""
 
-    costs: _ObjectiveCosts
+    costs: ObjectiveCosts
     features: Features
 
-    def after(self, levels: IntArray, spikes: FloatArray) -> _ObjectiveCosts:
+    def after(self, levels: IntArray, spikes: FloatArray) -> ObjectiveCosts:
         """The costs given measured designs (N, D) with their spikes per image (N, LIF layers), NaN where unknown."""
         known = np.isfinite(spikes).all(axis=1)
         return replace(self.costs, rates=fit_rates(self.features, levels[known], spikes[known]))

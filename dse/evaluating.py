@@ -79,12 +79,13 @@ def uniform_design(
 def of_run(run: Path, design: str | None, advance: Advance = quiet) -> tuple[Workbench, Design]:
     """A design of a finished run, by id or origin (`uniform-2`), with the run's network, data and quantization.
 
-    A fine-tuned design comes with its own integers.  Raises ConfigError where the run has no such design, and where the
-    network that its configuration names is no longer the one of the run.
+    The workbench is that of the design's graph.  A fine-tuned design comes with its own integers.  Raises ConfigError
+    where the run has no such design, and where the network that its configuration names is no longer the run's.
     """
     config, table, _, _ = read_run(run)
     row = row_of(run, table, design)
     bench, chosen = prepare(config, advance), results.design_of(row)
+    bench = bench.of(chosen)
     _check_network(run, bench, chosen)
     if (folder := run / "finetuned" / str(row["id"])).is_dir():
         bench = with_weights(bench, load_weights(folder, chosen.layers, chosen.weight_bits))

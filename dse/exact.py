@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse import programme
-from dse.costing import Costing
+from dse.mixed import AnyCosting
 from dse.problem import FloatArray, IntArray, Problem
 from dse.programme import InfeasibleError
 from dse.quantity import BUDGETS, show
@@ -19,19 +20,18 @@ from dse.surrogate import Posterior
 ROUNDS = 4  # of tightening where a quantity does not quite add up over layers
 
 
-def costs_of(costing: Costing, problem: Problem, levels: IntArray) -> dict[str, NDArray[np.float64]]:
+def costs_of(costing: AnyCosting, problem: Problem, levels: IntArray) -> dict[str, NDArray[np.float64]]:
     """Every cost column of designs (N, D), each (N,), with the spikes of the float network."""
-    space = problem.space
-    return costing.of_bits(space.weight_bits(levels), space.steps(levels), states=costing.stage_widths(space, levels))
+    return costing.of_levels(problem.space, levels)
 
 
-def check_budgets(costing: Costing, problem: Problem) -> None:
+def check_budgets(costing: AnyCosting, problem: Problem) -> None:
     """Raise InfeasibleError, naming budget and amount, where no design of the space can keep a cost budget.
 
     Budgets are checked one by one and then together, before anything is evaluated; the drop is not known yet.
     """
     limits = {name: limit for name, limit in problem.budgets.items() if name != "drop"}
-    variants = list(_per_steps(costing, problem))
+    variants = list(_each(costing, problem))
     for budget in BUDGETS:
         if budget.column not in limits:
             continue
@@ -64,15 +64,16 @@ def _together(variants: list[Problem], limits: Mapping[str, float]) -> None:
         raise InfeasibleError(f"budgets: {failure}")
 
 
-def best_under_budgets(costing: Costing, problem: Problem, posterior: Posterior) -> Recommendation:
+def best_under_budgets(costing: AnyCosting, problem: Problem, posterior: Posterior) -> Recommendation:
     """The least memory within every budget and side constraint, the drop with 95 % confidence by the posterior.
 
-    Solved for every number of time steps. Quantities that do not quite add up over layers are checked with the cost
-    model and the programme is tightened by what it missed. Raises InfeasibleError when nothing is trusted to do it.
+    Solved for every graph and number of time steps. Quantities that do not quite add up over layers are checked with
+    the cost model and the programme is tightened by what it missed. Raises InfeasibleError when nothing is trusted to
+    do it.
     """
     found: list[Recommendation] = []
     failure: InfeasibleError | None = None
-    for variant in _per_steps(costing, problem):
+    for variant in _each(costing, problem):
         try:
             found.append(_within(costing, variant, posterior, problem.budgets))
         except InfeasibleError as error:
@@ -84,7 +85,9 @@ def best_under_budgets(costing: Costing, problem: Problem, posterior: Posterior)
     return min(zip(memory, found, strict=True), key=lambda pair: (pair[0], -pair[1].probability))[1]
 
 
-def _within(costing: Costing, variant: Problem, posterior: Posterior, budgets: Mapping[str, float]) -> Recommendation:
+def _within(
+    costing: AnyCosting, variant: Problem, posterior: Posterior, budgets: Mapping[str, float]
+) -> Recommendation:
     limits = dict(budgets)
     for _ in range(ROUNDS):
         answer = cheapest(variant, posterior, sides=variant.sides, budgets=limits)
@@ -97,21 +100,24 @@ def _within(costing: Costing, variant: Problem, posterior: Posterior, budgets: M
     raise InfeasibleError(f"no design within {names} and the other budgets was found")
 
 
-def _per_steps(costing: Costing, problem: Problem) -> Iterator[Problem]:
-    """The problem at every number of time steps, with a table for every quantity that has a budget."""
+def _each(costing: AnyCosting, problem: Problem) -> Iterator[Problem]:
+    """The problem in every graph at every number of time steps, with a table for every quantity that has a budget."""
     space = problem.space
-    for steps in space.step_choices:
-        known = costing.tables(space, steps)
+    for (place, graph), steps in product(enumerate(space.variants or [""]), space.step_choices):
+        known = costing.tables(space, steps, graph)
         tables, offsets = dict(known[0]), dict(known[1])
-        pinned = tuple((d.name, steps) for d in space.dimensions if d.kind == "time_steps")
+        choice = {"time_steps": steps, "graph": place}
+        pinned = tuple((d.name, choice[d.kind]) for d in space.dimensions if d.kind in choice)
         widest = space.with_steps(space.sizes - 1, steps)
+        if graph:
+            widest = space.with_graph(widest, graph)
         for column in problem.budgets:
             if column not in tables and column != "drop":
                 tables[column], offsets[column] = _one_at_a_time(costing, problem, widest, column)
         yield replace(problem, tables=tables, offsets=offsets, sides=replace(problem.sides, pinned=pinned))
 
 
-def _one_at_a_time(costing: Costing, problem: Problem, start: IntArray, column: str) -> tuple[FloatArray, float]:
+def _one_at_a_time(costing: AnyCosting, problem: Problem, start: IntArray, column: str) -> tuple[FloatArray, float]:
     """What each choice changes beside `start` (D,), as a table (D, B), and the value of all lowest entries' offset."""
     sizes = problem.space.sizes
     table = np.full((len(sizes), int(sizes.max())), np.inf)

@@ -10,10 +10,10 @@ from optuna import Study
 
 from dse import picks, results
 from dse.constraints import obeyed
-from dse.costing import Costing
-from dse.evaluate import Evaluation, Evaluator
+from dse.evaluate import Evaluation
 from dse.exact import best_under_budgets
 from dse.expect import model_of
+from dse.mixed import AnyCosting, AnyEvaluator
 from dse.phases import Say
 from dse.problem import Problem
 from dse.programme import FREE, InfeasibleError
@@ -22,7 +22,7 @@ from dse.study import Loop, evaluated, finished
 LEAST_FOR_MODEL = 5  # measurements
 
 
-def add_exact_pick(loop: Loop, study: Study, costing: Costing, evaluations: int, say: Say) -> None:
+def add_exact_pick(loop: Loop, study: Study, costing: AnyCosting, evaluations: int, say: Say) -> None:
     """Measure the best design under the budgets as the model of all measurements sees it, unless that was done.
 
     It is the last evaluation of a search, so that verification can choose it like any other design.
@@ -46,7 +46,7 @@ def add_exact_pick(loop: Loop, study: Study, costing: Costing, evaluations: int,
 
 
 def verify(
-    verifier: Evaluator, problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, say: Say
+    verifier: AnyEvaluator, problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, say: Say
 ) -> dict[str, Evaluation]:
     """Measure the candidate designs on images that the search has not seen; evaluations by id."""
     rows = table.set_index("id")

@@ -19,9 +19,10 @@ from dse.design import Design
 from dse.evaluate import Evaluation
 from dse.evaluating import of_run
 from dse.learned import PARTS, TABLE, save_weights, with_weights
+from dse.loading import load_at_most
 from dse.recost import read_run
 from dse.watch import Advance, quiet
-from dse.workbench import Workbench, load_at_most
+from dse.workbench import Workbench
 from sviT_models import accuracy
 
 MOST_IMAGES = 5000

@@ -23,8 +23,9 @@ def health_table(bench: Workbench, designs: Mapping[str, Design]) -> pd.DataFram
     images = bench.images.images[slice(0, IMAGES)]
     parts = []
     for design_id, design in designs.items():
-        model = sviT_models.with_time_steps(bench.model, design.time_steps)
-        with sviT_models.quantized(model, bench.bank.design(design.weight_bits)):
+        own = bench.of(design)
+        model = sviT_models.with_time_steps(own.model, design.time_steps)
+        with sviT_models.quantized(model, own.bank.design(design.weight_bits)):
             part = sviT_models.spike_health(model, images)
         part.insert(0, "id", design_id)
         parts.append(part)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 import sviT_models
 from dse.errors import ConfigError
-from dse.workbench import Workbench, load_at_most
+from dse.loading import load_at_most
+from dse.workbench import Workbench
 
 PARTS = ("codes", "scale", "shift")
 TABLE = "finetuned.csv"

@@ -8,28 +8,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 import sviT_models
 from dse import picks, results, robustness, run_dir
 from dse.config import Config
-from dse.constraints import sides_of
-from dse.costing import Costing, objective_columns
-from dse.evaluate import Evaluation, Evaluator, from_record
+from dse.evaluate import Evaluation, from_record
 from dse.exact import check_budgets
 from dse.expect import expectation
 from dse.final import add_exact_pick, verify
 from dse.health import class_table, health_table
 from dse.linear_algebra import on_one_thread
 from dse.manifest import manifest
+from dse.mixed import AnyEvaluator, GraphEvaluator
 from dse.phases import Clock, Say
-from dse.problem import Baseline, Problem
+from dse.posing import build_problem
 from dse.promise import needed_images
 from dse.second_opinion import READERS, second_opinion
 from dse.strategies import load as load_strategy
-from dse.strategies.guided import guided_design
 from dse.study import Loop, Step, evaluated, finished, open_study, reclaim_stale
 from dse.watch import Advance, quiet
 from dse.workbench import Workbench, prepare
@@ -45,35 +41,6 @@ class Run:
     table: pd.DataFrame
     picks: dict[str, Any]
     stop_reason: str
-
-
-def build_problem(
-    bench: Workbench, costing: Costing, fisher: pd.DataFrame, distances: NDArray[np.float64] | None = None
-) -> Problem:
-    """The search problem of a workbench, with its baselines."""
-    space, config = bench.space, bench.config
-    objectives = objective_columns(config.search.objectives)
-    tables, offsets = costing.tables(space)
-    scores = bench.scores(fisher)
-    problem = Problem(
-        space=space,
-        tables=tables,
-        offsets=offsets,
-        costs=costing.objective_costs(space, objectives),
-        scores=scores,
-        distances=distances,
-        objectives=objectives,
-        budgets=config.column_budgets(),
-        sides=sides_of(config.constraints, space),
-        following=costing.following(space, objectives, scores),
-    )
-    uniform = [Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in sorted(config.search.widths, reverse=True)]
-    uniform += [
-        Baseline(f"uniform-{max(config.search.widths)}-T{t}", space.with_steps(uniform[0].levels, t))
-        for t in space.step_choices[-2::-1]
-    ]
-    guided = Baseline("guided", guided_design(problem))
-    return Problem(**{**problem.__dict__, "baselines": (*uniform, guided)})
 
 
 @on_one_thread
@@ -114,7 +81,7 @@ def search(
     if config.search.prior == "both" and config.search.strategy in READERS:
         opinion = second_opinion(bench, config.search.prior_images)
         say(f"one-at-a-time distances beside the gradient scores: {opinion.images:,} images evaluated for them")
-    for note in bench.bank.notes:
+    for note in bench.notes:
         say(note)
     clock.end(0, config.data.fisher_images + (opinion.images if opinion else 0))
 
@@ -142,7 +109,7 @@ def search(
 
     trials = evaluated(study)
     reference = (bench.float_design, evaluator.float)
-    table = results.results_table(problem, costing, trials, reference, bench.weights)
+    table = results.results_table(problem, costing, trials, reference, lambda design: bench.of(design).weights)
     clock.begin("4 final network")
     unseen = bench.load("verify", config.data.verify_images)
     verifier = bench.evaluator(unseen)
@@ -169,6 +136,7 @@ def search(
         stop_reason=reason,
         model=diagnosis.record,
         failures=failures,
+        **_float_by_graph(bench, evaluator, verifier),
         mixed=study.user_attrs.get("mixed", []),
     )
     run_dir.write_json(out / "manifest.json", record)
@@ -227,7 +195,18 @@ def inputs(bench: Workbench) -> dict[str, Any]:
     }
 
 
-def _float_record(evaluator: Evaluator, verifier: Evaluator) -> dict[str, Any]:
+def _float_by_graph(bench: Workbench, evaluator: AnyEvaluator, verifier: AnyEvaluator) -> dict[str, Any]:
+    """`graphs`: the float network as every graph that occurred computes it; nothing where no graph is searched.
+
+    The function is the same; in float32 a neuron near its threshold may fire differently.
+    """
+    if not (isinstance(evaluator, GraphEvaluator) and isinstance(verifier, GraphEvaluator)):
+        return {}
+    met = {g: p.layers for g, p in bench.graphs.items() if p.layers in evaluator.parts and p.layers in verifier.parts}
+    return {"graphs": {g: _float_record(evaluator.of(layers), verifier.of(layers)) for g, layers in met.items()}}
+
+
+def _float_record(evaluator: AnyEvaluator, verifier: AnyEvaluator) -> dict[str, Any]:
     first, second = evaluator.float, verifier.float
     return {
         "top1": first.top1,

@@ -60,6 +60,9 @@ class Problem:
     `sides` are the side constraints that a pick must obey.
     `following`, where known, turns measured spikes into the costs of designs that were not evaluated.
     `objectives` names the three objectives in the order of a trial's values; all are minimised.
+    `variants`, where graphs are searched, is the same problem in each of them, in the order of the choices: with tables
+    and scores that hold there, and the graph pinned. Costs and scores of different graphs do not add up; `tables` are
+    then those around the widest design, and `scores` the mean.
     """
 
     space: Space
@@ -73,6 +76,12 @@ class Problem:
     distances: FloatArray | None = None
     sides: Sides = FREE
     following: Activity | None = None
+    variants: tuple[Problem, ...] = ()
+
+    @property
+    def each(self) -> tuple[Problem, ...]:
+        """The problem in every graph: its variants, or itself where no graph is searched."""
+        return self.variants or (self,)
 
     def additive(self, quantity: str, levels: IntArray) -> FloatArray:
         """Memory or energy from the separable tables, levels (..., D) -> (...)."""

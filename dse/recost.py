@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from costmodels import Workload, load_hardware
+from costmodels import Hardware, Workload, load_hardware
 from dse import picks, results, robustness, run_dir
 from dse.config import Config
 from dse.config_file import dump_config, load_config
 from dse.costing import Costing, objective_columns
 from dse.errors import ConfigError
+from dse.mixed import AnyCosting, GraphCosting
 
 COPIED = (
     *("layers.csv", "spikes.csv", "sensitivity.csv", "verified.csv", "history.csv"),
@@ -32,6 +33,23 @@ def read_run(run: Path) -> tuple[Config, pd.DataFrame, pd.DataFrame, pd.DataFram
     return load_config(run / "config.yaml"), tables[0], tables[1], tables[2]
 
 
+def costing_of_run(
+    run: Path, config: Config, layers: pd.DataFrame, chip: Hardware, lif_order: tuple[str, ...] = ()
+) -> AnyCosting:
+    """The costs of a run's designs on a chip, by its layer tables: `layers.csv`, and `layers-<graph>.csv` of others.
+
+    Raises ConfigError where a table is missing.
+    """
+    rate, (first, *others) = config.frame_rate, config.graphs
+    parts = {str(first): Costing(Workload.from_table(layers, str(run / "layers.csv")), chip, rate, lif_order)}
+    for graph in others:
+        path = run / f"layers-{graph}.csv"
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file, and search.graphs has {graph}; search again")
+        parts[graph] = Costing(Workload.from_csv(path), chip, rate, lif_order)
+    return GraphCosting(parts) if others else parts[first]
+
+
 def recost(run: Path, hardware: str, out: Path) -> None:
     """Write a run directory `out` with the measurements of `run` and the costs of another chip.
 
@@ -42,14 +60,14 @@ def recost(run: Path, hardware: str, out: Path) -> None:
         raise ConfigError(f"{out}: is the run itself; give the new costs another --out")
     chip = load_hardware(hardware)
     order = tuple(str(c).removeprefix("s:") for c in spikes.columns if c != "id")
-    costing = Costing(Workload.from_table(layers), chip, config.frame_rate, order)
+    costing = costing_of_run(run, config, layers, chip, order)
     designs = [results.design_of(row) for _, row in table.iterrows()]
     counted = spikes.drop(columns="id").to_numpy(dtype=np.float64)
     budgets = config.column_budgets()
     objectives = objective_columns(config.search.objectives)
     new = results.judged(table.assign(**costing.columns(designs, counted)), budgets, objectives)
     out.mkdir(parents=True, exist_ok=True)
-    for name in COPIED:
+    for name in (*COPIED, *(f"layers-{graph}.csv" for graph in config.graphs[1:])):
         if (run / name).is_file():
             shutil.copyfile(run / name, out / name)
     changed = config.model_copy(update={"hardware": hardware})

@@ -7,8 +7,8 @@ from pathlib import Path
 import sviT_models
 from dse.evaluating import of_run
 from dse.finetuning import Finetuned, keep
+from dse.loading import load_at_most
 from dse.watch import Advance, quiet
-from dse.workbench import load_at_most
 
 
 def reestimated(run: Path, design: str, count: int | None = None, advance: Advance = quiet) -> Finetuned:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from dse.costing import Costing
 from dse.design import Design
 from dse.evaluate import Evaluation, from_record
+from dse.graphs import merged_columns
+from dse.mixed import AnyCosting
 from dse.pareto import is_nondominated
 from dse.problem import Problem
 
@@ -29,15 +30,16 @@ def mean_bits(design: Design, weights: Mapping[str, int]) -> float:
 
 def results_table(
     problem: Problem,
-    costing: Costing,
+    costing: AnyCosting,
     trials: Sequence[FrozenTrial],
     reference: tuple[Design, Evaluation],
-    weights: Mapping[str, int],
+    weights: Callable[[Design], Mapping[str, int]],
 ) -> pd.DataFrame:
     """One row per design in the order of evaluation, the float network first; columns as in docs/design.md.
 
-    `on_front` compares drop and the two cost objectives among designs that are not float; `feasible` is true where
-    every budget is met by the measured values and the chip can hold the design.
+    `weights` gives the number of weights of every layer of a design. `on_front` compares drop and the two cost
+    objectives among designs that are not float; `feasible` is true where every budget is met by the measured values and
+    the chip can hold the design.
     """
     designs = [reference[0], *(problem.space.design(problem.space.levels(t.params)) for t in trials)]
     evaluations = [reference[1], *(from_record(t.user_attrs["evaluation"]) for t in trials)]
@@ -47,7 +49,7 @@ def results_table(
             "id": [d.id for d in designs],
             "origin": origins,
             "time_steps": [d.time_steps for d in designs],
-            "mean_weight_bits": [mean_bits(d, weights) for d in designs],
+            "mean_weight_bits": [mean_bits(d, weights(d)) for d in designs],
         }
     )
     measured = ["top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"]
@@ -59,8 +61,12 @@ def results_table(
     widths = pd.DataFrame([d.columns() for d in designs])
     states = [c for c in widths.columns if c.startswith("v:")]
     widths[states] = widths[states].astype("Int64")  # empty in the float network's row
-    layers = [c for c in widths.columns if c.startswith("w:")]
-    return pd.concat([table[LEADING + FURTHER], widths[states + layers]], axis=1)
+    layers = [f"w:{name}" for name in merged_columns(problem.space)]
+    if not problem.space.variants:
+        return pd.concat([table[LEADING + FURTHER], widths[states + layers]], axis=1)
+    widths[layers] = widths[layers].astype("Int64")  # empty where a design's graph does not have the layer
+    table["graph"] = [problem.space.graph_of(d) for d in designs]
+    return pd.concat([table[[*LEADING, *FURTHER, "graph"]], widths[states + layers]], axis=1)
 
 
 def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequence[str]) -> pd.DataFrame:
@@ -90,6 +96,6 @@ def front_of(table: pd.DataFrame) -> pd.DataFrame:
 
 def design_of(row: pd.Series) -> Design:
     """The design in a row of the results table."""
-    layers = tuple(str(c)[2:] for c in row.index if str(c).startswith("w:"))
+    layers = tuple(str(c)[2:] for c in row.index if str(c).startswith("w:") and pd.notna(row[c]))
     states = {str(c)[2:]: int(row[c]) for c in row.index if str(c).startswith("v:") and pd.notna(row[c])}
     return Design(layers, tuple(int(row[f"w:{name}"]) for name in layers), int(row["time_steps"]), states)

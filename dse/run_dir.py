@@ -14,8 +14,8 @@ import pandas as pd
 
 from dse import results
 from dse.config_file import dump_config
-from dse.costing import Costing
 from dse.evaluate import Evaluation
+from dse.mixed import AnyCosting
 from dse.pareto import hypervolume
 from dse.problem import FloatArray, Problem
 from dse.sensitivity import score_rows
@@ -27,13 +27,15 @@ def write_tables(
     out: Path,
     bench: Workbench,
     problem: Problem,
-    costing: Costing,
+    costing: AnyCosting,
     table: pd.DataFrame,
     evaluations: Sequence[Evaluation],
 ) -> None:
     """Write the tables of a run directory; each file appears complete or not at all."""
     write_text(out / "config.yaml", dump_config(bench.config))
     write_csv(out / "layers.csv", bench.table)
+    for graph, part in list(bench.graphs.items())[1:]:
+        write_csv(out / f"layers-{graph}.csv", part.table)
     write_csv(out / "results.csv", table)
     write_csv(out / "front.csv", results.front_of(table))
     write_csv(out / "spikes.csv", results.spikes_table(table, evaluations, bench.lif_layers))
@@ -43,7 +45,7 @@ def write_tables(
     write_csv(out / "breakdown.csv", breakdown_table(costing, table, spikes, bench.config.search.strategy))
 
 
-def breakdown_table(costing: Costing, table: pd.DataFrame, spikes: FloatArray, strategy: str) -> pd.DataFrame:
+def breakdown_table(costing: AnyCosting, table: pd.DataFrame, spikes: FloatArray, strategy: str) -> pd.DataFrame:
     """Energy and memory per layer and component of the front and of every baseline; spikes are (N, LIF layers)."""
     # a strategy may carry the name of a baseline; the first design of that origin is the baseline
     detailed = table["on_front"] | (table["origin"] != strategy) | ~table["origin"].duplicated()
@@ -85,6 +87,7 @@ def base_setting(problem: Problem, study: optuna.Study) -> dict[str, Any]:
     kept = zip(problem.space.dimensions, problem.space.values(levels), problem.scores, levels, strict=True)
     return {
         "design": design.id,
+        **({"graph": problem.space.graph_of(design)} if problem.space.variants else {}),
         "time_steps": design.time_steps,
         "state_bits": dict(design.state_bits),
         "groups": [

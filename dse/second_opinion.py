@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse import sensitivity
-from dse.workbench import Workbench, load_at_most
+from dse.loading import load_at_most
+from dse.workbench import Workbench
 
 READERS = frozenset({"posterior", "ilp", "amp_greedy"})  # strategies that start from a prior
 MEASURED_WIDTHS = (2, 4)  # bits; what a dimension loses at other widths follows from these and its scores

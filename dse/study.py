@@ -13,10 +13,10 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from dse.costing import Costing
 from dse.design import Design
 from dse.errors import ConfigError, EvaluationError
-from dse.evaluate import Evaluation, Evaluator, Partial, from_record
+from dse.evaluate import Evaluation, Partial, from_record
+from dse.mixed import AnyCosting, AnyEvaluator
 from dse.problem import IntArray, Problem
 from dse.strategies.seeding import seed_trial
 
@@ -111,8 +111,8 @@ class Loop:
     """Everything a search loop works with."""
 
     problem: Problem
-    evaluator: Evaluator
-    costing: Costing
+    evaluator: AnyEvaluator
+    costing: AnyCosting
     strategy: str
     sampler: optuna.samplers.BaseSampler
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,9 @@ from dse.costing import Costing
 from dse.design import Design, uniform
 from dse.errors import ConfigError
 from dse.evaluate import Evaluator
+from dse.graphs import build_graph_space
+from dse.loading import chip_widths, load_at_most, load_images, load_network
+from dse.mixed import AnyCosting, AnyEvaluator, GraphCosting, GraphEvaluator
 from dse.space import Space, build_space
 from dse.watch import Advance, quiet, within
 
@@ -31,7 +34,11 @@ CHAOS_IMAGES = 1000
 
 @dataclass(frozen=True)
 class Workbench:
-    """The parts of a run; `prepare` makes it.  `advance` hears how far its long steps are."""
+    """The parts of a run; `prepare` makes it.  `advance` hears how far its long steps are.
+
+    In a search over graphs it is that of the first one, with the space of all; `graphs` holds a workbench for each.
+    Their integer weights and calibrations are made when first used.
+    """
 
     config: Config
     model: Any
@@ -43,6 +50,11 @@ class Workbench:
     space: Space
     hardware: Hardware
     advance: Advance = quiet
+    graphs: Mapping[str, Workbench] = field(default_factory=dict)
+
+    def of(self, design: Design) -> Workbench:
+        """The workbench of a design's graph; this one where no other is known."""
+        return next((part for part in self.graphs.values() if part.layers == design.layers), self)
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -54,6 +66,12 @@ class Workbench:
         """Number of weights per weight layer."""
         rows = self.table[self.table["weights"] > 0]
         return dict(zip(rows["name"], rows["weights"].astype(int), strict=True))
+
+    @property
+    def notes(self) -> list[str]:
+        """What has to be said of the weights made so far, each thing once."""
+        banks = [part.bank for part in self.graphs.values()] or [self.bank]
+        return list(dict.fromkeys(note for bank in banks for note in bank.notes))
 
     @cached_property
     def lif_layers(self) -> list[str]:
@@ -82,13 +100,26 @@ class Workbench:
         """The float network as a design: every width 32."""
         return uniform(self.layers, FLOAT, self.time_steps)
 
-    def costing(self, hardware: Hardware | None = None) -> Costing:
+    def costing(self, hardware: Hardware | None = None) -> AnyCosting:
         """The cost model of this network on its chip, or on another."""
+        if self.graphs:
+            return GraphCosting({graph: part.own_costing(hardware) for graph, part in self.graphs.items()})
+        return self.own_costing(hardware)
+
+    def own_costing(self, hardware: Hardware | None = None) -> Costing:
+        """The cost model of this graph alone."""
         workload = Workload.from_table(self.table)
         return Costing(workload, hardware or self.hardware, self.config.frame_rate, tuple(self.lif_layers))
 
-    def evaluator(self, images: Any) -> Evaluator:
-        """An evaluator of designs on a set of images; runs the float network once."""
+    def evaluator(self, images: Any) -> AnyEvaluator:
+        """An evaluator of designs on a set of images; runs the float network once, of every graph that occurs."""
+        if self.graphs:
+            by_layers = {part.layers: part for part in self.graphs.values()}
+            return GraphEvaluator(lambda layers: by_layers[layers].own_evaluator(images), self.layers)
+        return self.own_evaluator(images)
+
+    def own_evaluator(self, images: Any) -> Evaluator:
+        """An evaluator of designs of this graph alone."""
         self.round([self.float_design])
         return Evaluator(
             self.engine,
@@ -103,9 +134,10 @@ class Workbench:
 
     def round(self, designs: Iterable[Design]) -> None:
         """Make the integer weights of some designs now, so that measuring them is measuring only."""
-        wanted = dict.fromkeys(pair for d in designs for pair in zip(d.layers, d.weight_bits, strict=True))
-        for done, (layer, bits) in enumerate(wanted, start=1):
-            self.bank.get(layer, bits)
+        banks = [(self.of(d).bank, d) for d in designs]
+        wanted = dict.fromkeys((bank, *pair) for bank, d in banks for pair in zip(d.layers, d.weight_bits, strict=True))
+        for done, (bank, layer, bits) in enumerate(wanted, start=1):
+            bank.get(layer, bits)
             self.advance("rounding layers", done, len(wanted))
 
     def load(self, split: str, count: int | None) -> Any:
@@ -120,7 +152,10 @@ class Workbench:
         )
 
     def fisher(self, widths: Sequence[int]) -> pd.DataFrame:
-        """Gradient sensitivity of every layer at every width: `layer, bits, score`."""
+        """Gradient sensitivity of every layer at every width: `layer, bits, score`; of every graph that is searched."""
+        if self.graphs:
+            parts = [part.fisher(widths).assign(graph=graph) for graph, part in self.graphs.items()]
+            return pd.concat(parts, ignore_index=True)
         images = load_at_most(self.config, "validation", self.config.data.fisher_images)
         self.round(uniform(self.layers, bits, self.time_steps) for bits in widths)
         progress = within(self.advance, "images backward")
@@ -128,7 +163,12 @@ class Workbench:
         return sviT_models.fisher_scores(self.model, self.bank, *with_labels, list(widths), progress=progress)
 
     def scores(self, fisher: pd.DataFrame) -> NDArray[np.float64]:
-        """Fisher scores summed over the layers of every dimension, (D, B); NaN beyond a dimension's choices."""
+        """Fisher scores summed over the layers of every dimension, (D, B); NaN beyond a dimension's choices.
+
+        In a search over graphs, the mean of theirs.
+        """
+        if self.graphs:
+            return np.asarray(np.mean(list(self.scores_of_graphs(fisher).values()), axis=0))
         by_layer = fisher.pivot_table(index="layer", columns="bits", values="score")
         out = np.full((len(self.space.dimensions), int(self.space.sizes.max())), np.nan)
         for row, d in zip(out, self.space.dimensions, strict=True):
@@ -136,69 +176,27 @@ class Workbench:
                 row[: len(d.choices)] = by_layer.loc[list(d.layers), list(d.choices)].sum(axis=0)
         return out
 
+    def scores_of_graphs(self, fisher: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """The scores (D, B) in every graph that is searched."""
+        return {graph: part.scores(fisher[fisher["graph"] == graph]) for graph, part in self.graphs.items()}
+
     def fingerprint(self) -> dict[str, Any]:
         """What the measurements and the study's objective values depend on."""
-        space = [[d.name, list(d.choices), list(d.layers)] for d in self.space.dimensions]
+        spaces = self.space.variants.values() or [self.space]
+        space = [[d.name, list(d.choices), list(d.layers)] for each in spaces for d in each.dimensions]
         fixed = dict(self.space.fixed or {})
         given = self.config.activations.model_dump(mode="json", exclude_defaults=True)
         return ({"activations": given} if given else {}) | {
             "tool": manifest.version(),
             "checkpoint": self.checkpoint.sha256,
             "data": f"{self.images.name}/{self.images.split}/{len(self.images)}/{self.images.sha256}",
-            "graph": self.config.graph,
+            "graph": " or ".join(self.config.graphs),
             "quantization": self.config.quantization.model_dump(mode="json"),
             "space": hashlib.sha256(json.dumps([space, fixed]).encode()).hexdigest(),
             "objectives": list(self.config.search.objectives),
             "hardware": self.hardware.sha256,
             "frame_rate": self.config.frame_rate,
         }
-
-
-def load_images(config: Config, split: str, count: int | None) -> Any:
-    """Images of one split: `images` (N, 3, H, W) float32, `labels` (N,), `ids`, `sha256`."""
-    seed = config.search.seed
-    return sviT_models.load_data(
-        config.data.name,
-        split,
-        count=count,
-        seed=seed,
-        resolution=config.data.resolution,
-        max_corrupt=config.data.max_corrupt,
-    )
-
-
-def load_at_most(config: Config, split: str, count: int) -> Any:
-    """Up to `count` images of one split, all of it where it has fewer."""
-    try:
-        return load_images(config, split, count)
-    except sviT_models.ModelError:
-        return load_images(config, split, None)  # raises again what is not about the number
-
-
-def load_network(config: Config) -> tuple[Any, sviT_models.Checkpoint]:
-    """The configured network with its weights, in evaluation mode, and where they came from."""
-    checkpoint = sviT_models.open_checkpoint(config.checkpoint, network=config.network)
-    model = checkpoint.model.eval()
-    return sviT_models.fuse(model) if config.graph == "fused" else model, checkpoint
-
-
-def chip_widths(config: Config, hardware: Hardware) -> Config:
-    """The configuration with widths that the chip has: of those that nobody asked for, the others are left out.
-
-    Raises ConfigError for a width that was asked for and that the chip does not have.
-    """
-    if "widths" not in config.search.model_fields_set:
-        both = tuple(b for b in config.search.widths if b in hardware.weight_widths)
-        search = config.search.model_copy(update={"widths": both or hardware.weight_widths})
-        return config.model_copy(update={"search": search})
-    missing = [b for b in config.search.widths if b not in hardware.weight_widths]
-    if missing:
-        have = ", ".join(map(str, hardware.weight_widths))
-        raise ConfigError(
-            f"search.widths: {hardware.name} has no {missing[0]}-bit weights; it has {have}; "
-            "change search.widths or the chip file's weight widths"
-        )
-    return config
 
 
 def prepare(config: Config, advance: Advance = quiet) -> Workbench:
@@ -220,21 +218,39 @@ def prepare(config: Config, advance: Advance = quiet) -> Workbench:
         )
     step(2, 4)
     sample = load_at_most(config, "validation", PROFILE_IMAGES)
-    table = sviT_models.profile(model, sample.images)
+    networks: dict[str, Any] = {
+        graph: sviT_models.fuse(model) if graph == "fused" else model for graph in config.graphs
+    }
+    tables = {graph: sviT_models.profile(network, sample.images) for graph, network in networks.items()}
     step(3, 4)
     calibration = load_at_most(config, "validation", config.data.calibration_images)
     activations.check(config.activations, config.search.state_widths)
-    bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=calibration.images)
-    space = build_space(
-        table,
-        widths=config.search.widths,
-        granularity=config.search.granularity,
-        fixed=config.search.fixed,
-        state_widths=config.search.state_widths,
-        time_steps=config.search.time_steps or range(1, model.config.time_steps + 1),
-    )
-    engine = sviT_models.Engine(model, bank)
-    names = sviT_models.activation_names(engine.segments)
-    table = activations.with_input_widths(table, activations.engine_widths(config.activations, names))
+    space = _space(config, tables, model.config.time_steps)
+    parts: dict[str, Workbench] = {}
+    for graph, network in networks.items():
+        bank = sviT_models.WeightBank(network, **config.quantization.model_dump(), images=calibration.images)
+        engine = sviT_models.Engine(network, bank)
+        names = sviT_models.activation_names(engine.segments)
+        table = activations.with_input_widths(tables[graph], activations.engine_widths(config.activations, names))
+        own = config.model_copy(update={"graph": graph})
+        if len(networks) > 1:
+            own = own.model_copy(update={"search": own.search.model_copy(update={"graphs": ()})})
+        choices = space.variants.get(graph, space)
+        parts[graph] = Workbench(own, network, checkpoint, images, bank, engine, table, choices, hardware, advance)
     step(4, 4)
-    return Workbench(config, model, checkpoint, images, bank, engine, table, space, hardware, advance)
+    first = next(iter(parts.values()))
+    return replace(first, config=config, space=space, graphs=parts) if len(parts) > 1 else first
+
+
+def _space(config: Config, tables: Mapping[str, pd.DataFrame], time_steps: int) -> Space:
+    search = config.search
+    options: dict[str, Any] = {
+        "widths": search.widths,
+        "granularity": search.granularity,
+        "fixed": search.fixed,
+        "state_widths": search.state_widths,
+        "time_steps": search.time_steps or range(1, time_steps + 1),
+    }
+    if len(tables) > 1:
+        return build_graph_space(tables, **options)
+    return build_space(next(iter(tables.values())), **options)

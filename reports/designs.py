@@ -22,7 +22,8 @@ class Verified:
 class Design:
     """One evaluated design: measured accuracy, computed costs (SI), its widths in network order.
 
-    `baseline` is its name as a baseline, `pick` its name among the picks; both empty where there is none.
+    `baseline` is its name as a baseline, `pick` its name among the picks, `graph` its graph where the search had the
+    choice; each empty where there is none.  A fused layer's width stands for all layers that were fused into it.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Design:
     verified: Verified | None
     state_bits: dict[str, int]
     bits: tuple[int, ...]
+    graph: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def designs(run: Run) -> tuple[Design, ...]:
                 verified=verified.get(i),
                 state_bits={c[2:]: int(row[c]) for c in states if row[c] == row[c]},
                 bits=tuple(bits),
+                graph=str(row.get("graph", "")),
                 **{name: float(row[name]) for name in _NUMBERS},
             )
         )

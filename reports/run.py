@@ -166,8 +166,10 @@ def _checked(path: Path, results: pd.DataFrame, layers: pd.DataFrame) -> pd.Data
     for column in ("on_front", "feasible"):
         if results[column].dtype != bool:
             raise ReportError(f"{path}: column {column} holds {results[column].iloc[0]!r}; expected True or False")
-    named = [c[2:] for c in results.columns if c.startswith("w:")]
     weighted = list(layers.loc[layers["kind"] != "attention", "name"])
+    if "graph" in results.columns:
+        results = _by_first_graph(results, weighted)
+    named = [c[2:] for c in results.columns if c.startswith("w:")]
     if named != weighted:
         odd = sorted(set(named) ^ set(weighted)) or ["their order"]
         raise ReportError(
@@ -176,6 +178,17 @@ def _checked(path: Path, results: pd.DataFrame, layers: pd.DataFrame) -> pd.Data
     if results[[f"w:{n}" for n in named]].isna().to_numpy().any():
         raise ReportError(f"{path}: a w: column has an empty cell; expected a width in bits everywhere")
     return results
+
+
+def _by_first_graph(results: pd.DataFrame, weighted: list[str]) -> pd.DataFrame:
+    """Designs of both graphs by the layers of the unfused one: each has the width of the layer it was fused into.
+
+    A fused layer's column stands after those of the layers it stands for, which are empty in its designs.
+    """
+    every = [c for c in results.columns if c.startswith("w:")]
+    strange = [c for c in every if c[2:] not in set(weighted)]
+    filled = results[every].bfill(axis=1).drop(columns=strange)
+    return pd.concat([results.drop(columns=every), filled], axis=1)
 
 
 def _merged(results: pd.DataFrame) -> pd.DataFrame:
@@ -188,7 +201,7 @@ def _merged(results: pd.DataFrame) -> pd.DataFrame:
 
 def _baselines(results: pd.DataFrame) -> dict[str, str]:
     first = results.drop_duplicates("origin")
-    named = first["origin"].isin(["float", *NAMED_BASELINES]) | first["origin"].str.startswith("uniform")
+    named = first["origin"].isin(["float", *NAMED_BASELINES]) | first["origin"].str.startswith(("uniform", "guided-"))
     return dict(zip(first.loc[named, "origin"], first.loc[named, "id"].astype(str), strict=True))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from costmodels import Designs, Hardware, Workload, load_hardware
 from dse.errors import ConfigError
+from dse.mixed import MixedDesigns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,21 @@ class Asked:
     designs: Designs
     frame_rate: float
     drop: NDArray[Any] | None = None
+
+    def one(self, place: int) -> tuple[Workload, dict[str, Any]]:
+        """One of the designs: the network as its graph has it, and its arguments of `estimate`."""
+        workload, designs = self.workload, self.designs
+        if isinstance(designs, MixedDesigns):
+            workload, at, designs = next(part for part in designs.parts if place in part[1])
+            place = list(at).index(place)
+        own: dict[str, Any] = {"weight_bits": designs.weight_bits[place]}
+        if designs.time_steps is not None:
+            own["time_steps"] = int(designs.time_steps[place])
+        for name in ("state_bits", "spikes"):
+            values = getattr(designs, name)
+            if values is not None:
+                own[name] = values[place]
+        return workload, own
 
 
 def workload_of(text: str) -> Workload:
@@ -60,11 +76,11 @@ def of_run(run: Path, hardware: str | None, wanted: Sequence[str], every: bool =
     Raises ConfigError for what is no run, and for what is no design of it.
     """
     from dse import recost, results
-    from dse.costing import Costing
     from dse.robustness import designs_of
 
     config, table, layers, spikes = recost.read_run(run)
-    work, chip = Workload.from_table(layers, str(run / "layers.csv")), load_hardware(hardware or config.hardware)
+    chip = load_hardware(hardware or config.hardware)
+    costing = recost.costing_of_run(run, config, layers, chip)
     unknown = set(wanted) - set(table["id"]) - set(table["origin"])
     if unknown:
         origins = ", ".join(table["origin"].unique())
@@ -72,6 +88,6 @@ def of_run(run: Path, hardware: str | None, wanted: Sequence[str], every: bool =
     named = table["id"].isin(list(wanted)) | (table["origin"].isin(list(wanted)) & ~table["origin"].duplicated())
     front = table[table["origin"] != "float"] if every else results.front_of(table)
     part = table[named].reset_index(drop=True) if wanted else front
-    designs = designs_of(Costing(work, chip, config.frame_rate), part, spikes)
+    designs = designs_of(costing, part, spikes)
     title = f"all {len(part)} designs of {run}" if every and not wanted else str(run)
-    return Asked(title, work, chip, designs, config.frame_rate, part["drop"].to_numpy(dtype=float))
+    return Asked(title, costing.workload, chip, designs, config.frame_rate, part["drop"].to_numpy(dtype=float))

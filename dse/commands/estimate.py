@@ -97,21 +97,9 @@ def _costs(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
 def _say_why(asked: Asked, more: dict[str, Any], place: int) -> None:
     import costmodels
 
-    for reason in costmodels.reasons(asked.workload, asked.hardware, **{**more, **_own(asked, place)}):
+    workload, own = asked.one(place)
+    for reason in costmodels.reasons(workload, asked.hardware, **{**more, **own}):
         typer.echo(f"{asked.designs.name(place)} does not fit: {reason}")
-
-
-def _own(asked: Asked, place: int) -> dict[str, Any]:
-    """Arguments of `estimate` for one of the designs."""
-    one = asked.designs
-    own: dict[str, Any] = {"weight_bits": one.weight_bits[place]}
-    if one.time_steps is not None:
-        own["time_steps"] = int(one.time_steps[place])
-    for name in ("state_bits", "spikes"):
-        values = getattr(one, name)
-        if values is not None:
-            own[name] = values[place]
-    return own
 
 
 def _breakdown(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
@@ -121,8 +109,8 @@ def _breakdown(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
 
     tables = {}
     for place in range(len(asked.designs)):
-        arguments = {**more, **_own(asked, place)}
-        tables[asked.designs.name(place)] = costmodels.breakdown(asked.workload, asked.hardware, **arguments)
+        workload, own = asked.one(place)
+        tables[asked.designs.name(place)] = costmodels.breakdown(workload, asked.hardware, **{**more, **own})
     if as_json:
         print_rows([{"design": n} | row for n, t in tables.items() for row in t.to_dict("records")], as_json=True)
         return
@@ -141,16 +129,16 @@ def _compare(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
     from dse.commands._show import print_rows
     from dse.errors import ConfigError
 
-    own: dict[str, Any] = {}
+    workload, own = asked.workload, dict[str, Any]()
     widths = [int(row[0]) for row in asked.designs.weight_bits if row[0] != 32]
     if asked.drop is not None:
         if len(asked.designs) != 1:
             raise ConfigError(f"--compare is for one design, not {len(asked.designs)}; name it with --design")
-        own, widths = _own(asked, 0), [8, 4]
+        widths, (workload, own) = [8, 4], asked.one(0)
     rejected = [name for name in ("activation_bits", "state_bits", "time_steps") if name in more]
     if rejected:
         raise ConfigError(f"--{rejected[0].replace('_', '-')}: not with --compare, whose rows have different networks")
-    table = costmodels.comparisons(asked.workload, asked.hardware, widths=widths, **more, **own)
+    table = costmodels.comparisons(workload, asked.hardware, widths=widths, **more, **own)
     rows = table.to_dict("records")
     if as_json:
         print_rows(rows, as_json=True)

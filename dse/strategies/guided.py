@@ -14,7 +14,7 @@ from dse import frontier, pareto
 from dse.problem import Problem
 from dse.strategies.history import History, key
 from dse.strategies.options import Option, read
-from dse.strategies.proposer import Proposer, cost_tables, fresh, prior_harm, reference_point
+from dse.strategies.proposer import Proposer, cost_tables, fresh, harm_in, pinned, prior_harm, reference_point
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -39,9 +39,9 @@ class Guided(Proposer):
     @cached_property
     def _candidates(self) -> tuple[IntArray, FloatArray, FloatArray]:
         """Levels (C, D) of the front, their summed scores (C,) and their costs (C, 2)."""
-        harm = prior_harm(self._problem)
-        levels = frontier.front(harm, cost_tables(self._problem))
-        return levels, frontier.gather(harm, levels), self._problem.costs(levels)
+        each = self._problem.each
+        levels = np.vstack([frontier.front(harm_in(p, prior_harm(p)), cost_tables(p)) for p in each])
+        return levels, summed_harm(self._problem, levels), self._problem.costs(levels)
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
         """The candidate that would add most hypervolume to the measured front; a random one when none would."""
@@ -51,13 +51,21 @@ class Guided(Proposer):
         if not open_.any():
             near = past.levels[rng.integers(len(past))] if len(past) else None
             return fresh(self._problem, past, rng, near)
-        harm = prior_harm(self._problem)
-        link = fit_link(frontier.gather(harm, past.levels), past.drop, past.stderr)
+        link = fit_link(summed_harm(self._problem, past.levels), past.drop, past.stderr)
         points = np.column_stack([link(scores), costs])[open_]
         gain = pareto.improvements(points, past.points(), reference_point(self._problem, self._drop_limit))
         if gain.max(initial=0.0) <= 0:
             return np.asarray(levels[open_][rng.integers(int(open_.sum()))])
         return np.asarray(levels[open_][int(gain.argmax())])
+
+
+def summed_harm(problem: Problem, levels: IntArray) -> FloatArray:
+    """Summed prior scores of designs (N, D), each by the scores of its graph, (N,)."""
+    out = np.zeros(len(levels))
+    for variant in problem.each:
+        rows = (pinned(variant, levels) == levels).all(axis=1)
+        out[rows] = frontier.gather(prior_harm(variant), levels[rows])
+    return out
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ def guided_design(problem: Problem, tolerance: float = 1 / 16, slack: float = 2.
     """
     harm, memory = prior_harm(problem), cost_tables(problem)[0]
     sizes = problem.space.sizes
-    uniform = [np.minimum(level, sizes - 1) for level in range(int(sizes.max()))]
+    uniform = [pinned(problem, np.minimum(level, sizes - 1)) for level in range(int(sizes.max()))]
     totals = np.array([frontier.gather(harm, levels) for levels in uniform])
     base = uniform[int(np.flatnonzero(totals <= tolerance * totals[0])[0])]
     levels, allowed = base.copy(), slack * frontier.gather(harm, base)

@@ -11,6 +11,7 @@ from optuna.samplers import BaseSampler
 
 from dse import frontier, programme
 from dse.problem import Problem
+from dse.programme import Sides
 from dse.strategies.history import History, key
 from dse.strategies.options import Option, read
 from dse.strategies.proposer import Proposer, fresh, prior_harm
@@ -42,10 +43,10 @@ class Ladder(Proposer):
         self._solved: dict[int, IntArray] = {}
 
     @cached_property
-    def _harm(self) -> FloatArray:
-        """Scores and distances combined, (D, B), relative to the widest level."""
-        table = prior_of(self._problem, prior_harm(self._problem)).median_harm
-        return np.asarray(np.where(frontier.valid(self._problem.space), table, np.inf))
+    def _harm(self) -> list[FloatArray]:
+        """Scores and distances combined, (D, B), relative to the widest level; in every graph that is searched."""
+        tables = [prior_of(problem, prior_harm(problem)).median_harm for problem in self._problem.each]
+        return [np.where(frontier.valid(self._problem.space), table, np.inf) for table in tables]
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
         """The best design of the first rung whose design is new."""
@@ -60,14 +61,16 @@ class Ladder(Proposer):
         return fresh(self._problem, past, rng, past.levels[rng.integers(len(past))] if len(past) else None)
 
     def _solve(self, rung: int) -> IntArray:
-        quantity = ("memory_bytes", "energy_j")[rung % 2]
-        table = self._problem.tables[quantity]
+        quantity, graphs = ("memory_bytes", "energy_j")[rung % 2], len(self._problem.each)
+        problem, harm = self._problem.each[rung // 2 % graphs], self._harm[rung // 2 % graphs]
+        table = problem.tables[quantity]
         exists = frontier.valid(self._problem.space)
         low = float(np.where(exists, table, np.inf).min(axis=1).sum())
         high = float(np.where(exists, table, -np.inf).max(axis=1).sum())
-        budget = low + (high - low) * _van_der_corput(rung // 2 + 1)
+        budget = low + (high - low) * _van_der_corput(rung // (2 * graphs) + 1)
         try:
-            return programme.best(self._problem.space, self._harm, {quantity: table}, {quantity: budget}, gap=1e-3)
+            only = Sides(pinned=problem.sides.pinned)
+            return programme.best(problem.space, harm, {quantity: table}, {quantity: budget}, sides=only, gap=1e-3)
         except programme.InfeasibleError:  # a space with a single value of this cost
             return np.zeros(len(table), dtype=np.int64)
 

@@ -18,7 +18,7 @@ from dse.programme import FREE
 from dse.strategies.history import History, key, stderr_floor
 from dse.strategies.history import read as read_history
 from dse.strategies.options import Option, read
-from dse.strategies.proposer import Proposer, cost_tables, fresh, prior_harm, reference_point
+from dse.strategies.proposer import Proposer, cost_tables, fresh, harm_in, prior_harm, reference_point
 from dse.surrogate import Data, Diagnostics, Model, Posterior, Prior, diagnose, fit, prior_of
 
 FloatArray = NDArray[np.float64]
@@ -69,8 +69,8 @@ class Engine(Proposer):
         return prior_of(self._problem, prior_harm(self._problem))
 
     @cached_property
-    def _costs(self) -> FloatArray:
-        return cost_tables(self._problem)
+    def _costs(self) -> list[FloatArray]:
+        return [cost_tables(problem) for problem in self._problem.each]
 
     def posterior(self, past: History) -> Posterior:
         """The model given a study's measurements."""
@@ -162,12 +162,17 @@ class Engine(Proposer):
         return fresh(self._problem, past, rng, front[rng.integers(len(front))])
 
     def _candidates(self, model: Model, rng: np.random.Generator) -> IntArray:
-        table = np.where(frontier.valid(self._problem.space), model.tables[0], np.inf)
-        prices = frontier.draw_prices(rng, table, self._costs, self._count)
+        harm = np.where(frontier.valid(self._problem.space), model.tables[0], np.inf)
+        each = zip(self._problem.each, self._costs, strict=True)
+        found = [self._minimisers(harm_in(problem, harm), costs, rng) for problem, costs in each]
+        return np.unique(np.vstack(found), axis=0)
+
+    def _minimisers(self, table: FloatArray, costs: FloatArray, rng: np.random.Generator) -> IntArray:
+        """Designs of one graph at random prices."""
+        prices = frontier.draw_prices(rng, table, costs, self._count // len(self._problem.each))
         if self._problem.sides == FREE:
-            return np.unique(frontier.minimisers(table, self._costs, prices), axis=0)
-        found = constraints.minimisers(self._problem.space, self._problem.sides, table, self._costs, prices, rng)
-        return np.unique(found, axis=0)
+            return frontier.minimisers(table, costs, prices)
+        return constraints.minimisers(self._problem.space, self._problem.sides, table, costs, prices, rng)
 
     def _expected_costs(self, past: History) -> Callable[[IntArray], FloatArray]:
         """Costs of designs that were not evaluated: with the activity of the evaluated ones, where that is known."""

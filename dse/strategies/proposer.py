@@ -109,6 +109,24 @@ def cost_tables(problem: Problem) -> FloatArray:
 
 
 def reference_point(problem: Problem, drop_limit: float) -> FloatArray:
-    """Corner of the hypervolume (3,): the largest drop of interest and the costs of the widest design."""
-    widest = problem.costs((problem.space.sizes - 1)[None])[0]
+    """Corner of the hypervolume (3,): the largest drop of interest and the costs of the widest design in any graph."""
+    widest = problem.costs(np.stack([pinned(v, problem.space.sizes - 1) for v in problem.each])).max(axis=0)
     return np.concatenate([[drop_limit], widest * (1 + 1e-9)])
+
+
+def pinned(problem: Problem, levels: IntArray) -> IntArray:
+    """Levels (..., D) with the pinned dimensions of the problem at their choices."""
+    out = np.array(levels)
+    for name, choice in problem.sides.pinned:
+        d = problem.space.names.index(name)
+        out[..., d] = problem.space.dimensions[d].choices.index(choice)
+    return out
+
+
+def harm_in(problem: Problem, table: FloatArray) -> FloatArray:
+    """A table (D, B) of harm with +inf where the problem pins another choice, so that no minimum lies there."""
+    out = table.copy()
+    for name, choice in problem.sides.pinned:
+        d = problem.space.names.index(name)
+        out[d, np.array([c != choice for c in problem.space.dimensions[d].choices]).nonzero()[0]] = np.inf
+    return out

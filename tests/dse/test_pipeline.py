@@ -12,11 +12,11 @@ from costmodels import Workload, estimate, load_hardware
 from dse.config import Config, Data, Search
 from dse.config_file import load_config
 from dse.errors import ConfigError
+from dse.loading import chip_widths
 from dse.pareto import is_nondominated
 from dse.pipeline import search
 from dse.recost import recost
 from dse.run_dir import hypervolume_curve
-from dse.workbench import chip_widths
 
 COLUMNS = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),

@@ -13,10 +13,11 @@ from dse import sensitivity as study
 from dse.config import Config, Data, Quantization, Search
 from dse.design import uniform
 from dse.errors import ConfigError
+from dse.loading import load_at_most
 from dse.pipeline import search
 from dse.second_opinion import second_opinion
 from dse.space import Dimension, Space
-from dse.workbench import load_at_most, prepare
+from dse.workbench import prepare
 
 LAYERS = ("downsample2.encode_conv", "block3.0.attn.q_conv.0.body.0", "block3.0.mlp.fc1_conv", "block3.1.mlp.fc1_conv")
 SPACE = Space(

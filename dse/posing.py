@@ -1,0 +1,66 @@
+"""The search problem of a workbench: costs, prior scores, budgets and the designs that every search measures first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dse.constraints import sides_of
+from dse.costing import objective_columns
+from dse.mixed import AnyCosting
+from dse.problem import Baseline, Problem
+from dse.strategies.guided import guided_design
+from dse.workbench import Workbench
+
+
+def build_problem(
+    bench: Workbench, costing: AnyCosting, fisher: pd.DataFrame, distances: NDArray[np.float64] | None = None
+) -> Problem:
+    """The search problem of a workbench, with its baselines; in a search over graphs those of the first, and two more.
+
+    The widest and the guided design of every other graph are baselines as well.
+    """
+    space, config = bench.space, bench.config
+    objectives = objective_columns(config.search.objectives)
+    tables, offsets = costing.tables(space)
+    scores = bench.scores(fisher)
+    problem = Problem(
+        space=space,
+        tables=tables,
+        offsets=offsets,
+        costs=costing.objective_costs(space, objectives),
+        scores=scores,
+        distances=distances,
+        objectives=objectives,
+        budgets=config.column_budgets(),
+        sides=sides_of(config.constraints, space),
+        following=costing.following(space, objectives, scores),
+    )
+    uniform = [Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in sorted(config.search.widths, reverse=True)]
+    uniform += [
+        Baseline(f"uniform-{max(config.search.widths)}-T{t}", space.with_steps(uniform[0].levels, t))
+        for t in space.step_choices[-2::-1]
+    ]
+    if not bench.graphs:
+        return replace(problem, baselines=(*uniform, Baseline("guided", guided_design(problem))))
+    variants = tuple(
+        _in_graph(problem, costing, graph, found) for graph, found in bench.scores_of_graphs(fisher).items()
+    )
+    guided = [Baseline("guided", guided_design(variants[0]))]
+    for graph, variant in zip(list(bench.graphs)[1:], variants[1:], strict=True):
+        uniform.append(Baseline(f"{uniform[0].origin}-{graph}", space.with_graph(uniform[0].levels, graph)))
+        guided.append(Baseline(f"guided-{graph}", guided_design(variant)))
+    return replace(problem, variants=variants, baselines=(*uniform, *guided))
+
+
+def _in_graph(problem: Problem, costing: AnyCosting, graph: str, scores: NDArray[np.float64]) -> Problem:
+    """The problem with the graph pinned."""
+    tables, offsets = costing.tables(problem.space, None, graph)
+    at = problem.space.names.index("graph")
+    scores = np.where(np.arange(len(scores))[:, None] == at, 0.0, scores)
+    pinned = (*problem.sides.pinned, ("graph", list(problem.space.variants).index(graph)))
+    sides = replace(problem.sides, pinned=pinned)
+    return replace(problem, tables=tables, offsets=offsets, scores=scores, sides=sides)
