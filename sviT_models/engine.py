@@ -19,7 +19,8 @@ from sviT_models.network import MetaSpikeFormer, lif_layers
 from sviT_models.output import Output
 from sviT_models.plans import Plan
 from sviT_models.prepared import BYTE, Cache, Prepared, Weights, prepare
-from sviT_models.segments import Run, geometry, segments
+from sviT_models.running import Run
+from sviT_models.segments import geometry, segments
 from sviT_models.wiring import wiring
 
 NEURONS = 14_000_000  # over all steps, of the first stage, that a thread works on at once: 2 images of 224 px at T=4

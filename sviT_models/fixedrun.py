@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sviT_models.kernels.integers import clipped, fire_fixed, narrow, rescaled
 from sviT_models.plans import Plan
 from sviT_models.prepared import Array
-from sviT_models.segments import Run, Sums, merged, padded
+from sviT_models.running import Run, Sums, merged, padded
 
 
 @dataclass(frozen=True, eq=False)

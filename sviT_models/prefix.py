@@ -18,7 +18,7 @@ from sviT_models.fixedplans import Widths
 from sviT_models.fixedrun import FixedRun
 from sviT_models.output import Output
 from sviT_models.prepared import Weights
-from sviT_models.segments import Run, Sums
+from sviT_models.running import Run, Sums
 
 
 def sweep(
