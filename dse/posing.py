@@ -47,7 +47,7 @@ def build_problem(
     if not bench.graphs:
         return replace(problem, baselines=(*uniform, Baseline("guided", guided_design(problem))))
     variants = tuple(
-        _in_graph(problem, costing, graph, found) for graph, found in bench.scores_of_graphs(fisher).items()
+        in_graph(problem, costing, graph, found) for graph, found in bench.scores_of_graphs(fisher).items()
     )
     guided = [Baseline("guided", guided_design(variants[0]))]
     for graph, variant in zip(list(bench.graphs)[1:], variants[1:], strict=True):
@@ -56,7 +56,7 @@ def build_problem(
     return replace(problem, variants=variants, baselines=(*uniform, *guided))
 
 
-def _in_graph(problem: Problem, costing: AnyCosting, graph: str, scores: NDArray[np.float64]) -> Problem:
+def in_graph(problem: Problem, costing: AnyCosting, graph: str, scores: NDArray[np.float64]) -> Problem:
     """The problem with the graph pinned."""
     tables, offsets = costing.tables(problem.space, None, graph)
     at = problem.space.names.index("graph")

@@ -14,7 +14,7 @@ from dse.problem import Problem
 from dse.programme import Sides
 from dse.strategies.history import History, key
 from dse.strategies.options import Option, read
-from dse.strategies.proposer import Proposer, fresh, prior_harm
+from dse.strategies.proposer import Proposer, fresh, pinned, prior_harm
 from dse.surrogate import prior_of
 
 FloatArray = NDArray[np.float64]
@@ -72,7 +72,7 @@ class Ladder(Proposer):
             only = Sides(pinned=problem.sides.pinned)
             return programme.best(problem.space, harm, {quantity: table}, {quantity: budget}, sides=only, gap=1e-3)
         except programme.InfeasibleError:  # a space with a single value of this cost
-            return np.zeros(len(table), dtype=np.int64)
+            return pinned(problem, np.zeros(len(table), dtype=np.int64))
 
 
 def _van_der_corput(number: int) -> float:

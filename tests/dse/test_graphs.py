@@ -1,0 +1,305 @@
+"""A search over both graphs: spaces, costs and measurements against each graph alone."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sviT_models
+from costmodels import Workload, load_hardware
+from costmodels.examples import example_table
+from dse.config_file import load_config
+from dse.costing import Costing
+from dse.errors import ConfigError
+from dse.exact import best_under_budgets, check_budgets, costs_of
+from dse.graphs import build_graph_space, merged_columns
+from dse.mixed import GraphCosting
+from dse.posing import in_graph
+from dse.problem import Problem
+from dse.programme import InfeasibleError
+from dse.recommend import within
+from dse.space import build_space
+from dse.strategies import guided, ilp
+from dse.strategies.guided import summed_harm
+from dse.strategies.history import History, key
+from dse.strategies.proposer import prior_harm, reference_point
+from dse.surrogate import Data as Measured
+from dse.surrogate import fit, prior_of
+from tests.dse.problems import every_design
+from tests.sviT_models.small import network
+
+GRAPHS = ("unfused", "fused")
+NAMES = ("drop", "memory_bytes", "power_w")
+
+
+@cache
+def tables():
+    model = network()
+    return {
+        "unfused": sviT_models.layer_table(model, 32),
+        "fused": sviT_models.layer_table(sviT_models.fuse(model), 32),
+    }
+
+
+@cache
+def space(granularity="module"):
+    options = {"granularity": granularity, "widths": (2, 4, 8), "state_widths": (8, 16), "time_steps": (1, 2)}
+    return build_graph_space(tables(), **options)
+
+
+def test_a_dimension_decides_a_layer_of_the_fused_graph_and_exactly_those_that_were_fused_into_it():
+    """By experiment: a layer's weights are doubled, and it is seen which fused weights change."""
+    model, both = network(), space()
+    fused_by = {d.name: d.layers for d in both.variants["fused"].dimensions if d.kind == "weight"}
+    assert {len(layers) for layers in fused_by.values()} == {1}
+    assert len(fused_by) == 70
+    before = sviT_models.fuse(model).state_dict()
+    tried = ("downsample2", "ConvBlock1_1", "block3.0.", "block4.1.attn.proj", "head")
+    for dimension in both.dimensions:
+        for layer in (name for name in dimension.layers if dimension.kind == "weight" and name.startswith(tried)):
+            weight = model.get_submodule(layer).weight
+            with torch.no_grad():
+                weight *= 2
+            after = sviT_models.fuse(model).state_dict()
+            with torch.no_grad():
+                weight /= 2
+            changed = [n for n, v in after.items() if n.endswith(".weight") and not torch.equal(v, before[n])]
+            assert changed == [f"{fused_by[dimension.name][0]}.weight"], layer
+    decided = [layer for d in both.dimensions for layer in d.layers if d.kind == "weight"]
+    assert sorted(decided) == sorted(sviT_models.weight_layers(model))
+
+
+@pytest.mark.parametrize("granularity", ["module", "block", "stage"])
+def test_the_dimensions_are_those_of_either_graph_and_the_graph(granularity):
+    both = space(granularity)
+    assert [d.kind for d in both.dimensions].count("graph") == 1
+    for graph in GRAPHS:
+        variant = both.variants[graph]
+        assert [(d.name, d.choices) for d in variant.dimensions] == [(d.name, d.choices) for d in both.dimensions]
+        assert variant.layers == tuple(tables()[graph].query("weights > 0")["name"])
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["module", "block", "stage"]))
+def test_a_point_is_the_design_of_its_graph_and_comes_back(seed, granularity):
+    both = space(granularity)
+    levels = both.draw(np.random.default_rng(seed), 1)[0]
+    graph = GRAPHS[levels[both.names.index("graph")]]
+    design = both.design(levels)
+    assert both.graph_of(design) == graph
+    assert design.layers == both.variants[graph].layers
+    for d, value in zip(both.variants[graph].dimensions, both.values(levels), strict=True):
+        if d.kind == "weight":
+            assert {design.weight_bits[design.layers.index(layer)] for layer in d.layers} == {value}
+    assert both.levels_of(design).tolist() == levels.tolist()
+
+
+def test_designs_of_a_block_have_the_ids_that_they_have_in_one_graph():
+    both = space("block")
+    for graph in GRAPHS:
+        alone = build_space(
+            tables()[graph], widths=(2, 4, 8), granularity="block", state_widths=(8, 16), time_steps=(1, 2)
+        )
+        levels = alone.draw(np.random.default_rng(1), 1)[0]
+        together = both.with_graph(np.append(levels, 0), graph)
+        assert both.design(together).id == alone.design(levels).id
+
+
+def test_columns_of_both_graphs_are_in_network_order():
+    both = space()
+    columns = merged_columns(both)
+    assert len(columns) == len(set(columns)) == 138 + 32  # a RepConv each for q, k, v and projection of 8 blocks
+    for variant in both.variants.values():
+        assert [c for c in columns if c in set(variant.layers)] == list(variant.layers)
+    at = columns.index("block3.0.attn.q_conv.0")
+    assert columns[at - 1] == "block3.0.attn.q_conv.0.body.2.1"
+
+
+def test_a_fixed_width_holds_in_both_graphs_and_never_in_a_part_of_a_layer():
+    fixed = {"block3.0.attn.k_conv.0": 4, "ConvBlock1_1.0.Conv.pwconv2": 8, "head": 6}
+    both = build_graph_space(tables(), widths=(2, 3), fixed=fixed)
+    for levels in both.draw(np.random.default_rng(0), 6):
+        design = both.design(levels)
+        bits = dict(zip(design.layers, design.weight_bits, strict=True))
+        for name, width in bits.items():
+            wanted = 4 if "block3.0.attn.k_conv" in name else 6 if name == "head" else None
+            wanted = 8 if name in ("ConvBlock1_1.0.Conv.dwconv", "ConvBlock1_1.0.Conv.pwconv2") else wanted
+            assert width == wanted if wanted else width in (2, 3)
+    part = "ConvBlock1_1.0.Conv.dwconv"
+    with pytest.raises(ConfigError, match=rf"search\.fixed: '{part}' is a part of ConvBlock1_1\.0\.Conv\.pwconv2"):
+        build_graph_space(tables(), widths=(2, 3), fixed={part: 8})
+    with pytest.raises(ConfigError, match=r"search\.fixed: no layer, group, block or stage 'heads'"):
+        build_graph_space(tables(), widths=(2, 3), fixed={"heads": 8})
+    with pytest.raises(ConfigError, match=r"search\.granularity is 'layer'"):
+        build_graph_space(tables(), widths=(2, 3), granularity="layer")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "search:\n  graphs: [unfused, fussed]",
+            r":2: search\.graphs\.1 is 'fussed': input should be 'unfused' or 'fused'",
+        ),
+        ("search:\n  graphs: [fused, fused]", r":2: search\.graphs is .* fused stands there twice"),
+        ("search:\n  graphs: [fused, unfused]\n  granularity: layer", r":1: search\.granularity is 'layer', but"),
+        ("graph: fused\nsearch:\n  graphs: [unfused, fused]", r":3: search\.graphs is .* leave graph out"),
+        ("graph: unfused\nsearch:\n  graphs: [fused]", r":3: search\.graphs is .* leave graph out"),
+    ],
+)
+def test_mistakes_in_a_configuration_are_one_line_with_their_place(tmp_path, text, message):
+    path = tmp_path / "my.yaml"
+    path.write_text(text + "\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_graphs_of_a_configuration(tmp_path):
+    path = tmp_path / "my.yaml"
+    for text, graphs in (
+        ("search: {graphs: [fused, unfused]}", GRAPHS),
+        ("search: {graphs: [fused]}", ("fused",)),
+        ("graph: fused", ("fused",)),
+        ("{}", ("unfused",)),
+    ):
+        path.write_text(text + "\n", encoding="utf-8")
+        assert load_config(path).graphs == graphs
+
+
+@cache
+def example(chip="generic_45nm", rate=0.2):
+    """The example network in both graphs on one chip, three free stages: 3 ** 3 * 2 * 2 designs."""
+    both = {graph: example_table("sdtv2_8_256", rate, 4, graph == "fused") for graph in GRAPHS}
+    stages = list(dict.fromkeys(both["unfused"]["stage"]))
+    fixed = {stage: 8 for stage in stages if stage not in ("block3", "downsample4", "block4")}
+    options = {"widths": (2, 4, 8), "granularity": "stage", "time_steps": (2, 4), "fixed": fixed}
+    costings = {g: Costing(Workload.from_table(t), load_hardware(chip), 30.0) for g, t in both.items()}
+    return build_graph_space(both, **options), GraphCosting(costings)
+
+
+@pytest.mark.parametrize("chip", ["generic_45nm", "literature_45nm"])
+def test_a_design_costs_what_it_costs_in_its_graph_alone(chip):
+    both, costing = example(chip)
+    levels = every_design(both)
+    spikes = np.random.default_rng(0).uniform(0, 300, (len(levels), len(costing.first.workload.lif_layers)))
+    designs = [both.design(row) for row in levels]
+    for known in (None, spikes):
+        together, by_design = costing.of_levels(both, levels, known), costing.columns(designs, known)
+        for i, design in enumerate(designs):
+            own = costing.parts[both.graph_of(design)]
+            alone = own.columns([design], None if known is None else known[i : i + 1])
+            for name, value in alone.items():
+                assert together[name][i] == by_design[name][i] == pytest.approx(value[0], rel=1e-12), name
+
+
+def test_tables_of_a_graph_add_up_to_its_costs():
+    both, costing = example()
+    for levels in every_design(both):
+        design = both.design(levels)
+        tables, offsets = costing.tables(both, design.time_steps, both.graph_of(design))
+        cost = costing.columns([design])
+        for quantity in ("memory_bytes", "energy_j"):
+            added = offsets[quantity] + tables[quantity][np.arange(len(levels)), levels].sum()
+            assert added == pytest.approx(float(cost[quantity][0]), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("chip", "rate", "cheaper"),
+    [
+        ("generic_45nm", 0.2, "unfused"),
+        ("generic_45nm", 0.05, "fused"),
+        ("literature_45nm", 0.2, "fused"),
+        ("generic_22nm", 0.05, "unfused"),
+    ],
+)
+def test_fusing_costs_memory_and_its_energy_hangs_on_chip_and_spikes(chip, rate, cheaper):
+    """More weights and more MACs, but accumulations of rare spikes in place of multi-bit products."""
+    both, costing = example(chip, rate)
+    pair = costing.of_levels(both, np.stack([both.with_graph(both.sizes - 1, graph) for graph in GRAPHS]))
+    assert pair["memory_bytes"][0] < pair["memory_bytes"][1]
+    assert GRAPHS[int(pair["energy_j"].argmin())] == cheaper
+
+
+def problem_with(chip="generic_45nm", rate=0.05):
+    both, costing = example(chip, rate)
+    tables, offsets = costing.tables(both)
+    scores = np.full((5, 3), np.nan)
+    scores[:3] = np.array([[9.0, 1.0, 0.0], [30.0, 4.0, 0.0], [3.0, 0.3, 0.0]]) / 10
+    problem = Problem(both, tables, offsets, costing.objective_costs(both, NAMES), scores, NAMES)
+    variants = (in_graph(problem, costing, "unfused", 1.3 * scores), in_graph(problem, costing, "fused", 0.7 * scores))
+    return costing, replace(problem, variants=variants)
+
+
+def test_the_exact_pick_is_the_best_of_all_designs_of_both_graphs():
+    costing, problem = problem_with("literature_45nm")
+    every = every_design(problem.space)
+    costs = costs_of(costing, problem, every)
+    graph = every[:, problem.space.names.index("graph")]
+    # an energy that only fused designs keep
+    limit = float(costs["energy_j"][graph == 0].min() * 0.999)
+    problem = replace(problem, budgets={"drop": 3.0, "energy_j": limit})
+    harm = summed_harm(problem, every)
+    few = np.full(len(every), 0.02)
+    prior = prior_of(problem, prior_harm(problem))
+    posterior = fit(prior, Measured(every, harm, few, harm / 30, few / 10, np.full(len(every), 1e5)))
+    found = best_under_budgets(costing, problem, posterior)
+    kept = (costs["energy_j"] <= limit) & (within(posterior, every, 3.0) >= 0.95)
+    assert kept.any()
+    assert (graph[kept] == 1).all()
+    place = int((every == found.levels).all(axis=1).argmax())
+    assert kept[place]
+    assert costs["memory_bytes"][place] <= costs["memory_bytes"][kept].min() * 1.05
+    with pytest.raises(InfeasibleError, match=r"budgets\.energy"):
+        check_budgets(costing, replace(problem, budgets={"energy_j": float(costs["energy_j"].min() * 0.99)}))
+    check_budgets(costing, replace(problem, budgets={"energy_j": float(costs["energy_j"].min() * 1.001)}))
+
+
+def no_history(problem):
+    none = np.zeros(0)
+    levels = np.zeros((0, len(problem.space.dimensions)), dtype=np.int64)
+    return History(levels, none, none, none, none, none, np.zeros((0, 2)), none.astype(bool), levels)
+
+
+def separable(problem, levels):
+    """Summed scores, additive memory and energy of designs, each by the tables of its graph."""
+    out = np.empty((len(levels), 3))
+    for place, variant in enumerate(problem.variants):
+        rows = levels[:, problem.space.names.index("graph")] == place
+        known = (variant.additive(quantity, levels[rows]) for quantity in ("memory_bytes", "energy_j"))
+        out[rows] = np.stack([summed_harm(problem, levels[rows]), *known], axis=1)
+    return out
+
+
+@pytest.mark.parametrize("strategy", [guided, ilp])
+def test_separable_proposals_are_best_in_their_graph_and_come_from_both(strategy):
+    _, problem = problem_with()
+    sampler, past, found = strategy.sampler(problem, 0), no_history(problem), []
+    for _ in range(4 if strategy is ilp else 8):  # later rungs of so small a ladder meet designs that are taken
+        found.append(sampler.propose(past, np.random.default_rng(0)))
+        past = replace(past, taken=np.stack(found))
+    assert len({key(row) for row in found}) == len(found)
+    at = problem.space.names.index("graph")
+    assert {int(row[at]) for row in found} == {0, 1}
+    every = every_design(problem.space)
+    values = separable(problem, every)
+    for row, (harm, *costs) in zip(found, separable(problem, np.array(found)), strict=True):
+        mine = values[every[:, at] == row[at]]
+        # the least harm at its memory or at its energy; a programme is solved to a thousandth
+        best = [mine[mine[:, 1 + i] <= cost * (1 + 1e-9), 0].min() for i, cost in enumerate(costs)]
+        if strategy is ilp:
+            assert harm <= max(best) * 1.002
+        else:
+            assert not (mine < [harm, *costs]).all(axis=1).any()
+
+
+def test_the_corner_of_the_hypervolume_is_beyond_the_widest_design_of_both_graphs():
+    costing, problem = problem_with()
+    costs = costs_of(costing, problem, every_design(problem.space))
+    corner = reference_point(problem, 10.0)
+    assert corner[1] > costs["memory_bytes"].max()
+    assert corner[2] > costs["power_w"].max()
