@@ -3,6 +3,8 @@
 numba needs NVIDIA's compiler libraries (`pip install numba-cuda[cu12]`); without them `kernels_for` takes `Plain`.
 """
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,12 @@ import torch
 from numba import cuda
 from torch import Tensor
 
+from sviT_models.fixedpoint import GUARD, Rescale, State, bounds
 from sviT_models.kernels.plain import Plain
 
 THREADS = 256  # of a block
+GUARDED = 2.0**GUARD
+HALVED = 0.5 / GUARDED
 
 
 def neurons(exact: Any) -> Any:
@@ -55,8 +60,48 @@ def neurons(exact: Any) -> Any:
     return fire
 
 
+@cuda.jit
+def neurons_fixed(sums, multiplier, offset, share, clip, rest, scale, v_clip, threshold, spikes, kept, counts):
+    """Leaky integrate and fire over all steps on integers, one thread per neuron; docs/integer-network.md defines it.
+
+    Arrays as for `neurons`, `rest` and `kept` int32; multiplier, offset and share are (channels,), `clip` is the range
+    of a membrane input, `scale` what takes it to the step of the potential's and half of the last place where that
+    rounds, `v_clip` the range of a potential; `threshold` is twice the neuron's, in steps of the input.  Everything is
+    an integer below 2^53 in float64, so that contracted products and sums are exact too.
+    """
+    i = cuda.grid(1)
+    n = spikes.shape[1]
+    inside = i < n
+    c = i % multiplier.shape[0]
+    v = 0.0
+    x = 0.0
+    for t in range(spikes.shape[0]):
+        fires = 0
+        if inside:
+            if t < sums.shape[0]:
+                x = np.float64(math.floor((np.float64(sums[t, i]) * multiplier[c] + offset[c]) * share[c]))
+                if rest.shape[0] > 0:
+                    x += rest[t if rest.shape[0] > 1 else 0, i]
+                x = clip[0] if x < clip[0] else clip[1] if x > clip[1] else x
+                if kept.shape[0] > 0:
+                    kept[t, i] = np.int32(x)
+                x = np.float64(math.floor(x * scale[0] + scale[1]))
+            u = v * GUARDED + x
+            fires = 1 if u >= threshold else 0
+            spikes[t, i] = fires
+            v = np.float64(math.floor(u * HALVED + 0.5))
+            v = v_clip[0] if v < v_clip[0] else v_clip[1] if v > v_clip[1] else v
+            if fires == 1:
+                v = 0.0
+        together = cuda.syncthreads_count(fires)
+        if cuda.threadIdx.x == 0:
+            cuda.atomic.add(counts, t, together)
+
+
 class Gpu(Plain):
     """Operations on CUDA tensors; same results as `Plain`."""
+
+    integers = True
 
     def __init__(self, device: torch.device, exact: Any) -> None:
         super().__init__(device)
@@ -73,19 +118,45 @@ class Gpu(Plain):
         keep: bool,
     ) -> tuple[Tensor, np.ndarray, Tensor | None]:
         """See Plain."""
+        constants = self._arrays(gain, shift)
+
+        def launch(blocks: int, sums: Any, rest: Any, *written: Any) -> None:
+            self._kernel[blocks, THREADS](sums, *constants, rest, np.float32(threshold), *written)
+
+        return self._launched(launch, sums, rest, steps, keep, torch.float32)
+
+    def fire_fixed(
+        self, sums: Tensor, rule: Rescale, rest: Tensor | None, state: State, steps: int, keep: bool, left: int
+    ) -> tuple[Tensor, np.ndarray, Tensor | None]:
+        """See `integers.fire_fixed`; inputs are shifted to the left by `left` places, or to the right."""
+        multiplier, offset, share = (np.resize(part, sums.shape[-1]) for part in rule.floats)
+        clip, v_clip = np.array([rule.low, rule.high], float), np.array(bounds(state.bits), float)
+        scale = np.array([2.0**left, 0.5 if left < 0 else 0.0])
+        multiplier, offset, share, clip, scale, v_clip = self._arrays(multiplier, offset, share, clip, scale, v_clip)
+        threshold = state.threshold * 2.0 * GUARDED
+
+        def launch(blocks: int, sums: Any, rest: Any, *written: Any) -> None:
+            before = sums, multiplier, offset, share, clip, rest, scale, v_clip, threshold
+            neurons_fixed[blocks, THREADS](*before, *written)
+
+        return self._launched(launch, sums, rest, steps, keep, torch.int32)
+
+    def _arrays(self, *parts: np.ndarray) -> list[Any]:
+        return [_array(torch.from_numpy(part).to(self.device)) for part in parts]
+
+    def _launched(
+        self, launch: Callable[..., None], sums: Tensor, rest: Tensor | None, steps: int, keep: bool, kind: torch.dtype
+    ) -> tuple[Tensor, np.ndarray, Tensor | None]:
+        """Spikes, counts and kept inputs of `launch(blocks, sums, rest, spikes, kept, counts)`."""
         if len(sums) == 1 and rest is not None and len(rest) > 1:
             sums = sums.expand(steps, *sums.shape[1:])
         given, *shape = sums.shape
         spikes = torch.empty(steps, *shape, dtype=torch.uint8, device=sums.device)
-        kept = torch.empty(given if keep else 0, *shape, device=sums.device)
+        kept = torch.empty(given if keep else 0, *shape, dtype=kind, device=sums.device)
         counts = torch.zeros(steps, dtype=torch.uint64, device=sums.device)
-        rest = torch.empty(0, *shape, device=sums.device) if rest is None else rest
-        scale, offset = (torch.from_numpy(part).to(sums.device) for part in (gain, shift))
+        rest = torch.empty(0, *shape, dtype=kind, device=sums.device) if rest is None else rest
         streams = [_array(x.contiguous().flatten(1)) for x in (sums, rest, spikes, kept)]
-        blocks = -(-streams[2].shape[1] // THREADS)
-        self._kernel[blocks, THREADS](
-            streams[0], _array(scale), _array(offset), streams[1], np.float32(threshold), *streams[2:], _array(counts)
-        )
+        launch(-(-streams[2].shape[1] // THREADS), *streams, _array(counts))
         return spikes, counts.cpu().numpy().astype(np.int64), kept if keep else None
 
 

@@ -39,7 +39,9 @@ def fire_fixed(
     left = state.input_fraction - rule.fraction
     if kernels.streams:
         return _fire_compiled(kernels, sums, rule, rest, state, steps, keep, left)
-    x = rescaled(sums.whole() if isinstance(sums, Later) else sums, rule)
+    if kernels.integers:
+        return kernels.fire_fixed(sums, rule, rest, state, steps, keep, left)
+    x = rescaled(sums, rule)
     x = (x if rest is None else x + rest).clamp(rule.low, rule.high)
     kept = x.to(torch.int32) if keep else None
     x = torch.floor(x * 2.0**left + (0.5 if left < 0 else 0.0)).expand(steps, *x.shape[1:])
@@ -55,8 +57,7 @@ def fire_fixed(
 def narrow(kernels: Any, sums: Array | Later, rule: Rescale) -> Array:
     """The two bytes (2, ..., C) of the activations made of sums (..., C), raised by 2^15."""
     if not kernels.streams:
-        whole = sums.whole() if isinstance(sums, Later) else sums
-        return kernels.split(rescaled(whole, rule).clamp(rule.low, rule.high).to(torch.int32), 2)
+        return kernels.split(rescaled(sums, rule).clamp(rule.low, rule.high).to(torch.int32), 2)
     from sviT_models.kernels import fixed
     from sviT_models.kernels.fast import _parts
 

@@ -51,6 +51,7 @@ class Plain:
 
     device: torch.device
     streams = False  # whether `fire` and `hand_over` take sums that are not computed yet
+    integers = False  # whether there is a `fire_fixed`, compiled for the device
 
     def array(self, x: Tensor) -> Any:
         """A tensor as these operations take it."""
