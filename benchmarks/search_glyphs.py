@@ -3,23 +3,34 @@
 The measured front of every search is taken at several numbers of evaluations, and its designs are measured again on
 the verification images; hypervolume is that of these second measurements, up to 10 points of drop and the costs of the
 widest design, as a share of the best known front: the non-dominated part of everything judged in all runs.
-One evaluation is one pass over the search images; the gradient scores are charged as three passes over their images.
+One evaluation is one pass over the search images; the gradient scores are charged as three passes over their images,
+and one-at-a-time distances, where a strategy reads them, with every image they took; `posterior-scores` is `posterior`
+without them.  `--reference N` adds one long search, for the best known front alone.
 """
 
 import argparse
 import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import optuna
 
-from dse import pareto, pipeline, strategies
+from dse import pareto, strategies
 from dse.config import Config, Data
+from dse.posing import build_problem
+from dse.second_opinion import READERS, second_opinion
 from dse.study import Loop, evaluated, quiet_optuna
 from dse.workbench import prepare
 
 MOST_DROP = 10.0  # points
+TARGETS = (0.95, 0.98)  # shares of the best known hypervolume
 BACKWARD = 3  # passes that a forward and a backward pass count as
+SCORES_ALONE = "-scores"  # behind a strategy's name: without distances
+REFERENCE = "reference"  # a search by `posterior-scores` that no row of the table shows
 Run = dict[str, object]
 
 
@@ -30,23 +41,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=20, help="evaluations between two fronts that are judged")
     parser.add_argument("--search-images", type=int, default=2016)
     parser.add_argument("--judge-images", type=int, default=20_016)
+    parser.add_argument("--reference", type=int, help="evaluations of one long search for the best known front")
 
 
 def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
     """The runs that are not known yet, each appended to the file of runs when it is finished."""
     names = options.strategies or ["posterior", "nsga2", "tpe"]
     known = {_key(r) for r in runs if r["kind"] == "glyphs"}
-    setting = [options.data, options.evaluations, options.search_images, options.judge_images]
-    tasks = [(s, seed) for seed in range(options.seeds) for s in names if (s, seed, *setting) not in known]
+    tasks = [(s, seed, options.evaluations) for seed in range(options.seeds) for s in names]
+    if options.reference:
+        tasks.append((REFERENCE, 0, options.reference))
+    setting = [options.data, options.search_images, options.judge_images]
+    tasks = [task for task in tasks if (*task, *setting) not in known]
     if not tasks:
         return []
     data = Data(name=options.data, search_images=options.search_images, verify_images=options.judge_images)
     bench = prepare(Config(checkpoint=f"sdtv2_tiny_{options.data}", data=data))
     costing = bench.costing()
-    problem = pipeline.build_problem(bench, costing, bench.fisher(bench.config.search.widths))
+    problem = build_problem(bench, costing, bench.fisher(bench.config.search.widths))
     judge = bench.evaluator(bench.load("verify", options.judge_images))
     widest = problem.costs((problem.space.sizes - 1)[None])[0]
-    paid = BACKWARD * data.fisher_images / options.search_images
+    gradients = BACKWARD * data.fisher_images / options.search_images
+    opinion = second_opinion(bench) if any(name in READERS for name, *_ in tasks) else None
 
     @cache
     def judged(levels: tuple[int, ...]) -> list[float]:
@@ -55,19 +71,28 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
         return [values[name] for name in problem.objectives]
 
     new: list[Run] = []
-    for strategy, seed in tasks:
+    for strategy, seed, evaluations in tasks:
         evaluator = bench.evaluator(bench.images)
-        sampler = strategies.load(strategy)(problem, seed)
+        posed, paid = problem, gradients
+        if opinion is not None and strategy in READERS:
+            posed = replace(problem, distances=opinion.distances)
+            paid += opinion.images / options.search_images
+        name = "posterior" if strategy == REFERENCE else strategy.removesuffix(SCORES_ALONE)
+        sampler = strategies.load(name)(posed, seed)
+        asking = Stopwatch()
+        for method in ("sample_relative", "sample_independent"):
+            setattr(sampler, method, asking.of(getattr(sampler, method)))
         with quiet_optuna():
             study = optuna.create_study(directions=["minimize"] * 3)
-        loop = Loop(problem, evaluator, costing, strategy, sampler)
-        loop.run(study, options.evaluations)
+        loop = Loop(posed, evaluator, costing, name, sampler)
+        loop.run(study, int(evaluations - paid))
         fronts = []
         trials = evaluated(study)
         spent = paid + np.cumsum([t.user_attrs["images_run"] for t in study.get_trials(deepcopy=False)]) / len(
             bench.images
         )
-        for count in range(options.every, options.evaluations + options.every, options.every):
+        every = evaluations if strategy == REFERENCE else options.every
+        for count in range(every, evaluations + every, every):
             part = [t for t in trials if spent[t.number] <= count]
             if not part:
                 continue
@@ -76,8 +101,9 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
             designs = [problem.space.levels(t.params) for t, kept in zip(part, keep, strict=True) if kept]
             fronts.append([count, [judged(tuple(int(v) for v in x)) for x in designs]])
         run: Run = {"kind": "glyphs", "strategy": strategy, "seed": seed, "data": options.data}
-        run |= {"evaluations": options.evaluations, "images": options.search_images, "judged": options.judge_images}
-        run |= {"corner": [MOST_DROP, *map(float, widest)], "fronts": fronts}
+        run |= {"evaluations": evaluations, "images": options.search_images, "judged": options.judge_images}
+        run |= {"corner": [MOST_DROP, *map(float, widest)], "ask_ms": 1000 * asking.seconds / len(trials)}
+        run |= {"paid": paid, "fronts": fronts}
         new.append(run)
         if options.runs is not None:
             with options.runs.open("a", encoding="utf-8") as file:
@@ -86,8 +112,27 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
     return new
 
 
+class Stopwatch:
+    """Seconds spent in functions."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def of(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, with its time counted."""
+
+        def timed(*arguments: Any) -> Any:
+            before = time.perf_counter()
+            try:
+                return function(*arguments)
+            finally:
+                self.seconds += time.perf_counter() - before
+
+        return timed
+
+
 def _key(run: Run) -> tuple[object, ...]:
-    return run["strategy"], run["seed"], run["data"], run["evaluations"], run["images"], run["judged"]
+    return run["strategy"], run["seed"], run["evaluations"], run["data"], run["images"], run["judged"]
 
 
 def summary(runs: list[Run]) -> dict[str, object]:
@@ -99,19 +144,28 @@ def summary(runs: list[Run]) -> dict[str, object]:
     best = pareto.hypervolume(everything, corner)
     table: dict[str, object] = {}
     print("\njudged on unseen images: share of the best known hypervolume")
-    for name in dict.fromkeys(str(r["strategy"]) for r in runs):
+    for name in dict.fromkeys(str(r["strategy"]) for r in runs if r["strategy"] != REFERENCE):
         mine = [r for r in runs if r["strategy"] == name]
         shares: dict[int, list[float]] = {}
-        arrivals = []
+        arrivals: dict[float, list[float]] = {share: [] for share in TARGETS}
         for run in mine:
             curve = [(c, pareto.hypervolume(np.array(f), corner) / best) for c, f in run["fronts"] if f]
             for count, share in curve:
                 shares.setdefault(count, []).append(share)
-            arrivals.append(next((c for c, share in curve if share >= 0.95), np.inf))
-        middle = float(np.median(arrivals))
-        row = {count: float(np.mean(values)) for count, values in shares.items()}
-        table[name] = {"seeds": len(mine), "hypervolume": row, "to_95": middle if np.isfinite(middle) else None}
-        print(f"{name:<12} to 95 %: {table[name]['to_95']}  " + "  ".join(f"{c}: {v:.3f}" for c, v in row.items()))
+            for target, found in arrivals.items():
+                found.append(next((c for c, share in curve if share >= target), np.inf))
+        middle = {f"{target:.0%}": float(np.median(found)) for target, found in arrivals.items()}
+        reached = {target: count if np.isfinite(count) else None for target, count in middle.items()}
+        row = {count: float(np.mean(values)) for count, values in sorted(shares.items())}
+        ask = float(np.median([r["ask_ms"] for r in mine if "ask_ms" in r] or [np.nan]))
+        table[name] = {
+            "seeds": len(mine),
+            "hypervolume": row,
+            "evaluations_to": reached,
+            "ask_ms": ask if np.isfinite(ask) else None,
+        }
+        found = "  ".join(f"{count}: {share:.3f}" for count, share in row.items())
+        print(f"{name:<17} {len(mine)} seeds, evaluations to {reached}, {ask:.0f} ms per proposal;  {found}")
     rivals = {n: max(t["hypervolume"].values()) for n, t in table.items() if n in ("nsga2", "tpe")}
     fewer = None
     if "posterior" in table and rivals:
