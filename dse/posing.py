@@ -46,21 +46,24 @@ def build_problem(
     ]
     if not bench.graphs:
         return replace(problem, baselines=(*uniform, Baseline("guided", guided_design(problem))))
-    variants = tuple(
-        in_graph(problem, costing, graph, found) for graph, found in bench.scores_of_graphs(fisher).items()
-    )
-    guided = [Baseline("guided", guided_design(variants[0]))]
-    for graph, variant in zip(list(bench.graphs)[1:], variants[1:], strict=True):
-        uniform.append(Baseline(f"{uniform[0].origin}-{graph}", space.with_graph(uniform[0].levels, graph)))
-        guided.append(Baseline(f"guided-{graph}", guided_design(variant)))
-    return replace(problem, variants=variants, baselines=(*uniform, *guided))
+    found = bench.scores_of_graphs(fisher)
+    guided = []
+    for place, (graph, scores) in enumerate(found.items()):
+        ending = f"-{graph}" if place else ""
+        if place:
+            uniform.append(Baseline(f"{uniform[0].origin}{ending}", space.with_graph(uniform[0].levels, graph)))
+        widest = in_graph(problem, costing, graph, scores, space.step_choices[-1])
+        guided.append(Baseline(f"guided{ending}", guided_design(widest)))
+    variants = (in_graph(problem, costing, g, scores, t) for g, scores in found.items() for t in space.step_choices)
+    return replace(problem, variants=tuple(variants), baselines=(*uniform, *guided))
 
 
-def in_graph(problem: Problem, costing: AnyCosting, graph: str, scores: NDArray[np.float64]) -> Problem:
-    """The problem with the graph pinned."""
-    tables, offsets = costing.tables(problem.space, None, graph)
-    at = problem.space.names.index("graph")
-    scores = np.where(np.arange(len(scores))[:, None] == at, 0.0, scores)
-    pinned = (*problem.sides.pinned, ("graph", list(problem.space.variants).index(graph)))
-    sides = replace(problem.sides, pinned=pinned)
+def in_graph(problem: Problem, costing: AnyCosting, graph: str, scores: NDArray[np.float64], steps: int) -> Problem:
+    """The problem with graph and time steps pinned; `scores` (D, B) are those of the graph."""
+    space = problem.space
+    tables, offsets = costing.tables(space, steps, graph)
+    scores = np.where(np.arange(len(scores))[:, None] == space.names.index("graph"), 0.0, scores)
+    choice = {"graph": list(space.variants).index(graph), "time_steps": steps}
+    pinned = tuple((d.name, choice[d.kind]) for d in space.dimensions if d.kind in choice)
+    sides = replace(problem.sides, pinned=(*problem.sides.pinned, *pinned))
     return replace(problem, tables=tables, offsets=offsets, scores=scores, sides=sides)

@@ -83,10 +83,13 @@ def kinds(r: Front) -> dict[str, list[Point]]:
 
 
 def label(p: Point, r: Front) -> str:
-    """The names of a design as a baseline, short: uniform-8-T1 is `8 bit, T=1`."""
-    uniform = re.compile(r"uniform-(\d+)(?:-T(\d+))?")
-    names = (o for o, i in r.baselines.items() if i == p.id)
-    return ", ".join(uniform.sub(lambda m: f"{m[1]} bit" + (f", T={m[2]}" if m[2] else ""), o) for o in names)
+    """The names of a design as a baseline, short: uniform-8-T1 is `8 bit, T=1`, uniform-8-fused is `8 bit, fused`."""
+    uniform = re.compile(r"uniform-(\d+)(?:-T(\d+))?(?:-(\w+))?")
+
+    def short(m: re.Match[str]) -> str:
+        return f"{m[1]} bit" + (f", T={m[2]}" if m[2] else "") + (f", {m[3]}" if m[3] else "")
+
+    return ", ".join(uniform.sub(short, o) for o, i in r.baselines.items() if i == p.id)
 
 
 @dataclass(frozen=True)

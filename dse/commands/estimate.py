@@ -130,8 +130,9 @@ def _compare(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
     from dse.errors import ConfigError
 
     workload, own = asked.workload, dict[str, Any]()
-    widths = [int(row[0]) for row in asked.designs.weight_bits if row[0] != 32]
-    if asked.drop is not None:
+    if asked.drop is None:
+        widths = [int(row[0]) for row in asked.designs.weight_bits if row[0] != 32]
+    else:
         if len(asked.designs) != 1:
             raise ConfigError(f"--compare is for one design, not {len(asked.designs)}; name it with --design")
         widths, (workload, own) = [8, 4], asked.one(0)

@@ -60,7 +60,7 @@ class Guided(Proposer):
 
 
 def summed_harm(problem: Problem, levels: IntArray) -> FloatArray:
-    """Summed prior scores of designs (N, D), each by the scores of its graph, (N,)."""
+    """Summed prior scores of designs (N, D), each by the scores of its variant of the problem, (N,)."""
     out = np.zeros(len(levels))
     for variant in problem.each:
         rows = (pinned(variant, levels) == levels).all(axis=1)

@@ -61,13 +61,13 @@ class Ladder(Proposer):
         return fresh(self._problem, past, rng, past.levels[rng.integers(len(past))] if len(past) else None)
 
     def _solve(self, rung: int) -> IntArray:
-        quantity, graphs = ("memory_bytes", "energy_j")[rung % 2], len(self._problem.each)
-        problem, harm = self._problem.each[rung // 2 % graphs], self._harm[rung // 2 % graphs]
+        quantity, parts = ("memory_bytes", "energy_j")[rung % 2], len(self._problem.each)
+        problem, harm = self._problem.each[rung // 2 % parts], self._harm[rung // 2 % parts]
         table = problem.tables[quantity]
         exists = frontier.valid(self._problem.space)
         low = float(np.where(exists, table, np.inf).min(axis=1).sum())
         high = float(np.where(exists, table, -np.inf).max(axis=1).sum())
-        budget = low + (high - low) * _van_der_corput(rung // (2 * graphs) + 1)
+        budget = low + (high - low) * _van_der_corput(rung // (2 * parts) + 1)
         try:
             only = Sides(pinned=problem.sides.pinned)
             return programme.best(problem.space, harm, {quantity: table}, {quantity: budget}, sides=only, gap=1e-3)

@@ -168,7 +168,7 @@ class Engine(Proposer):
         return np.unique(np.vstack(found), axis=0)
 
     def _minimisers(self, table: FloatArray, costs: FloatArray, rng: np.random.Generator) -> IntArray:
-        """Designs of one graph at random prices."""
+        """Designs of one variant of the problem at random prices."""
         prices = frontier.draw_prices(rng, table, costs, self._count // len(self._problem.each))
         if self._problem.sides == FREE:
             return frontier.minimisers(table, costs, prices)

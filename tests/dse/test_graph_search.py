@@ -161,6 +161,10 @@ def test_estimate_costs_designs_of_both_graphs(run, table, svit):
     parts = pd.DataFrame(json.loads(svit("estimate", "--run", run, "--breakdown", "--json").out))
     energy = parts[parts["quantity"] == "energy_j"].groupby("design")["value"].sum()
     assert energy.to_dict() == pytest.approx(front["energy_j"].to_dict(), rel=1e-9)
+    fused = table[table["graph"] == "fused"]["id"].iloc[0]
+    beside = json.loads(svit("estimate", "--run", run, "--design", fused, "--compare", "--json").out)
+    energy = table.set_index("id")["energy_j"]
+    assert pytest.approx(energy[fused], rel=1e-9) in [row["energy_j"] for row in beside]
     ranked = json.loads(svit("estimate", "--run", run, "--stability", "--json").out)
     assert ranked["designs"] == len(table) - 1
     assert svit("check", run / "config.yaml").out.count("138 weight layers") == 2

@@ -26,7 +26,7 @@ from dse.space import build_space
 from dse.strategies import guided, ilp
 from dse.strategies.guided import summed_harm
 from dse.strategies.history import History, key
-from dse.strategies.proposer import prior_harm, reference_point
+from dse.strategies.proposer import pinned, prior_harm, reference_point
 from dse.surrogate import Data as Measured
 from dse.surrogate import fit, prior_of
 from tests.dse.problems import every_design
@@ -231,8 +231,9 @@ def problem_with(chip="generic_45nm", rate=0.05):
     scores = np.full((5, 3), np.nan)
     scores[:3] = np.array([[9.0, 1.0, 0.0], [30.0, 4.0, 0.0], [3.0, 0.3, 0.0]]) / 10
     problem = Problem(both, tables, offsets, costing.objective_costs(both, NAMES), scores, NAMES)
-    variants = (in_graph(problem, costing, "unfused", 1.3 * scores), in_graph(problem, costing, "fused", 0.7 * scores))
-    return costing, replace(problem, variants=variants)
+    factors = {"unfused": 1.3, "fused": 0.7}
+    variants = (in_graph(problem, costing, g, factor * scores, t) for g, factor in factors.items() for t in (2, 4))
+    return costing, replace(problem, variants=tuple(variants))
 
 
 def test_the_exact_pick_is_the_best_of_all_designs_of_both_graphs():
@@ -265,36 +266,40 @@ def no_history(problem):
     return History(levels, none, none, none, none, none, np.zeros((0, 2)), none.astype(bool), levels)
 
 
-def separable(problem, levels):
-    """Summed scores, additive memory and energy of designs, each by the tables of its graph."""
-    out = np.empty((len(levels), 3))
-    for place, variant in enumerate(problem.variants):
-        rows = levels[:, problem.space.names.index("graph")] == place
-        known = (variant.additive(quantity, levels[rows]) for quantity in ("memory_bytes", "energy_j"))
-        out[rows] = np.stack([summed_harm(problem, levels[rows]), *known], axis=1)
-    return out
+def test_separable_costs_are_the_costs():
+    costing, problem = problem_with()
+    every = every_design(problem.space)
+    costs = costs_of(costing, problem, every)
+    seen = np.zeros(len(every), dtype=int)
+    for variant in problem.variants:
+        rows = (pinned(variant, every) == every).all(axis=1)
+        seen += rows
+        for quantity in ("memory_bytes", "energy_j"):
+            assert np.allclose(variant.additive(quantity, every[rows]), costs[quantity][rows], rtol=1e-9)
+    assert (seen == 1).all()
 
 
 @pytest.mark.parametrize("strategy", [guided, ilp])
-def test_separable_proposals_are_best_in_their_graph_and_come_from_both(strategy):
-    _, problem = problem_with()
+def test_separable_proposals_are_best_of_their_kind_and_come_from_both_graphs(strategy):
+    costing, problem = problem_with()
     sampler, past, found = strategy.sampler(problem, 0), no_history(problem), []
-    for _ in range(4 if strategy is ilp else 8):  # later rungs of so small a ladder meet designs that are taken
+    for _ in range(8):
         found.append(sampler.propose(past, np.random.default_rng(0)))
         past = replace(past, taken=np.stack(found))
     assert len({key(row) for row in found}) == len(found)
-    at = problem.space.names.index("graph")
-    assert {int(row[at]) for row in found} == {0, 1}
+    kind = [problem.space.names.index(name) for name in ("T", "graph")]
+    assert [set(column) for column in np.array(found)[:, kind].T.tolist()] == [{0, 1}, {0, 1}]
     every = every_design(problem.space)
-    values = separable(problem, every)
-    for row, (harm, *costs) in zip(found, separable(problem, np.array(found)), strict=True):
-        mine = values[every[:, at] == row[at]]
-        # the least harm at its memory or at its energy; a programme is solved to a thousandth
-        best = [mine[mine[:, 1 + i] <= cost * (1 + 1e-9), 0].min() for i, cost in enumerate(costs)]
-        if strategy is ilp:
+    costs = costs_of(costing, problem, every)
+    values = np.stack([summed_harm(problem, every), costs["memory_bytes"], costs["energy_j"]], axis=1)
+    for row in found:
+        harm, *own = values[(every == row).all(axis=1)][0]
+        mine = values[(every[:, kind] == row[kind]).all(axis=1)]
+        if strategy is guided:
+            assert not (mine < [harm, *own]).all(axis=1).any()
+        else:  # the least harm at its memory or at its energy; a programme is solved to a thousandth
+            best = [mine[mine[:, 1 + i] <= cost * (1 + 1e-9), 0].min() for i, cost in enumerate(own)]
             assert harm <= max(best) * 1.002
-        else:
-            assert not (mine < [harm, *costs]).all(axis=1).any()
 
 
 def test_the_corner_of_the_hypervolume_is_beyond_the_widest_design_of_both_graphs():
