@@ -62,6 +62,37 @@ def obeyed(space: Space, sides: Sides, levels: NDArray[np.int64]) -> NDArray[np.
     return kept
 
 
+def projected(space: Space, sides: Sides, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A design (D,) near the given one that keeps the side constraints; one that keeps them stays as it is.
+
+    Tied groups take the width of their first, widths that are not allowed the nearest that is, and beyond k different
+    ones the k most common stay (ties to the wider). Where groups have different choices, no such design may be found.
+    """
+    values = space.values(np.asarray(levels, dtype=np.int64)).copy()
+    weights = np.array([d.kind == "weight" for d in space.dimensions])
+    for group in sides.equal:
+        rows = [space.names.index(name) for name in group]
+        values[rows] = values[rows[0]]
+    if sides.allowed is not None:
+        values[weights] = _nearest(values[weights], np.array(sorted(sides.allowed)))
+    if sides.max_widths is not None:
+        widths, counts = np.unique(values[weights], return_counts=True)
+        kept = widths[np.lexsort((widths, counts))[::-1][: sides.max_widths]]
+        values[weights] = _nearest(values[weights], np.sort(kept))
+    each = zip(values[:, None], space.dimensions, strict=True)
+    return np.concatenate([_nearest_at(value, np.array(d.choices)) for value, d in each])
+
+
+def _nearest_at(values: NDArray[np.int64], choices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Index of the choice nearest to each value, (N,); ties to the larger."""
+    gap = np.abs(choices[None] - values[:, None])
+    return np.asarray(len(choices) - 1 - gap[:, ::-1].argmin(axis=1))
+
+
+def _nearest(values: NDArray[np.int64], choices: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(choices[_nearest_at(values, choices)])
+
+
 def minimisers(
     space: Space,
     sides: Sides,

@@ -22,6 +22,7 @@ from dse.strategies.seeding import seed_trial
 
 STUDY_NAME = "svit-dse"
 FAILURES_IN_A_ROW = 10
+MEANINGS = ("space", "objectives")  # what the levels and values of a stored trial stand for
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def open_study(
 
     `fingerprint` says what the measurements depend on (checkpoint, data, space, quantization, hardware, version).
     Raises ConfigError when the stored fingerprint differs, with the difference, unless `allow_mixed`, which records
-    the override in the study.
+    the override in the study; what the stored numbers stand for, space and objectives, may not differ at all.
     """
     with quiet_optuna():
         try:
@@ -78,6 +79,11 @@ def open_study(
     if not changed:
         return study
     shown = "; ".join(f"{k} was {_short(stored.get(k))} and is {_short(fingerprint.get(k))}" for k in changed)
+    if lost := [k for k in MEANINGS if k in changed]:
+        raise ConfigError(
+            f"{run_dir}: this study was made with other inputs: {shown}; its numbers stand for other designs where "
+            f"{' and '.join(lost)} differ: take another --out"
+        )
     if not allow_mixed:
         raise ConfigError(
             f"{run_dir}: this study was made with other inputs: {shown}; take another --out, or --allow-mixed"

@@ -13,9 +13,11 @@ from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
+from dse import constraints
 from dse.frontier import valid
 from dse.linear_algebra import on_one_thread
 from dse.problem import Problem
+from dse.programme import FREE
 from dse.strategies import history
 from dse.strategies.history import History
 
@@ -60,19 +62,21 @@ class Proposer(BaseSampler):
 
 
 def fresh(problem: Problem, past: History, rng: np.random.Generator, near: IntArray | None = None) -> IntArray:
-    """A random design that is not taken: a few steps away from `near` (D,), or anywhere.
+    """A random design that is not taken and keeps the side constraints: a few steps away from `near` (D,), or anywhere.
 
     In a space that is used up, any design.
     """
     seen = past.seen()
-    sizes = problem.space.sizes
+    space, sides, sizes = problem.space, problem.sides, problem.space.sizes
     for attempt in range(200):
         if near is None or attempt >= 100:
-            levels = problem.space.draw(rng, 1)[0]
+            levels = space.draw(rng, 1)[0]
         else:
             step = rng.integers(-1, 2, size=len(sizes)) * (rng.random(len(sizes)) < (1 + attempt / 10) / len(sizes))
             levels = np.clip(near + step, 0, sizes - 1)
-        if history.key(levels) not in seen:
+        if sides != FREE:
+            levels = constraints.projected(space, sides, levels)
+        if history.key(levels) not in seen and (sides == FREE or constraints.obeyed(space, sides, levels)[0]):
             break
     return np.asarray(levels, dtype=np.int64)
 

@@ -490,6 +490,19 @@ def test_a_finished_run_with_other_inputs_is_not_overwritten(svit: Run, finished
     _one_line(svit("search", "my.yaml", "--out", "run"), "made with other inputs")
     assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before
     assert len(before) > 10
+    _one_line(svit("search", "my.yaml", "--out", "run", "--allow-mixed"), "other designs where space differ")
+    assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before
+
+
+def test_measurements_of_other_images_may_be_joined_and_that_is_recorded(svit: Run, finished: Path, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "run")
+    as_before = (tmp_path / "run" / "config.yaml").read_text()
+    (tmp_path / "my.yaml").write_text(as_before.replace("search_images: 40", "search_images: 50"))
+    told = svit("search", "my.yaml", "--out", "run", "--no-report")
+    _one_line(told, "data was digits/search/40", "take another --out, or --allow-mixed")
+    assert svit("search", "my.yaml", "--out", "run", "--no-report", "--allow-mixed").status == 0
+    (mixed,) = json.loads((tmp_path / "run" / "manifest.json").read_text())["mixed"]
+    assert "data was digits/search/" in mixed
 
 
 def test_profile_and_sensitivity_write_tables_that_other_commands_read(svit: Run, tmp_path: Path):

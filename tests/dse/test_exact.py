@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
 
 from costmodels import Workload, load_hardware
@@ -17,9 +18,11 @@ from dse.problem import Problem
 from dse.programme import InfeasibleError, Sides
 from dse.recommend import within
 from dse.space import Dimension, Space
+from dse.strategies import posterior
 from dse.strategies.proposer import cost_tables, prior_harm
+from dse.study import quiet_optuna
 from dse.surrogate import Data as Measured
-from dse.surrogate import fit, prior_of
+from dse.surrogate import Diagnostics, fit, prior_of
 from tests.dse.problems import every_design, random_problem, space_of
 
 SMALL = Config(
@@ -128,6 +131,27 @@ def test_proposals_keep_the_side_constraints_and_are_the_best_that_do():
         mine = np.array([gather(t, row) for t in (harm, *costs)])
         pair = [len(set(v) - set(problem.space.values(row))) == 0 for v in problem.space.values(every)]
         assert not (values[pair] < mine * (1 - 1e-12)).all(axis=1).any()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_every_proposal_keeps_the_side_constraints_where_the_model_is_not_trusted_too(trusted, monkeypatch):
+    sides = Sides(equal=(("w:l0", "w:l3"),), max_widths=2, allowed=(2, 4, 8))
+    problem = replace(random_problem(3, [(2, 3, 4, 8)] * 5), sides=sides)
+    monkeypatch.setattr(posterior, "diagnose", lambda *_: Diagnostics(0.9, 0.95, 0.9 if trusted else 0.1, 20))
+    local, real = [], posterior.Engine._local
+    monkeypatch.setattr(posterior.Engine, "_local", lambda *given: local.append(1) or real(*given))
+    with quiet_optuna():
+        study = optuna.create_study(directions=["minimize"] * 3, sampler=posterior.sampler(problem, 0))
+    for number in range(40):
+        trial = study.ask(problem.space.distributions())
+        levels = problem.space.levels(trial.params)
+        assert obeyed(problem.space, sides, levels)[0], number
+        drop = float(gather(problem.scores, levels))
+        measured = {"drop": drop, "drop_stderr": 0.5, "nll_delta": 0.03 * drop, "nll_stderr": 0.02, "images": 1000}
+        for name, value in measured.items():
+            trial.set_user_attr(name, value)
+        study.tell(trial, [drop, *problem.costs(levels[None])[0]])
+    assert bool(local) is not trusted
 
 
 def test_levels_of_a_design_are_the_levels_it_came_from():

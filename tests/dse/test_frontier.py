@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse import frontier, programme
+from dse import constraints, frontier, programme
 from dse.errors import ConfigError
 from dse.programme import InfeasibleError, Sides
 from tests.dse.problems import every_design, random_problem, space_of
@@ -90,6 +90,23 @@ def test_side_constraints_are_kept_and_cost_no_more_than_they_must(seed, most, a
     assert programme.least(problem.space, problem.tables["memory_bytes"], sides) == pytest.approx(
         memory[keep].min() - problem.offsets["memory_bytes"]
     )
+
+
+@given(SEEDS, st.sampled_from([None, 1, 2, 3]), st.sampled_from([None, (3, 4, 8), (2, 8)]), st.booleans())
+@settings(max_examples=40)
+def test_any_design_can_be_moved_to_one_that_keeps_the_side_constraints(seed, most, allowed, tied):
+    space = space_of([(2, 3, 4, 8)] * 5)
+    sides = Sides((("w:l0", "w:l1", "w:l3"),) if tied else (), most, allowed)
+    levels = space.draw(np.random.default_rng(seed), 1)[0]
+    found = constraints.projected(space, sides, levels)
+    widths = space.values(found)
+    assert len(set(widths)) <= (most or 4)
+    assert set(widths) <= set(allowed or (2, 3, 4, 8))
+    assert not tied or widths[0] == widths[1] == widths[3]
+    assert constraints.obeyed(space, sides, found)[0]
+    np.testing.assert_array_equal(constraints.projected(space, sides, found), found)
+    if constraints.obeyed(space, sides, levels)[0]:
+        np.testing.assert_array_equal(found, levels)
 
 
 def test_an_impossible_budget_is_named_with_what_is_possible():

@@ -140,6 +140,13 @@ def test_other_inputs_are_refused_with_the_difference(tmp_path):
     open_study(tmp_path, {**PRINT, "data": "glyphs"})
 
 
+@pytest.mark.parametrize("key", ["space", "objectives"])
+def test_trials_of_another_space_are_never_taken_for_designs_of_this_one(tmp_path, key):
+    open_study(tmp_path, PRINT | {key: "old"})
+    with pytest.raises(ConfigError, match=rf"{key} was old and is new; .* {key} differ: take another --out$"):
+        open_study(tmp_path, PRINT | {key: "new"}, allow_mixed=True)
+
+
 @pytest.mark.parametrize("url", ["nonsense", "sqlite:////no/such/folder/x.db"])
 def test_a_storage_that_cannot_be_opened_is_a_users_mistake(tmp_path, url):
     with pytest.raises(ConfigError, match="--storage"):
