@@ -45,25 +45,31 @@ def build_problem(
         for t in space.step_choices[-2::-1]
     ]
     if not bench.graphs:
-        return replace(problem, baselines=(*uniform, Baseline("guided", guided_design(problem))))
+        steps = space.step_choices if len(space.step_choices) > 1 else ()
+        variants = tuple(part_of(problem, costing, scores, t) for t in steps)
+        return replace(problem, variants=variants, baselines=(*uniform, Baseline("guided", guided_design(problem))))
     found = bench.scores_of_graphs(fisher)
     guided = []
     for place, (graph, scores) in enumerate(found.items()):
         ending = f"-{graph}" if place else ""
         if place:
             uniform.append(Baseline(f"{uniform[0].origin}{ending}", space.with_graph(uniform[0].levels, graph)))
-        widest = in_graph(problem, costing, graph, scores, space.step_choices[-1])
+        widest = part_of(problem, costing, scores, space.step_choices[-1], graph)
         guided.append(Baseline(f"guided{ending}", guided_design(widest)))
-    variants = (in_graph(problem, costing, g, scores, t) for g, scores in found.items() for t in space.step_choices)
+    variants = (part_of(problem, costing, scores, t, g) for g, scores in found.items() for t in space.step_choices)
     return replace(problem, variants=tuple(variants), baselines=(*uniform, *guided))
 
 
-def in_graph(problem: Problem, costing: AnyCosting, graph: str, scores: NDArray[np.float64], steps: int) -> Problem:
-    """The problem with graph and time steps pinned; `scores` (D, B) are those of the graph."""
+def part_of(
+    problem: Problem, costing: AnyCosting, scores: NDArray[np.float64], steps: int, graph: str = ""
+) -> Problem:
+    """The problem with time steps and graph, where one is searched, pinned; `scores` (D, B) are those of the graph."""
     space = problem.space
     tables, offsets = costing.tables(space, steps, graph)
-    scores = np.where(np.arange(len(scores))[:, None] == space.names.index("graph"), 0.0, scores)
-    choice = {"graph": list(space.variants).index(graph), "time_steps": steps}
+    choice = {"time_steps": steps}
+    if graph:
+        scores = np.where(np.arange(len(scores))[:, None] == space.names.index("graph"), 0.0, scores)
+        choice["graph"] = list(space.variants).index(graph)
     pinned = tuple((d.name, choice[d.kind]) for d in space.dimensions if d.kind in choice)
     sides = replace(problem.sides, pinned=(*problem.sides.pinned, *pinned))
     return replace(problem, tables=tables, offsets=offsets, scores=scores, sides=sides)

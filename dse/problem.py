@@ -60,9 +60,9 @@ class Problem:
     `sides` are the side constraints that a pick must obey.
     `following`, where known, turns measured spikes into the costs of designs that were not evaluated.
     `objectives` names the three objectives in the order of a trial's values; all are minimised.
-    `variants`, where graphs are searched, is the same problem in each of them at each number of time steps: with tables
-    and scores that hold there, and both pinned. Costs and scores of different graphs do not add up; `tables` are then
-    those around the widest design, and `scores` the mean.
+    `variants`, where graphs or time steps are searched, is the same problem in each graph at each number of time steps:
+    with tables and scores that hold there, and both pinned. Costs of different ones do not add up; `tables` are then
+    those around the widest design, and `scores`, of several graphs, the mean.
     """
 
     space: Space
@@ -80,7 +80,7 @@ class Problem:
 
     @property
     def each(self) -> tuple[Problem, ...]:
-        """The problem by parts in which costs add up: its variants, or itself where no graph is searched."""
+        """The problem by parts in which costs add up: its variants, or itself where it has none."""
         return self.variants or (self,)
 
     def additive(self, quantity: str, levels: IntArray) -> FloatArray:

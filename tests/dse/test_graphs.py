@@ -18,7 +18,7 @@ from dse.errors import ConfigError
 from dse.exact import best_under_budgets, check_budgets, costs_of
 from dse.graphs import build_graph_space, merged_columns
 from dse.mixed import GraphCosting
-from dse.posing import in_graph
+from dse.posing import part_of
 from dse.problem import Problem
 from dse.programme import InfeasibleError
 from dse.recommend import within
@@ -232,7 +232,7 @@ def problem_with(chip="generic_45nm", rate=0.05):
     scores[:3] = np.array([[9.0, 1.0, 0.0], [30.0, 4.0, 0.0], [3.0, 0.3, 0.0]]) / 10
     problem = Problem(both, tables, offsets, costing.objective_costs(both, NAMES), scores, NAMES)
     factors = {"unfused": 1.3, "fused": 0.7}
-    variants = (in_graph(problem, costing, g, factor * scores, t) for g, factor in factors.items() for t in (2, 4))
+    variants = (part_of(problem, costing, factor * scores, t, g) for g, factor in factors.items() for t in (2, 4))
     return costing, replace(problem, variants=tuple(variants))
 
 
