@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 # Spreads of the prior, all of logarithms unless said otherwise. The first three are wide enough for the errors seen on
-# two trained SDTv2; the evidence rescales the first.
+# two trained SDTv2.
 FISHER_ERROR = 0.6  # of one dimension's gradient score
 DISTANCE_ERROR = 0.4  # of one dimension's one-at-a-time distance
 MOST_DISAGREEMENT = 4.0  # by which the variance of both may grow where they contradict each other
