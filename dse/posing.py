@@ -60,9 +60,7 @@ def build_problem(
     return replace(problem, variants=tuple(variants), baselines=(*uniform, *guided))
 
 
-def part_of(
-    problem: Problem, costing: AnyCosting, scores: NDArray[np.float64], steps: int, graph: str = ""
-) -> Problem:
+def part_of(problem: Problem, costing: AnyCosting, scores: NDArray[np.float64], steps: int, graph: str = "") -> Problem:
     """The problem with time steps and graph, where one is searched, pinned; `scores` (D, B) are those of the graph."""
     space = problem.space
     tables, offsets = costing.tables(space, steps, graph)
