@@ -56,8 +56,9 @@ def build_problem(
             uniform.append(Baseline(f"{uniform[0].origin}{ending}", space.with_graph(uniform[0].levels, graph)))
         widest = part_of(problem, costing, scores, space.step_choices[-1], graph)
         guided.append(Baseline(f"guided{ending}", guided_design(widest)))
-    variants = (part_of(problem, costing, scores, t, g) for g, scores in found.items() for t in space.step_choices)
-    return replace(problem, variants=tuple(variants), baselines=(*uniform, *guided))
+    each = [(scores, t, graph) for graph, scores in found.items() for t in space.step_choices]
+    variants = tuple(part_of(problem, costing, *part) for part in each)
+    return replace(problem, variants=variants, baselines=(*uniform, *guided))
 
 
 def part_of(problem: Problem, costing: AnyCosting, scores: NDArray[np.float64], steps: int, graph: str = "") -> Problem:
