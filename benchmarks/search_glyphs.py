@@ -4,8 +4,8 @@ The measured front of every search is taken at several numbers of evaluations, a
 the verification images; hypervolume is that of these second measurements, up to 10 points of drop and the costs of the
 widest design, as a share of the best known front: the non-dominated part of everything judged in all runs.
 One evaluation is one pass over the search images; the gradient scores are charged as three passes over their images,
-and one-at-a-time distances, where a strategy reads them, with every image they took; `posterior-scores` is `posterior`
-without them.  `--reference N` adds one long search, for the best known front alone.
+the chaos floor, which `posterior` reads, and one-at-a-time distances, which `posterior+distances` reads as well, with
+every image they took.  `--reference N` adds one long search, for the best known front alone.
 """
 
 import argparse
@@ -18,19 +18,20 @@ from typing import Any
 
 import numpy as np
 import optuna
+from search_parts import DISTANCES
 
 from dse import pareto, strategies
 from dse.config import Config, Data
+from dse.luck import Luck
 from dse.posing import build_problem
-from dse.second_opinion import READERS, second_opinion
+from dse.second_opinion import second_opinion
 from dse.study import Loop, evaluated, quiet_optuna
 from dse.workbench import prepare
 
 MOST_DROP = 10.0  # points
 TARGETS = (0.95, 0.98)  # shares of the best known hypervolume
 BACKWARD = 3  # passes that a forward and a backward pass count as
-SCORES_ALONE = "-scores"  # behind a strategy's name: without distances
-REFERENCE = "reference"  # a search by `posterior-scores` that no row of the table shows
+REFERENCE = "reference"  # a search by `posterior` that no row of the table shows
 Run = dict[str, object]
 
 
@@ -58,11 +59,14 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
     data = Data(name=options.data, search_images=options.search_images, verify_images=options.judge_images)
     bench = prepare(Config(checkpoint=f"sdtv2_tiny_{options.data}", data=data))
     costing = bench.costing()
-    problem = build_problem(bench, costing, bench.fisher(bench.config.search.widths))
+    chaos = bench.chaos_floor()
+    luck = Luck.of(chaos, len(bench.images))
+    problem = build_problem(bench, costing, bench.fisher(bench.config.search.widths), luck=luck)
     judge = bench.evaluator(bench.load("verify", options.judge_images))
     widest = problem.costs((problem.space.sizes - 1)[None])[0]
     gradients = BACKWARD * data.fisher_images / options.search_images
-    opinion = second_opinion(bench) if any(name in READERS for name, *_ in tasks) else None
+    floor = chaos.images * (chaos.copies + 1) / options.search_images
+    opinion = second_opinion(bench) if any(name.endswith(DISTANCES) for name, *_ in tasks) else None
 
     @cache
     def judged(levels: tuple[int, ...]) -> list[float]:
@@ -73,11 +77,11 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
     new: list[Run] = []
     for strategy, seed, evaluations in tasks:
         evaluator = bench.evaluator(bench.images)
-        posed, paid = problem, gradients
-        if opinion is not None and strategy in READERS:
+        name = "posterior" if strategy == REFERENCE else strategy.removesuffix(DISTANCES)
+        posed, paid = problem, gradients + (floor if name == "posterior" else 0.0)
+        if opinion is not None and strategy.endswith(DISTANCES):
             posed = replace(problem, distances=opinion.distances)
             paid += opinion.images / options.search_images
-        name = "posterior" if strategy == REFERENCE else strategy.removesuffix(SCORES_ALONE)
         sampler = strategies.load(name)(posed, seed)
         asking = Stopwatch()
         for method in ("sample_relative", "sample_independent"):
@@ -171,7 +175,5 @@ def summary(runs: list[Run]) -> dict[str, object]:
     if "posterior" in table and rivals:
         bar = max(rivals.values())
         reached = [c for c, v in table["posterior"]["hypervolume"].items() if v >= bar]
-        fewer = (
-            max(max(r["evaluations"] for r in runs if r["strategy"] in rivals) / min(reached), 0) if reached else None
-        )
+        fewer = max(r["evaluations"] for r in runs if r["strategy"] in rivals) / min(reached) if reached else None
     return {"glyphs": {"data": runs[0]["data"], "strategies": table, "times_fewer": fewer}}

@@ -39,6 +39,7 @@ class Evaluation:
     `top1` and its standard error are shares; `drop`, its 95 % interval and `drop_stderr` are percentage points lost
     against the float network on the same images; `changed` is the share of images whose predicted class differs;
     `kl` [nat], `logit_distance` (mean squared) and `nll_delta` [nat] compare with the float network's outputs;
+    `nll_stderr` is the standard error of `nll_delta`, `drop_nll_correlation` that of its error with the drop's;
     `right` counts the images of every class that get it; `spikes` are spikes per image of every LIF layer, summed over
     the time steps.
     """
@@ -59,6 +60,8 @@ class Evaluation:
     images: int
     spikes: tuple[float, ...]
     complete: bool = True
+    nll_stderr: float = float("nan")
+    drop_nll_correlation: float = 0.0
 
     def record(self) -> dict[str, Any]:
         """The evaluation as JSON values, for the study."""
@@ -95,7 +98,8 @@ def measure(
     right_float = accuracy.correct(reference, labels)
     paired = accuracy.paired_drop(right_float, right)
     share, stderr = accuracy.top1(logits, labels)
-    nll = accuracy.nll(logits, labels)
+    nll, reference_nll = accuracy.nll_per_image(logits, labels), accuracy.nll_per_image(reference, labels)
+    lost, harm = right_float.astype(float) - right, nll - reference_nll
     return Evaluation(
         top1=share,
         top1_stderr=stderr,
@@ -108,11 +112,13 @@ def measure(
         changed=float((logits.argmax(1) != reference.argmax(1)).mean()),
         kl=accuracy.kl(reference, logits),
         logit_distance=accuracy.logit_distance(reference, logits),
-        nll=nll,
-        nll_delta=nll - accuracy.nll(reference, labels),
+        nll=float(nll.mean()),
+        nll_delta=float(nll.mean()) - float(reference_nll.mean()),
         images=len(labels),
         spikes=tuple(float(s) for s in spikes.sum(1) / len(labels)),
         complete=len(labels) == total,
+        nll_stderr=float(harm.std() / np.sqrt(len(labels))),
+        drop_nll_correlation=accuracy.correlation(lost, harm),
     )
 
 

@@ -19,6 +19,7 @@ from dse.expect import expectation
 from dse.final import add_exact_pick, verify
 from dse.health import class_table, health_table
 from dse.linear_algebra import on_one_thread
+from dse.luck import Luck
 from dse.manifest import manifest
 from dse.mixed import AnyEvaluator, GraphEvaluator
 from dse.phases import Clock, Say
@@ -87,7 +88,8 @@ def search(
 
     clock.begin("2 base setting")
     costing = bench.costing()
-    problem = build_problem(bench, costing, fisher, opinion.distances if opinion else None)
+    luck = Luck.of(chaos, evaluator.images)
+    problem = build_problem(bench, costing, fisher, opinion.distances if opinion else None, luck)
     check_budgets(costing, problem)
     sampler = strategy(problem, config.search.seed, **config.search.options)
     loop = Loop(problem, evaluator, costing, config.search.strategy, sampler)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dse.constraints import sides_of
 from dse.costing import objective_columns
+from dse.luck import Luck
 from dse.mixed import AnyCosting
 from dse.problem import Baseline, Problem
 from dse.strategies.guided import guided_design
@@ -17,7 +18,11 @@ from dse.workbench import Workbench
 
 
 def build_problem(
-    bench: Workbench, costing: AnyCosting, fisher: pd.DataFrame, distances: NDArray[np.float64] | None = None
+    bench: Workbench,
+    costing: AnyCosting,
+    fisher: pd.DataFrame,
+    distances: NDArray[np.float64] | None = None,
+    luck: Luck | None = None,
 ) -> Problem:
     """The search problem of a workbench, with its baselines; in a search over graphs those of the first, and two more.
 
@@ -38,6 +43,7 @@ def build_problem(
         budgets=config.column_budgets(),
         sides=sides_of(config.constraints, space),
         following=costing.following(space, objectives, scores),
+        luck=luck,
     )
     uniform = [Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in sorted(config.search.widths, reverse=True)]
     uniform += [

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.luck import Luck
 from dse.programme import FREE, Sides
 from dse.space import Space
 
@@ -58,6 +59,7 @@ class Problem:
     less the chaos floor; any unit), NaN where not measured: a second opinion on the same harm.
     `budgets` maps a column of results.csv to the largest value a user accepts; `drop` is in percentage points.
     `sides` are the side constraints that a pick must obey.
+    `luck` is what all measurements have in common; where it is not known, it is guessed from their errors.
     `following`, where known, turns measured spikes into the costs of designs that were not evaluated.
     `objectives` names the three objectives in the order of a trial's values; all are minimised.
     `variants`, where graphs or time steps are searched, is the same problem in each graph at each number of time steps:
@@ -76,6 +78,7 @@ class Problem:
     distances: FloatArray | None = None
     sides: Sides = FREE
     following: Activity | None = None
+    luck: Luck | None = None
     variants: tuple[Problem, ...] = ()
 
     @property

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse import frontier, pareto, programme
+from dse.luck import Luck
 from dse.problem import Baseline, Problem
 from dse.simulated_layers import pair_weights, sdtv2_groups
 from dse.space import Dimension, Space
@@ -233,6 +234,7 @@ def simulate(seed: int, difficulty: Difficulty = BASE, low_fidelity_images: int 
         scores=scores * 1e-3,
         objectives=("drop", "memory_bytes", "energy_j"),
         budgets={"drop": 1.0},
+        luck=Luck.none(),  # every measurement draws its own images
         distances=distances * 1e-2 if low_fidelity_images else None,
     )
     uniform = tuple(Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in (8, 6, 5, 4, 3, 2))

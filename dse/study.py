@@ -23,6 +23,18 @@ from dse.strategies.seeding import seed_trial
 STUDY_NAME = "svit-dse"
 FAILURES_IN_A_ROW = 10
 MEANINGS = ("space", "objectives")  # what the levels and values of a stored trial stand for
+# of an evaluation, what a trial keeps for the samplers
+MEASURED = (
+    "drop",
+    "drop_stderr",
+    "changed",
+    "nll_delta",
+    "nll_stderr",
+    "drop_nll_correlation",
+    "kl",
+    "logit_distance",
+    "images",
+)
 
 
 @dataclass(frozen=True)
@@ -228,7 +240,7 @@ class Loop:
     @staticmethod
     def _record(trial: Trial, design: Design, evaluation: Evaluation) -> None:
         trial.set_user_attr("evaluation", evaluation.record())
-        for name in ("drop", "drop_stderr", "changed", "nll_delta", "kl", "logit_distance", "images"):
+        for name in MEASURED:
             trial.set_user_attr(name, getattr(evaluation, name))
 
     def _step(self, study: optuna.Study, budget: int, trial: Trial) -> Step:

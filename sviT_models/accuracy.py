@@ -108,4 +108,16 @@ def logit_distance(reference: Floats, logits: Floats) -> float:
 
 def nll(logits: Floats, labels: Labels) -> float:
     """Mean negative log-likelihood of the labels [nat]."""
-    return float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
+    return float(nll_per_image(logits, labels).mean())
+
+
+def nll_per_image(logits: Floats, labels: Labels) -> NDArray[np.float64]:
+    """Negative log-likelihood of every label [nat], (N,)."""
+    return np.asarray(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels], dtype=np.float64)
+
+
+def correlation(first: Floats, second: Floats) -> float:
+    """Pearson's correlation of two quantities over the images, (N,) each; 0 where either does not vary."""
+    apart = first - first.mean(), second - second.mean()
+    scale = float(np.sqrt((apart[0] ** 2).sum() * (apart[1] ** 2).sum()))
+    return float((apart[0] * apart[1]).sum() / scale) if scale > 0 else 0.0

@@ -22,6 +22,10 @@ class ChaosFloor:
     mean divergence from the clean to the noisy class probabilities [nat]; `nll` is the mean negative log-likelihood of
     the labels with noise [nat], `nll_clean` without.  All are means over `copies` noisy networks and `images` images;
     `changed_spread` is the standard deviation of `changed` over the copies (0 for a single copy).
+
+    Per image, drop [percentage points] and rise of the negative log-likelihood [nat] scatter with a covariance (2, 2)
+    that has a part common to all copies, `shared`, as the clean network is the same in all, and a part of each copy's
+    own, `alone`. With a single copy both are taken to be half.
     """
 
     noise: float
@@ -33,6 +37,8 @@ class ChaosFloor:
     kl: float
     nll: float
     nll_clean: float
+    shared: tuple[tuple[float, float], tuple[float, float]]
+    alone: tuple[tuple[float, float], tuple[float, float]]
 
 
 def chaos_floor(
@@ -63,6 +69,11 @@ def chaos_floor(
     changed = (noisy.argmax(2) != clean.argmax(1)).double().mean(1)  # (copies,)
     before, after = clean.log_softmax(1), noisy.log_softmax(2)
     right = [float((logits.argmax(-1) == truth).double().mean()) for logits in (clean, noisy)]
+    lost = (clean.argmax(1) == truth).double() - (noisy.argmax(2) == truth).double()
+    harm = F.nll_loss(after.flatten(0, 1), truth.repeat(copies), reduction="none").view(copies, -1) - F.nll_loss(
+        before, truth, reduction="none"
+    )
+    shared, alone = _parts(torch.stack([100 * lost, harm.double()], dim=2).numpy())
     return ChaosFloor(
         noise=noise,
         copies=copies,
@@ -73,7 +84,22 @@ def chaos_floor(
         kl=(before.exp() * (before - after)).sum(2).mean().item(),
         nll=F.nll_loss(after.flatten(0, 1), truth.repeat(copies)).item(),
         nll_clean=F.nll_loss(before, truth).item(),
+        shared=shared,
+        alone=alone,
     )
+
+
+def _parts(differences: np.ndarray) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
+    """Covariance over the images of differences (copies, N, 2): what two copies share, and what each has alone."""
+    centred = differences - differences.mean(1, keepdims=True)
+    copies, images = centred.shape[:2]
+    each = np.einsum("cni,cnj->ij", centred, centred) / (copies * images)
+    if copies == 1:
+        shared = each / 2
+    else:
+        together = centred.sum(0)  # products of all pairs of copies, less those of a copy with itself
+        shared = (together.T @ together / images - copies * each) / (copies * (copies - 1))
+    return tuple(map(tuple, shared.tolist())), tuple(map(tuple, (each - shared).tolist()))
 
 
 def disturbed(model: MetaSpikeFormer, noise: float, generator: torch.Generator) -> MetaSpikeFormer:

@@ -24,7 +24,7 @@ class History:
     """Finished measurements, one row each, and the designs that need not be proposed again.
 
     levels: (N, D); drop and stderr: (N,) percentage points; nll and nll_stderr: (N,) nat over the float network's, NaN
-    where it was not recorded; images: (N,); costs: (N, 2), the second and third objective; complete: (N,), False for an
+    where it was not recorded; correlation: (N,) of the errors of both, 0 where it was not recorded; images: (N,); costs: (N, 2), the second and third objective; complete: (N,), False for an
     evaluation that was cut short; taken: (M, D), also with designs that are being evaluated or failed;
     spikes: (N, LIF layers) per image, NaN where not recorded; None where the problem's costs do not follow them.
     """
@@ -34,6 +34,7 @@ class History:
     stderr: FloatArray
     nll: FloatArray
     nll_stderr: FloatArray
+    correlation: FloatArray
     images: FloatArray
     costs: FloatArray
     complete: NDArray[np.bool_]
@@ -61,6 +62,7 @@ class History:
             self.stderr[part],
             self.nll[part],
             self.nll_stderr[part],
+            self.correlation[part],
             self.images[part],
             self.costs[part],
             self.complete[part],
@@ -101,6 +103,7 @@ def read(study: optuna.Study, problem: Problem, without: int | None = None) -> H
         stderr=stderr_floor(_attribute(done, "drop_stderr", 0.0), images),
         nll=_attribute(done, "nll_delta", np.nan),
         nll_stderr=_nll_stderr(done, images),
+        correlation=_attribute(done, "drop_nll_correlation", 0.0),
         images=images,
         costs=costs,
         complete=complete,

@@ -19,7 +19,7 @@ from dse.strategies.history import History, key, stderr_floor
 from dse.strategies.history import read as read_history
 from dse.strategies.options import Option, read
 from dse.strategies.proposer import Proposer, cost_tables, fresh, harm_in, prior_harm, reference_point
-from dse.surrogate import Data, Diagnostics, Model, Posterior, Prior, diagnose, fit, prior_of
+from dse.surrogate import Data, Diagnostics, Model, Posterior, Prior, diagnose, fit, information, prior_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -27,12 +27,17 @@ IntArray = NDArray[np.int64]
 OPTIONS = {
     "drop_limit": Option(10.0, "percentage points of drop beyond which a design is of no interest", low=0.01),
     "focus": Option(0.3, "share of proposals that serve the pick under the drop budget only", low=0.0, high=1.0),
+    "explore": Option(0.3, "share of proposals chosen for what they teach about single layers", low=0.0, high=1.0),
     "stop_gain": Option(0.001, "stop when ten more designs are expected to add less than this share", low=0.0),
     "racing": Option(True, "cut an evaluation short when the design is clearly dominated or of no interest"),
     "candidates": Option(300, "designs from which each proposal is chosen", low=10),
 }
 
 TRUST_AFTER = 30  # measurements before the model is judged, and before a search may stop by itself
+TAUGHT_LIMIT = 2.5  # times the drop of interest: larger drops say more about layers per image, until they saturate
+TAUGHT_SPREAD = 2.0  # of the parameters whose fronts are candidates for teaching, in posterior standard deviations
+TAUGHT_DRAWS = 4  # such fronts
+TAUGHT_TARGETS = 20  # designs of the expected front whose layers are asked about
 LEAST_IMAGES = 50  # before an evaluation may be cut
 
 
@@ -43,7 +48,7 @@ def sampler(problem: Problem, seed: int, **options: Any) -> Engine:
 
 def data_of(past: History) -> Data:
     """A study's measurements for the surrogate."""
-    return Data(past.levels, past.drop, past.stderr, past.nll, past.nll_stderr, past.images)
+    return Data(past.levels, past.drop, past.stderr, past.nll, past.nll_stderr, past.images, past.correlation)
 
 
 class Engine(Proposer):
@@ -55,12 +60,13 @@ class Engine(Proposer):
         seed: int,
         drop_limit: float,
         focus: float,
+        explore: float,
         stop_gain: float,
         racing: bool,
         candidates: int,
     ) -> None:
         super().__init__(problem, seed)
-        self._drop_limit, self._focus, self._stop_gain = drop_limit, focus, stop_gain
+        self._drop_limit, self._focus, self._explore, self._stop_gain = drop_limit, focus, explore, stop_gain
         self._racing, self._count = racing, candidates
         self._latest: tuple[int, Posterior] | None = None
 
@@ -89,26 +95,47 @@ class Engine(Proposer):
         return float(mean[0]), float(sd[0])
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
-        """The candidate that adds most hypervolume, as one model sees it: the mean, or a sample (Thompson)."""
+        """The candidate that adds most hypervolume, as the mean model sees it; or the one that teaches it most."""
+        teaches = rng.random() < self._explore  # the first draw, which `should_cut` repeats
         posterior = self.posterior(past)
         self._latest = (len(past.taken), posterior)
         if len(past) >= TRUST_AFTER and rng.random() < 0.5 and diagnose(posterior, self._drop_limit).warning:
             return self._local(past, rng)
-        model = posterior.centre if rng.random() < 0.5 else posterior.draw(rng, 1)
-        candidates = self._candidates(model, rng)
         seen = past.seen()
-        open_ = np.array([key(row) not in seen for row in candidates], dtype=np.bool_)
-        if not open_.any():
+        front = self._candidates(posterior.centre, rng)
+        taught = self._informative(posterior, front, seen, rng) if teaches and len(past) else None
+        if taught is not None:
+            return taught
+        candidates = _not_seen(front, seen)
+        if not len(candidates):
             return fresh(self._problem, past, rng, past.levels[rng.integers(len(past))] if len(past) else None)
-        candidates = candidates[open_]
         limit = self._drop_limit
         if "drop" in self._problem.budgets and rng.random() < self._focus:
             limit = min(limit, 1.5 * self._problem.budgets["drop"])
-        reference = reference_point(self._problem, limit)
+        reference, model = reference_point(self._problem, limit), posterior.centre
         gain = pareto.improvements(self._objectives(model, candidates, past), self._measured(model, past), reference)
         if gain.max() <= 0:
             return np.asarray(candidates[rng.integers(len(candidates))])
         return np.asarray(candidates[int(gain.argmax())])
+
+    def _informative(
+        self, posterior: Posterior, front: IntArray, seen: set[bytes], rng: np.random.Generator
+    ) -> IntArray | None:
+        """The design, of fronts of widely scattered models, that teaches most about the layers of the expected front.
+
+        Designs of one front differ in all layers at once, from cheap to dear; those of other models' fronts have some
+        layers wider and others narrower, which tells the layers apart.
+        """
+        model, count = posterior.centre, TAUGHT_DRAWS
+        drop = model.drop(front)[0]
+        wanted = front[(drop > 0) & (drop < self._drop_limit)]
+        pool = np.vstack([self._candidates(posterior.draw(rng, 1, TAUGHT_SPREAD), rng) for _ in range(count)])
+        pool = _not_seen(np.unique(pool, axis=0), seen)
+        pool = pool[model.drop(pool)[0] < TAUGHT_LIMIT * self._drop_limit]
+        if not len(wanted) or not len(pool):
+            return None
+        wanted = wanted[rng.integers(len(wanted), size=TAUGHT_TARGETS)]
+        return np.asarray(pool[int(information(posterior, pool, wanted).argmax())])
 
     def stop_reason(self, study: Study) -> str | None:
         """Why to stop: ten more designs would add next to nothing. Asked after every evaluation, answers every tenth.
@@ -135,9 +162,10 @@ class Engine(Proposer):
     def should_cut(self, study: Study, trial: Trial, partial: Any) -> bool:
         """Whether the images so far, with what the model knew before, leave less than a 1 % chance of being useful.
 
-        Useful is a drop below the limit of interest and below every measured design that costs no more.
+        Useful is a drop below the limit of interest and below every measured design that costs no more; designs that are
+        measured to teach the model are never cut.
         """
-        if not self._racing or partial.images < LEAST_IMAGES:
+        if not self._racing or partial.images < LEAST_IMAGES or self._teaches(trial.number):
             return False
         past = read_history(study, self._problem, without=trial.number)
         if not len(past):
@@ -149,12 +177,16 @@ class Engine(Proposer):
         mean, sd = posterior.predict(levels)
         own = float(stderr_floor(np.array([partial.drop_stderr]), np.array([float(partial.images)]))[0])
         weight = sd[0] ** 2 / (sd[0] ** 2 + own**2)
-        expected, spread = mean[0] + weight * (partial.drop - mean[0]), sd[0] * np.sqrt(1 - weight)
+        expected, spread = mean[0] + weight * (partial.drop - posterior.luck - mean[0]), sd[0] * np.sqrt(1 - weight)
         cheaper = (past.costs <= self._expected_costs(past)(levels)).all(axis=1) & past.complete
         bar = self._drop_limit
         if cheaper.any():
             bar = min(bar, float(posterior.predict(past.levels[cheaper])[0].min()))
         return bool(norm.cdf((bar - expected) / max(float(spread), 1e-9)) < 0.01)
+
+    def _teaches(self, number: int) -> bool:
+        """Whether the proposal with this trial number was to teach the model."""
+        return bool(np.random.default_rng([self._seed, number]).random() < self._explore)
 
     def _local(self, past: History, rng: np.random.Generator) -> IntArray:
         """A small change of a design on the measured front."""
@@ -199,3 +231,7 @@ class Engine(Proposer):
         if not len(levels):
             return np.zeros((0, 3))
         return np.column_stack([np.maximum(model.drop(levels)[0], 0.0), self._expected_costs(past)(levels)])
+
+
+def _not_seen(levels: IntArray, seen: set[bytes]) -> IntArray:
+    return levels[np.array([key(row) not in seen for row in levels], dtype=np.bool_)]

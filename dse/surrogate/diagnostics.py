@@ -49,34 +49,28 @@ def diagnose(posterior: Posterior, most_drop: float = 10.0) -> Diagnostics:
     task = Likelihood(posterior.prior, data, 1.0, posterior.misfit)
     task.excess = posterior.excess
     now = task.linear(posterior.mean)
-    drop_variance, nll_variance = task.variances(now)
-    at, shared = task.at, slice(0, task.at.shared)
-    by_drop, by_nll = np.zeros((2, len(data), at.size))
-    by_drop[:, shared], by_nll[:, shared] = now.shared * now.drop_slope[:, None], now.shared * now.nll_slope[:, None]
-    by_drop[:, at.cap], by_drop[:, at.offset] = now.cap, 1.0
-    by_nll[:, at.kappa], by_nll[:, at.power], by_nll[:, at.nll_offset] = now.kappa, now.power, 1.0
+    noise = task.noise(now)
     # both measurements of a design are taken out: residuals (I - H)^-1 r in units of their noise, H the leverage (2, 2)
-    own_drop, own_nll = (
-        solve_triangular(posterior.factor, (rows / np.sqrt(variance)[:, None]).T, lower=True, check_finite=False)
-        for rows, variance in ((by_drop, drop_variance), (by_nll, nll_variance))
-    )
-    left_drop, left_nll = 1 - (own_drop**2).sum(axis=0), 1 - (own_nll**2).sum(axis=0)
-    mixed = (own_drop * own_nll).sum(axis=0)
+    missed, rows = [], []
+    for residual, slope, extra in task.channels(now, noise):
+        missed.append(residual)
+        by = np.hstack([now.shared * slope[:, None], extra])
+        rows.append(solve_triangular(posterior.factor, by.T, lower=True, check_finite=False))
+    left_drop, left_nll = (1 - (own**2).sum(axis=0) for own in rows)
+    mixed = (rows[0] * rows[1]).sum(axis=0)
     rest = np.maximum(left_drop * left_nll - mixed**2, 1e-9)
-    missed_drop = (data.drop - now.drop) / np.sqrt(drop_variance)
-    missed_nll = np.where(task.with_nll, data.nll - now.nll, 0.0) / np.sqrt(nll_variance)
-    gap = np.sqrt(drop_variance) * (left_nll * missed_drop + mixed * missed_nll) / rest
-    spread = drop_variance * left_nll / rest  # of the gap: noise and prediction
+    gap = np.sqrt(noise.drop) * (left_nll * missed[0] + mixed * missed[1]) / rest
+    spread = noise.drop * left_nll / rest  # of the gap: noise and prediction
     judged = now.drop <= most_drop
     if judged.sum() < 5:
         return Diagnostics(np.nan, np.nan, np.nan, int(judged.sum()))
-    error, noise = gap[judged], drop_variance[judged]
-    total, missed = float(data.drop[judged].var()), float((error**2).mean())
+    error, scatter = gap[judged], float(noise.drop[judged].mean())
+    total, off = float(data.drop[judged].var()), float((error**2).mean())
     inside = np.abs(error) <= 1.96 * np.sqrt(spread[judged])
-    unexplained = max(missed - float(noise.mean()), 0.0)
+    unexplained = max(off - scatter, 0.0)
     return Diagnostics(
-        r2=1 - missed / max(total, 1e-12),
+        r2=1 - off / max(total, 1e-12),
         coverage=float(inside.mean()),
-        additivity=1 - unexplained / max(total - float(noise.mean()), unexplained, 1e-12),
+        additivity=1 - unexplained / max(total - scatter, unexplained, 1e-12),
         count=int(judged.sum()),
     )

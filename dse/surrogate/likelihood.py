@@ -7,17 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.luck import Luck
 from dse.surrogate.prior import LARGEST_LOG, MISFIT, NLL_MISFIT, Layout, Prior, precision_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+LEAST_OWN = 0.2  # share of a variance that is a design's own at least
+MOST_CORRELATION = 0.95  # of the own errors of drop and cross-entropy
 
 
 @dataclass(frozen=True)
 class Data:
     """Measurements: levels (N, D); drop and stderr (N,) points; nll and nll_stderr (N,) nat, NaN where missing.
 
-    images: (N,), on how many images each was measured.
+    images: (N,), on how many images each was measured; correlation: (N,) of the errors of drop and nll.
     """
 
     levels: IntArray
@@ -26,9 +30,22 @@ class Data:
     nll: FloatArray
     nll_stderr: FloatArray
     images: FloatArray
+    correlation: FloatArray
 
     def __len__(self) -> int:
         return len(self.drop)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Of N measurements: variance of the drop, what the cross-entropy's error takes from the drop's, and its rest.
+
+    error of nll = mix x error of drop + an independent one of variance `rest`, infinite where nll is missing.
+    """
+
+    drop: FloatArray
+    mix: FloatArray
+    rest: FloatArray
 
 
 @dataclass(frozen=True)
@@ -45,22 +62,23 @@ class Linear:
     power: FloatArray  # (N,) derivative of nll by rho
 
 
-def smooth(variance: FloatArray, predicted: FloatArray) -> FloatArray:
-    """Variance per image as a straight line in the predicted drop, (N,).
+def smooth(variance: FloatArray, predicted: FloatArray, where: FloatArray | None = None) -> FloatArray:
+    """Variance per image as a straight line in the predicted drop, at the predicted drops `where` or at its own, (N,).
 
     A design that happens to lose few images also happens to change few, so that its own standard error would give the
     lucky measurements too much weight.
     """
     x = np.maximum(predicted, 0.0)
+    at = x if where is None else np.maximum(where, 0.0)
     if not len(variance):
         return variance
     usual = max(float(np.median(variance)), 1e-12)
     if len(variance) < 4:
-        return np.full(len(variance), usual)
+        return np.full(len(at), usual)
     weight = 1 / (1.0 + x)  # the scatter of a variance grows with it
     design = np.stack([np.ones(len(x)), x], axis=1) * weight[:, None]
     line = np.linalg.lstsq(design, variance * weight, rcond=None)[0]
-    return np.asarray(np.maximum(line[0] + line[1] * x, 0.2 * usual))
+    return np.asarray(np.maximum(line[0] + line[1] * at, 0.2 * usual))
 
 
 class Likelihood:
@@ -126,46 +144,67 @@ class Likelihood:
             power=grown * np.log(z),
         )
 
-    def variances(self, now: Linear) -> tuple[FloatArray, FloatArray]:
-        """Variance of every measurement around the model; infinite where there is no cross-entropy."""
-        images = self.data.images
-        drop = smooth(self.data.stderr**2 * images, now.drop) / images + (self.misfit * now.drop) ** 2
-        nll = smooth(self.data.nll_stderr**2 * images, now.drop) / images
-        nll = nll + (NLL_MISFIT / MISFIT * self.misfit * now.nll) ** 2 + 1e-12
-        return drop, np.where(self.with_nll, nll, np.inf)
+    def noise(self, now: Linear) -> Noise:
+        """How measurements scatter around the model: what finite images do, less what they do to all alike, and misfit.
 
-    def loss(self, p: FloatArray, now: Linear, drop_variance: FloatArray, nll_variance: FloatArray) -> float:
+        A design and a measurement on part of the images share the luck of all search images.
+        """
+        images, luck = self.data.images, self.prior.luck or Luck.none()
+        drop = smooth(self.data.stderr**2 * images, now.drop) / images
+        nll = smooth(self.data.nll_stderr**2 * images, now.drop) / images
+        both = float(np.median(self.data.correlation)) * np.sqrt(drop * nll) if len(images) else drop
+        cover = luck.cover
+        own = np.maximum(drop - cover[0, 0], LEAST_OWN * drop)
+        own_nll = np.maximum(nll - cover[1, 1], LEAST_OWN * nll) + 1e-12
+        most = MOST_CORRELATION * np.sqrt(own * own_nll)
+        both = np.clip(both - cover[0, 1], -most, most)
+        own = own + (self.misfit * now.drop) ** 2
+        own_nll = own_nll + (NLL_MISFIT / MISFIT * self.misfit * now.nll) ** 2
+        return Noise(
+            own, np.where(self.with_nll, both / own, 0.0), np.where(self.with_nll, own_nll - both**2 / own, np.inf)
+        )
+
+    def channels(self, now: Linear, noise: Noise) -> tuple[tuple[FloatArray, FloatArray, FloatArray], ...]:
+        """Two independent measurements per design in units of their noise: the drop, and what cross-entropy adds.
+
+        Of each: residuals (N,), their derivatives by z (N,) and by the parameters that are not shared (N, 5).
+        """
+        zero, one = np.zeros(len(now.drop)), np.ones(len(now.drop))
+        missed = self.data.drop - now.drop
+        left = np.where(self.with_nll, self.data.nll - now.nll, 0.0) - noise.mix * missed
+        by_drop = np.stack([now.cap, one, zero, zero, zero], axis=1)
+        by_nll = np.stack([zero, zero, now.kappa, now.power, one], axis=1) - noise.mix[:, None] * by_drop
+        first, second = 1 / np.sqrt(noise.drop), 1 / np.sqrt(noise.rest)
+        return (
+            (missed * first, now.drop_slope * first, by_drop * first[:, None]),
+            (left * second, (now.nll_slope - noise.mix * now.drop_slope) * second, by_nll * second[:, None]),
+        )
+
+    def loss(self, p: FloatArray, now: Linear, noise: Noise) -> float:
         """Half the squared residuals, prior included."""
         gap = p - self.prior_mean
-        residual = ((self.data.drop - now.drop) ** 2 / drop_variance).sum()
-        residual += (np.where(self.with_nll, self.data.nll - now.nll, 0.0) ** 2 / nll_variance).sum()
-        return float(0.5 * (residual + gap @ self.prior_precision @ gap))
+        residual = sum(float((missed**2).sum()) for missed, _, _ in self.channels(now, noise))
+        return 0.5 * (residual + float(gap @ self.prior_precision @ gap))
 
-    def gradient(self, p: FloatArray, now: Linear, drop_variance: FloatArray, nll_variance: FloatArray) -> FloatArray:
+    def gradient(self, p: FloatArray, now: Linear, noise: Noise) -> FloatArray:
         """Negative gradient (P,) of the loss."""
-        at = self.at
-        drop = (self.data.drop - now.drop) / drop_variance
-        nll = np.where(self.with_nll, self.data.nll - now.nll, 0.0) / nll_variance
+        shared = self.at.shared
         out = self.prior_precision @ (self.prior_mean - p)
-        out[: at.shared] += (now.drop_slope * drop + now.nll_slope * nll) @ now.shared
-        out[[at.cap, at.offset]] += now.cap @ drop, drop.sum()
-        out[[at.kappa, at.power, at.nll_offset]] += now.kappa @ nll, now.power @ nll, nll.sum()
+        for missed, slope, extra in self.channels(now, noise):
+            out[:shared] += (missed * slope) @ now.shared
+            out[shared:] += missed @ extra
         return np.asarray(out)
 
-    def precision(self, now: Linear, drop_variance: FloatArray, nll_variance: FloatArray) -> FloatArray:
+    def precision(self, now: Linear, noise: Noise) -> FloatArray:
         """Gauss-Newton's second derivative (P, P) of the loss."""
-        at = self.at
+        shared = self.at.shared
         out = self.prior_precision.copy()
-        scaled = now.shared * np.sqrt(now.drop_slope**2 / drop_variance + now.nll_slope**2 / nll_variance)[:, None]
-        out[: at.shared, : at.shared] += scaled.T @ scaled
-        one = np.ones(len(now.drop))
-        for slope, variance, extra, columns in (
-            (now.drop_slope, drop_variance, (now.cap, one), (at.cap, at.offset)),
-            (now.nll_slope, nll_variance, (now.kappa, now.power, one), (at.kappa, at.power, at.nll_offset)),
-        ):
-            e = np.stack(extra) / variance
-            mixed = ((e * slope) @ now.shared).T
-            out[: at.shared, columns] += mixed
-            out[columns, : at.shared] += mixed.T
-            out[np.ix_(columns, columns)] += e @ np.stack(extra, axis=1)
+        channels = self.channels(now, noise)
+        scaled = now.shared * np.sqrt(sum(slope**2 for _, slope, _ in channels))[:, None]
+        out[:shared, :shared] += scaled.T @ scaled
+        for _, slope, extra in channels:
+            mixed = now.shared.T @ (extra * slope[:, None])
+            out[:shared, shared:] += mixed
+            out[shared:, :shared] += mixed.T
+            out[shared:, shared:] += extra.T @ extra
         return np.asarray(out)

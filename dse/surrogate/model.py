@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.luck import Luck
 from dse.surrogate.prior import LARGEST_LOG, Layout, Prior
 
 FloatArray = NDArray[np.float64]
@@ -23,7 +24,7 @@ class Model:
     following: FloatArray  # (S, K - 1)
     everywhere: FloatArray  # (S,)
     cap: FloatArray  # (S,)
-    offset: FloatArray  # (S,)
+    offset: FloatArray  # (S,) of the drop on unseen images
 
     @staticmethod
     def of(prior: Prior, parameters: FloatArray, excess: FloatArray | float = 0.0) -> Model:
@@ -40,7 +41,7 @@ class Model:
             parameters[:, at.following],
             parameters[:, at.everywhere],
             np.exp(parameters[:, at.cap]),
-            parameters[:, at.offset],
+            parameters[:, [at.offset, at.nll_offset]] @ (prior.luck or Luck.none()).unseen[0],
         )
 
     def harm(self, levels: IntArray) -> FloatArray:

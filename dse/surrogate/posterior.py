@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from dse.surrogate.likelihood import Data, Likelihood, Linear
+from dse.surrogate.likelihood import Data, Likelihood, Linear, Noise
+from dse.luck import Luck, assumed
 from dse.surrogate.model import Model
-from dse.surrogate.prior import LARGEST_LOG, MISFIT, Prior
+from dse.surrogate.prior import LARGEST_LOG, MISFIT, Layout, Prior
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -35,9 +36,9 @@ class Posterior:
     data: Data
     misfit: float
 
-    def draw(self, rng: np.random.Generator, count: int) -> Model:
-        """Samples of the model."""
-        noise = rng.normal(size=(len(self.mean), count))
+    def draw(self, rng: np.random.Generator, count: int, spread: float = 1.0) -> Model:
+        """Samples of the model, `spread` times as far from the mean as the posterior has them."""
+        noise = spread * rng.normal(size=(len(self.mean), count))
         return Model.of(self.prior, (self.mean[:, None] + solve_triangular(self.factor, noise, lower=True, trans=1)).T)
 
     @cached_property
@@ -50,9 +51,18 @@ class Posterior:
         return self.draw(np.random.default_rng(count), count)
 
     def predict(self, levels: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard deviation of the drop of levels (C, D), each (C,), in points; misfit included."""
-        mean = self.centre.drop(levels)[0]
-        return mean, np.sqrt(self.ensemble().drop(levels).var(axis=0) + (self.misfit * mean) ** 2)
+        """Mean and standard deviation of the drop of levels (C, D) on unseen images, each (C,), in points.
+
+        The misfit is included, and what the search images, common to all measurements, leave open (`Luck`).
+        """
+        mean, luck = self.centre.drop(levels)[0], self.prior.luck or Luck.none()
+        common = luck.unseen[1] + luck.harm * np.maximum(mean, 0.0)
+        return mean, np.sqrt(self.ensemble().drop(levels).var(axis=0) + (self.misfit * mean) ** 2 + common)
+
+    @cached_property
+    def luck(self) -> float:
+        """By how much measurements on the search images lie above the drops on unseen images, in points."""
+        return float(self.mean[Layout(self.prior).offset] - self.centre.offset[0])
 
 
 class Fit(Likelihood):
@@ -61,13 +71,14 @@ class Fit(Likelihood):
     def start(self) -> FloatArray:
         """Parameters at the prior mean, with the scale that fits the drops best."""
         p = self.prior_mean.copy()
-        terms = self.terms(p)  # the prior mean has no pair terms and no offset: z is their sum
+        terms = self.terms(p)  # the prior mean has no pair terms: z is their sum
+        measured = self.data.drop - p[self.at.offset]
         cap, most = np.exp(p[self.at.cap]), np.exp(LARGEST_LOG)
-        variance = self.data.stderr**2 + (0.3 * self.data.drop) ** 2 + 0.05
+        variance = self.data.stderr**2 + (0.3 * measured) ** 2 + 0.05
         least = np.inf
         for scale in np.log(np.geomspace(1e-4, 1e4, 65)) - np.log(max(float(np.median(terms.sum(1))), 1e-300)):
             drop = cap * -np.expm1(-np.minimum(terms * np.exp(scale), most).sum(1) / cap)
-            loss = float(((self.data.drop - drop) ** 2 / variance).sum())
+            loss = float(((measured - drop) ** 2 / variance).sum())
             if loss < least:
                 p[self.at.scale], least = scale, loss
         return p
@@ -80,15 +91,15 @@ class Fit(Likelihood):
         """
         now = self.linear(p)
         for _ in range(steps):
-            variances, reused = self.variances(now), factor is not None
+            noise, reused = self.noise(now), factor is not None
             if factor is None:
-                factor = self._cholesky(p, now, variances)
-            move = cho_solve((factor, True), self.gradient(p, now, *variances), check_finite=False)
+                factor = self._cholesky(now, noise)
+            move = cho_solve((factor, True), self.gradient(p, now, noise), check_finite=False)
             move *= min(1.0, 1.5 / max(float(np.abs(move).max()), 1e-12))
-            before, gain = self.loss(p, now, *variances), 0.0
+            before, gain = self.loss(p, now, noise), 0.0
             for _ in range(5):
                 trial = self.linear(p + move)
-                gain = before - self.loss(p + move, trial, *variances)
+                gain = before - self.loss(p + move, trial, noise)
                 if gain > 0:
                     p, now = p + move, trial
                     break
@@ -99,13 +110,13 @@ class Fit(Likelihood):
                 factor = None
         return p
 
-    def _cholesky(self, p: FloatArray, now: Linear, variances: tuple[FloatArray, FloatArray]) -> FloatArray:
-        return np.asarray(cholesky(self.precision(now, *variances), lower=True, overwrite_a=True, check_finite=False))
+    def _cholesky(self, now: Linear, noise: Noise) -> FloatArray:
+        return np.asarray(cholesky(self.precision(now, noise), lower=True, overwrite_a=True, check_finite=False))
 
     def factor(self, p: FloatArray) -> FloatArray:
         """Cholesky factor of the precision at parameters p."""
         now = self.linear(p)
-        return self._cholesky(p, now, self.variances(now))
+        return self._cholesky(now, self.noise(now))
 
     def half_variance(self, factor: FloatArray) -> FloatArray:
         """Half the posterior variance of every log T, (D, B): how far its log mean lies above its log median."""
@@ -123,6 +134,8 @@ def fit(prior: Prior, data: Data, rescale: float = 1.0, misfit: float = MISFIT, 
 
     `rescale` multiplies the spread per dimension; `misfit` is the model error as a share of a prediction.
     """
+    if prior.luck is None:
+        prior = replace(prior, luck=_assumed(data))
     task = Fit(prior, data, rescale, misfit)
     if not len(data):
         return Posterior(prior, task.prior_mean, task.excess, task.factor(task.prior_mean), data, misfit)
@@ -131,3 +144,9 @@ def fit(prior: Prior, data: Data, rescale: float = 1.0, misfit: float = MISFIT, 
     task.excess = task.half_variance(factor)
     p = task.climb(p, steps // 2, factor)
     return Posterior(prior, p, task.excess, task.factor(p), data, misfit)
+
+
+def _assumed(data: Data) -> Luck:
+    images = float(data.images.max(initial=1.0))
+    variances = data.stderr**2 * data.images, data.nll_stderr**2 * data.images
+    return assumed(data.drop, variances[0], variances[1], data.correlation, images)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dse.frontier import valid
 from dse.problem import Problem
+from dse.luck import Luck
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -24,13 +25,11 @@ SLOPE_ERROR = 0.08  # per bit
 JITTER = 0.15  # per entry
 SCALE_ERROR = 2.0  # common to all dimensions: scores have no unit
 COMMON_SLOPE_ERROR = 0.15  # per bit
-OFFSET_ERROR = 0.15  # points
 CAP, CAP_ERROR = 70.0, 0.3
 NLL_PER_POINT, NLL_ERROR = 0.03, 1.0
 POWER_ERROR = 0.1
-NLL_OFFSET_ERROR = 0.02  # nat
 PAIR_MEAN, PAIR_ERROR = (0.1, 0.05, 0.01), (0.1, 0.05, 0.0)  # inside, next, all: common part and spread of weights
-MISFIT, NLL_MISFIT = 0.04, 0.06  # model error as a share of the prediction
+MISFIT, NLL_MISFIT = 0.02, 0.06  # model error as a share of the prediction
 LARGEST_LOG = 12.0  # of a harm: far beyond any cap, far below overflow
 
 
@@ -39,13 +38,15 @@ class Prior:
     """What is believed before any measurement.
 
     log_harm: (D, B) mean of log T, -inf where a level does no harm (the widest) or does not exist; spread: (D,) its
-    error per dimension; position: (D, B) bits relative to the middle; blocks: (D,) number of each dimension's block.
+    error per dimension; position: (D, B) bits relative to the middle; blocks: (D,) number of each dimension's block;
+    luck: what all measurements have in common.
     """
 
     log_harm: FloatArray
     spread: FloatArray
     position: FloatArray
     blocks: IntArray
+    luck: Luck | None = None
 
     @cached_property
     def median_harm(self) -> FloatArray:
@@ -90,7 +91,7 @@ def prior_of(problem: Problem, harm: FloatArray) -> Prior:
     names = [d.block or d.name for d in problem.space.dimensions]
     order = {name: i for i, name in enumerate(dict.fromkeys(names))}
     blocks = np.array([order[name] for name in names], dtype=np.int64)
-    return Prior(log_harm, spread, np.clip(position - 4.0, -3.0, 4.0), blocks)
+    return Prior(log_harm, spread, np.clip(position - 4.0, -3.0, 4.0), blocks, problem.luck)
 
 
 def _second_opinion(problem: Problem, log_harm: FloatArray, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -145,7 +146,10 @@ def precision_of(prior: Prior, rescale: float) -> tuple[FloatArray, FloatArray]:
         out[part, part] = np.linalg.inv(common**2 * np.ones((count, count)) + spread**2 * np.eye(count))
     mean[at.cap], mean[at.kappa], mean[at.power] = np.log(CAP), np.log(NLL_PER_POINT), 1.0
     single = {at.scale: SCALE_ERROR, at.slope: COMMON_SLOPE_ERROR, at.everywhere: PAIR_MEAN[2], at.cap: CAP_ERROR}
-    single |= {at.offset: OFFSET_ERROR, at.kappa: NLL_ERROR, at.power: POWER_ERROR, at.nll_offset: NLL_OFFSET_ERROR}
+    single |= {at.kappa: NLL_ERROR, at.power: POWER_ERROR}
     for i, spread in single.items():
         out[i, i] = spread**-2
+    offsets = [at.offset, at.nll_offset]
+    mean[offsets], cover = (prior.luck or Luck.none()).prior
+    out[np.ix_(offsets, offsets)] = np.linalg.inv(cover)
     return mean, out

@@ -20,7 +20,7 @@ def small(seed=0):
     harm = frontier.gather(prior_harm(problem), levels)
     drop = 15 * harm / harm.max() * np.exp(0.2 * rng.normal(size=12))
     nll = np.where(rng.random(12) < 0.3, np.nan, drop / 30)
-    data = Data(levels, drop, np.full(12, 0.5), nll, np.full(12, 0.01), np.full(12, 500.0))
+    data = Data(levels, drop, np.full(12, 0.5), nll, np.full(12, 0.01), np.full(12, 500.0), np.full(12, 0.3))
     return problem, prior_of(problem, prior_harm(problem)), data
 
 
@@ -34,7 +34,7 @@ def sampled(sim, count, seed, images=1000):
     runs = [sim.measure(x, images, rng) for x in levels]
     columns = [np.array([getattr(m, k) for m in runs]) for k in ("drop", "drop_stderr", "nll_delta", "nll_stderr")]
     columns[1] = np.hypot(columns[1], 0.1)
-    return Data(levels, *columns, np.full(len(levels), float(images)))
+    return Data(levels, *columns, np.full(len(levels), float(images)), np.zeros(len(levels)))
 
 
 def test_derivatives_are_those_of_finite_differences():
@@ -67,8 +67,8 @@ def test_the_fit_is_where_the_gradient_vanishes():
     task.excess = posterior.excess
     now = task.linear(posterior.mean)
     precision, gradient = (
-        task.precision(now, *task.variances(now)),
-        task.gradient(posterior.mean, now, *task.variances(now)),
+        task.precision(now, task.noise(now)),
+        task.gradient(posterior.mean, now, task.noise(now)),
     )
     # the step that is left is small against the posterior's own width
     left = np.linalg.solve(precision, gradient)
@@ -168,7 +168,7 @@ def test_two_opinions_are_better_than_one():
 
 def test_without_measurements_the_prior_speaks():
     problem, prior, data = small()
-    nothing = Data(data.levels[:0], *(np.zeros(0),) * 5)
+    nothing = Data(data.levels[:0], *(np.zeros(0),) * 6)
     posterior = fit(prior, nothing)
     mean, sd = posterior.predict(problem.space.draw(np.random.default_rng(0), 4))
     assert np.isfinite(mean).all()
@@ -179,7 +179,12 @@ def test_a_flat_prior_and_a_single_layer_work():
     problem = random_problem(0, [(2, 4, 8)], scores=np.zeros((1, 3)))
     prior = prior_of(problem, prior_harm(problem))
     data = Data(
-        np.array([[0], [2]]), np.array([9.0, 0.1]), np.ones(2), np.array([np.nan, np.nan]), np.ones(2), np.ones(2)
+        np.array([[0], [2]]),
+        np.array([9.0, 0.1]),
+        np.ones(2),
+        np.array([np.nan, np.nan]),
+        *[np.ones(2)] * 2,
+        np.zeros(2),
     )
     mean, _ = fit(prior, data).predict(np.array([[0], [1], [2]]))
     assert np.isfinite(mean).all()
