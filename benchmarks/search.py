@@ -63,7 +63,8 @@ def main() -> None:
     result: dict[str, object] = {"benchmark": "search", "images_per_evaluation": search_parts.IMAGES}
     result |= summary([r for r in runs if r["kind"] == "curve"], options.budgets)
     picked = [r for r in runs if r["kind"] == "pick"]
-    result |= {"picks": [picks_summary([r for r in picked if r["strategy"] == n]) for n in dict.fromkeys(r["strategy"] for r in picked)]}
+    names = dict.fromkeys(r["strategy"] for r in picked)
+    result["picks"] = [picks_summary([r for r in picked if r["strategy"] == name]) for name in names]
     result |= {"ask": [r for r in runs if r["kind"] == "ask"][-1:]}
     result |= search_glyphs.summary([r for r in runs if r["kind"] == "glyphs"])
     print(json.dumps(result))
@@ -85,7 +86,6 @@ def _tasks(options: argparse.Namespace) -> list[tuple[object, ...]]:
 
 
 def _same(task: tuple[object, ...], run: Run) -> bool:
-    if task[0] is search_parts.curve:
     kinds = {search_parts.curve: "curve", search_parts.pick: "pick"}
     if run["kind"] != kinds.get(task[0]):
         return False
@@ -166,7 +166,8 @@ def against_samplers(runs: list[Run], budget: int) -> dict[str, float | None]:
 
 def picks_summary(runs: list[Run]) -> dict[str, object]:
     """True drop, memory over the optimum and coverage of the picks of one strategy."""
-    drops, over, coverage, unmeasured = (np.array([r[k] for r in runs]) for k in ("drop", "over", "coverage", "coverage_unmeasured"))
+    columns = ("drop", "over", "coverage", "coverage_unmeasured")
+    drops, over, coverage, unmeasured = (np.array([r[k] for r in runs]) for k in columns)
     result: dict[str, object] = {
         "strategy": runs[0]["strategy"],
         "evaluations": runs[0]["evaluations"],

@@ -24,8 +24,9 @@ class History:
     """Finished measurements, one row each, and the designs that need not be proposed again.
 
     levels: (N, D); drop and stderr: (N,) percentage points; nll and nll_stderr: (N,) nat over the float network's, NaN
-    where it was not recorded; correlation: (N,) of the errors of both, 0 where it was not recorded; images: (N,); costs: (N, 2), the second and third objective; complete: (N,), False for an
-    evaluation that was cut short; taken: (M, D), also with designs that are being evaluated or failed;
+    where it was not recorded; correlation: (N,) of the errors of both, 0 where it was not recorded; images: (N,);
+    costs: (N, 2), the second and third objective; complete: (N,), False for an evaluation that was cut short;
+    taken: (M, D), also with designs that are being evaluated or failed;
     spikes: (N, LIF layers) per image, NaN where not recorded; None where the problem's costs do not follow them.
     """
 

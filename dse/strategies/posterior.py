@@ -162,8 +162,8 @@ class Engine(Proposer):
     def should_cut(self, study: Study, trial: Trial, partial: Any) -> bool:
         """Whether the images so far, with what the model knew before, leave less than a 1 % chance of being useful.
 
-        Useful is a drop below the limit of interest and below every measured design that costs no more; designs that are
-        measured to teach the model are never cut.
+        Useful is a drop below the limit of interest and below every measured design that costs no more; designs that
+        are measured to teach the model are never cut.
         """
         if not self._racing or partial.images < LEAST_IMAGES or self._teaches(trial.number):
             return False

@@ -50,7 +50,8 @@ def _expected(posterior: Posterior, levels: IntArray) -> tuple[Likelihood, Linea
     blank = np.full(len(levels), np.nan)
     images = np.full(len(levels), float(np.median(data.images)))
     correlation = np.full(len(levels), float(np.median(data.correlation)))
-    task = Likelihood(posterior.prior, Data(levels, *[blank] * 4, images, correlation), 1.0, posterior.misfit)
+    nothing = Data(levels, blank, blank, blank, blank, images, correlation)
+    task = Likelihood(posterior.prior, nothing, 1.0, posterior.misfit)
     task.excess = posterior.excess
     now = task.linear(posterior.mean)
     errors = [

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from dse.surrogate.likelihood import Data, Likelihood, Linear, Noise
 from dse.luck import Luck, assumed
+from dse.surrogate.likelihood import Data, Likelihood, Linear, Noise
 from dse.surrogate.model import Model
 from dse.surrogate.prior import LARGEST_LOG, MISFIT, Layout, Prior
 

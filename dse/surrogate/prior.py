@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.frontier import valid
-from dse.problem import Problem
 from dse.luck import Luck
+from dse.problem import Problem
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

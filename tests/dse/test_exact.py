@@ -53,7 +53,8 @@ def model(problem):
     drop = gather(prior_harm(problem), levels)
     few = np.full(80, 0.02)
     return fit(
-        prior_of(problem, prior_harm(problem)), Measured(levels, drop, few, drop / 30, few / 10, np.full(80, 1e5))
+        prior_of(problem, prior_harm(problem)),
+        Measured(levels, drop, few, drop / 30, few / 10, np.full(80, 1e5), np.zeros(80)),
     )
 
 
