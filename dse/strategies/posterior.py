@@ -126,13 +126,15 @@ class Engine(Proposer):
         Designs of one front differ in all layers at once, from cheap to dear; those of other models' fronts have some
         layers wider and others narrower, which tells the layers apart.
         """
-        model, count = posterior.centre, TAUGHT_DRAWS
+        model = posterior.centre
         drop = model.drop(front)[0]
         wanted = front[(drop > 0) & (drop < self._drop_limit)]
-        pool = np.vstack([self._candidates(posterior.draw(rng, 1, TAUGHT_SPREAD), rng) for _ in range(count)])
+        pool = np.vstack([self._candidates(posterior.draw(rng, 1, TAUGHT_SPREAD), rng) for _ in range(TAUGHT_DRAWS)])
         pool = _not_seen(np.unique(pool, axis=0), seen)
-        pool = pool[model.drop(pool)[0] < TAUGHT_LIMIT * self._drop_limit]
         if not len(wanted) or not len(pool):
+            return None
+        pool = pool[model.drop(pool)[0] < TAUGHT_LIMIT * self._drop_limit]
+        if not len(pool):
             return None
         wanted = wanted[rng.integers(len(wanted), size=TAUGHT_TARGETS)]
         return np.asarray(pool[int(information(posterior, pool, wanted).argmax())])
