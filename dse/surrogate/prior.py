@@ -29,7 +29,7 @@ CAP, CAP_ERROR = 70.0, 0.3
 NLL_PER_POINT, NLL_ERROR = 0.03, 1.0
 POWER_ERROR = 0.1
 PAIR_MEAN, PAIR_ERROR = (0.1, 0.05, 0.01), (0.1, 0.05, 0.0)  # inside, next, all: common part and spread of weights
-MISFIT, NLL_MISFIT = 0.02, 0.06  # model error as a share of the prediction
+MISFIT, NLL_MISFIT = 0.04, 0.06  # model error as a share of the prediction
 LARGEST_LOG = 12.0  # of a harm: far beyond any cap, far below overflow
 
 

@@ -1,0 +1,94 @@
+"""How the errors of measured drops hang together: on the same images, two designs do not err independently.
+
+    python benchmarks/noise.py [--data glyphs] [--designs 12] [--images 20016]
+
+Designs of the front of the gradient scores are run on images that no search sees, and what each loses or wins is kept
+image by image.  From that: the covariance of two designs' paired differences, as a constant (the float network's own
+luck, which `dse/luck.py` takes from the chaos floor) and a part that grows with their drops (images that both lose);
+and the correlation of top-1 and cross-entropy of one design.  Ends with one line of JSON.
+"""
+
+import argparse
+import json
+
+import numpy as np
+
+from dse import frontier
+from dse.config import Config, Data
+from dse.posing import build_problem
+from dse.strategies.proposer import cost_tables, prior_harm
+from dse.workbench import prepare
+from sviT_models import accuracy
+
+MOST_DROP = 10.0  # points
+SEARCH_IMAGES = 1008  # for which the standard deviations are quoted
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="glyphs")
+    parser.add_argument("--designs", type=int, default=12)
+    parser.add_argument("--images", type=int, default=20_016)
+    given = parser.parse_args()
+    bench = prepare(Config(checkpoint=f"sdtv2_tiny_{given.data}", data=Data(name=given.data)))
+    problem = build_problem(bench, bench.costing(), bench.fisher(bench.config.search.widths))
+    chaos = bench.chaos_floor()
+    unseen = bench.load("verify", given.images)
+    labels = np.asarray(unseen.labels)
+    bench.round([bench.float_design])
+    reference = _logits(bench, unseen, bench.float_design)
+    right, base = accuracy.correct(reference, labels), accuracy.nll_per_image(reference, labels)
+    lost, harm = [], []
+    for levels in _front(problem, 4 * given.designs):
+        design = problem.space.design(levels)
+        bench.round([design])
+        logits = _logits(bench, unseen, design)
+        one = 100 * (right.astype(float) - accuracy.correct(logits, labels))
+        if one.mean() > MOST_DROP:
+            continue
+        lost.append(one)
+        harm.append(accuracy.nll_per_image(logits, labels) - base)
+        together = accuracy.correlation(lost[-1], harm[-1])
+        print(f"drop {one.mean():5.2f}  variance {one.var():6.0f}  correlation with nll {together:.2f}", flush=True)
+        if len(lost) == given.designs:
+            break
+    x, y = np.array(lost), np.array(harm)
+    drops, cover = x.mean(1), np.cov(x)
+    first, second = np.triu_indices(len(x), 1)
+    both = np.sqrt(np.maximum(drops[first], 0.0) * np.maximum(drops[second], 0.0))
+    constant, slope = np.linalg.lstsq(np.stack([np.ones(len(both)), both], axis=1), cover[first, second], rcond=None)[0]
+    found = {
+        "data": given.data,
+        "images": len(labels),
+        "designs": len(x),
+        "shared_variance": float(constant),
+        "shared_by_chaos_floor": chaos.shared[0][0],
+        "luck_sd_points": float(np.sqrt(constant / SEARCH_IMAGES)),
+        "correlation_of_two_designs": float(np.corrcoef(x)[first, second].mean()),
+        "shared_harm": float(slope) / 100,
+        "correlation_with_nll": float(np.mean([accuracy.correlation(a, b) for a, b in zip(x, y, strict=True)])),
+    }
+    print(
+        f"\ntwo designs on the same images: errors correlate with {found['correlation_of_two_designs']:.2f}; they share "
+        f"a variance of {constant:.0f} points^2 per image (chaos floor on {chaos.images} other images: "
+        f"{found['shared_by_chaos_floor']:.0f}), {found['luck_sd_points']:.2f} points on {SEARCH_IMAGES} images, and "
+        f"{found['shared_harm']:.2f} of the images that harm loses"
+    )
+    print(json.dumps({"benchmark": "noise", **found}))
+
+
+def _front(problem, count):
+    """Designs of the front of the scores at random prices, levels (count, D), in random order."""
+    rng = np.random.default_rng(0)
+    harm, costs = prior_harm(problem), cost_tables(problem)
+    levels = np.unique(frontier.minimisers(harm, costs, frontier.draw_prices(rng, harm, costs, 4 * count)), axis=0)
+    return rng.permutation(levels)[:count]
+
+
+def _logits(bench, unseen, design):
+    out = bench.engine.run(unseen.images, design.widths.tolist(), time_steps=design.time_steps)
+    return np.asarray(out.logits, dtype=np.float64)
+
+
+if __name__ == "__main__":
+    main()
