@@ -56,7 +56,8 @@ def main() -> None:
     drops, cover = x.mean(1), np.cov(x)
     first, second = np.triu_indices(len(x), 1)
     both = np.sqrt(np.maximum(drops[first], 0.0) * np.maximum(drops[second], 0.0))
-    constant, slope = np.linalg.lstsq(np.stack([np.ones(len(both)), both], axis=1), cover[first, second], rcond=None)[0]
+    terms = np.stack([np.ones(len(both)), both], axis=1)
+    constant, slope = np.linalg.lstsq(terms, cover[first, second], rcond=None)[0]
     found = {
         "data": given.data,
         "images": len(labels),
@@ -70,19 +71,20 @@ def main() -> None:
     }
     print(
         f"\ntwo designs on the same images: errors correlate with {found['correlation_of_two_designs']:.2f}; they share "
-        f"a variance of {constant:.0f} points^2 per image (chaos floor on {chaos.images} other images: "
-        f"{found['shared_by_chaos_floor']:.0f}), {found['luck_sd_points']:.2f} points on {SEARCH_IMAGES} images, and "
+        f"a variance of {constant:.0f} points^2 per image, {found['luck_sd_points']:.2f} points on {SEARCH_IMAGES} images "
+        f"(chaos floor, on {chaos.images} other images: {found['shared_by_chaos_floor']:.0f}), and "
         f"{found['shared_harm']:.2f} of the images that harm loses"
     )
     print(json.dumps({"benchmark": "noise", **found}))
 
 
 def _front(problem, count):
-    """Designs of the front of the scores at random prices, levels (count, D), in random order."""
+    """Designs of the front of the scores at random prices, all time steps, levels (count, D), in random order."""
     rng = np.random.default_rng(0)
     harm, costs = prior_harm(problem), cost_tables(problem)
-    levels = np.unique(frontier.minimisers(harm, costs, frontier.draw_prices(rng, harm, costs, 4 * count)), axis=0)
-    return rng.permutation(levels)[:count]
+    levels = frontier.minimisers(harm, costs, frontier.draw_prices(rng, harm, costs, 20 * count))
+    full = [problem.space.with_steps(x, problem.space.step_choices[-1]) for x in levels]
+    return rng.permutation(np.unique(full, axis=0))[:count]
 
 
 def _logits(bench, unseen, design):
