@@ -70,8 +70,8 @@ def main() -> None:
         "correlation_with_nll": float(np.mean([accuracy.correlation(a, b) for a, b in zip(x, y, strict=True)])),
     }
     print(
-        f"\ntwo designs on the same images: errors correlate with {found['correlation_of_two_designs']:.2f}; they share "
-        f"a variance of {constant:.0f} points^2 per image, {found['luck_sd_points']:.2f} points on {SEARCH_IMAGES} images "
+        f"\ntwo designs on the same images: errors correlate with {found['correlation_of_two_designs']:.2f}; they "
+        f"share {constant:.0f} points^2 per image, {found['luck_sd_points']:.2f} points on {SEARCH_IMAGES} images "
         f"(chaos floor, on {chaos.images} other images: {found['shared_by_chaos_floor']:.0f}), and "
         f"{found['shared_harm']:.2f} of the images that harm loses"
     )

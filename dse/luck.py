@@ -25,7 +25,8 @@ from sviT_models import ChaosFloor
 FloatArray = NDArray[np.float64]
 
 OWN_ERROR = (0.05, 0.01)  # of what every change costs on all images: points, nat
-SHARED_HARM = 0.3  # share of the images lost by one design that a design as harmful loses as well (benchmarks/noise.py)
+HALF_AN_IMAGE = (0.5 * 100.0**2, 0.5)  # squared points, and nat where it moves by one: no floor is zero on few images
+SHARED_HARM = 0.4  # share of the images lost by one design that a design as harmful loses as well (benchmarks/noise.py)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Luck:
     def of(chaos: ChaosFloor, images: int) -> Luck:
         """As the chaos floor on the first of `images` search images shows it."""
         seen = np.array([chaos.drop, chaos.nll - chaos.nll_clean])
-        shared, alone = (_semidefinite(np.array(part)) for part in (chaos.shared, chaos.alone))
+        least = np.diag(HALF_AN_IMAGE) / chaos.images
+        shared, alone = (_semidefinite(np.array(part)) + least for part in (chaos.shared, chaos.alone))
         return Luck(shared, images, alone, seen, chaos.copies, chaos.images)
 
     @property

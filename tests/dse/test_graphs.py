@@ -247,7 +247,7 @@ def test_the_exact_pick_is_the_best_of_all_designs_of_both_graphs():
     harm = summed_harm(problem, every)
     few = np.full(len(every), 0.02)
     prior = prior_of(problem, prior_harm(problem))
-    posterior = fit(prior, Measured(every, harm, few, harm / 30, few / 10, np.full(len(every), 1e5)))
+    posterior = fit(prior, Measured(every, harm, few, harm / 30, few / 10, np.full(len(every), 1e5), 0 * few))
     found = best_under_budgets(costing, problem, posterior)
     kept = (costs["energy_j"] <= limit) & (within(posterior, every, 3.0) >= 0.95)
     assert kept.any()
@@ -263,7 +263,7 @@ def test_the_exact_pick_is_the_best_of_all_designs_of_both_graphs():
 def no_history(problem):
     none = np.zeros(0)
     levels = np.zeros((0, len(problem.space.dimensions)), dtype=np.int64)
-    return History(levels, none, none, none, none, none, np.zeros((0, 2)), none.astype(bool), levels)
+    return History(levels, none, none, none, none, none, none, np.zeros((0, 2)), none.astype(bool), levels)
 
 
 def test_separable_costs_are_the_costs():

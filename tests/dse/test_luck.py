@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dse.luck import OWN_ERROR, SHARED_HARM, Luck, assumed
+from dse.luck import HALF_AN_IMAGE, OWN_ERROR, SHARED_HARM, Luck, assumed
 from dse.strategies.proposer import prior_harm
 from dse.surrogate import Data, diagnose, fit, information, prior_of
 from dse.surrogate.likelihood import Likelihood
@@ -69,6 +69,7 @@ def test_the_prior_of_the_luck_is_that_of_normal_conditioning():
     """Against the joint normal of (luck + own, what the copies showed), built from independent parts."""
     shared, alone = np.array([[300.0, 3.0], [3.0, 0.1]]), np.array([[320.0, 3.5], [3.5, 0.12]])
     luck = Luck.of(floor_of(shared, alone), 2500)
+    shared, alone = (part + np.diag(HALF_AN_IMAGE) / 1000 for part in (shared, alone))
     # images: the first 1000 of 2500 were seen; luck of all = 0.4 x luck of the seen + 0.6 x luck of the others
     parts = [shared / 1000, shared / 1500, OWN, alone / 3000]
     both = np.kron(np.eye(4), np.zeros((2, 2)))
@@ -81,6 +82,13 @@ def test_the_prior_of_the_luck_is_that_of_normal_conditioning():
     mean, cover = luck.prior
     assert mean == pytest.approx(gain @ np.array([0.3, 0.01]))
     assert cover == pytest.approx(joint[:2, :2] - gain @ joint[2:, :2])
+
+
+def test_a_network_that_no_noise_changes_on_few_images_may_still_be_lucky():
+    luck = Luck.of(floor_of(np.zeros((2, 2)), np.zeros((2, 2)), drop=0.0, rise=0.0, images=40), 40)
+    _, cover = luck.prior
+    assert (np.linalg.eigvalsh(cover) > 0).all()
+    assert luck.cover[0, 0] == pytest.approx((100 / 40) ** 2 / 2)
 
 
 def test_on_unseen_images_the_luck_is_gone():

@@ -127,7 +127,7 @@ def test_scripts_build_on_what_the_study_holds():
     drops = np.array([d for _, d in visited])
     zeros = np.zeros(len(drops))
     past = History(
-        levels, drops, zeros, zeros, zeros, zeros, PROBLEM.costs(levels), np.ones(len(drops), dtype=bool), levels
+        levels, drops, zeros, zeros, zeros, zeros, zeros, PROBLEM.costs(levels), np.ones(len(drops), dtype=bool), levels
     )
     assert np.array_equal(engine.final(past), final)
     assert engine.final(past.first(5)) is None
