@@ -18,9 +18,13 @@ from dse.surrogate import Diagnostics, Posterior, diagnose
 
 @dataclass(frozen=True)
 class Quality:
-    """How far the additive model can be trusted on this network: leave-one-out figures, see `Diagnostics`."""
+    """How far the additive model can be trusted on this network: leave-one-out figures, see `Diagnostics`.
+
+    `luck`: by how much drops on the search images lie above those expected on unseen images, points (`dse.luck`).
+    """
 
     found: Diagnostics
+    luck: float = 0.0
 
     @property
     def lines(self) -> list[str]:
@@ -32,12 +36,18 @@ class Quality:
             f"model: predicts each of {f.count} designs from the others with R2 = {f.r2:.2f}; {f.coverage:.0%} of the "
             f"measurements lie in its 95 % intervals; {f.additivity:.0%} of the harm adds up over layers"
         )
-        return [told] if f.warning is None else [told, f"warning: {f.warning}"]
+        side = "worse" if self.luck > 0 else "better"
+        common = (
+            f"the search images make every design look {abs(self.luck):.2f} pp {side} than unseen ones are expected to; "
+            "expected drops are for unseen images"
+        )
+        return [told, common] if f.warning is None else [told, common, f"warning: {f.warning}"]
 
     @property
     def record(self) -> dict[str, Any]:
         """The figures for the manifest, null where unknown."""
-        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self.found).items()}
+        found = asdict(self.found) | {"luck": self.luck}
+        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in found.items()}
 
 
 def model_of(study: optuna.Study, problem: Problem) -> Posterior:
@@ -48,13 +58,13 @@ def model_of(study: optuna.Study, problem: Problem) -> Posterior:
 def expectation(study: optuna.Study, problem: Problem) -> tuple[pd.DataFrame, Quality]:
     """The drop of every evaluated design by the model of all measurements, and how far that model can be trusted.
 
-    The table has posterior mean and standard deviation, `expected, sd` by id [points].  It is the additive model of the
-    posterior strategy, whatever strategy proposed the designs, joined with the design's own measurement, which has
-    already moved the model.  A design that was picked because its measurement came out well is judged by what its
-    neighbours say as well (search.md: the winner's curse).
+    The table has posterior mean and standard deviation of the drop on unseen images, `expected, sd` by id [points].  It
+    is the additive model of the posterior strategy, whatever strategy proposed the designs, joined with the design's
+    own measurement, which has already moved the model.  A design that was picked because its measurement came out well
+    is judged by what its neighbours say as well (the winner's curse).
     """
     posterior = model_of(study, problem)
     trials = evaluated(study)
     mean, sd = posterior.predict(np.array([problem.space.levels(t.params) for t in trials]))
     table = pd.DataFrame({"expected": mean, "sd": sd}, index=[t.user_attrs["design"] for t in trials])
-    return table, Quality(diagnose(posterior))
+    return table, Quality(diagnose(posterior), posterior.luck)

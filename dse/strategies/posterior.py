@@ -87,12 +87,12 @@ class Engine(Proposer):
         return diagnose(self.posterior(read_history(study, self._problem)), self._drop_limit)
 
     def predicted(self, study: Study, trial: Trial) -> tuple[float, float]:
-        """Mean and standard deviation of the drop of a proposal before it is measured, in points."""
+        """Mean and standard deviation, in points, of the drop that a proposal will show on the search images."""
         past = read_history(study, self._problem, without=trial.number)
         known = self._latest is not None and self._latest[0] == len(past.taken)
         posterior = self._latest[1] if known and self._latest else self.posterior(past)
         mean, sd = posterior.predict(self._problem.space.levels(trial.params)[None])
-        return float(mean[0]), float(sd[0])
+        return float(mean[0]) + posterior.luck, float(sd[0])
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
         """The candidate that adds most hypervolume, as the mean model sees it; or the one that teaches it most."""

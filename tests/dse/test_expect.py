@@ -47,12 +47,14 @@ def test_proposals_are_predicted_before_they_are_measured_and_baselines_are_not(
 def test_a_model_says_how_far_it_can_be_trusted(searched):
     _, quality = expectation(*searched)
     assert len(quality.lines) >= 1
-    assert set(quality.record) == {"r2", "coverage", "additivity", "count"}
+    assert set(quality.record) == {"r2", "coverage", "additivity", "count", "luck"}
     few = Quality(Diagnostics(np.nan, np.nan, np.nan, 2))
     assert few.lines == ["model: too few designs of interest (2) to judge it"]
-    assert few.record == {"r2": None, "coverage": None, "additivity": None, "count": 2}
+    assert few.record == {"r2": None, "coverage": None, "additivity": None, "count": 2, "luck": 0.0}
     poor = Quality(Diagnostics(0.1, 0.9, 0.05, 40))
-    assert poor.lines[1].startswith("warning: the additive model explains only 5%")
+    assert "look 0.30 pp worse" in Quality(Diagnostics(0.9, 0.95, 0.9, 40), 0.3).lines[1]
+    assert "look 0.20 pp better" in Quality(Diagnostics(0.9, 0.95, 0.9, 40), -0.2).lines[1]
+    assert poor.lines[2].startswith("warning: the additive model explains only 5%")
 
 
 def test_candidates_are_a_ladder_of_chances():
