@@ -38,8 +38,8 @@ class Quality:
         )
         side = "worse" if self.luck > 0 else "better"
         common = (
-            f"the search images make every design look {abs(self.luck):.2f} pp {side} than unseen ones are expected to; "
-            "expected drops are for unseen images"
+            f"the search images make every design look {abs(self.luck):.2f} pp {side} than unseen images are expected "
+            "to; expected drops are for unseen images"
         )
         return [told, common] if f.warning is None else [told, common, f"warning: {f.warning}"]
 
