@@ -46,7 +46,7 @@ def diagnose(posterior: Posterior, most_drop: float = 10.0) -> Diagnostics:
     data = posterior.data
     if len(data) < 5:
         return Diagnostics(np.nan, np.nan, np.nan, len(data))
-    task = Likelihood(posterior.prior, data, 1.0, posterior.misfit)
+    task = Likelihood(posterior.prior, data, posterior.misfit)
     task.excess = posterior.excess
     now = task.linear(posterior.mean)
     noise = task.noise(now)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.luck import Luck
-from dse.surrogate.prior import LARGEST_LOG, MISFIT, NLL_MISFIT, Layout, Prior, precision_of
+from dse.surrogate.prior import LARGEST_LOG, MISFIT, NLL_MISFIT, Layout, Prior
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -84,10 +84,10 @@ def smooth(variance: FloatArray, predicted: FloatArray, where: FloatArray | None
 class Likelihood:
     """The model, its prior and one data set, as functions of the parameter vector."""
 
-    def __init__(self, prior: Prior, data: Data, rescale: float, misfit: float) -> None:
+    def __init__(self, prior: Prior, data: Data, misfit: float) -> None:
         self.prior, self.data, self.misfit = prior, data, misfit
         self.at = Layout(prior)
-        self.prior_mean, self.prior_precision = prior.normal if rescale == 1.0 else precision_of(prior, rescale)
+        self.prior_mean, self.prior_precision = prior.normal
         dims = np.arange(data.levels.shape[1])
         self.column = prior.column[dims, data.levels]  # (N, D)
         self.live = self.column >= 0

@@ -129,14 +129,14 @@ class Fit(Likelihood):
         return np.minimum(out / 2, MOST_EXCESS)
 
 
-def fit(prior: Prior, data: Data, rescale: float = 1.0, misfit: float = MISFIT, steps: int = 8) -> Posterior:
+def fit(prior: Prior, data: Data, misfit: float = MISFIT, steps: int = 8) -> Posterior:
     """The posterior given all measurements; without any, the prior.
 
-    `rescale` multiplies the spread per dimension; `misfit` is the model error as a share of a prediction.
+    `misfit` is the model error as a share of a prediction.
     """
     if prior.luck is None:
         prior = replace(prior, luck=_assumed(data))
-    task = Fit(prior, data, rescale, misfit)
+    task = Fit(prior, data, misfit)
     if not len(data):
         return Posterior(prior, task.prior_mean, task.excess, task.factor(task.prior_mean), data, misfit)
     p = task.climb(task.start(), steps)

@@ -67,7 +67,7 @@ class Prior:
     @cached_property
     def normal(self) -> tuple[FloatArray, FloatArray]:
         """Mean (P,) and precision (P, P) of all parameters; not to be written to."""
-        return precision_of(self, 1.0)
+        return precision_of(self)
 
     @cached_property
     def entries(self) -> int:
@@ -130,8 +130,8 @@ class Layout:
         self.size = self.shared + 5
 
 
-def precision_of(prior: Prior, rescale: float) -> tuple[FloatArray, FloatArray]:
-    """Prior mean (P,) and precision (P, P), with the spread per dimension multiplied by `rescale`."""
+def precision_of(prior: Prior) -> tuple[FloatArray, FloatArray]:
+    """Prior mean (P,) and precision (P, P)."""
     at = Layout(prior)
     mean, out = np.zeros(at.size), np.zeros((at.size, at.size))
     for d, columns in enumerate(prior.column):
@@ -139,7 +139,7 @@ def precision_of(prior: Prior, rescale: float) -> tuple[FloatArray, FloatArray]:
         if not live.any():
             continue
         x = prior.position[d, live]
-        cover = (rescale * prior.spread[d]) ** 2 + SLOPE_ERROR**2 * np.outer(x, x) + JITTER**2 * np.eye(len(x))
+        cover = prior.spread[d] ** 2 + SLOPE_ERROR**2 * np.outer(x, x) + JITTER**2 * np.eye(len(x))
         out[np.ix_(columns[live], columns[live])] = np.linalg.inv(cover)
     for part, common, spread in zip((at.inside, at.following), PAIR_MEAN, PAIR_ERROR, strict=False):
         count = part.stop - part.start

@@ -160,7 +160,7 @@ def test_the_two_channels_have_the_covariance_of_the_two_measurements():
     problem, data, _ = measured(np.random.default_rng(5), 0.0)
     data = replace(data, correlation=np.full(60, 0.5))
     luck = Luck(np.array([[100.0, 0.5], [0.5, 0.05]]), 1000.0)
-    task = Likelihood(prior_of(replace(problem, luck=luck), prior_harm(problem)), data, 1.0, 0.0)
+    task = Likelihood(prior_of(replace(problem, luck=luck), prior_harm(problem)), data, 0.0)
     noise = task.noise(task.linear(task.prior_mean))
     total = np.array([[0.72, 0.5 * np.sqrt(0.72) * 0.02], [0.5 * np.sqrt(0.72) * 0.02, 0.02**2]])
     own = total - luck.cover

@@ -40,7 +40,7 @@ def sampled(sim, count, seed, images=1000):
 
 def test_derivatives_are_those_of_finite_differences():
     _, prior, data = small()
-    task = Likelihood(prior, data, 1.0, 0.05)
+    task = Likelihood(prior, data, 0.05)
     rng = np.random.default_rng(1)
     p = task.prior_mean + 0.1 * rng.normal(size=task.at.size)
     p[task.at.scale] += 2.0
@@ -64,7 +64,7 @@ def test_derivatives_are_those_of_finite_differences():
 def test_the_fit_is_where_the_gradient_vanishes():
     _, prior, data = small()
     posterior = fit(prior, data, steps=60)
-    task = Likelihood(posterior.prior, data, 1.0, posterior.misfit)
+    task = Likelihood(posterior.prior, data, posterior.misfit)
     task.excess = posterior.excess
     now = task.linear(posterior.mean)
     precision, gradient = (
@@ -104,7 +104,7 @@ def test_the_batch_formula_of_the_harm_is_the_sum_over_pairs():
 def test_the_fit_and_the_batch_formula_are_the_same_model():
     _, prior, data = small()
     posterior = fit(prior, data)
-    task = Likelihood(posterior.prior, data, 1.0, posterior.misfit)
+    task = Likelihood(posterior.prior, data, posterior.misfit)
     task.excess = posterior.excess
     measured = task.linear(posterior.mean).drop
     assert posterior.centre.drop(data.levels)[0] + posterior.luck == pytest.approx(measured, abs=1e-9)
