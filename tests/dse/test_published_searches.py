@@ -10,7 +10,9 @@ import pytest
 from dse import strategies
 from dse.frontier import gather
 from dse.strategies.history import History
+from dse.strategies.history import read as read_history
 from dse.strategies.proposer import prior_harm
+from dse.surrogate import information
 from tests.dse.problems import random_problem
 
 BLOCKS = ["conv.0", "conv.1", "attn.0", "attn.0", "attn.1", "attn.1"]
@@ -175,6 +177,18 @@ def test_posterior_cuts_dominated_designs_stops_when_nothing_is_left_and_knows_i
     # what the engine proposes itself is not cut on the strength of its own prediction
     fair = SimpleNamespace(images=100, total=1000, drop=1.0, drop_stderr=1.5)
     assert not engine.should_cut(study, running, fair)
+    # nor is what is measured to teach the model
+    teacher, keeper = (strategies.load("posterior")(sim.problem, 0, explore=share) for share in (1.0, 0.0))
+    assert not teacher.should_cut(study, bad, early)
+    assert keeper.should_cut(study, bad, early)
+    past = read_history(study, sim.problem, without=running.number)
+    posterior = engine.posterior(past)
+    front = engine._candidates(posterior.centre, np.random.default_rng(1))
+    lesson = teacher.propose(past, np.random.default_rng(2))
+    step = keeper.propose(past, np.random.default_rng(2))
+    taught = information(posterior, np.vstack([lesson[None], step[None], front]), front)
+    assert taught[0] > taught[1]
+    assert taught[0] > np.quantile(taught[2:], 0.95)
     patient = strategies.load("posterior")(sim.problem, 0, stop_gain=1e-6)
     hasty = strategies.load("posterior")(sim.problem, 0, stop_gain=0.5)
     assert patient.stop_reason(study) is None
