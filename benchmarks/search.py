@@ -174,6 +174,7 @@ def picks_summary(runs: list[Run]) -> dict[str, object]:
         "seeds": len(runs),
         "within_1_point": float((drops <= 1.0).mean()),
         "true_drop": {"mean": float(drops.mean()), "worst": float(drops.max())},
+        "above_prediction": float(np.mean([r["drop"] - r["predicted"] for r in runs])),
         "memory_over_optimum": {"mean": float(over.mean()), "worst": float(over.max())},
         "coverage": {"mean": float(coverage.mean()), "least": float(coverage.min())},
         "coverage_unmeasured": {"mean": float(unmeasured.mean()), "least": float(unmeasured.min())},
