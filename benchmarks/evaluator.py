@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 import sviT_models
-from sviT_models.neuron import LIF
+from sviT_models.network.neuron import LIF
 
 CASES = {  # name: network, pixels, time steps, images
     "sdtv2_8_512 224 px T=4": ("sdtv2_8_512", 224, 4, 8),
@@ -135,8 +135,8 @@ def rates(threads: int) -> dict[str, float]:
 
 def shared_product() -> float:
     """How many times as fast the first convolutions of q, k and v are as one product; 512 channels, 14 x 14, T = 4."""
-    from sviT_models.kernels.fast import Fast
-    from sviT_models.kernels.plain import Geometry
+    from sviT_models.engine.kernels.cpu import Fast
+    from sviT_models.engine.kernels.plain import Geometry
 
     kernels, geometry = Fast(), Geometry()
     x = torch.randint(0, 2, (8, 14, 14, 512), dtype=torch.uint8).numpy()
@@ -152,7 +152,7 @@ def shared_product() -> float:
 
 def together(work: Callable[[], object], threads: int) -> float:
     """Seconds that `threads` threads take for one call each, all at once."""
-    from sviT_models.engine import workers
+    from sviT_models.engine.engine import workers
 
     pool: ThreadPoolExecutor = workers(threads)
     try:

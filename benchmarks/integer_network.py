@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import sviT_models
-from sviT_models import accuracy
+from sviT_models.measure import accuracy
 
 WEIGHT_BITS = 4
 STATE_BITS = (16, 12, 10, 8, 7, 6, 5, 4)

@@ -13,12 +13,12 @@ import json
 
 import numpy as np
 
-from dse import frontier
-from dse.config import Config, Data
-from dse.posing import build_problem
-from dse.strategies.proposer import cost_tables, prior_harm
-from dse.workbench import prepare
-from sviT_models import accuracy
+from dse.config.schema import Config, Data
+from dse.evaluation.experiment import prepare
+from dse.optimize import lagrangian
+from dse.search.build_problem import build_problem
+from dse.strategies.base.sampler import cost_tables, prior_harm
+from sviT_models.measure import accuracy
 
 MOST_DROP = 10.0  # points
 SEARCH_IMAGES = 1008  # for which the standard deviations are quoted
@@ -82,7 +82,7 @@ def _front(problem, count):
     """Designs of the front of the scores at random prices, all time steps, levels (count, D), in random order."""
     rng = np.random.default_rng(0)
     harm, costs = prior_harm(problem), cost_tables(problem)
-    levels = frontier.minimisers(harm, costs, frontier.draw_prices(rng, harm, costs, 20 * count))
+    levels = lagrangian.minimisers(harm, costs, lagrangian.draw_prices(rng, harm, costs, 20 * count))
     full = [problem.space.with_steps(x, problem.space.step_choices[-1]) for x in levels]
     return rng.permutation(np.unique(full, axis=0))[:count]
 

@@ -14,7 +14,7 @@ import time
 import torch
 
 import sviT_models
-from sviT_models import accuracy
+from sviT_models.measure import accuracy
 
 CALIBRATION_IMAGES = 128
 METHODS = {

@@ -20,13 +20,14 @@ import numpy as np
 import optuna
 from search_parts import DISTANCES
 
-from dse import pareto, strategies
-from dse.config import Config, Data
-from dse.luck import Luck
-from dse.posing import build_problem
-from dse.second_opinion import second_opinion
-from dse.study import Loop, evaluated, quiet_optuna
-from dse.workbench import prepare
+from dse import strategies
+from dse.config.schema import Config, Data
+from dse.evaluation.experiment import prepare
+from dse.evaluation.one_at_a_time import second_opinion
+from dse.optimize import pareto
+from dse.problem.shared_error import Luck
+from dse.search.build_problem import build_problem
+from dse.search.loop import Loop, evaluated, quiet_optuna
 
 MOST_DROP = 10.0  # points
 TARGETS = (0.95, 0.98)  # shares of the best known hypervolume

@@ -5,16 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import optuna
+from simulated_network import Simulation, simulate
 
-from dse import frontier, recommend, strategies
-from dse.problem import Problem
-from dse.simulator import Simulation, simulate
-from dse.space import Dimension, Space
-from dse.strategies import history
+from dse import strategies
+from dse.optimize import lagrangian
+from dse.problem.problem import Problem
+from dse.problem.space import Dimension, Space
+from dse.search import recommend
+from dse.search.loop import quiet_optuna
 from dse.strategies import posterior as engine
-from dse.strategies.proposer import cost_tables
-from dse.strategies.seeding import seed_trial
-from dse.study import quiet_optuna
+from dse.strategies.base import history
+from dse.strategies.base.sampler import cost_tables
+from dse.strategies.base.seeding import seed_trial
 from dse.surrogate import Posterior
 
 IMAGES = 1000
@@ -87,8 +89,8 @@ def pick(strategy: str, seed: int, evaluations: int) -> dict[str, object]:
     posterior = engine.sampler(problem, 0).posterior(past)
     drawn = [posterior.draw(np.random.default_rng([seed, i]), 1).tables[0] for i in range(4)]
     costs = cost_tables(problem)
-    prices = [frontier.draw_prices(np.random.default_rng([seed, i, 1]), t, costs, 50) for i, t in enumerate(drawn)]
-    fronts = np.vstack([frontier.minimisers(t, costs, p) for t, p in zip(drawn, prices, strict=True)])
+    prices = [lagrangian.draw_prices(np.random.default_rng([seed, i, 1]), t, costs, 50) for i, t in enumerate(drawn)]
+    fronts = np.vstack([lagrangian.minimisers(t, costs, p) for t, p in zip(drawn, prices, strict=True)])
     seen = past.seen()
     fronts = np.array([row for row in np.unique(fronts, axis=0) if history.key(row) not in seen])
     answer = recommend.cheapest(problem, posterior)

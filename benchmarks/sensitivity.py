@@ -12,9 +12,9 @@ import time
 
 import torch
 
-from dse import sensitivity as study
-from dse.config import Config, Data, Search
-from dse.workbench import prepare
+from dse.config.schema import Config, Data, Search
+from dse.evaluation.experiment import prepare
+from dse.workflows import sensitivity as study
 
 SINGLE = 5
 

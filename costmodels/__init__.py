@@ -7,24 +7,24 @@
 docs/cost-models.md has every equation, docs/methodology.md what they were checked against.
 """
 
-from costmodels.actions import actions
-from costmodels.breakdown import breakdown
-from costmodels.chip import Chip
-from costmodels.compare import activation_width, comparisons, non_spiking
-from costmodels.consistency import published_consistency
-from costmodels.constants import Constant
-from costmodels.designs import Designs
+from costmodels.equations.chip import Chip
 from costmodels.errors import CostError, ExtrapolationWarning
-from costmodels.estimate import Cost, estimate
-from costmodels.examples import example_names
-from costmodels.hardware import Hardware, hardware_names, hardware_table, lint, load_hardware
-from costmodels.knobs import configurations, configured, knobs, sweep
-from costmodels.reasons import reasons
-from costmodels.schema import json_schema
-from costmodels.separable import SeparableTables, separable_tables
-from costmodels.stability import Stability, kendall_tau, stability
-from costmodels.tables import op_tables
-from costmodels.workload import Spikes, Workload
+from costmodels.estimation.actions import actions
+from costmodels.estimation.breakdown import breakdown
+from costmodels.estimation.designs import Designs
+from costmodels.estimation.estimate import Cost, estimate
+from costmodels.estimation.reasons import reasons
+from costmodels.estimation.separable import SeparableTables, separable_tables
+from costmodels.hardware.constants import Constant
+from costmodels.hardware.hardware import Hardware, hardware_names, hardware_table, lint, load_hardware
+from costmodels.hardware.op_energy import op_tables
+from costmodels.hardware.schema import json_schema
+from costmodels.studies.codesign import configurations, configured, knobs, sweep
+from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
+from costmodels.studies.published import published_consistency
+from costmodels.studies.stability import Stability, kendall_tau, stability
+from costmodels.workload.examples import example_names
+from costmodels.workload.workload import Spikes, Workload
 
 __all__ = [
     "Chip",

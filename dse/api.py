@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dse import strategies
-from dse.design import Design, uniform
 from dse.errors import ConfigError
-from dse.evaluate import Evaluation, Evaluator, Runner
-from dse.pareto import is_nondominated
-from dse.problem import Baseline, Problem
-from dse.space import Dimension, Space
-from dse.study import Loop, evaluated, quiet_optuna
-from sviT_models.quantize import quantize_weight
+from dse.evaluation.evaluator import Evaluation, Evaluator, Runner
+from dse.optimize.pareto import is_nondominated
+from dse.problem.design import Design, uniform
+from dse.problem.problem import Baseline, Problem
+from dse.problem.space import Dimension, Space
+from dse.search.loop import Loop, evaluated, quiet_optuna
+from sviT_models.quantization.quantizers import quantize_weight
 
 FloatArray = NDArray[np.float64]
 Cost = Callable[[FloatArray], FloatArray]
@@ -97,10 +97,10 @@ def search(
 ) -> pd.DataFrame:
     """Search the weight widths of any network: one row per design, as measured and as the cost function says.
 
-    `network` is a module (rounded to nearest) or an evaluator with a `run` method (`dse.evaluate.Runner`), which then
-    needs `weights`, the number of weights of every layer in order. `cost` maps widths (N, L) in bits to (N,), smaller
-    is better; without it, it is the memory. `scores` (L, B), if known, say how harmful every width of every layer is.
-    Evaluations that racing cut short count, but are no rows.
+    `network` is a module (rounded to nearest) or an evaluator with a `run` method
+    (`dse.evaluation.evaluator.Runner`), which then needs `weights`, the number of weights of every layer in order.
+    `cost` maps widths (N, L) in bits to (N,), smaller is better; without it, it is the memory. `scores` (L, B), if
+    known, say how harmful every width of every layer is. Evaluations that racing cut short count, but are no rows.
     Columns: `id, drop, drop_low, drop_high` [percentage points], `memory_bytes, cost, on_front, feasible` (drop at
     most `drop`) and `w:<layer>`; by ascending memory. Raises ConfigError for arguments that do not fit together.
     """

@@ -1,113 +1,17 @@
-"""Progress on stderr: bars with the time that is left on a terminal; a search writes plain lines elsewhere."""
+"""How a long computation says how far it is, without knowing who listens."""
 
 from __future__ import annotations
 
-import sys
-import time
-from threading import Lock
-from types import TracebackType
-from typing import Any
+from collections.abc import Callable
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-from dse.study import Step
-
-SECONDS_BETWEEN_LINES = 5.0
+Advance = Callable[[str, int, int], None]  # what goes on, how many parts of it are done, how many there are
+Progress = Callable[[int, int], None]  # the same within one step
 
 
-def describe(step: Step) -> str:
-    """Throughput and the best feasible design so far, in a few words."""
-    if step.best is None:
-        return f"{step.images_per_second:,.0f} images/s, no feasible design yet"
-    drop, memory = step.best.values[0], step.best.values[1]
-    design = step.best.user_attrs["design"]
-    return f"{step.images_per_second:,.0f} images/s, best {design}: {memory / 1e3:,.1f} kB at drop {drop:+.2f} pp"
+def quiet(what: str, done: int, total: int) -> None:
+    """Nobody listens."""
 
 
-class Meter:
-    """Shows how far the steps of a command are: a bar with ETA on a terminal, nothing elsewhere.
-
-    Used as a context manager, called with a step's name and how many of its parts are done; a bar goes when its step is
-    done or another begins, so that nothing of it stays beside the results.
-    """
-
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._bar: Progress | None = None
-        self._task: Any = None
-        self._what = ""
-        self._lock = Lock()  # workers may call
-
-    def __enter__(self) -> Meter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._close()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """`done` of `total` parts of the step `what` are done."""
-        if not self._console.is_terminal:
-            return
-        with self._lock:
-            if what != self._what or self._bar is None:
-                self._close()
-                columns = SpinnerColumn(), TextColumn(what), BarColumn(bar_width=20), MofNCompleteColumn()
-                self._bar = Progress(
-                    *columns, TextColumn("ETA"), TimeRemainingColumn(), console=self._console, transient=True
-                )
-                self._bar.start()
-                self._task, self._what = self._bar.add_task(what, total=total), what
-            self._bar.update(self._task, completed=done, total=total)
-            if done >= total:
-                self._close()
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        self._bar, self._what = None, ""
-
-
-class SearchProgress:
-    """Shows the steps of a search loop; used as a context manager, called after every trial."""
-
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._bar: Progress | None = None
-        self._task: int | None = None
-        self._start = time.monotonic()
-        self._last = -1e9
-        self._first_done: int | None = None
-
-    def __enter__(self) -> SearchProgress:
-        if self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("search"),
-                BarColumn(bar_width=20),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.description}"),
-                console=self._console,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("", total=None)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, step: Step) -> None:
-        """Show one step."""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=step.done, total=step.budget, description=describe(step))  # type: ignore[arg-type]  # TaskID is an int
-            return
-        now = time.monotonic()
-        if self._first_done is None:
-            self._first_done = step.done - 1
-        if now - self._last < SECONDS_BETWEEN_LINES and step.done < step.budget:
-            return
-        self._last = now
-        pace = (now - self._start) / max(step.done - self._first_done, 1)
-        left = pace * (step.budget - step.done)
-        print(f"search {step.done}/{step.budget}, ETA {left:.0f} s, {describe(step)}", file=sys.stderr, flush=True)
+def within(advance: Advance, what: str) -> Progress:
+    """The progress of the step `what`."""
+    return lambda done, total: advance(what, done, total)

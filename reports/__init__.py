@@ -22,7 +22,7 @@ def build(
     report at that place is replaced when the new one is complete.  `progress(done, total)` hears of sections and
     figures.  Raises ReportError for a directory that is no run.
     """
-    from reports.building import build_report
+    from reports.run_report import build_report
 
     return build_report(Path(run_dir), None if out is None else Path(out), progress or (lambda done, total: None))
 
@@ -35,6 +35,6 @@ def compare(
     `progress(done, total)` hears of the runs.  Raises ReportError for fewer than two runs, a run named twice, or a
     directory that is no run.
     """
-    from reports.comparing import compare_runs
+    from reports.comparison import compare_runs
 
     return compare_runs([Path(r) for r in run_dirs], Path(out), progress or (lambda done, total: None))

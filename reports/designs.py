@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reports.number_text import short_names
 from reports.run import Run
-from reports.text import short_names
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
-from dse import cli, pipeline, reference
-from dse.config import Config, Data, Quantization, Search
+from docs import make_reference
+from dse import cli
+from dse.config.schema import Config, Data, Quantization, Search
+from dse.workflows import search
 
 CONFIG = """data: {search_images: 30, verify_images: 30, fisher_images: 16}
 quantization: {method: nearest}
@@ -45,7 +47,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         quantization=Quantization(method="nearest"),
         search=Search(strategy="random", evaluations=6, widths=(2, 4, 8), time_steps=(2,)),
     )
-    pipeline.search(config, folder / "run")
+    search.search(config, folder / "run")
     (folder / "my.yaml").write_text(CONFIG, encoding="utf-8")
     found = {"RUN": str(folder / "run"), "MY": str(folder / "my.yaml"), "OUT": str(folder / "out")}
     with pytest.MonkeyPatch.context() as patch:
@@ -70,13 +72,15 @@ def words_of(name: str, places: dict[str, str]) -> list[str]:
 
 def test_every_command_is_listed_here():
     listed = {" ".join(word for word in name.split() if word[0] != "-") for name in TABLES}
-    assert listed | NO_TABLE >= {" ".join(words) for words, _ in reference.commands()}
+    assert listed | NO_TABLE >= {" ".join(words) for words, _ in make_reference.commands()}
 
 
 def test_every_command_with_a_table_has_json():
     listed = {" ".join(word for word in name.split() if word[0] != "-") for name in TABLES}
     having = {
-        " ".join(words) for words, command in reference.commands() if any("--json" in p.opts for p in command.params)
+        " ".join(words)
+        for words, command in make_reference.commands()
+        if any("--json" in p.opts for p in command.params)
     }
     assert listed <= having
 

@@ -7,8 +7,8 @@ import pkgutil
 from functools import cache
 from typing import Protocol, cast
 
-from costmodels.chip import Chip
-from costmodels.counts import Counts, Load
+from costmodels.equations.chip import Chip
+from costmodels.equations.counts import Counts, Load
 from costmodels.errors import CostError
 
 

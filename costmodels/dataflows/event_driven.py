@@ -4,9 +4,9 @@ Each spike travels as a packet to the cores of the row that reads it, fetches it
 sums in memory; once per time step every neuron is swept.
 """
 
-from costmodels import terms
-from costmodels.chip import Chip
-from costmodels.counts import Counts, Load
+from costmodels.equations import terms
+from costmodels.equations.chip import Chip
+from costmodels.equations.counts import Counts, Load
 
 REQUIRES = ("weights", "states", "spikes")
 PIPELINED = True

@@ -3,9 +3,9 @@
 No memory, no neuron, no leakage; with 0.9 pJ per accumulate and 4.6 pJ per multiply-accumulate of fp32 at 45 nm.
 """
 
-from costmodels import terms
-from costmodels.chip import Chip
-from costmodels.counts import Counts, Load
+from costmodels.equations import terms
+from costmodels.equations.chip import Chip
+from costmodels.equations.counts import Counts, Load
 
 REQUIRES = ()
 PIPELINED = False

@@ -3,9 +3,9 @@
 The style of spiking-transformer ASICs (tick batching; Chen & Chang 2025, arXiv 2503.19643).
 """
 
-from costmodels import terms
-from costmodels.chip import Chip
-from costmodels.counts import Counts, Load
+from costmodels.equations import terms
+from costmodels.equations.chip import Chip
+from costmodels.equations.counts import Counts, Load
 
 REQUIRES = ("weights", "spikes")
 PIPELINED = False

@@ -1,8 +1,8 @@
 """Time step by time step through all layers: weights are needed again in each step, all potentials are kept."""
 
-from costmodels import terms
-from costmodels.chip import Chip
-from costmodels.counts import Counts, Load
+from costmodels.equations import terms
+from costmodels.equations.chip import Chip
+from costmodels.equations.counts import Counts, Load
 
 REQUIRES = ("weights", "states", "spikes")
 PIPELINED = False

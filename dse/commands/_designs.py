@@ -11,7 +11,7 @@ import numpy as np
 
 from costmodels import Designs, Hardware, Workload, load_hardware
 from dse.errors import ConfigError
-from dse.mixed import MixedDesigns
+from dse.evaluation.mixed import MixedDesigns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,8 +75,9 @@ def of_run(run: Path, hardware: str | None, wanted: Sequence[str], every: bool =
 
     Raises ConfigError for what is no run, and for what is no design of it.
     """
-    from dse import recost, results
-    from dse.robustness import designs_of
+    from dse.results import tables
+    from dse.results.robustness import designs_of
+    from dse.workflows import recost
 
     config, table, layers, spikes = recost.read_run(run)
     chip = load_hardware(hardware or config.hardware)
@@ -86,7 +87,7 @@ def of_run(run: Path, hardware: str | None, wanted: Sequence[str], every: bool =
         origins = ", ".join(table["origin"].unique())
         raise ConfigError(f"--design {min(unknown)}: no such id in {run / 'results.csv'}, nor one of {origins}")
     named = table["id"].isin(list(wanted)) | (table["origin"].isin(list(wanted)) & ~table["origin"].duplicated())
-    front = table[table["origin"] != "float"] if every else results.front_of(table)
+    front = table[table["origin"] != "float"] if every else tables.front_of(table)
     part = table[named].reset_index(drop=True) if wanted else front
     designs = designs_of(costing, part, spikes)
     title = f"all {len(part)} designs of {run}" if every and not wanted else str(run)

@@ -24,7 +24,7 @@ def say(line: str) -> None:
 def using(config: Path) -> Iterator[None]:
     """Mistakes that show while a configuration is used, as one ConfigError with the file's place in front."""
     from costmodels import CostError
-    from dse.config_file import located
+    from dse.config.file import located
     from sviT_models import ModelError
 
     try:

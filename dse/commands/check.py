@@ -16,10 +16,10 @@ def check(
 ) -> None:
     """Validate a configuration and say what a search would cost."""
     from dse import strategies
-    from dse.checkup import checkup
+    from dse.commands._progress import Meter
     from dse.commands._show import print_rows, using
-    from dse.config_file import load_config
-    from dse.progress import Meter
+    from dse.config.file import load_config
+    from dse.workflows.check import checkup
 
     loaded = load_config(config)
     with using(config), Meter() as advance:

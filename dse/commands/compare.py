@@ -16,8 +16,8 @@ def compare(
 ) -> None:
     """Lay the fronts of several networks, chips or tool versions side by side in one report."""
     import reports
-    from dse.progress import Meter
-    from dse.watch import within
+    from dse.commands._progress import Meter
+    from dse.progress import within
 
     with Meter() as advance:
         index = reports.compare(runs, out, within(advance, "runs"))

@@ -19,7 +19,7 @@ def demo(
 ) -> None:
     """Run the whole job on a network and data that come with the tool, and build the report."""
     from dse.commands.search import run_search
-    from dse.config import Config, Data, Search
+    from dse.config.schema import Config, Data, Search
     from dse.errors import ConfigError
 
     if data not in ("digits", "glyphs"):

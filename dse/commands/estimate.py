@@ -105,7 +105,7 @@ def _say_why(asked: Asked, more: dict[str, Any], place: int) -> None:
 def _breakdown(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
     import costmodels
     from dse.commands._show import print_rows
-    from dse.quantity import show
+    from dse.config.quantities import show
 
     tables = {}
     for place in range(len(asked.designs)):
@@ -200,7 +200,7 @@ def _title(asked: Asked) -> str:
 
 
 def _readable(row: dict[str, Any], first: str) -> dict[str, Any]:
-    from dse.quantity import show
+    from dse.config.quantities import show
 
     shown = {first: row[first]}
     if "drop" in row:

@@ -22,9 +22,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
+    from dse.commands._progress import Meter
     from dse.commands._show import print_rows
-    from dse.evaluating import evaluated, of_run, uniform_design
-    from dse.progress import Meter
+    from dse.workflows.evaluate import evaluated, of_run, uniform_design
 
     with Meter() as advance:
         if run is None:

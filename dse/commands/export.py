@@ -23,8 +23,8 @@ def export(
     ] = None,
 ) -> None:
     """Write a design as integers: packed weights, a specification, golden vectors for testbenches."""
-    from dse.exporting import export_design
-    from dse.progress import Meter
+    from dse.commands._progress import Meter
+    from dse.workflows.export import export_design
 
     with Meter() as advance:
         found = export_design(run, design, out, golden, state_bits, activation_bits, advance)

@@ -23,9 +23,9 @@ def finetune(
     import time
 
     import sviT_models
+    from dse.commands._progress import Meter
     from dse.commands._show import print_rows, say
-    from dse.finetuning import finetuned
-    from dse.progress import Meter
+    from dse.workflows.finetune import finetuned
 
     schedule = sviT_models.Schedule(epochs=epochs, learning_rate=learning_rate, seed=seed)
 

@@ -15,7 +15,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented configuration with every key at its default."""
-    from dse.config_file import template
+    from dse.config.file import template
     from dse.errors import ConfigError
 
     if path.exists() and not force:

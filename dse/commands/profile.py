@@ -23,10 +23,10 @@ def profile(
 ) -> None:
     """Measure the layer table of a network: shapes, operations and spikes of every layer."""
     import sviT_models
+    from dse.commands._progress import Meter
     from dse.commands._show import check_out, print_rows, say
     from dse.errors import ConfigError
-    from dse.progress import Meter
-    from dse.run_dir import write_csv
+    from dse.results.files import write_csv
 
     check_out(out)
     found = sviT_models.open_checkpoint(checkpoint, network=model, distilled=distilled, time_steps=time_steps)

@@ -17,9 +17,9 @@ def reestimate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Estimate the batch norms of one design again from unlabelled images; no training."""
+    from dse.commands._progress import Meter
     from dse.commands._show import print_rows, say
-    from dse.progress import Meter
-    from dse.reestimating import reestimated
+    from dse.workflows.reestimate import reestimated
 
     with Meter() as advance:
         done = reestimated(run, design, images, advance)

@@ -17,11 +17,11 @@ def report(
 ) -> None:
     """Build the report of a run: index.html, report.json and figures."""
     import reports
-    from dse.progress import Meter
-    from dse.watch import within
+    from dse.commands._progress import Meter
+    from dse.progress import within
 
     if hardware is not None:
-        from dse.recost import recost
+        from dse.workflows.recost import recost
 
         target = out or run.resolve().with_name(f"{run.resolve().name}-{Path(hardware).stem}")
         recost(run, hardware, target)

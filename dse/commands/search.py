@@ -25,7 +25,7 @@ def search(
 ) -> None:
     """Search the bit allocations of a network on a chip; writes a run directory with the report."""
     from dse.commands._show import using
-    from dse.config_file import load_config
+    from dse.config.file import load_config
 
     changes = {"strategy": strategy, "evaluations": evaluations, "seed": seed}
     loaded = load_config(config)
@@ -41,10 +41,10 @@ def run_search(config: Any, out: Path, *, storage: str | None, allow_mixed: bool
     """Search with progress on stderr, then print the recommendation and the report's path."""
     import sys
 
-    from dse import pipeline
+    from dse.commands._progress import Meter, SearchProgress
     from dse.commands._show import say
-    from dse.progress import Meter, SearchProgress
-    from dse.watch import within
+    from dse.progress import within
+    from dse.workflows import search as pipeline
 
     with Meter() as advance:
         run = pipeline.search(
@@ -72,7 +72,7 @@ def run_search(config: Any, out: Path, *, storage: str | None, allow_mixed: bool
 
 def summary(picks: dict[str, Any]) -> list[str]:
     """The recommendation in a few lines."""
-    from dse.quantity import BUDGETS, show
+    from dse.config.quantities import BUDGETS, show
 
     if not picks["picks"]:
         limited = [b for b in BUDGETS if b.column in picks["budgets"]]

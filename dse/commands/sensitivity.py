@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dse.workbench import Workbench
+    from dse.evaluation.experiment import Workbench
 
 EXAMPLE = "Example: svit-dse sensitivity my.yaml --measure --out sensitivity.csv"
 
@@ -30,14 +30,14 @@ def sensitivity(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score how much every group of layers suffers from fewer bits (one backward pass), or measure it."""
+    from dse.commands._progress import Meter
     from dse.commands._show import check_out, print_rows, say, using
-    from dse.config_file import load_config
+    from dse.config.file import load_config
     from dse.errors import ConfigError
-    from dse.progress import Meter
-    from dse.run_dir import write_csv, write_json
-    from dse.sensitivity import score_rows
-    from dse.workbench import prepare
-    from reports.typechart import FORMATS, draw_chart
+    from dse.evaluation.experiment import prepare
+    from dse.results.files import write_csv, write_json
+    from dse.workflows.sensitivity import score_rows
+    from reports.plots.sensitivity_chart import FORMATS, draw_chart
 
     check_out(out)
     check_out(base)
@@ -82,7 +82,7 @@ def _measured(bench: Workbench, scores: pd.DataFrame, share: float) -> tuple[pd.
     """The table of all probes, and the base setting with its own measured drop as the last row (`all`)."""
     import pandas as pd
 
-    from dse import sensitivity as study
+    from dse.workflows import sensitivity as study
 
     space, reference = bench.space, bench.float_design
     probes = study.group_probes(space, reference, bench.table) + study.type_probes(space, reference)

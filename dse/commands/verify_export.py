@@ -16,9 +16,9 @@ def verify_export(
 ) -> None:
     """Run the reference interpreter against the golden vectors of an export; exit status 1 where they differ."""
     import sviT_models
+    from dse.commands._progress import Meter
     from dse.commands._show import print_rows
-    from dse.progress import Meter
-    from dse.watch import within
+    from dse.progress import within
 
     with Meter() as advance:
         table = sviT_models.verify_export(folder, within(advance, "golden images"))

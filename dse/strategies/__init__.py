@@ -15,15 +15,12 @@ from dse.errors import ConfigError
 if TYPE_CHECKING:
     import optuna
 
-    from dse.strategies.options import Option
-
-# modules of this package that serve strategies and are none
-_HELPERS = frozenset({"history", "options", "proposer", "scripted", "seeding"})
+    from dse.strategies.base.options import Option
 
 
 def names() -> tuple[str, ...]:
     """Names of all strategies, without importing any."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _HELPERS))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg))
 
 
 def _module(name: str) -> Any:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
-from dse.problem import Problem
-from dse.strategies.options import Option, read
-from dse.strategies.proposer import prior_harm
-from dse.strategies.scripted import Script, Scripted
+from dse.problem.problem import Problem
+from dse.strategies.base.options import Option, read
+from dse.strategies.base.sampler import prior_harm
+from dse.strategies.base.scripted import Script, Scripted
 from dse.surrogate import prior_of
 
 FloatArray = NDArray[np.float64]

@@ -10,13 +10,13 @@ from optuna import Study
 from optuna.samplers import BaseSampler
 from optuna.trial import Trial
 
-from dse.frontier import gather
-from dse.problem import Problem
+from dse.optimize.lagrangian import gather
+from dse.problem.problem import Problem
 from dse.strategies.aq4svit_greedy import hopeless
-from dse.strategies.history import key
-from dse.strategies.options import Option, read
-from dse.strategies.proposer import prior_harm
-from dse.strategies.scripted import Script, Scripted, allowed_drop, narrowed, parts
+from dse.strategies.base.history import key
+from dse.strategies.base.options import Option, read
+from dse.strategies.base.sampler import prior_harm
+from dse.strategies.base.scripted import Script, Scripted, allowed_drop, narrowed, parts
 
 IntArray = NDArray[np.int64]
 

@@ -9,9 +9,9 @@ from optuna import Study
 from optuna.samplers import BaseSampler
 from optuna.trial import Trial
 
-from dse.problem import Problem
-from dse.strategies.options import Option, read
-from dse.strategies.scripted import Script, Scripted, allowed_drop, narrowed, parts
+from dse.problem.problem import Problem
+from dse.strategies.base.options import Option, read
+from dse.strategies.base.scripted import Script, Scripted, allowed_drop, narrowed, parts
 
 OPTIONS = {
     "drop": Option(0.0, "points that may be lost; 0 takes the drop budget (the paper reports 1.5)", low=0.0),

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
-from dse import frontier, pareto
-from dse.problem import Problem
-from dse.strategies.history import History, key
-from dse.strategies.options import Option, read
-from dse.strategies.proposer import Proposer, cost_tables, fresh, harm_in, pinned, prior_harm, reference_point
+from dse.optimize import lagrangian, pareto
+from dse.problem.problem import Problem
+from dse.strategies.base.history import History, key
+from dse.strategies.base.options import Option, read
+from dse.strategies.base.sampler import Proposer, cost_tables, fresh, harm_in, pinned, prior_harm, reference_point
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -40,7 +40,7 @@ class Guided(Proposer):
     def _candidates(self) -> tuple[IntArray, FloatArray, FloatArray]:
         """Levels (C, D) of the front, their summed scores (C,) and their costs (C, 2)."""
         each = self._problem.each
-        levels = np.vstack([frontier.front(harm_in(p, prior_harm(p)), cost_tables(p)) for p in each])
+        levels = np.vstack([lagrangian.front(harm_in(p, prior_harm(p)), cost_tables(p)) for p in each])
         return levels, summed_harm(self._problem, levels), self._problem.costs(levels)
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
@@ -64,7 +64,7 @@ def summed_harm(problem: Problem, levels: IntArray) -> FloatArray:
     out = np.zeros(len(levels))
     for variant in problem.each:
         rows = (pinned(variant, levels) == levels).all(axis=1)
-        out[rows] = frontier.gather(prior_harm(variant), levels[rows])
+        out[rows] = lagrangian.gather(prior_harm(variant), levels[rows])
     return out
 
 
@@ -117,11 +117,11 @@ def guided_design(problem: Problem, tolerance: float = 1 / 16, slack: float = 2.
     harm, memory = prior_harm(problem), cost_tables(problem)[0]
     sizes = problem.space.sizes
     uniform = [pinned(problem, np.minimum(level, sizes - 1)) for level in range(int(sizes.max()))]
-    totals = np.array([frontier.gather(harm, levels) for levels in uniform])
+    totals = np.array([lagrangian.gather(harm, levels) for levels in uniform])
     base = uniform[int(np.flatnonzero(totals <= tolerance * totals[0])[0])]
-    levels, allowed = base.copy(), slack * frontier.gather(harm, base)
+    levels, allowed = base.copy(), slack * lagrangian.gather(harm, base)
     rows = np.arange(len(sizes))
-    total = float(frontier.gather(harm, levels))
+    total = float(lagrangian.gather(harm, levels))
     while True:
         lower = np.maximum(levels - 1, 0)
         added = harm[rows, lower] - harm[rows, levels]

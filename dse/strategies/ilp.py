@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
-from dse import frontier, programme
-from dse.problem import Problem
-from dse.programme import Sides
-from dse.strategies.history import History, key
-from dse.strategies.options import Option, read
-from dse.strategies.proposer import Proposer, fresh, pinned, prior_harm
+from dse.optimize import integer_program, lagrangian
+from dse.optimize.integer_program import Sides
+from dse.problem.problem import Problem
+from dse.strategies.base.history import History, key
+from dse.strategies.base.options import Option, read
+from dse.strategies.base.sampler import Proposer, fresh, pinned, prior_harm
 from dse.surrogate import prior_of
 
 FloatArray = NDArray[np.float64]
@@ -46,7 +46,7 @@ class Ladder(Proposer):
     def _harm(self) -> list[FloatArray]:
         """Scores and distances combined, (D, B), relative to the widest level; in every graph that is searched."""
         tables = [prior_of(problem, prior_harm(problem)).median_harm for problem in self._problem.each]
-        return [np.where(frontier.valid(self._problem.space), table, np.inf) for table in tables]
+        return [np.where(lagrangian.valid(self._problem.space), table, np.inf) for table in tables]
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
         """The best design of the first rung whose design is new."""
@@ -64,14 +64,16 @@ class Ladder(Proposer):
         quantity, parts = ("memory_bytes", "energy_j")[rung % 2], len(self._problem.each)
         problem, harm = self._problem.each[rung // 2 % parts], self._harm[rung // 2 % parts]
         table = problem.tables[quantity]
-        exists = frontier.valid(self._problem.space)
+        exists = lagrangian.valid(self._problem.space)
         low = float(np.where(exists, table, np.inf).min(axis=1).sum())
         high = float(np.where(exists, table, -np.inf).max(axis=1).sum())
         budget = low + (high - low) * _van_der_corput(rung // (2 * parts) + 1)
         try:
             only = Sides(pinned=problem.sides.pinned)
-            return programme.best(problem.space, harm, {quantity: table}, {quantity: budget}, sides=only, gap=1e-3)
-        except programme.InfeasibleError:  # a space with a single value of this cost
+            return integer_program.best(
+                problem.space, harm, {quantity: table}, {quantity: budget}, sides=only, gap=1e-3
+            )
+        except integer_program.InfeasibleError:  # a space with a single value of this cost
             return pinned(problem, np.zeros(len(table), dtype=np.int64))
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from optuna.samplers import BaseSampler, NSGAIISampler
 
-from dse.problem import Problem
-from dse.strategies.options import Option, read
-from dse.strategies.seeding import PerTrial
+from dse.problem.problem import Problem
+from dse.strategies.base.options import Option, read
+from dse.strategies.base.seeding import PerTrial
 
 OPTIONS = {
     "population": Option(20, "designs per generation", low=2),

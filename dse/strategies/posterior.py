@@ -12,13 +12,14 @@ from optuna import Study
 from optuna.trial import Trial
 from scipy.stats import norm
 
-from dse import constraints, frontier, pareto
-from dse.problem import Problem
-from dse.programme import FREE
-from dse.strategies.history import History, key, stderr_floor
-from dse.strategies.history import read as read_history
-from dse.strategies.options import Option, read
-from dse.strategies.proposer import Proposer, cost_tables, fresh, harm_in, prior_harm, reference_point
+from dse.optimize import lagrangian, pareto
+from dse.optimize.integer_program import FREE
+from dse.problem import constraints
+from dse.problem.problem import Problem
+from dse.strategies.base.history import History, key, stderr_floor
+from dse.strategies.base.history import read as read_history
+from dse.strategies.base.options import Option, read
+from dse.strategies.base.sampler import Proposer, cost_tables, fresh, harm_in, prior_harm, reference_point
 from dse.surrogate import Data, Diagnostics, Model, Posterior, Prior, diagnose, fit, information, prior_of
 
 FloatArray = NDArray[np.float64]
@@ -196,16 +197,16 @@ class Engine(Proposer):
         return fresh(self._problem, past, rng, front[rng.integers(len(front))])
 
     def _candidates(self, model: Model, rng: np.random.Generator) -> IntArray:
-        harm = np.where(frontier.valid(self._problem.space), model.tables[0], np.inf)
+        harm = np.where(lagrangian.valid(self._problem.space), model.tables[0], np.inf)
         each = zip(self._problem.each, self._costs, strict=True)
         found = [self._minimisers(harm_in(problem, harm), costs, rng) for problem, costs in each]
         return np.unique(np.vstack(found), axis=0)
 
     def _minimisers(self, table: FloatArray, costs: FloatArray, rng: np.random.Generator) -> IntArray:
         """Designs of one variant of the problem at random prices."""
-        prices = frontier.draw_prices(rng, table, costs, self._count // len(self._problem.each))
+        prices = lagrangian.draw_prices(rng, table, costs, self._count // len(self._problem.each))
         if self._problem.sides == FREE:
-            return frontier.minimisers(table, costs, prices)
+            return lagrangian.minimisers(table, costs, prices)
         return constraints.minimisers(self._problem.space, self._problem.sides, table, costs, prices, rng)
 
     def _expected_costs(self, past: History) -> Callable[[IntArray], FloatArray]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
-from dse.problem import Problem
-from dse.strategies.options import Option, read
-from dse.strategies.scripted import Script, Scripted, allowed_drop, narrowed, parts
+from dse.problem.problem import Problem
+from dse.strategies.base.options import Option, read
+from dse.strategies.base.scripted import Script, Scripted, allowed_drop, narrowed, parts
 
 IntArray = NDArray[np.int64]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from optuna.samplers import BaseSampler, TPESampler
 
-from dse.problem import Problem
-from dse.strategies.options import Option, read
-from dse.strategies.seeding import PerTrial
+from dse.problem.problem import Problem
+from dse.strategies.base.options import Option, read
+from dse.strategies.base.seeding import PerTrial
 
 OPTIONS = {
     "startup": Option(10, "random designs before the first model (baselines count)", low=0),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.luck import Luck
+from dse.problem.shared_error import Luck
 from dse.surrogate.prior import LARGEST_LOG, MISFIT, NLL_MISFIT, Layout, Prior
 
 FloatArray = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from dse.luck import Luck, assumed
+from dse.problem.shared_error import Luck, assumed
 from dse.surrogate.likelihood import Data, Likelihood, Linear, Noise
 from dse.surrogate.model import Model
 from dse.surrogate.prior import LARGEST_LOG, MISFIT, Layout, Prior

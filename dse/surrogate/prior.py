@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.frontier import valid
-from dse.luck import Luck
-from dse.problem import Problem
+from dse.optimize.lagrangian import valid
+from dse.problem.problem import Problem
+from dse.problem.shared_error import Luck
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -7,10 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import drawing
-from reports.drawing import Drawing
+from reports.number_text import label, quantity, share, tidy
+from reports.page import html
+from reports.page.html import Drawing
 from reports.run import Run
-from reports.text import label, quantity, share, tidy
 
 TITLE = "Decision"
 
@@ -106,7 +106,7 @@ def _question(run: Run) -> str:
 
 
 def _amount(column: str, value: float) -> str:
-    from reports.text import UNITS
+    from reports.number_text import UNITS
 
     unit = UNITS.get(column, "")
     return f"{value:g} pp" if unit == "pp" else quantity(value, unit)
@@ -164,13 +164,13 @@ def draw(r: Decision) -> Drawing:
         for what, name, sha in r.identity
     )
     answer = Markup('<div class="answer {}"><p>{} {}</p></div>').format(
-        r.verdict.lower(), drawing.verdict(r.verdict), r.sentence
+        r.verdict.lower(), html.verdict(r.verdict), r.sentence
     )
     parts = [Markup('<p class="question">{}</p>').format(r.question), answer, _budget_table(r)]
     if r.savings:
         parts.append(_savings_table(r))
     parts.append(Markup('<dl class="facts">{}</dl>').format(facts))
-    return Drawing(drawing.join(*parts))
+    return Drawing(html.join(*parts))
 
 
 def _budget_table(r: Decision) -> Markup:
@@ -178,7 +178,7 @@ def _budget_table(r: Decision) -> Markup:
     for pick in r.picks:
         for i, row in enumerate(pick.rows):
             lead = Markup('<th scope="rowgroup" rowspan="{}">{}<br>{}<small>{}</small></th>').format(
-                len(pick.rows), pick.name.capitalize(), drawing.design_link(pick.id), pick.why
+                len(pick.rows), pick.name.capitalize(), html.design_link(pick.id), pick.why
             )
             body += Markup(
                 '<tr class="{}">{}<td>{}</td><td class="number" data-label="budget">{}</td>'
@@ -191,7 +191,7 @@ def _budget_table(r: Decision) -> Markup:
                 _amount(row.quantity, row.budget),
                 quantity(row.achieved, row.unit),
                 quantity(row.slack, row.unit),
-                drawing.verdict(row.verdict),
+                html.verdict(row.verdict),
             )
     head = Markup("").join(
         Markup('<th scope="col"{}>{}</th>').format(Markup(' class="number"') if h in _RIGHT else "", h)
@@ -208,7 +208,7 @@ _RIGHT = ("Budget", "Achieved", "Slack")
 def _savings_table(r: Decision) -> Markup:
     rows = [(s.against, _bar(s.memory), _bar(s.energy)) for s in r.savings]
     caption = f"What {r.picks[0].id} saves" if r.picks else "Savings"
-    return drawing.table(("Against", "Memory saved", "Energy saved"), rows, caption, kind="savings")
+    return html.table(("Against", "Memory saved", "Energy saved"), rows, caption, kind="savings")
 
 
 def _bar(value: float) -> Markup:

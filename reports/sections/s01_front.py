@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports import drawing, frontplot
 from reports.designs import Design, designs
-from reports.drawing import Drawing, StaticFigure
-from reports.frontplot import AGAINST, Front, Point, Window
+from reports.number_text import NAMES, UNITS, quantity
+from reports.page import html as drawing
+from reports.page.html import Drawing, StaticFigure
+from reports.plots import front
+from reports.plots.front import AGAINST, Front, Point, Window
 from reports.run import Run
-from reports.text import NAMES, UNITS, quantity
 
 TITLE = "Pareto front"
 LEAST_CAP = 10.0  # pp; the frame shows at least this much drop, and four budgets where that is more
@@ -113,13 +114,13 @@ def draw(r: Front) -> Drawing:
         outside,
         Markup('<div id="card" class="card" aria-live="polite"></div>'),
     )
-    plots = {f"front-{name}": frontplot.plotted(r, name) for name in AGAINST}
+    plots = {f"front-{name}": front.plotted(r, name) for name in AGAINST}
     return Drawing(html, plots, {f"front_{name}": _static(r, name) for name in AGAINST})
 
 
 def _static(r: Front, name: str) -> StaticFigure:
     shown = f"Accuracy drop against {NAMES[AGAINST[name]].lower()}, with 95 % intervals."
-    return StaticFigure(f"{shown} {outside_text(r, name)}".strip(), lambda: frontplot.figure(r, name))
+    return StaticFigure(f"{shown} {outside_text(r, name)}".strip(), lambda: front.figure(r, name))
 
 
 def outside_text(r: Front, name: str) -> str:
@@ -130,9 +131,9 @@ def outside_text(r: Front, name: str) -> str:
     if not beyond:
         return ""
     named = [
-        f"{frontplot.label(p, r)} ({quantity(getattr(p, column), UNITS[column])}, {quantity(p.drop, 'pp')})"
+        f"{front.label(p, r)} ({quantity(getattr(p, column), UNITS[column])}, {quantity(p.drop, 'pp')})"
         for p in beyond
-        if frontplot.label(p, r)
+        if front.label(p, r)
     ]
     others = len(beyond) - len(named)
     if others:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports import drawing
 from reports.designs import Design, designs
-from reports.drawing import Drawing
+from reports.number_text import quantity, share, tidy
+from reports.page import html as drawing
+from reports.page.html import Drawing
 from reports.run import Run
-from reports.text import quantity, share, tidy
 
 TITLE = "Front table"
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from reports import drawing
 from reports.designs import Design, Verified, designs, layers
-from reports.drawing import Drawing, Plot, StaticFigure
+from reports.number_text import quantity, short_name, tidy
+from reports.page import html
+from reports.page.html import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import quantity, short_name, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,30 +96,28 @@ def draw(r: Picks) -> Drawing:
     if r.picks:
         parts.append(_table(r))
     else:
-        parts.append(drawing.text("No design was picked: none of the candidates meets the budgets on cost."))
+        parts.append(html.text("No design was picked: none of the candidates meets the budgets on cost."))
     if not r.checked:
         parts.append(
-            drawing.not_measured(
-                "any design on images the search never saw", "`svit-dse search` verifies its candidates."
-            )
+            html.not_measured("any design on images the search never saw", "`svit-dse search` verifies its candidates.")
         )
-        return Drawing(drawing.join(*parts))
+        return Drawing(html.join(*parts))
     parts += [
-        drawing.heading("Search images against unseen images"),
-        drawing.text(
+        html.heading("Search images against unseen images"),
+        html.text(
             "A search picks what looked good on its own images, so its drops flatter. Every candidate was therefore "
             f"measured again on images that the search never saw; on average the drop moved by "
             f"{tidy(r.shift or 0.0)} pp.",
             "lead",
         ),
-        drawing.key((("accent", "in the search"), ("warn", "on unseen images"))),
-        drawing.plot(
+        html.key((("accent", "in the search"), ("warn", "on unseen images"))),
+        html.plot(
             "checked", 90 + 34 * len(r.checked), "Drops of the verified candidates, searched and on unseen images"
         ),
     ]
     caption = "Accuracy drop of every verified candidate with 95 % intervals, in the search and on unseen images."
     return Drawing(
-        drawing.join(*parts), {"checked": plotted(r)}, {"verification": StaticFigure(caption, lambda: figure(r))}
+        html.join(*parts), {"checked": plotted(r)}, {"verification": StaticFigure(caption, lambda: figure(r))}
     )
 
 
@@ -133,7 +131,7 @@ def _table(r: Picks) -> Markup:
         v = d.verified
         return interval(v.drop, v.low, v.high, v.images) if v else "not verified"
 
-    head = ("", *(Markup("{} {}").format(p.name.capitalize(), drawing.design_link(p.design.id)) for p in r.picks))
+    head = ("", *(Markup("{} {}").format(p.name.capitalize(), html.design_link(p.design.id)) for p in r.picks))
     rows: list[tuple[str | Markup, ...]] = [
         ("Why", *(p.why for p in r.picks)),
         ("Drop, unseen images", *(verified(p.design) for p in r.picks)),
@@ -154,7 +152,7 @@ def _table(r: Picks) -> Markup:
     rows.append(
         ("Other widths than the recommended", *(f"{p.differs} of {len(p.design.bits)} layers" for p in r.picks))
     )
-    blocks = drawing.table(
+    blocks = html.table(
         ("Mean bits of block", *(p.name for p in r.picks)),
         [
             (short_name(b), *(tidy(p.block_bits[i][1], 1) for p in r.picks))
@@ -162,9 +160,7 @@ def _table(r: Picks) -> Markup:
         ],
         numeric=range(1, len(r.picks) + 1),
     )
-    return drawing.join(
-        drawing.table(head, rows, kind="plain picks"), drawing.details("Mean bits of every block", blocks)
-    )
+    return html.join(html.table(head, rows, kind="plain picks"), html.details("Mean bits of every block", blocks))
 
 
 def _searched(d: Design, interval: Any) -> Any:
@@ -177,7 +173,7 @@ def _histogram(p: Chosen) -> str:
 
 def plotted(r: Picks) -> Plot:
     """Two intervals per candidate."""
-    from reports.style import drop_ticks, root
+    from reports.plots.style import drop_ticks, root
 
     ids = [c.id for c in r.checked][::-1]
     data = []
@@ -237,7 +233,7 @@ def _limits(r: Picks) -> tuple[float, float]:
 
 def figure(r: Picks) -> Figure:
     """Two intervals per candidate, for slides and print."""
-    from reports import style
+    from reports.plots import style
 
     made, ax = style.new(height=1.1 + 0.28 * len(r.checked))
     y = np.arange(len(r.checked))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports import drawing
 from reports.designs import Layers, layers
-from reports.drawing import Drawing, Plot, StaticFigure
+from reports.number_text import quantity, short_name, tidy
+from reports.page import html as drawing
+from reports.page.html import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import quantity, short_name, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -240,7 +240,7 @@ def figure(r: Bits) -> Figure:
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.ticker import MaxNLocator
 
-    from reports import style
+    from reports.plots import style
 
     widths = _widths(r)
     colours = r.palette

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from reports import drawing
-from reports.drawing import Drawing, Plot, StaticFigure
+from reports.number_text import quantity, short_names, tidy
+from reports.page import html as drawing
+from reports.page.html import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import quantity, short_names, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -197,7 +197,7 @@ def plotted(r: Sensitivity, order: tuple[int, ...]) -> Plot:
 
 def figure(r: Sensitivity) -> Figure:
     """Both orders for slides and print."""
-    from reports import style
+    from reports.plots import style
 
     made, axes = style.new(2, 1, height=5.2)
     floor = _positive(r)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports import drawing
-from reports.drawing import Drawing, Plot, StaticFigure
+from reports.number_text import tidy
+from reports.page import html as drawing
+from reports.page.html import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,7 +94,7 @@ def _limits(r: Prediction) -> tuple[float, float]:
 
 def plotted(r: Prediction) -> Plot:
     """The interactive scatter on square-root axes."""
-    from reports.style import drop_ticks, root
+    from reports.plots.style import drop_ticks, root
 
     low, high = _limits(r)
     ticks = drop_ticks(low, high)
@@ -137,7 +137,7 @@ def plotted(r: Prediction) -> Plot:
 
 def figure(r: Prediction) -> Figure:
     """The scatter for slides and print."""
-    from reports import style
+    from reports.plots import style
 
     made, ax = style.new(height=4.2)
     low, high = _limits(r)

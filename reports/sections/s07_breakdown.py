@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from reports import drawing
-from reports.drawing import Drawing, Plot, StaticFigure
+from reports.number_text import UNITS, quantity, scale, short_name
+from reports.page import html as drawing
+from reports.page.html import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import UNITS, quantity, scale, short_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -186,7 +186,7 @@ def _table(r: Breakdown) -> Markup:
 
 def figure(r: Breakdown) -> Figure:
     """Components of the compared designs, and the stages of the first, for slides and print."""
-    from reports import style
+    from reports.plots import style
 
     made, axes = style.new(2, 2, height=4.6)
     for row, name in zip(axes.T, QUANTITIES, strict=True):

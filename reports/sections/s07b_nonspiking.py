@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports import drawing
-from reports.drawing import Drawing
+from reports.number_text import UNITS, quantity
+from reports.page import html as drawing
+from reports.page.html import Drawing
 from reports.run import Run
-from reports.text import UNITS, quantity
 
 TITLE = "The same weights without spikes"
 COSTS = ("memory_bytes", "energy_j", "latency_s", "power_w")

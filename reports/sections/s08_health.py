@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from reports import drawing
-from reports.drawing import Drawing, Plot, StaticFigure
+from reports.number_text import share, short_names, tidy
+from reports.page import html
+from reports.page.html import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import share, short_names, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,7 +92,7 @@ def _share(health: pd.DataFrame | None, column: str, *ids: str) -> tuple[float, 
 def draw(r: Health | None) -> Drawing:
     """Rates per layer, the shares of dead and saturated neurons, and what moved."""
     if r is None:
-        return Drawing(drawing.not_measured("spike counts", "`svit-dse search` writes spikes.csv for every design."))
+        return Drawing(html.not_measured("spike counts", "`svit-dse search` writes spikes.csv for every design."))
     moved = ", ".join(f"{r.short[i]} ({share(r.float_rate[i])} → {share(r.rate[i])})" for i in r.moved[:8])
     more = f" and {len(r.moved) - 8} more" if len(r.moved) > 8 else ""
     told = (
@@ -103,7 +103,7 @@ def draw(r: Health | None) -> Drawing:
     silent = f" {r.silent} layers fell silent." if r.silent else ""
     direction = "more" if r.spike_change >= 0 else "fewer"
     parts: list[Markup] = [
-        drawing.text(
+        html.text(
             f"Design {r.design} fires {share(abs(r.spike_change))} {direction} spikes per image than the float "
             f"network. {told}{silent} A rate is spikes per neuron and time step.",
             "lead",
@@ -111,7 +111,7 @@ def draw(r: Health | None) -> Drawing:
     ]
     if r.dead is not None and r.saturated is not None:
         parts.append(
-            drawing.table(
+            html.table(
                 ("Neurons", "Float", "Picked"),
                 [
                     ("that never fire (dead)", *(share(v, 2) for v in r.dead)),
@@ -122,17 +122,17 @@ def draw(r: Health | None) -> Drawing:
         )
     else:
         parts.append(
-            drawing.not_measured(
+            html.not_measured(
                 "dead and saturated neurons",
                 "`sviT_models.spike_health` measures them per layer; health.csv holds them.",
             )
         )
     parts += [
-        drawing.key((("muted", "float"), ("accent", "picked"))),
-        drawing.plot("health", 310, "Firing rate of every layer, float and picked", wide=True),
+        html.key((("muted", "float"), ("accent", "picked"))),
+        html.plot("health", 310, "Firing rate of every layer, float and picked", wide=True),
     ]
     caption = f"Firing rate per layer of the float network and of design {r.design}."
-    return Drawing(drawing.join(*parts), {"health": plotted(r)}, {"health": StaticFigure(caption, lambda: figure(r))})
+    return Drawing(html.join(*parts), {"health": plotted(r)}, {"health": StaticFigure(caption, lambda: figure(r))})
 
 
 def plotted(r: Health) -> Plot:
@@ -182,7 +182,7 @@ def plotted(r: Health) -> Plot:
 
 def figure(r: Health) -> Figure:
     """Rates for slides and print."""
-    from reports import style
+    from reports.plots import style
 
     made, ax = style.new(height=3.2)
     x = np.arange(len(r.names))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reports import drawing
-from reports.drawing import Drawing
+from reports.page import html as drawing
+from reports.page.html import Drawing
 from reports.run import Run
 
 TITLE = "Hardware assumptions"

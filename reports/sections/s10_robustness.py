@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports import drawing
-from reports.drawing import Drawing, Plot, StaticFigure
 from reports.errors import ReportError
+from reports.number_text import label, share, tidy
+from reports.page import html as drawing
+from reports.page.html import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import label, share, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,7 +96,7 @@ def draw(r: Robustness | None) -> Drawing:
         return Drawing(
             drawing.not_measured(
                 "how the ranking of designs changes with uncertain constants",
-                "`costmodels.stability` changes every constant in turn; its record is stability.json.",
+                "`costmodels.studies.stability` changes every constant in turn; its record is stability.json.",
             )
         )
     stays = r.survival.get(r.recommended or "")
@@ -160,7 +160,7 @@ def plotted(r: Robustness) -> Plot:
 
 def figure(r: Robustness) -> Figure:
     """The tornado for slides and print."""
-    from reports import style
+    from reports.plots import style
 
     shown = r.swings[:MOST_BARS]
     made, ax = style.new(height=1.0 + 0.24 * len(shown))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports import drawing
-from reports.drawing import Drawing
+from reports.number_text import UNITS, label, quantity, share
+from reports.page import html as drawing
+from reports.page.html import Drawing
 from reports.run import Run
-from reports.text import UNITS, label, quantity, share
 
 TITLE = "Hardware and bits together"
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from reports import drawing
-from reports.drawing import Drawing, Plot, StaticFigure
+from reports.number_text import share, tidy
+from reports.page import html
+from reports.page.html import Drawing, Plot, StaticFigure
 from reports.run import Run
-from reports.text import share, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,12 +126,12 @@ def draw(r: Search) -> Drawing:
     rows.append((*total, _time(sum(p.seconds for p in r.phases))))
     origins = ", ".join(f"{o} {n}" for o, n in r.origins.items() if n > 1)
     parts: list[Markup] = [
-        drawing.text(f"Stopped: {r.stop_reason}. Designs by origin: {origins or 'one of each baseline'}.", "lead"),
-        drawing.table(("Phase", "What and why", "Evaluations", "Images", "Time"), rows, numeric=(2, 3, 4)),
+        html.text(f"Stopped: {r.stop_reason}. Designs by origin: {origins or 'one of each baseline'}.", "lead"),
+        html.table(("Phase", "What and why", "Evaluations", "Images", "Time"), rows, numeric=(2, 3, 4)),
     ]
     if r.chaos is None:
         parts.append(
-            drawing.not_measured(
+            html.not_measured(
                 "the chaos floor (how many predictions noise alone flips)", "`svit-dse search` measures it."
             )
         )
@@ -141,36 +141,34 @@ def draw(r: Search) -> Drawing:
         )
         how = f" (every weight times 1 + {r.chaos['noise']:g} × a standard normal number)" if "noise" in r.chaos else ""
         parts.append(
-            drawing.text(
+            html.text(
                 f"Noise on the weights{how} changes the predicted class of {tidy(100 * r.chaos['changed'])} % "
                 f"of the images: the chaos floor of this network.{needs}"
             )
         )
     if r.failures:
         parts.append(
-            drawing.details(
-                f"{len(r.failures)} evaluations failed", drawing.table(("Error",), [(f,) for f in r.failures])
-            )
+            html.details(f"{len(r.failures)} evaluations failed", html.table(("Error",), [(f,) for f in r.failures]))
         )
     else:
-        parts.append(drawing.text("No evaluation failed."))
+        parts.append(html.text("No evaluation failed."))
     if r.finetuned:
-        parts += [drawing.heading("Trained further at their widths"), _finetuned_table(r.finetuned)]
+        parts += [html.heading("Trained further at their widths"), _finetuned_table(r.finetuned)]
     if not r.hypervolume:
-        return Drawing(drawing.join(*parts))
+        return Drawing(html.join(*parts))
     parts += [
-        drawing.heading("Hypervolume over evaluations"),
-        drawing.text(
+        html.heading("Hypervolume over evaluations"),
+        html.text(
             "The share of the objective box, from zero to 10 points of drop and to the largest cost seen, that the "
             "designs so far dominate. A curve that is flat at its end found little more; the "
             "shaded part are the baselines.",
             "lead",
         ),
-        drawing.plot("hypervolume", 290, "Hypervolume after every evaluation"),
+        html.plot("hypervolume", 290, "Hypervolume after every evaluation"),
     ]
     caption = "Hypervolume of the designs measured so far; baselines shaded."
     figures = {"hypervolume": StaticFigure(caption, lambda: figure(r))}
-    return Drawing(drawing.join(*parts), {"hypervolume": plotted(r)}, figures)
+    return Drawing(html.join(*parts), {"hypervolume": plotted(r)}, figures)
 
 
 def _finetuned_table(rows: tuple[Finetuned, ...]) -> Markup:
@@ -186,7 +184,7 @@ def _finetuned_table(rows: tuple[Finetuned, ...]) -> Markup:
         for f in rows
     ]
     head = ("Design", "Drop before", "Drop after", "95 % interval", "Top-1", "Images")
-    return drawing.table(head, cells, numeric=(1, 2, 3, 4, 5))
+    return html.table(head, cells, numeric=(1, 2, 3, 4, 5))
 
 
 def _time(seconds: float) -> str:
@@ -228,7 +226,7 @@ def plotted(r: Search) -> Plot:
 
 def figure(r: Search) -> Figure:
     """The curve for slides and print."""
-    from reports import style
+    from reports.plots import style
 
     made, ax = style.new(height=2.8)
     x = range(1, len(r.hypervolume) + 1)

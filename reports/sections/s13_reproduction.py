@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports import drawing
-from reports.drawing import Drawing
+from reports.page import html as drawing
+from reports.page.html import Drawing
 from reports.run import Run
 
 TITLE = "Reproduction"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports import drawing
-from reports.drawing import Drawing
+from reports.number_text import tidy
+from reports.page import html
+from reports.page.html import Drawing
 from reports.run import Run
-from reports.text import tidy
 
 TITLE = "Limits"
 
@@ -75,11 +75,11 @@ def draw(r: Limits) -> Drawing:
     from markupsafe import Markup
 
     def listed(sentences: tuple[str, ...]) -> Markup:
-        items = Markup("").join(Markup("<li>{}</li>").format(drawing.code_in(s)) for s in sentences)
+        items = Markup("").join(Markup("<li>{}</li>").format(html.code_in(s)) for s in sentences)
         return Markup("<ul>{}</ul>").format(items)
 
     parts = [listed(r.general)]
     if r.here:
-        parts += [drawing.heading("In this run"), listed(r.here)]
-    parts += [drawing.heading("Make the report again when"), listed(r.redo)]
-    return Drawing(drawing.join(*parts))
+        parts += [html.heading("In this run"), listed(r.here)]
+    parts += [html.heading("Make the report again when"), listed(r.redo)]
+    return Drawing(html.join(*parts))

@@ -1,6 +1,6 @@
 """SDTv2 with 15.1 M parameters, the smallest network of the paper (not in the official code)."""
 
-from sviT_models.network import MetaSpikeFormer, ModelConfig
+from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
 
 EMBED_DIMS = (64, 128, 256, 360)
 

@@ -1,6 +1,6 @@
 """SDTv2 with 31.3 M parameters, `metaspikformer_8_384` of the official code."""
 
-from sviT_models.network import MetaSpikeFormer, ModelConfig
+from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
 
 EMBED_DIMS = (96, 192, 384, 480)
 

@@ -1,6 +1,6 @@
 """SDTv2 with 55.4 M parameters, `metaspikformer_8_512` of the official code."""
 
-from sviT_models.network import MetaSpikeFormer, ModelConfig
+from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
 
 EMBED_DIMS = (128, 256, 512, 640)
 

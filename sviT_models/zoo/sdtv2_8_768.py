@@ -1,6 +1,6 @@
 """SDTv2 with 123.7 M parameters, `metaspikformer_8_768` of the official code."""
 
-from sviT_models.network import MetaSpikeFormer, ModelConfig
+from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
 
 EMBED_DIMS = (192, 384, 768, 960)
 

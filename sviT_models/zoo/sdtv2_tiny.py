@@ -1,6 +1,6 @@
 """SDTv2 with 0.9 M parameters, for tests and the demonstration (no published counterpart)."""
 
-from sviT_models.network import MetaSpikeFormer, ModelConfig
+from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
 
 EMBED_DIMS = (16, 32, 64, 80)
 

@@ -31,9 +31,9 @@ from costmodels import (
     stability,
     sweep,
 )
-from costmodels.hardware import CHIPS
-from costmodels.stability import nondominated, uncertain
-from costmodels.tables import op_tables
+from costmodels.hardware.hardware import CHIPS
+from costmodels.hardware.op_energy import op_tables
+from costmodels.studies.stability import nondominated, uncertain
 from tests.costmodels.small import plain, two_layers
 
 

@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 import costmodels
 from costmodels import CostError, ExtrapolationWarning, estimate, hardware_names, hardware_table, lint, load_hardware
 from costmodels import dataflows as flows
-from costmodels.hardware import CHIPS
-from costmodels.tables import DATA, op_tables
+from costmodels.hardware.hardware import CHIPS
+from costmodels.hardware.op_energy import DATA, op_tables
 from tests.costmodels.small import plain_text, two_layers
 
 SCHEMA = DATA / "hardware.schema.json"

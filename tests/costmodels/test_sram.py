@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodels import CostError, ExtrapolationWarning
-from costmodels.sram import nodes, sram
-from costmodels.tables import DATA, logic_scaling
+from costmodels.hardware.op_energy import DATA, logic_scaling
+from costmodels.hardware.sram import nodes, sram
 
 KIB = 8 * 1024
 DEVICES = ("itrs-lstp", "itrs-lop", "itrs-hp")

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from costmodels import Workload, estimate, example_names, load_hardware
-from costmodels.consistency import published_consistency
-from costmodels.energy import noc
+from costmodels.equations.energy import noc
+from costmodels.studies.published import published_consistency
 
 DATA = Path(__file__).parent / "data"
 PJ = 1e-12

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dse.problem import Baseline, Problem
-from dse.space import Dimension, Space
+from dse.problem.problem import Baseline, Problem
+from dse.problem.space import Dimension, Space
 
 
 def space_of(widths_by_layer, blocks=None):

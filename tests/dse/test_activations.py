@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 import sviT_models
-from dse.activations import engine_widths, with_input_widths
-from dse.config import Activations, Config, Data, Quantization, Search
-from dse.config_file import dump_config, parse_config
-from dse.design import uniform
+from dse.config.file import dump_config, parse_config
+from dse.config.schema import Activations, Config, Data, Quantization, Search
 from dse.errors import ConfigError
-from dse.exporting import export_design
-from dse.pipeline import search
-from dse.workbench import prepare
+from dse.evaluation.activation_widths import engine_widths, with_input_widths
+from dse.evaluation.experiment import prepare
+from dse.problem.design import uniform
+from dse.workflows.export import export_design
+from dse.workflows.search import search
 from tests.sviT_models.small import IMAGES, network
 
 NAMES = ("downsample1_1.encode_conv", "downsample1_1", "ConvBlock1_1.0.Conv.pwconv2", "block3.0.attn.q_conv.0.body.2.0")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from costmodels import Workload, load_hardware
-from costmodels.examples import example_table
-from dse.activity import LEAST_DESIGNS, fit_rates, spike_rows
-from dse.costing import Costing
-from dse.space import build_space
-from dse.strategies.proposer import valid
+from costmodels.workload.examples import example_table
+from dse.evaluation.costs import Costing
+from dse.evaluation.spike_rates import LEAST_DESIGNS, fit_rates, spike_rows
+from dse.problem.space import build_space
+from dse.strategies.base.sampler import valid
 
 NAMES = ("drop", "memory_bytes", "energy_j")
 

@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from costmodels import Workload, estimate, hardware_names, load_hardware
-from costmodels.hardware import CHIPS
+from costmodels.hardware.hardware import CHIPS
 from dse import cli
-from dse.config import Config, Data, Quantization, Search
-from dse.config_file import load_config, template
-from dse.pipeline import search
+from dse.config.file import load_config, template
+from dse.config.schema import Config, Data, Quantization, Search
+from dse.workflows.search import search
 from tests.dse.conftest import Run, Said
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +121,7 @@ def test_an_interrupted_command_says_how_to_go_on(svit: Run, monkeypatch: pytest
         raise KeyboardInterrupt
 
     (tmp_path / "my.yaml").write_text("")
-    monkeypatch.setattr("dse.pipeline.search", stopped)
+    monkeypatch.setattr("dse.workflows.search.search", stopped)
     told = svit("search", "my.yaml")
     assert (told.status, told.out) == (130, "")
     assert told.err == "interrupted; run the same command again to go on\n"
@@ -132,7 +132,7 @@ def test_a_failure_that_is_not_the_users_has_status_1(svit: Run, monkeypatch: py
         raise OSError(28, "No space left on device", "runs/search/results.csv")
 
     (tmp_path / "my.yaml").write_text("")
-    monkeypatch.setattr("dse.pipeline.search", full)
+    monkeypatch.setattr("dse.workflows.search.search", full)
     told = svit("search", "my.yaml")
     assert told.status == 1
     assert told.err == "svit-dse: [Errno 28] No space left on device: 'runs/search/results.csv'\n"

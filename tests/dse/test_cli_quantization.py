@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 import sviT_models
 from dse import cli
-from dse.config_file import load_config
-from dse.pipeline import search
+from dse.config.file import load_config
+from dse.workflows.search import search
 from tests.dse.test_cli import WEIGHTS
 
 CONFIG = """

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from dse.config import Config
-from dse.config_file import dump_config, load_config, template
+from dse.config.file import dump_config, load_config, template
+from dse.config.schema import Config
 from dse.errors import ConfigError
 
 

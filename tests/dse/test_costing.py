@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodels import Workload, estimate, load_hardware
-from costmodels.examples import example_table
-from dse.costing import Costing
-from dse.design import Design
-from dse.space import build_space
+from costmodels.workload.examples import example_table
+from dse.evaluation.costs import Costing
+from dse.problem.design import Design
+from dse.problem.space import build_space
 
 
 @cache

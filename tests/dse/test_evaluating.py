@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 import sviT_models
-from dse.checkup import checkup
-from dse.config import Config, Data, Search
-from dse.design import uniform
+from dse.config.schema import Config, Data, Search
 from dse.errors import ConfigError
-from dse.evaluate import Evaluator, from_record
-from dse.evaluating import evaluated, of_run, uniform_design
-from dse.promise import needed_images
+from dse.evaluation.evaluator import Evaluator, from_record
+from dse.evaluation.sample_size import needed_images
+from dse.problem.design import uniform
+from dse.workflows.check import checkup
+from dse.workflows.evaluate import evaluated, of_run, uniform_design
 from sviT_models.data.folder import load as load_folder
 
 

@@ -7,22 +7,22 @@ import optuna
 import pytest
 
 from costmodels import Workload, load_hardware
-from dse.config import Config, Constraints, Data, Search
-from dse.constraints import minimisers, obeyed, sides_of
-from dse.costing import Costing
+from dse.config.schema import Config, Constraints, Data, Search
 from dse.errors import ConfigError
-from dse.exact import best_under_budgets, check_budgets, costs_of
-from dse.frontier import draw_prices, gather
-from dse.pipeline import search
-from dse.problem import Problem
-from dse.programme import InfeasibleError, Sides
-from dse.recommend import within
-from dse.space import Dimension, Space
+from dse.evaluation.costs import Costing
+from dse.optimize.integer_program import InfeasibleError, Sides
+from dse.optimize.lagrangian import draw_prices, gather
+from dse.problem.constraints import minimisers, obeyed, sides_of
+from dse.problem.problem import Problem
+from dse.problem.space import Dimension, Space
+from dse.search.best_design import best_under_budgets, check_budgets, costs_of
+from dse.search.loop import quiet_optuna
+from dse.search.recommend import within
 from dse.strategies import posterior
-from dse.strategies.proposer import cost_tables, prior_harm
-from dse.study import quiet_optuna
+from dse.strategies.base.sampler import cost_tables, prior_harm
 from dse.surrogate import Data as Measured
 from dse.surrogate import Diagnostics, fit, prior_of
+from dse.workflows.search import search
 from tests.dse.problems import every_design, random_problem, space_of
 
 SMALL = Config(

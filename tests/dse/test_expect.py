@@ -5,11 +5,11 @@ import optuna
 import pandas as pd
 import pytest
 
-from dse import picks
-from dse.expect import Quality, expectation
-from dse.run_dir import predictions_table
+from dse.results import picks
+from dse.results.files import predictions_table
+from dse.search.expected_drop import Quality, expectation
+from dse.search.loop import Loop, quiet_optuna
 from dse.strategies import load
-from dse.study import Loop, quiet_optuna
 from dse.surrogate import Diagnostics
 from tests.dse.toy import ToyCosting, ToyRunner, toy_evaluator, toy_problem
 

@@ -9,10 +9,10 @@ import pytest
 
 import sviT_models
 from dse import cli
-from dse.config import Config, Data, Quantization, Search
+from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
-from dse.exporting import export_design
-from dse.pipeline import search
+from dse.workflows.export import export_design
+from dse.workflows.search import search
 
 
 @pytest.fixture(scope="module")

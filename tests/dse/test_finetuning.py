@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 
 import sviT_models
-from dse.config import Config, Data, Quantization, Search
+from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
-from dse.evaluating import of_run
-from dse.finetuning import finetuned
-from dse.learned import load_weights, with_weights
-from dse.pipeline import search
+from dse.results.tuned_weights import load_weights, with_weights
+from dse.workflows.evaluate import of_run
+from dse.workflows.finetune import finetuned
+from dse.workflows.search import search
 
 CONFIG = Config(
     data=Data(search_images=20, verify_images=40, fisher_images=8, batch_size=20),

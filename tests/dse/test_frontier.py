@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse import constraints, frontier, programme
 from dse.errors import ConfigError
-from dse.programme import InfeasibleError, Sides
+from dse.optimize import integer_program, lagrangian
+from dse.optimize.integer_program import InfeasibleError, Sides
+from dse.problem import constraints
 from tests.dse.problems import every_design, random_problem, space_of
 
 WIDTHS = [(2, 3, 4, 8), (2, 4, 8), (2, 3, 4, 6, 8), (3, 4, 8), (2, 8)]  # 4 * 3 * 5 * 3 * 2 = 360 designs
@@ -14,7 +15,7 @@ SEEDS = st.integers(0, 10_000)
 
 def setting(seed):
     problem = random_problem(seed, WIDTHS)
-    exists = frontier.valid(problem.space)
+    exists = lagrangian.valid(problem.space)
     harm = np.where(exists, problem.scores, np.inf)
     costs = np.stack([np.where(exists, problem.tables[k], 0.0) for k in ("memory_bytes", "energy_j")])
     return problem, harm, costs
@@ -24,13 +25,13 @@ def setting(seed):
 @settings(max_examples=20)
 def test_a_priced_minimum_is_the_minimum_over_all_designs(seed):
     problem, harm, costs = setting(seed)
-    prices = frontier.draw_prices(np.random.default_rng(seed), harm, costs, 20)
-    found = frontier.minimisers(harm, costs, prices)
+    prices = lagrangian.draw_prices(np.random.default_rng(seed), harm, costs, 20)
+    found = lagrangian.minimisers(harm, costs, prices)
     every = every_design(problem.space)
-    values = np.stack([frontier.gather(t, every) for t in (harm, *costs)])  # (3, designs)
+    values = np.stack([lagrangian.gather(t, every) for t in (harm, *costs)])  # (3, designs)
     for price, levels in zip(prices, found, strict=True):
         total = values[0] + price @ values[1:]
-        mine = frontier.gather(harm, levels) + price @ [frontier.gather(c, levels) for c in costs]
+        mine = lagrangian.gather(harm, levels) + price @ [lagrangian.gather(c, levels) for c in costs]
         assert mine == pytest.approx(total.min())
 
 
@@ -38,11 +39,11 @@ def test_a_priced_minimum_is_the_minimum_over_all_designs(seed):
 @settings(max_examples=10)
 def test_the_sweep_finds_nothing_but_nondominated_designs_and_both_ends(seed):
     problem, harm, costs = setting(seed)
-    levels = frontier.front(harm, costs)
+    levels = lagrangian.front(harm, costs)
     every = every_design(problem.space)
-    values = np.stack([frontier.gather(t, every) for t in (harm, *costs)], axis=1)
+    values = np.stack([lagrangian.gather(t, every) for t in (harm, *costs)], axis=1)
     for row in levels:
-        mine = np.array([frontier.gather(t, row) for t in (harm, *costs)])
+        mine = np.array([lagrangian.gather(t, row) for t in (harm, *costs)])
         # a price of zero on one cost leaves ties in that cost, which random tables do not have
         assert not ((values <= mine).all(1) & (values < mine - 1e-12 * mine).any(1)).any()
     assert (levels == 0).all(1).any()
@@ -59,9 +60,9 @@ def test_a_pick_under_two_budgets_is_the_best_of_all_designs(seed, at_memory, at
         "memory_bytes": float(memory.min() + at_memory * np.ptp(memory)),
         "energy_j": float(energy.min() + at_energy * np.ptp(energy)),
     }
-    levels = programme.best(problem.space, harm, problem.tables, budgets, problem.offsets)
+    levels = integer_program.best(problem.space, harm, problem.tables, budgets, problem.offsets)
     inside = (memory <= budgets["memory_bytes"]) & (energy <= budgets["energy_j"])
-    assert frontier.gather(harm, levels) == pytest.approx(frontier.gather(harm, every[inside]).min(), rel=1e-4)
+    assert lagrangian.gather(harm, levels) == pytest.approx(lagrangian.gather(harm, every[inside]).min(), rel=1e-4)
     for name, limit in budgets.items():
         assert problem.additive(name, levels) <= limit
 
@@ -81,13 +82,13 @@ def test_side_constraints_are_kept_and_cost_no_more_than_they_must(seed, most, a
         keep &= (widths[:, 0] == widths[:, 1]) & (widths[:, 0] == widths[:, 3])
     memory = problem.additive("memory_bytes", every)
     limit = float(np.quantile(memory[keep], 0.4)) + 1e-9
-    levels = programme.best(
+    levels = integer_program.best(
         problem.space, harm, problem.tables, {"memory_bytes": limit * 1.001}, problem.offsets, sides
     )
-    expected = frontier.gather(harm, every[keep & (memory <= limit * 1.001)]).min()
-    assert frontier.gather(harm, levels) == pytest.approx(expected, rel=1e-4)
+    expected = lagrangian.gather(harm, every[keep & (memory <= limit * 1.001)]).min()
+    assert lagrangian.gather(harm, levels) == pytest.approx(expected, rel=1e-4)
     assert keep[(every == levels).all(1)].all()
-    assert programme.least(problem.space, problem.tables["memory_bytes"], sides) == pytest.approx(
+    assert integer_program.least(problem.space, problem.tables["memory_bytes"], sides) == pytest.approx(
         memory[keep].min() - problem.offsets["memory_bytes"]
     )
 
@@ -113,7 +114,7 @@ def test_an_impossible_budget_is_named_with_what_is_possible():
     problem, harm, _ = setting(3)
     least = float(problem.additive("memory_bytes", np.zeros(5, dtype=int)))
     with pytest.raises(InfeasibleError, match=rf"memory_bytes <= .* the least is {least:.6g}"):
-        programme.best(problem.space, harm, problem.tables, {"memory_bytes": least - 1}, problem.offsets)
+        integer_program.best(problem.space, harm, problem.tables, {"memory_bytes": least - 1}, problem.offsets)
 
 
 def test_budgets_that_exclude_each_other_say_what_each_would_need():
@@ -121,23 +122,23 @@ def test_budgets_that_exclude_each_other_say_what_each_would_need():
     space = space_of([(2, 4)])
     tables = {"memory": np.array([[2.0, 4.0]]), "drop": np.array([[1.0, 0.25]])}
     with pytest.raises(InfeasibleError, match=r"at once; .*memory would need 4, or drop would need 1$"):
-        programme.best(space, tables["memory"], tables, {"memory": 3.0, "drop": 0.5})
+        integer_program.best(space, tables["memory"], tables, {"memory": 3.0, "drop": 0.5})
 
 
 def test_sides_that_leave_nothing_are_refused():
     space = space_of([(2, 4), (8,)])
     table = np.array([[1.0, 2.0], [3.0, np.inf]])
     with pytest.raises(InfeasibleError, match="none of its widths"):
-        programme.best(space, table, {}, {}, sides=Sides(allowed=(2, 4)))
+        integer_program.best(space, table, {}, {}, sides=Sides(allowed=(2, 4)))
     with pytest.raises(InfeasibleError, match="contradict"):
-        programme.least(space, table, Sides(equal=(("w:l0", "w:l1"),)))
+        integer_program.least(space, table, Sides(equal=(("w:l0", "w:l1"),)))
     with pytest.raises(ConfigError, match="no dimension 'w:x'"):
-        programme.best(space, table, {}, {}, sides=Sides(equal=(("w:x", "w:l1"),)))
+        integer_program.best(space, table, {}, {}, sides=Sides(equal=(("w:x", "w:l1"),)))
 
 
 def test_a_single_free_layer_and_a_flat_harm_work():
     space = space_of([(2, 4, 8)])
     memory = np.array([[[2.0, 4.0, 8.0]]])
-    assert frontier.front(np.array([[4.0, 1.0, 0.0]]), memory).tolist() == [[0], [1], [2]]
-    assert frontier.front(np.zeros((1, 3)), memory).tolist() == [[0]]
-    assert programme.best(space, memory[0], {"m": memory[0]}, {"m": 9.0}).tolist() == [0]
+    assert lagrangian.front(np.array([[4.0, 1.0, 0.0]]), memory).tolist() == [[0], [1], [2]]
+    assert lagrangian.front(np.zeros((1, 3)), memory).tolist() == [[0]]
+    assert integer_program.best(space, memory[0], {"m": memory[0]}, {"m": 9.0}).tolist() == [0]

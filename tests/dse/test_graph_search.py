@@ -9,15 +9,15 @@ import pytest
 
 import reports
 import sviT_models
-from dse.config import Config, Data, Quantization, Search
-from dse.config_file import load_config
+from dse.config.file import load_config
+from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
-from dse.evaluating import of_run
-from dse.exporting import export_design
-from dse.pipeline import search
-from dse.recost import recost
-from dse.results import design_of
-from dse.workbench import prepare
+from dse.evaluation.experiment import prepare
+from dse.results.tables import design_of
+from dse.workflows.evaluate import of_run
+from dse.workflows.export import export_design
+from dse.workflows.recost import recost
+from dse.workflows.search import search
 
 GRAPHS = ("unfused", "fused")
 CONFIG = Config(

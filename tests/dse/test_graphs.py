@@ -11,22 +11,22 @@ from hypothesis import strategies as st
 
 import sviT_models
 from costmodels import Workload, load_hardware
-from costmodels.examples import example_table
-from dse.config_file import load_config
-from dse.costing import Costing
+from costmodels.workload.examples import example_table
+from dse.config.file import load_config
 from dse.errors import ConfigError
-from dse.exact import best_under_budgets, check_budgets, costs_of
-from dse.graphs import build_graph_space, merged_columns
-from dse.mixed import GraphCosting
-from dse.posing import part_of
-from dse.problem import Problem
-from dse.programme import InfeasibleError
-from dse.recommend import within
-from dse.space import build_space
+from dse.evaluation.costs import Costing
+from dse.evaluation.mixed import GraphCosting
+from dse.optimize.integer_program import InfeasibleError
+from dse.problem.graph_space import build_graph_space, merged_columns
+from dse.problem.problem import Problem
+from dse.problem.space import build_space
+from dse.search.best_design import best_under_budgets, check_budgets, costs_of
+from dse.search.build_problem import part_of
+from dse.search.recommend import within
 from dse.strategies import guided, ilp
+from dse.strategies.base.history import History, key
+from dse.strategies.base.sampler import pinned, prior_harm, reference_point
 from dse.strategies.guided import summed_harm
-from dse.strategies.history import History, key
-from dse.strategies.proposer import pinned, prior_harm, reference_point
 from dse.surrogate import Data as Measured
 from dse.surrogate import fit, prior_of
 from tests.dse.problems import every_design

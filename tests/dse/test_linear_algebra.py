@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from dse.linear_algebra import on_one_thread
+from dse.surrogate.blas import on_one_thread
 
 
 def blas() -> set[int]:

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dse.luck import HALF_AN_IMAGE, OWN_ERROR, SHARED_HARM, Luck, assumed
-from dse.strategies.proposer import prior_harm
+from dse.problem.shared_error import HALF_AN_IMAGE, OWN_ERROR, SHARED_HARM, Luck, assumed
+from dse.strategies.base.sampler import prior_harm
 from dse.surrogate import Data, diagnose, fit, information, prior_of
 from dse.surrogate.likelihood import Likelihood
 from sviT_models import ChaosFloor
-from sviT_models.accuracy import correlation
-from sviT_models.chaos import _parts
+from sviT_models.measure.accuracy import correlation
+from sviT_models.measure.chaos_floor import _parts
 from tests.dse.problems import random_problem
 
 WIDTHS = [(2, 3, 4, 8)] * 8

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from optuna.study._multi_objective import _fast_non_domination_rank
 
-from dse import pareto
+from dse.optimize import pareto
 
 # a coarse grid of values, so that ties and equal points are common
 CLOUDS = st.integers(1, 12).flatmap(lambda n: arrays(float, (n, 3), elements=st.integers(0, 4).map(float)))

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from dse import picks
-from dse.picks import Verified
-from dse.results import front_of, judged
+from dse.results import picks
+from dse.results.picks import Verified
+from dse.results.tables import front_of, judged
 
 OBJECTIVES = ["drop", "memory_bytes", "power_w"]
 

@@ -9,14 +9,14 @@ import pytest
 
 import sviT_models
 from costmodels import Workload, estimate, load_hardware
-from dse.config import Config, Data, Search
-from dse.config_file import load_config
+from dse.config.file import load_config
+from dse.config.schema import Config, Data, Search
 from dse.errors import ConfigError
-from dse.loading import chip_widths
-from dse.pareto import is_nondominated
-from dse.pipeline import search
-from dse.recost import recost
-from dse.run_dir import hypervolume_curve
+from dse.evaluation.loading import chip_widths
+from dse.optimize.pareto import is_nondominated
+from dse.results.files import hypervolume_curve
+from dse.workflows.recost import recost
+from dse.workflows.search import search
 
 COLUMNS = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),

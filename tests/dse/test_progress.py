@@ -8,12 +8,12 @@ from rich.console import Console
 
 import reports
 import sviT_models
-from dse.config import Config, Data, Quantization, Search
-from dse.design import uniform
-from dse.evaluating import evaluated
-from dse.progress import Meter
-from dse.sensitivity import group_probes, measured
-from dse.workbench import prepare
+from dse.commands._progress import Meter
+from dse.config.schema import Config, Data, Quantization, Search
+from dse.evaluation.experiment import prepare
+from dse.problem.design import uniform
+from dse.workflows.evaluate import evaluated
+from dse.workflows.sensitivity import group_probes, measured
 from tests.reports import by_hand
 
 

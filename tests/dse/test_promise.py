@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse.promise import needed_images
+from dse.evaluation.sample_size import needed_images
 
 
 def test_the_number_is_the_normal_margin_solved_for_n():

@@ -8,10 +8,10 @@ import optuna
 import pytest
 
 from dse import strategies
-from dse.frontier import gather
-from dse.strategies.history import History
-from dse.strategies.history import read as read_history
-from dse.strategies.proposer import prior_harm
+from dse.optimize.lagrangian import gather
+from dse.strategies.base.history import History
+from dse.strategies.base.history import read as read_history
+from dse.strategies.base.sampler import prior_harm
 from dse.surrogate import information
 from tests.dse.problems import random_problem
 
@@ -138,8 +138,9 @@ def test_scripts_build_on_what_the_study_holds():
 
 
 def posterior_study(trials=45, **options):
-    from dse.simulator import simulate
-    from dse.strategies.seeding import seed_trial
+    from simulated_network import simulate
+
+    from dse.strategies.base.seeding import seed_trial
 
     sim = simulate(1)
     problem = sim.problem

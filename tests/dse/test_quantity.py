@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dse.config.quantities import parse, show
 from dse.errors import ConfigError
-from dse.quantity import parse, show
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 import sviT_models
-from dse import sensitivity as study
-from dse.config import Config, Data, Quantization, Search
-from dse.design import uniform
+from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
-from dse.loading import load_at_most
-from dse.pipeline import search
-from dse.second_opinion import second_opinion
-from dse.space import Dimension, Space
-from dse.workbench import prepare
+from dse.evaluation.experiment import prepare
+from dse.evaluation.loading import load_at_most
+from dse.evaluation.one_at_a_time import second_opinion
+from dse.problem.design import uniform
+from dse.problem.space import Dimension, Space
+from dse.workflows import sensitivity as study
+from dse.workflows.search import search
 
 LAYERS = ("downsample2.encode_conv", "block3.0.attn.q_conv.0.body.0", "block3.0.mlp.fc1_conv", "block3.1.mlp.fc1_conv")
 SPACE = Space(

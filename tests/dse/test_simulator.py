@@ -2,10 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
+from simulated_layers import sdtv2_groups
+from simulated_network import CAP, Difficulty, simulate
 
-from dse import pareto
-from dse.simulated_layers import sdtv2_groups
-from dse.simulator import CAP, Difficulty, simulate
+from dse.optimize import pareto
 
 SIM = simulate(0)
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse.design import Design, uniform
 from dse.errors import ConfigError
-from dse.space import Dimension, Space, build_space
+from dse.problem.design import Design, uniform
+from dse.problem.space import Dimension, Space, build_space
 
 # two plain layers, a RepConv of three convolutions in one group, a row without weights
 TABLE = pd.DataFrame(

@@ -5,10 +5,10 @@ from optuna.trial import TrialState
 
 from dse import strategies
 from dse.errors import ConfigError
+from dse.strategies.base.history import read
+from dse.strategies.base.sampler import prior_harm
+from dse.strategies.base.seeding import seed_trial
 from dse.strategies.guided import Link, fit_link, guided_design
-from dse.strategies.history import read
-from dse.strategies.proposer import prior_harm
-from dse.strategies.seeding import seed_trial
 from tests.dse.problems import every_design, random_problem, uniform_baselines
 
 WIDTHS = [(2, 3, 4, 6, 8)] * 6
@@ -152,7 +152,7 @@ def test_failed_and_cut_trials_are_not_repeated_and_cut_ones_count_as_measuremen
 
 def test_guided_search_finds_the_true_front_that_its_scores_describe():
     """The prior is the truth here, so that ten designs must beat sixty random ones in hypervolume."""
-    from dse.pareto import hypervolume
+    from dse.optimize.pareto import hypervolume
 
     problem = random_problem(6, WIDTHS)
     problem = random_problem(6, WIDTHS, baselines=uniform_baselines(problem))

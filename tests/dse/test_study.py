@@ -5,8 +5,8 @@ import optuna
 import pytest
 
 from dse.errors import ConfigError, EvaluationError
+from dse.search.loop import Loop, evaluated, finished, open_study, reclaim_stale
 from dse.strategies import load
-from dse.study import Loop, evaluated, finished, open_study, reclaim_stale
 from tests.dse.toy import LAYERS, WIDTHS, ToyCosting, ToyRunner, every_design, toy_evaluator, toy_problem
 
 PRINT = {"checkpoint": "abc", "data": "digits"}

@@ -2,10 +2,10 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from simulated_network import Difficulty, simulate
 
-from dse import frontier
-from dse.simulator import Difficulty, simulate
-from dse.strategies.proposer import cost_tables, prior_harm
+from dse.optimize import lagrangian
+from dse.strategies.base.sampler import cost_tables, prior_harm
 from dse.surrogate import Data, Layout, Model, diagnose, fit, prior_of
 from dse.surrogate.likelihood import Likelihood
 from dse.surrogate.posterior import LEAST_GAIN
@@ -18,7 +18,7 @@ def small(seed=0):
     problem = random_problem(seed, WIDTHS)
     rng = np.random.default_rng(seed)
     levels = problem.space.draw(rng, 12)
-    harm = frontier.gather(prior_harm(problem), levels)
+    harm = lagrangian.gather(prior_harm(problem), levels)
     drop = 15 * harm / harm.max() * np.exp(0.2 * rng.normal(size=12))
     nll = np.where(rng.random(12) < 0.3, np.nan, drop / 30)
     data = Data(levels, drop, np.full(12, 0.5), nll, np.full(12, 0.01), np.full(12, 500.0), np.full(12, 0.3))
@@ -29,7 +29,7 @@ def sampled(sim, count, seed, images=1000):
     """Designs from random fronts of the scores, measured, with a drop below 20 points."""
     rng = np.random.default_rng(seed)
     harm, costs = prior_harm(sim.problem), cost_tables(sim.problem)
-    levels = np.unique(frontier.minimisers(harm, costs, frontier.draw_prices(rng, harm, costs, 4 * count)), axis=0)
+    levels = np.unique(lagrangian.minimisers(harm, costs, lagrangian.draw_prices(rng, harm, costs, 4 * count)), axis=0)
     levels = levels[sim.drop(levels) < 20]
     levels = rng.permutation(levels)[:count]
     runs = [sim.measure(x, images, rng) for x in levels]

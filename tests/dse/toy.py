@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from dse.design import Design, uniform
-from dse.evaluate import Evaluator
-from dse.problem import Baseline, Problem
-from dse.space import Dimension, Space
+from dse.evaluation.evaluator import Evaluator
+from dse.problem.design import Design, uniform
+from dse.problem.problem import Baseline, Problem
+from dse.problem.space import Dimension, Space
 
 LAYERS = ("a", "b", "c")
 WEIGHTS = np.array([100, 400, 200])  # per layer

@@ -11,9 +11,9 @@ import pytest
 import reports
 from costmodels import load_hardware
 from dse import cli
-from dse.config import Config, Data, Quantization, Search
-from dse.pipeline import search
-from reports.comparing import record
+from dse.config.schema import Config, Data, Quantization, Search
+from dse.workflows.search import search
+from reports.comparison import record
 from reports.run import read_run
 from tests.reports import by_hand
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from reports import style
+from reports.plots import style
 from reports.run import read_run
 from reports.sections import modules
 from tests.reports import by_hand

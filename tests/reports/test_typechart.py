@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from reports.errors import ReportError
-from reports.typechart import chart, draw_chart
+from reports.plots.sensitivity_chart import chart, draw_chart
 
 TABLE = pd.DataFrame(
     [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import log_loss, top_k_accuracy_score
 
-from sviT_models import accuracy
+from sviT_models.measure import accuracy
 
 LOGITS = np.random.default_rng(0).normal(size=(300, 5)) * 3
 LABELS = np.random.default_rng(1).integers(0, 5, 300)

@@ -7,10 +7,10 @@ from torch import nn
 
 import sviT_models
 from sviT_models import ModelError
-from sviT_models.bank import CALIBRATED, METHODS
-from sviT_models.calibrate import calibrate
-from sviT_models.measure import evaluating, watching
-from sviT_models.quantize import quantize_weight
+from sviT_models.measure.hooks import evaluating, watching
+from sviT_models.quantization.calibration import calibrate
+from sviT_models.quantization.quantizers import quantize_weight
+from sviT_models.quantization.weight_bank import CALIBRATED, METHODS
 from tests.sviT_models.small import IMAGES, network
 
 ONE_OF_EACH_KIND = [

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import sviT_models
-from sviT_models.chaos import disturbed
+from sviT_models.measure.chaos_floor import disturbed
 from tests import goldens
 
 

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sviT_models.compensate import BLOCK, compensated, damped, descend, fitted_scale, output_error, spread
-from sviT_models.quantize import Nearest, round_codes
+from sviT_models.quantization.compensated import BLOCK, compensated, damped, descend, fitted_scale, output_error, spread
+from sviT_models.quantization.quantizers import Nearest, round_codes
 
 
 def problem(seed: int, rows: int = 3, inputs: int = 4, groups: int = 1):

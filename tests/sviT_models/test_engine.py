@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
-from sviT_models.engine import workers
+from sviT_models.engine.arithmetic import IntegerWeight, digits
+from sviT_models.engine.engine import workers
+from sviT_models.engine.kernels import cpu
+from sviT_models.engine.kernels.plain import Geometry, Plain, _shifted
+from sviT_models.engine.prepared_weights import prepare
+from sviT_models.engine.streamed_sums import Later
 from sviT_models.errors import ModelError
-from sviT_models.exact import IntegerWeight, digits
-from sviT_models.kernels import fast
-from sviT_models.kernels.plain import Geometry, Plain, _shifted
-from sviT_models.later import Later
-from sviT_models.prepared import prepare
 from tests import goldens
 from tests.sviT_models.small import IMAGES, network
 
@@ -192,9 +192,9 @@ def test_workers_do_not_start_threads_of_their_own():
 
 def test_without_compiled_kernels_it_says_so_once_and_gives_the_same(trained, monkeypatch):
     model, bank, images, engine = trained
-    from sviT_models import kernels
+    from sviT_models.engine import kernels
 
-    monkeypatch.setattr(fast, "available", lambda: False)
+    monkeypatch.setattr(cpu, "available", lambda: False)
     kernels._say_so.cache_clear()
     with pytest.warns(UserWarning, match="int8 convolutions, or numba is missing"):
         slow = sviT_models.Engine(model, bank)
@@ -221,26 +221,26 @@ def test_attention_is_its_matrix_products(images, side, heads, width, rate, seed
     tokens = [x.reshape(images, side * side, heads, width).astype(np.int64) for x in (q, k, v)]
     mixed = np.einsum("nthi,nshi,nshc->nthc", *tokens).reshape(images, side, side, heads * width)
     spikes = [torch.from_numpy(x.reshape(images, side, side, -1).astype(np.uint8)) for x in (q, k, v)]
-    kinds = [Plain(torch.device("cpu")), *([fast.Fast()] if fast.available() else [])]
+    kinds = [Plain(torch.device("cpu")), *([cpu.Fast()] if cpu.available() else [])]
     for kernels in kinds:
         np.testing.assert_array_equal(kernels.attend(*map(kernels.array, spikes), heads), mixed)
 
 
 def test_convolutions_that_saturate_are_noticed(monkeypatch):
     """As those of processors without VNNI: sums of two products of bytes stop at 2^15 - 1."""
-    fast.exact_convolutions.cache_clear()
-    assert fast.exact_convolutions() == fast.exact_convolutions.__wrapped__()
-    exact = fast._convolve
-    monkeypatch.setattr(fast, "_convolve", lambda *arguments: exact(*arguments).clip(-(2**20), 2**20))
-    assert not fast.exact_convolutions.__wrapped__()
+    cpu.exact_convolutions.cache_clear()
+    assert cpu.exact_convolutions() == cpu.exact_convolutions.__wrapped__()
+    exact = cpu._convolve
+    monkeypatch.setattr(cpu, "_convolve", lambda *arguments: exact(*arguments).clip(-(2**20), 2**20))
+    assert not cpu.exact_convolutions.__wrapped__()
 
 
 def test_convolutions_that_are_missing_are_noticed(monkeypatch):
     def missing(*_):
         raise AttributeError("'_OpNamespace' 'onednn' object has no attribute 'qconv_pointwise'")
 
-    monkeypatch.setattr(fast, "_convolve", missing)
-    assert not fast.exact_convolutions.__wrapped__()
+    monkeypatch.setattr(cpu, "_convolve", missing)
+    assert not cpu.exact_convolutions.__wrapped__()
 
 
 def test_kernels_compile_where_nothing_can_be_written(tmp_path):
@@ -257,7 +257,7 @@ print(out.ravel().tolist())
     assert done.stdout.strip() == "[1, 0, 0, 128]"  # 2^31 + 1
 
 
-class Arrays(fast.Fast):
+class Arrays(cpu.Fast):
     """The compiled passes with the convolutions of plain torch."""
 
     def pack(self, digit, geometry):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import sviT_models
-from sviT_models.kernels import plain
+from sviT_models.engine.kernels import plain
 from tests.sviT_models.small import IMAGES, network
 
 
@@ -99,8 +99,8 @@ def test_the_neurons_of_a_gpu_are_those_of_plain_torch_bit_for_bit():
 
 
 def test_without_a_compiler_for_the_gpu_plain_torch_takes_over(monkeypatch):
-    from sviT_models import kernels
-    from sviT_models.kernels import gpu
+    from sviT_models.engine import kernels
+    from sviT_models.engine.kernels import gpu
 
     def broken(*_):
         raise RuntimeError("no driver")

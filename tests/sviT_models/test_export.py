@@ -12,8 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 import sviT_models
 from sviT_models.errors import ModelError
-from sviT_models.exported import GOLDEN, SPECIFICATION, WEIGHTS, content_hash
-from sviT_models.packing import pack, unpack
+from sviT_models.integer_network.packing import pack, unpack
+from sviT_models.integer_network.read import GOLDEN, SPECIFICATION, WEIGHTS, content_hash
 from tests.sviT_models.small import IMAGES, network
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "export-format.schema.json"

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import sviT_models
-from sviT_models import accuracy
-from sviT_models.finetune import LearnedBank, Learner, Schedule, finetune_design, learners, learning
-from sviT_models.quantize import largest_code, quantize_weight
+from sviT_models.measure import accuracy
+from sviT_models.quantization.quantizers import largest_code, quantize_weight
+from sviT_models.training.finetune import LearnedBank, Learner, Schedule, finetune_design, learners, learning
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
-from sviT_models import fixedpoint, interpreter
+from sviT_models.engine import number_formats
+from sviT_models.engine.kernels import kernels_for
+from sviT_models.engine.kernels.fixed_point import fire_fixed
 from sviT_models.errors import ModelError
-from sviT_models.kernels import kernels_for
-from sviT_models.kernels.integers import fire_fixed
+from sviT_models.integer_network import interpreter
 from tests.sviT_models.small import IMAGES, network
 
 GUARD = 4
@@ -47,12 +48,12 @@ def neuron(inputs, bits, threshold):
 def test_every_implementation_is_the_loop(bits, fraction, left, inputs):
     threshold = 2 ** min(fraction, bits - 1)
     _, wanted = neuron([x << left for x in inputs], bits, threshold)
-    state = fixedpoint.State(bits, fraction, threshold)
+    state = number_formats.State(bits, fraction, threshold)
     x = np.array(inputs).reshape(-1, 1, 1, 1, 1)  # (T, B, H, W, C) and (T, N, C, H, W) alike
     as_json = {"bits": bits, "fraction": fraction, "threshold": threshold, "guard": GUARD}
     assert interpreter.fire(x, as_json, left, len(inputs)).flatten().tolist() == wanted
     one = np.ones(1, np.int64)
-    rule = fixedpoint.Rescale(one, 0 * one, 0 * one, -(2**30), 2**30, state.input_fraction - left)
+    rule = number_formats.Rescale(one, 0 * one, 0 * one, -(2**30), 2**30, state.input_fraction - left)
     for fast in (True, False):
         kernels = kernels_for(torch.device("cpu"), fast)
         given_ = kernels.array(torch.from_numpy(x).double())
@@ -136,7 +137,7 @@ def test_every_width_holds_its_threshold_exactly(bits):
     sign=st.sampled_from([-1, 1]),
 )
 def test_a_multiply_shift_is_the_rounded_line(gain, shift, fraction, sums, sign):
-    rule = fixedpoint.rescale(np.array([sign * gain]), np.array([shift]), fraction, 32, 5000, "layer")
+    rule = number_formats.rescale(np.array([sign * gain]), np.array([shift]), fraction, 32, 5000, "layer")
     multiplier, offset, right = (int(part[0]) for part in (rule.multiplier, rule.offset, rule.right))
     assert abs(multiplier) < 2**15
     for s in sums:
@@ -148,7 +149,7 @@ def test_a_multiply_shift_is_the_rounded_line(gain, shift, fraction, sums, sign)
 
 @given(st.integers(0, 2**40), st.integers(2, 16))
 def test_a_right_shift_leaves_the_width(largest, bits):
-    rule = fixedpoint.right_shift(largest, bits)
+    rule = number_formats.right_shift(largest, bits)
     for x in (largest, -largest):
         y = (x + int(rule.offset[0])) >> int(rule.right[0])
         # rounding may carry into the sign, where the clipping takes one unit
@@ -161,16 +162,16 @@ def test_a_right_shift_leaves_the_width(largest, bits):
 def test_extremes_by_brute_force(codes, high):
     grid = np.stack(np.meshgrid(*[np.arange(-1, high + 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
     sums = grid @ np.array(codes).T
-    assert fixedpoint.extremes(np.array(codes), -1, high) == (sums.min(), sums.max())
+    assert number_formats.extremes(np.array(codes), -1, high) == (sums.min(), sums.max())
 
 
 @given(st.integers(-(2**30), 2**30), st.integers(-(2**30), 2**30))
 def test_the_width_of_a_range(a, b):
-    bits = fixedpoint.signed_bits(min(a, b), max(a, b))
-    low, high = fixedpoint.bounds(bits)
+    bits = number_formats.signed_bits(min(a, b), max(a, b))
+    low, high = number_formats.bounds(bits)
     assert low <= min(a, b) <= max(a, b) <= high
     if bits > 1:
-        low, high = fixedpoint.bounds(bits - 1)
+        low, high = number_formats.bounds(bits - 1)
         assert min(a, b) < low or max(a, b) > high
 
 
@@ -179,17 +180,17 @@ def test_the_width_of_a_range(a, b):
 def test_a_range_is_the_best_power_of_two(seed, size, bits):
     """Against quantizing the values themselves at every candidate, with clipping as the definition counts it."""
     values = np.abs(np.random.default_rng(seed).standard_t(3, 500)) * size
-    chosen = fixedpoint.curve(values).exponent(bits)
+    chosen = number_formats.curve(values).exponent(bits)
 
     def cost(e):
         return np.mean(np.maximum(values - 2.0**e, 0) ** 2) + (2.0**e / 2 ** (bits - 1)) ** 2 / 12
 
-    assert cost(chosen) == min(cost(e) for e in fixedpoint.EXPONENTS)
+    assert cost(chosen) == min(cost(e) for e in number_formats.EXPONENTS)
 
 
 def test_constants_that_cannot_be_are_named():
     one = np.ones(1)
     with pytest.raises(ModelError, match=r"fc1: its constants are NaN or infinite"):
-        fixedpoint.rescale(one * np.nan, one, 4, 8, 100, "fc1")
+        number_formats.rescale(one * np.nan, one, 4, 8, 100, "fc1")
     with pytest.raises(ModelError, match=r"fc1: gain 1e\+12 .* no variance"):
-        fixedpoint.rescale(one * 1e12, one, 0, 8, 10**6, "fc1")
+        number_formats.rescale(one * 1e12, one, 0, 8, 10**6, "fc1")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
-from sviT_models.measure import evaluating, watching
+from sviT_models.measure.hooks import evaluating, watching
 from tests import goldens
 
 

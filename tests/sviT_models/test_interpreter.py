@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
-from sviT_models import interpreter
 from sviT_models.errors import ModelError
-from sviT_models.specification import accumulator_widths, specification
+from sviT_models.integer_network import interpreter
+from sviT_models.integer_network.specification import accumulator_widths, specification
 from tests.sviT_models.small import IMAGES, network
 
 

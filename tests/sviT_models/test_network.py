@@ -131,7 +131,7 @@ def test_a_training_step_reaches_every_parameter():
 
 
 def test_the_border_of_a_rep_conv_is_what_its_norm_makes_of_zero():
-    from sviT_models.layers import PaddedBatchNorm
+    from sviT_models.network.layers import PaddedBatchNorm
 
     norm = PaddedBatchNorm(2).double()
     norm.bn.running_mean.copy_(torch.tensor([1.0, -2.0]))

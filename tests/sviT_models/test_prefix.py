@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
+from sviT_models.engine.sweep import evenly
 from sviT_models.errors import ModelError
-from sviT_models.prefix import evenly
 from tests.sviT_models.small import IMAGES, network
 
 MODEL = network()

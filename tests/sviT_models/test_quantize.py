@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sviT_models import ModelError
-from sviT_models.quantize import WIDTHS, QuantizedWeight, largest_code, quantize_weight, round_codes
+from sviT_models.quantization.quantizers import WIDTHS, QuantizedWeight, largest_code, quantize_weight, round_codes
 
 INTEGER_WIDTHS = [bits for bits in WIDTHS if bits < 32]
 CLIPS = ["mse", "max", "percentile"]

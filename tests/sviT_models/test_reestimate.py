@@ -7,9 +7,9 @@ from torch import nn
 
 import sviT_models
 from sviT_models import ModelError
-from sviT_models.measure import evaluating, watching
-from sviT_models.reestimation import norms_behind
-from sviT_models.reference import quantized
+from sviT_models.measure.hooks import evaluating, watching
+from sviT_models.quantization.fake_quantized import quantized
+from sviT_models.training.batch_norms import norms_behind
 from tests.sviT_models.small import IMAGES, network
 
 BITS = [3] * 138

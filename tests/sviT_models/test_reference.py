@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import sviT_models
 from sviT_models import ModelError
-from sviT_models.measure import spike_counts
-from sviT_models.quantize import WIDTHS
+from sviT_models.measure.hooks import spike_counts
+from sviT_models.quantization.quantizers import WIDTHS
 from tests.sviT_models.small import CLASSES, IMAGES, network
 
 LAYERS = 138

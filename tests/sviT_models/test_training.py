@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from sviT_models import load_checkpoint, load_data, open_checkpoint, read_metadata, shipped_names, training
+from sviT_models import load_checkpoint, load_data, open_checkpoint, read_metadata, shipped_names
+from sviT_models.checkpoints.shipped import FOLDER, checkpoint_path
 from sviT_models.errors import ModelError
-from sviT_models.shipped import FOLDER, checkpoint_path
-from sviT_models.training import Recipe, command, initial, recipe_for, shifted, store_training, top1, train
+from sviT_models.training import train as training
+from sviT_models.training.train import Recipe, command, initial, recipe_for, shifted, store_training, top1, train
 
 
 @pytest.fixture(scope="module")

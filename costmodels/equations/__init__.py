@@ -1,0 +1,1 @@
+"""The physics: pure functions from counts and a chip to energy [J], memory [byte] and time [s]."""

@@ -1,0 +1,71 @@
+"""What a data flow is told about the work, and what it says about the actions; arrays are (..., R)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodels.workload.geometry import Geometry
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Load:
+    """The work of one inference: geometry and columns (R,), activity and widths (..., R).
+
+    `weight_bits` are the widths as stored, 0 in rows without weights; `is_float` marks 32-bit weights; `input_bits`
+    are the widths of one input element (1 for spikes; 32 at a float multiplier), `buffered_bits` (R,) those in its
+    buffer, and `sum_bits` those of the accumulators.
+    """
+
+    geometry: Geometry
+    macs: FloatArray
+    weights: FloatArray
+    neurons: FloatArray
+    balance: FloatArray
+    time_steps: float
+    spikes: FloatArray
+    lif_spikes: FloatArray
+    synops: FloatArray
+    weight_bits: FloatArray
+    state_bits: FloatArray
+    input_bits: FloatArray
+    buffered_bits: FloatArray
+    sum_bits: FloatArray
+    is_float: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Actions of one inference per row.
+
+    additions, multiplications   synaptic operations with spikes and with multi-bit inputs
+    weight_words                 words read from the weight memory
+    sum_words                    words of partial sums read and written in the state memory
+    register_bits                bits of partial sums and potentials written into registers
+    state_words                  words of membrane potentials read and written in the state memory
+    spike_words_read, _written   words of the spike memory
+    packets                      messages on the network on chip
+    neuron_steps                 neuron updates
+    rescales                     outputs that a channel's scale and constant are applied to
+    buffer_bits                  input and output that must be held at once while the row runs
+    fetches                      how often per inference a weight that does not stay on the chip is fetched
+    """
+
+    additions: FloatArray
+    multiplications: FloatArray
+    weight_words: FloatArray
+    sum_words: FloatArray
+    register_bits: FloatArray
+    state_words: FloatArray
+    spike_words_read: FloatArray
+    spike_words_written: FloatArray
+    packets: FloatArray
+    neuron_steps: FloatArray
+    rescales: FloatArray
+    buffer_bits: FloatArray
+    fetches: float

@@ -1,0 +1,108 @@
+"""Energy of the counted actions [J]: one function per component, elementwise over rows and designs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodels.equations.chip import Chip
+from costmodels.equations.counts import Counts, Load
+
+FloatArray = NDArray[np.float64]
+
+COMPONENTS = (
+    *("compute", "control", "neurons", "rescale", "weights", "sums", "states", "spikes", "noc", "dram", "leakage"),
+)
+"""Energy components in the order in which they are summed."""
+NEURON_ADDITIONS = 3.0  # leak (a shift and a subtraction), integration, comparison with the threshold
+
+
+def addition(chip: Chip, bits: FloatArray) -> FloatArray:
+    """Eq. 13: an integer addition of `bits` [J]; linear in width (Horowitz 2014 as fitted by QKeras)."""
+    return chip.add_per_bit * bits
+
+
+def multiplication(chip: Chip, a_bits: FloatArray, b_bits: FloatArray) -> FloatArray:
+    """Eq. 14: an integer multiplication [J]; bilinear in the two widths, through Horowitz's 8 and 32 bit points."""
+    return chip.multiply_per_bit2 * a_bits * b_bits + chip.multiply_per_bit * (a_bits + b_bits) / 2
+
+
+def compute(load: Load, counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 15: synaptic operations [J].
+
+    Integer adders at accumulator width, a multiplier before them where the input has several bits; fp32 units in rows
+    with 32-bit weights; or the chip's own energy per operation.
+    """
+    if chip.fixed_operations:
+        add = np.where(load.geometry.convolution, chip.accumulate_convolution, chip.accumulate)
+        return np.asarray(counts.additions * add + counts.multiplications * chip.multiply_accumulate)
+    as_float = counts.additions * chip.float_add + counts.multiplications * (chip.float_multiply + chip.float_add)
+    return np.where(load.is_float, as_float, integer_compute(load, counts, chip))
+
+
+def integer_compute(load: Load, counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 15 for integers of the given widths, whatever the number format [J]."""
+    add = addition(chip, load.sum_bits)
+    other = np.where(load.geometry.attention, load.geometry.operand_bits, load.weight_bits)
+    multiply = multiplication(chip, other, load.input_bits)
+    return counts.additions * add + counts.multiplications * (multiply + add)
+
+
+def neurons(load: Load, counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 16: neuron updates [J]: three integer additions at state width, or the chip's own energies per event."""
+    if chip.fixed_neuron:
+        per_step = chip.neuron_access + chip.neuron_update
+        return (
+            counts.neuron_steps * per_step + np.where(counts.neuron_steps > 0, load.lif_spikes, 0.0) * chip.neuron_spike
+        )
+    return counts.neuron_steps * NEURON_ADDITIONS * addition(chip, load.state_bits)
+
+
+def rescale(load: Load, counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 17: scale and constant of each output [J]: one multiplication and one addition at accumulator width."""
+    if chip.fixed_operations:
+        return 0.0 * counts.rescales * load.sum_bits
+    scale = np.full_like(load.sum_bits, chip.scale_bits)
+    integer = multiplication(chip, load.sum_bits, scale) + addition(chip, load.sum_bits)
+    return counts.rescales * np.where(load.is_float, chip.float_multiply + chip.float_add, integer)
+
+
+def control(counts: Counts, chip: Chip, arithmetic: FloatArray) -> FloatArray:
+    """Eq. 18: fetching, decoding and sequencing [J]: a multiple of the arithmetic, or an energy per operation.
+
+    `arithmetic` is that of integers also in float rows: sequencing does not depend on the number format.  Source of the
+    multiple: SENECA (PMC10326429, table 8), 1.2 pJ for an instruction whose arithmetic takes 0.3 pJ.
+    """
+    operations = counts.additions + counts.multiplications + counts.neuron_steps
+    return (chip.control_factor - 1.0) * arithmetic + chip.control_per_operation * operations
+
+
+def weights(counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 19: reads of the weight memory [J]."""
+    return counts.weight_words * chip.weights.read
+
+
+def sums(counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 20: partial sums, read and written in the state memory or kept in registers [J]."""
+    in_memory = counts.sum_words * (chip.states.read + chip.states.write)
+    return in_memory + counts.register_bits * chip.register_per_bit
+
+
+def states(counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 21: membrane potentials, read and written once per neuron and step [J]."""
+    return counts.state_words * (chip.states.read + chip.states.write)
+
+
+def spikes(counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 22: spike memory traffic [J]."""
+    return counts.spike_words_read * chip.spikes.read + counts.spike_words_written * chip.spikes.write
+
+
+def noc(counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 23: packets on the network on chip, made, moved over the mean distance and received [J]."""
+    return counts.packets * (chip.message + chip.hops * chip.hop)
+
+
+def fetch_per_bit(chip: Chip) -> float:
+    """Eq. 24: energy of bringing one bit of weights from DRAM into the weight memory [J/bit]."""
+    return chip.dram_energy + chip.weights.write / chip.weights.word

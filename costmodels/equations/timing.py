@@ -1,0 +1,44 @@
+"""Time of the counted actions [s], elementwise over rows and designs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodels.equations.chip import Chip
+from costmodels.equations.counts import Counts, Load
+from costmodels.equations.terms import words
+
+FloatArray = NDArray[np.float64]
+
+
+def cores(load: Load, chip: Chip) -> FloatArray:
+    """Eq. 30: cores that a row occupies when all rows are placed at once: by weights, by states and by neurons."""
+    per_core = chip.cores
+    by_weights = (
+        words(load.weights, load.weight_bits, chip.weights.word) * chip.weights.word / (chip.weights.size / per_core)
+    )
+    by_states = load.geometry.out_elements * load.state_bits / (chip.states.size / per_core)
+    by_neurons = load.geometry.out_elements / chip.neurons_per_core
+    return np.maximum(1.0, np.ceil(np.maximum(by_weights, np.maximum(by_states, by_neurons))))
+
+
+def on_chip(load: Load, counts: Counts, chip: Chip, share: FloatArray | float) -> FloatArray:
+    """Eq. 31: the longest of compute, memory ports and network, for a row that has `share` of the chip [s].
+
+    The measured balance (mean over max of the per-channel spikes) is the utilisation of the accumulators.
+    """
+    operations = counts.additions + counts.multiplications
+    compute = operations / (chip.processing_elements * share * chip.clock * load.balance)
+    weight_port = counts.weight_words / (chip.weights.words_per_second(chip.clock) * share)
+    state_port = 2 * (counts.sum_words + counts.state_words) / (chip.states.words_per_second(chip.clock) * share)
+    spike_words = counts.spike_words_read + counts.spike_words_written
+    spike_port = spike_words / (chip.spikes.words_per_second(chip.clock) * share)
+    network = counts.packets / chip.packet_rate
+    longest = np.maximum(np.maximum(compute, weight_port), np.maximum(state_port, spike_port))
+    return np.maximum(longest, network)
+
+
+def with_dram(on_chip_time: FloatArray, dram_bits: FloatArray, chip: Chip) -> FloatArray:
+    """Eq. 32: DRAM transfers overlap with the work on the chip; the longer one counts [s]."""
+    return np.maximum(on_chip_time, dram_bits / chip.dram_bandwidth)

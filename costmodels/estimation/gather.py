@@ -1,0 +1,136 @@
+"""Sums over rows for many designs: tabulate each row once per width, then look up and add.
+
+Two neighbouring rows are added first and then pair after pair in network order, for one design as for a million, so
+that results are equal to the last bit however designs are batched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodels import dataflows
+from costmodels.estimation.request import WIDTHS, Request, WidthArray
+from costmodels.estimation.row_costs import TIMES, RowCosts, load_of, row_costs
+from costmodels.workload.workload import Spikes
+
+FloatArray = NDArray[np.float64]
+
+_CHUNK = 4096  # designs at a time: their partial sums stay in the second-level cache
+_FEW = 64  # designs for which a table of pairs does not pay
+_OWN_ACTIVITY = 128  # designs at a time when each has an activity of its own
+_FEW_BITS = 200_000  # widths that are cheaper to look through than to tabulate all of WIDTHS
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over rows (N, Q), the longest row time resident and streamed (N, 2), and the largest buffer [bit]."""
+
+    totals: FloatArray
+    slowest: FloatArray
+    buffer_bits: float
+
+
+def gather(asked: Request, names: tuple[str, ...]) -> Sums:
+    """Sums over rows of the named columns for every design."""
+    return _directly(asked, names) if asked.own_activity else _by_table(asked, names)
+
+
+def rows_of(asked: Request, bits: FloatArray, states: FloatArray | None, activity: Spikes) -> RowCosts:
+    """The costs of rows at weight widths (..., R) and state widths (..., R) or None."""
+    load = load_of(asked.workload, asked.hardware, bits, states, asked.activation_bits, activity)
+    return row_costs(asked.workload, asked.hardware, load, bits)
+
+
+def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
+    """Look up every row's costs by the codes of its widths, and add."""
+    weights, states = asked.weight_bits, asked.state_bits
+    widths = np.unique(weights) if weights.size <= _FEW_BITS else np.array(WIDTHS, dtype=np.uint8)
+    state_widths = np.unique(states) if states is not None else np.zeros(1, dtype=np.uint8)
+    table, buffer_bits = _tabulate(asked, names, widths, state_widths)
+    sums = Sums(np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), buffer_bits)
+    if asked.designs > _FEW and states is None and not dataflows.load(asked.hardware.dataflow).PIPELINED:
+        _by_pairs(asked, table, widths, sums)
+        return sums
+    place, state_place = (np.zeros(256, dtype=np.intp) for _ in range(2))
+    place[widths] = np.arange(len(widths)) * len(state_widths)
+    state_place[state_widths] = np.arange(len(state_widths))
+    for part in _parts(asked.designs, _CHUNK):
+        index = np.zeros((len(table), part.stop - part.start), dtype=np.intp)
+        index[asked.workload.weight_rows] = place[_some(weights, part).T]
+        if states is not None:
+            index[: asked.workload.rows] += state_place[_some(states, part).T]
+        picked = table[np.arange(len(table))[:, None], index]  # (R, n, Q)
+        _add(picked, sums.totals[part], sums.slowest[part])
+    return sums
+
+
+def _tabulate(
+    asked: Request, names: tuple[str, ...], widths: WidthArray, state_widths: WidthArray
+) -> tuple[FloatArray, float]:
+    """Costs (R, pairs, Q) of each row at each pair of weight and state width, padded to an even R, and the buffer."""
+    work = asked.workload
+    bits = np.zeros((len(widths) * len(state_widths), work.rows))
+    bits[:, work.weight_rows] = np.repeat(widths, len(state_widths))[:, None]
+    states = None
+    if asked.state_bits is not None:
+        states = np.tile(state_widths, len(widths))[:, None].astype(np.float64)
+    costs = rows_of(asked, bits, states, asked.activity)
+    table = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
+    table[: work.rows] = np.moveaxis(costs.stacked(names), 0, 1)
+    return table, float(costs.buffer_bits.max())
+
+
+def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums) -> None:
+    """Many designs: look up the sum of two neighbouring rows at once, which halves the work."""
+    codes, (rows, _, quantities) = WIDTHS[-1] + 1, table.shape
+    wide = np.zeros((rows, codes, quantities))
+    wide[:, 0] = table[:, 0]  # the code of rows without weights, whose costs are the same at every width
+    wide[:, widths] = table
+    pairs = (wide[0::2, :, None] + wide[1::2, None, :]).reshape(rows // 2, codes * codes, quantities)
+    for part in _parts(asked.designs, _CHUNK):
+        code = np.zeros((rows, part.stop - part.start), dtype=np.uint16)
+        code[asked.workload.weight_rows] = _some(asked.weight_bits, part).T
+        index = code[0::2] * np.uint16(codes) + code[1::2]
+        totals = sums.totals[part]
+        picked = np.empty_like(totals)
+        for costs, at in zip(pairs, index, strict=True):
+            np.take(costs, at, axis=0, out=picked, mode="clip")
+            totals += picked
+
+
+def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
+    """Designs with an activity of their own have nothing in common to tabulate."""
+    work, given, states = asked.workload, asked.activity, asked.state_bits
+    totals, slowest, buffer_bits = np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), 0.0
+    for part in _parts(asked.designs, _OWN_ACTIVITY):
+        bits = np.zeros((part.stop - part.start, work.rows))
+        bits[:, work.weight_rows] = _some(asked.weight_bits, part)
+        activity = Spikes(given.spikes[part], given.lif_spikes[part], given.synops[part])
+        own_states = None if states is None else _some(states, part).astype(np.float64)
+        costs = rows_of(asked, bits, own_states, activity)
+        picked = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
+        picked[: work.rows] = np.moveaxis(costs.stacked(names), 1, 0)
+        _add(picked, totals[part], slowest[part])
+        buffer_bits = float(costs.buffer_bits.max())
+    return Sums(totals, slowest, buffer_bits)
+
+
+def _add(picked: FloatArray, totals: FloatArray, slowest: FloatArray) -> None:
+    """Sums (n, Q) and longest times (n, 2) of picked (R, n, Q): neighbours first, then pair after pair."""
+    for pair in picked[0::2] + picked[1::2]:  # not np.add.reduce, whose order depends on the shape
+        totals += pair
+    np.maximum.reduce(picked[..., TIMES], axis=0, out=slowest)
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def _some(values: WidthArray, part: slice) -> WidthArray:
+    """The designs of a part; all of them share the one row where there is only one."""
+    return values if len(values) == 1 else values[part]

@@ -1,0 +1,100 @@
+"""Numbers of an accelerator with unit, source and range: as stated in the file, and derived from tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from costmodels.errors import CostError
+from costmodels.hardware.op_energy import logic_scaling, op_tables
+from costmodels.hardware.schema import IntegerCompute, Memory
+from costmodels.hardware.sram import ACCURACY, SOURCE, TEMPERATURES, sram
+from costmodels.hardware.units import UNITS
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number of the model in SI units (bit, mm2, nm, K as they are); `unit` is the one it is shown in."""
+
+    key: str
+    value: float
+    dimension: str
+    unit: str
+    source: str
+    low: float | None = None
+    high: float | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """The row of the constants table, in the unit of the file."""
+        factor = UNITS[self.dimension][self.unit]
+
+        def back(x: float | None) -> float:
+            return float("nan") if x is None else float(f"{x / factor:.12g}")
+
+        return {
+            "key": self.key,
+            "value": back(self.value),
+            "unit": self.unit,
+            "source": self.source,
+            "low": back(self.low),
+            "high": back(self.high),
+        }
+
+
+def stated_range(q: Any) -> tuple[float | None, float | None]:
+    """Low and high of a quantity of the file in SI units, None where it states none."""
+    factor = UNITS[q.dimension][q.unit]
+    return (None if q.low is None else q.low * factor), (None if q.high is None else q.high * factor)
+
+
+def op_constants(compute: IntegerCompute, node_nm: float) -> dict[str, Constant]:
+    """Energies of operations from the table that the file names, scaled to its node.
+
+    Raises CostError beginning with the key for an unknown table.
+    """
+    tables = op_tables()
+    if compute.table not in tables:
+        raise CostError(f"compute.table: unknown op-energy table {compute.table!r}; there are {', '.join(tables)}")
+    table = tables[compute.table]
+    factor = 1.0 if node_nm == table.node_nm else logic_scaling(table.node_nm, node_nm)
+    scaled = "" if factor == 1.0 else f"; x {factor:.3g} from {table.node_nm:g} to {node_nm:g} nm (Stillmaker 2017)"
+    constants = {}
+    for key, entry in table.entries.items():
+        full = f"compute.{key}"
+        unit = {"J": "pJ", "J/bit": "pJ/bit", "J/bit2": "pJ/bit2"}[entry.dimension]
+        low, high = (None if x is None else x * factor for x in (entry.low, entry.high))
+        constants[full] = Constant(full, entry.value * factor, entry.dimension, unit, entry.source + scaled, low, high)
+    return constants
+
+
+def memory_constants(name: str, spec: Memory, node_nm: float) -> dict[str, Constant]:
+    """Read, write, leakage, area and cycle of a memory from CACTI; nothing where the file names no device.
+
+    Raises CostError beginning with the key for what the grid does not have.
+    """
+    banks = spec.banks.value if spec.banks is not None else 1.0
+    if spec.device is None or spec.temperature is None:
+        return {}
+    shape = spec.size.si / banks, spec.word.si, node_nm
+    try:
+        bank = sram(*shape, spec.device, spec.temperature.si)
+    except CostError as error:
+        raise CostError(f"memories.{name}: {error}") from None
+    each = (
+        f"{SOURCE}: {spec.size.si / banks / 8192:g} KiB bank, {node_nm:g} nm, {spec.device}, {spec.temperature.si:g} K"
+    )
+    shown = {
+        "read": (bank.read, "J", "pJ"),
+        "write": (bank.write, "J", "pJ"),
+        "leakage": (bank.leakage * banks, "W", "mW"),
+        "area": (bank.area * banks, "mm2", "mm2"),
+        "cycle": (bank.cycle, "s", "ns"),
+    }
+    constants = {}
+    for key, (value, dimension, unit) in shown.items():
+        full = f"memories.{name}.{key}"
+        low, high = value * (1 - ACCURACY), value * (1 + ACCURACY)
+        if key == "leakage":  # temperature matters more than CACTI's accuracy
+            low, high = (getattr(sram(*shape, spec.device, kelvin), key) * banks for kelvin in TEMPERATURES)
+        constants[full] = Constant(full, value, dimension, unit, each, low, high)
+    return constants

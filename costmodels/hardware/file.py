@@ -1,0 +1,149 @@
+"""Hardware files: YAML with line numbers in, a checked value or a one-line mistake out."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from costmodels.errors import CostError
+from costmodels.hardware.schema import HardwareFile, Quantity
+
+
+def read_yaml(path: Path) -> Any:
+    """The plain content of a YAML file whose containers know their lines; no object is constructed."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        return YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problem = " ".join(str(error.problem).split())
+        raise CostError(f"{path}:{line}: not valid YAML: {problem}; check indentation and colons") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise CostError(f"{path}: not a readable YAML text file: {str(error).splitlines()[0]}") from None
+
+
+def parse(path: Path) -> HardwareFile:
+    """The hardware file at `path`; the first mistake becomes a CostError with file, line, key, value and remedy."""
+    mistakes, parsed = check(path)
+    if parsed is None:
+        raise CostError(mistakes[0])
+    return parsed
+
+
+def check(path: Path) -> tuple[list[str], HardwareFile | None]:
+    """All mistakes of the file, one line each, and its content if there are none."""
+    if not path.is_file():
+        return [f"{path}: no such hardware file; `svit-dse hardware list` shows the shipped ones"], None
+    try:
+        tree = read_yaml(path)
+    except CostError as error:
+        return [str(error)], None
+    if not isinstance(tree, Mapping):
+        return [f"{path}: expected keys such as `node:` and `memories:` at the top level"], None
+    try:
+        return [], HardwareFile.model_validate(plain(tree))
+    except pydantic.ValidationError as error:
+        # unknown keys first: a misspelt key is the cause of a missing one
+        found = sorted(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
+        return [_explain(dict(mistake), tree, path) for mistake in found], None
+
+
+def plain(tree: Any) -> Any:
+    """Round-trip containers to plain ones."""
+    if isinstance(tree, Mapping):
+        return {str(k): plain(v) for k, v in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [plain(v) for v in tree]
+    if isinstance(tree, bool) or tree is None:
+        return tree
+    for kind in (int, float, str):  # ruamel's round-trip numbers and strings are subclasses
+        if isinstance(tree, kind):
+            return kind(tree)
+    return tree
+
+
+def line_of(tree: Any, keys: Sequence[Any]) -> int | None:
+    """The line, from 1, where the value at `keys` begins, or of its nearest parent that exists."""
+    line = None
+    for key in keys:
+        lines = getattr(tree, "lc", None)
+        try:
+            if lines is not None:
+                line = (lines.key(key) if isinstance(tree, Mapping) else lines.item(key))[0] + 1
+            tree = tree[key]
+        except (KeyError, IndexError, TypeError):
+            break
+    return line
+
+
+def _explain(mistake: dict[str, Any], tree: Any, path: Path) -> str:
+    keys = _in_file(mistake["loc"], tree, mistake["type"])
+    name = ".".join(str(k) for k in keys)
+    line = line_of(tree, keys)
+    place = f"{path}:{line}" if line else str(path)
+    kind, value = mistake["type"], mistake["input"]
+    if kind == "missing":
+        model = _model(keys[:-1])
+        remedy = "add it as {value: ..., unit: ..., source: ...}"
+        if model is not None and not _is_quantity(model, str(keys[-1])):
+            remedy = "add it"
+        return f"{place}: {name} is missing; {remedy}"
+    if kind == "extra_forbidden":
+        model = _model(keys[:-1])
+        known = list(model.model_fields) if model else []
+        close = difflib.get_close_matches(str(keys[-1]), known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}"
+        return f"{place}: unknown key {name}; {hint}"
+    message = mistake["msg"].removeprefix("Value error, ")
+    message = message.replace("Input should be", "expected").replace("Input tag", "tag")
+    if kind == "literal_error" and keys and keys[-1] == "unit":
+        message = f"unknown unit; expected one of {mistake['ctx']['expected']}"
+    if kind in ("model_type", "model_attributes_type"):
+        message = "expected a mapping such as {value: 1, unit: ..., source: ...}"
+    shown = "" if isinstance(value, Mapping | list) else f" is {value!r}"
+    return f"{place}: {name}{shown}; {message[0].lower() + message[1:]}"
+
+
+def _in_file(loc: Sequence[Any], tree: Any, kind: str) -> list[Any]:
+    """The error's path without the tags that pydantic adds for unions."""
+    keys: list[Any] = []
+    for part in loc:
+        if isinstance(tree, Mapping) and part in ("integer", "per_operation") and part not in tree:
+            continue
+        keys.append(part)
+        try:
+            tree = tree[part]
+        except (KeyError, IndexError, TypeError):
+            tree = None
+    return keys
+
+
+def _model(keys: Sequence[Any]) -> type[pydantic.BaseModel] | None:
+    model: type[pydantic.BaseModel] = HardwareFile
+    for key in keys:
+        field = model.model_fields.get(str(key))
+        models = [m for m in _members(field.annotation) if issubclass(m, pydantic.BaseModel)] if field else []
+        if not models:
+            return None
+        model = models[0]
+    return model
+
+
+def _members(annotation: Any) -> list[type]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [m for m in typing.get_args(annotation) if isinstance(m, type)]
+    return [annotation] if isinstance(annotation, type) else []
+
+
+def _is_quantity(model: type[pydantic.BaseModel], key: str) -> bool:
+    field = model.model_fields.get(key)
+    return field is not None and any(issubclass(m, Quantity) for m in _members(field.annotation))

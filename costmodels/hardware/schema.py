@@ -1,0 +1,311 @@
+"""The schema of a hardware file: every number is {value, unit, source}, with low and high where a range is known.
+
+`costmodels/data/hardware.schema.json` is generated from these models for editors; a test keeps it current.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from costmodels.hardware.units import to_si
+
+Word = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of a hardware file: unknown keys are errors and values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quantity(Section):
+    """A number with its unit and the place it was read in; a choice of the designer has the source `design choice`."""
+
+    dimension: ClassVar[str] = "1"
+    value: float = Field(ge=0, allow_inf_nan=False)
+    unit: Literal["1"]
+    source: Word
+    low: float | None = Field(None, ge=0, allow_inf_nan=False)
+    high: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Quantity:
+        if self.low is not None and self.low > self.value:
+            raise ValueError(f"low {self.low:g} is above value {self.value:g}; expected low <= value <= high")
+        if self.high is not None and self.high < self.value:
+            raise ValueError(f"high {self.high:g} is below value {self.value:g}; expected low <= value <= high")
+        return self
+
+    @property
+    def si(self) -> float:
+        """The value in J, s, W, bit, 1/s, mm2, nm or K."""
+        return to_si(self.value, self.unit, self.dimension)
+
+
+class Energy(Quantity):
+    """An energy per event."""
+
+    dimension = "J"
+    unit: Literal["fJ", "pJ", "nJ", "uJ", "mJ", "J"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class EnergyPerBit(Quantity):
+    """An energy per bit."""
+
+    dimension = "J/bit"
+    unit: Literal["fJ/bit", "pJ/bit", "nJ/bit"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class EnergyPerBit2(Quantity):
+    """An energy per product of two widths, for multipliers."""
+
+    dimension = "J/bit2"
+    unit: Literal["fJ/bit2", "pJ/bit2"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class Power(Quantity):
+    """A power."""
+
+    dimension = "W"
+    unit: Literal["nW", "uW", "mW", "W"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class Time(Quantity):
+    """A duration."""
+
+    dimension = "s"
+    unit: Literal["ps", "ns", "us", "ms", "s"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class Rate(Quantity):
+    """A frequency, above zero."""
+
+    dimension = "1/s"
+    value: float = Field(gt=0, allow_inf_nan=False)
+    unit: Literal["1/s", "Hz", "kHz", "MHz", "GHz"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class Bandwidth(Quantity):
+    """Bits per time, above zero."""
+
+    dimension = "bit/s"
+    value: float = Field(gt=0, allow_inf_nan=False)
+    unit: Literal["bit/s", "Gbit/s", "MB/s", "GB/s"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class Size(Quantity):
+    """A memory size, above zero."""
+
+    dimension = "bit"
+    value: float = Field(gt=0, allow_inf_nan=False)
+    unit: Literal["bit", "B", "kB", "MB", "KiB", "MiB", "GiB"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class Width(Quantity):
+    """A whole number of bits, at least one."""
+
+    dimension = "bit"
+    value: float = Field(ge=1, le=1024, multiple_of=1)
+    unit: Literal["bit"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class Count(Quantity):
+    """A whole number, at least one."""
+
+    value: float = Field(ge=1, multiple_of=1, allow_inf_nan=False)
+
+
+class Factor(Quantity):
+    """A number without unit."""
+
+
+class Area(Quantity):
+    """A silicon area."""
+
+    dimension = "mm2"
+    unit: Literal["um2", "mm2"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class Node(Quantity):
+    """A technology node."""
+
+    dimension = "nm"
+    value: float = Field(gt=0, allow_inf_nan=False)
+    unit: Literal["nm"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class Temperature(Quantity):
+    """A junction temperature."""
+
+    dimension = "K"
+    value: float = Field(ge=300, le=350)
+    unit: Literal["K"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class IntegerCompute(Section):
+    """Adders and multipliers whose energy follows the operand widths, from one of the shipped op-energy tables."""
+
+    style: Literal["integer"]
+    table: Word = Field(description="a table of costmodels/data/op_energy.csv, scaled to the chip's node")
+    accumulator: Literal["grown", "fixed"] = Field(
+        description="grown: adders as wide as the sum needs, at most accumulator_bits; fixed: always accumulator_bits"
+    )
+    accumulator_bits: Width
+    control_factor: Factor | None = Field(None, description="energy of compute with control, over compute alone")
+    control_per_operation: Energy | None = Field(None, description="control energy of one operation of any width")
+    add_per_bit: EnergyPerBit | None = Field(None, description="instead of the table's value")
+    multiply_per_bit2: EnergyPerBit2 | None = Field(None, description="instead of the table's value")
+    multiply_per_bit: EnergyPerBit | None = Field(None, description="instead of the table's value")
+    float_add: Energy | None = Field(None, description="instead of the table's value")
+    float_multiply: Energy | None = Field(None, description="instead of the table's value")
+    register_per_bit: EnergyPerBit | None = Field(None, description="instead of the table's value")
+
+    @model_validator(mode="after")
+    def _one_control(self) -> IntegerCompute:
+        if (self.control_factor is None) == (self.control_per_operation is None):
+            raise ValueError("expected exactly one of control_factor and control_per_operation")
+        if self.control_factor is not None and self.control_factor.value < 1:
+            raise ValueError(f"control_factor is {self.control_factor.value:g}; expected at least 1 (1: no control)")
+        return self
+
+
+class PerOperationCompute(Section):
+    """One energy per synaptic operation whatever the widths, as chip papers print it."""
+
+    style: Literal["per_operation"]
+    accumulate: Energy
+    accumulate_convolution: Energy | None = Field(None, description="instead of accumulate, in convolutions")
+    multiply_accumulate: Energy
+    accumulator_bits: Width
+
+
+class Neuron(Section):
+    """Energy per neuron and time step where the chip states it; the adders' energy otherwise."""
+
+    access: Energy
+    update: Energy
+    spike: Energy
+
+
+class Memory(Section):
+    """An on-chip SRAM; what is not given comes from the CACTI grid for node, device and temperature."""
+
+    size: Size = Field(description="capacity of all banks together")
+    word: Width = Field(description="width of a port")
+    banks: Count | None = Field(None, description="equal banks that work at the same time; absent: one")
+    device: Literal["itrs-lstp", "itrs-lop", "itrs-hp"] | None = None
+    temperature: Temperature | None = None
+    read: Energy | None = Field(None, description="energy of reading a word")
+    write: Energy | None = Field(None, description="energy of writing a word")
+    leakage: Power | None = Field(None, description="of all banks together")
+    area: Area | None = Field(None, description="of all banks together")
+    cycle: Time | None = Field(None, description="shortest time between two accesses of a bank")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Memory:
+        given = [self.read, self.write, self.leakage, self.area, self.cycle]
+        if any(q is None for q in given) and (self.device is None or self.temperature is None):
+            missing = [n for n in ("read", "write", "leakage", "area", "cycle") if getattr(self, n) is None]
+            raise ValueError(f"{missing[0]} is missing; give it, or device and temperature to take it from CACTI")
+        return self
+
+
+class Memories(Section):
+    """The on-chip memories; one that a data flow never uses may be absent."""
+
+    weights: Memory | None = None
+    states: Memory | None = None
+    spikes: Memory | None = None
+
+
+class Dram(Section):
+    """Off-chip memory."""
+
+    energy: EnergyPerBit
+    bandwidth: Bandwidth
+
+
+class Network(Section):
+    """The network on chip, for data flows over several cores."""
+
+    hop: Energy = Field(description="energy of moving one packet by one hop")
+    message: Energy = Field(description="energy of making and receiving one packet")
+    hops: Factor = Field(description="mean distance of a packet")
+    rate: Rate = Field(description="packets per second of the whole network")
+
+
+class Widths(Section):
+    """Widths of what is not searched layer by layer."""
+
+    state: Width = Field(description="membrane potential")
+    scale: Width = Field(description="scale of an output channel")
+    bias: Width = Field(description="constant of an output channel")
+
+
+class Knobs(Section):
+    """Values to choose from, in the unit of the entry that they replace."""
+
+    node: tuple[float, ...] = ()
+    clock: tuple[float, ...] = ()
+    processing_elements: tuple[float, ...] = ()
+    tile_positions: tuple[float, ...] = ()
+    dataflow: tuple[str, ...] = ()
+    memories: dict[Literal["weights", "states", "spikes"], MemoryKnobs] = Field(default_factory=dict)
+
+
+class MemoryKnobs(Section):
+    """Values to choose from for one memory."""
+
+    size: tuple[float, ...] = ()
+    word: tuple[float, ...] = ()
+    banks: tuple[float, ...] = ()
+
+
+class HardwareFile(Section):
+    """One accelerator."""
+
+    title: Word
+    description: Word
+    node: Node
+    dataflow: Word = Field(description="a file of costmodels/dataflows")
+    weight_widths: tuple[Annotated[int, Field(ge=1, le=32)], ...] = Field(min_length=1)
+    frame_rate: Rate = Field(description="inferences per second at which average power is stated")
+    clock: Rate
+    processing_elements: Count = Field(description="accumulators that work at the same time, all cores together")
+    tile_positions: Count | None = Field(None, description="output positions that share one fetched weight; absent: 1")
+    cores: Count | None = Field(None, description="cores with a memory of their own; absent: 1")
+    neurons_per_core: Count | None = Field(None, description="absent: bounded by the state memory only")
+    spike_group: Count | None = Field(
+        None,
+        description="spikes that share one read and write of the sums they touch, in event-driven cores; absent: 1",
+    )
+    synchronisation: Time | None = Field(None, description="time that a time step costs beside its work")
+    logic_leakage: Power
+    compute: Annotated[IntegerCompute | PerOperationCompute, Field(discriminator="style")]
+    neuron: Neuron | None = Field(None, description="absent: three additions at state width (leak, integrate, compare)")
+    widths: Widths
+    memories: Memories = Memories()
+    dram: Dram | None = Field(None, description="absent: what does not fit on the chip is infeasible")
+    noc: Network | None = None
+    knobs: Knobs = Knobs()
+
+    def quantities(self) -> Iterator[tuple[str, Quantity]]:
+        """Every number of the file by dotted key, in the order of the schema."""
+        yield from _quantities(self, "")
+
+
+def _quantities(section: BaseModel, prefix: str) -> Iterator[tuple[str, Quantity]]:
+    for name in type(section).model_fields:
+        value: Any = getattr(section, name)
+        if isinstance(value, Quantity):
+            yield f"{prefix}{name}", value
+        elif isinstance(value, BaseModel) and not isinstance(value, Knobs):
+            yield from _quantities(value, f"{prefix}{name}.")
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of hardware files, as published in costmodels/data/hardware.schema.json."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | HardwareFile.model_json_schema()

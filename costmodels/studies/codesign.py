@@ -1,0 +1,155 @@
+"""Hardware choices: all chips that a file's knobs span, and the best of them for each design and objective."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from costmodels.errors import CostError
+from costmodels.estimation.designs import Designs
+from costmodels.hardware.hardware import Hardware, resolve
+from costmodels.hardware.schema import HardwareFile
+from costmodels.workload.workload import Workload
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OBJECTIVES = ("energy_j", "latency_s", "power_w", "area_mm2", "energy_delay_js")
+_COSTS = ("energy_j", "latency_s", "power_w", "memory_bytes", "area_mm2")
+_MANY = 100_000
+Setting = dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One chip of the space that the knobs span."""
+
+    setting: Mapping[str, float | str]
+    hardware: Hardware
+
+
+def knobs(hardware: Hardware) -> dict[str, tuple[float | str, ...]]:
+    """The knobs of a hardware file by dotted key, values in the unit of the file."""
+    spec = hardware.file.knobs
+    found: dict[str, tuple[float | str, ...]] = {}
+    for name in ("node", "clock", "processing_elements", "tile_positions", "dataflow"):
+        if values := getattr(spec, name):
+            found[name] = tuple(values)
+    for memory, of_memory in spec.memories.items():
+        for name in ("size", "word", "banks"):
+            if values := getattr(of_memory, name):
+                found[f"memories.{memory}.{name}"] = tuple(values)
+    return found
+
+
+def configurations(hardware: Hardware) -> list[Configuration]:
+    """Every combination of the knobs' values, in the order of the file; the chip itself where there are no knobs.
+
+    Raises CostError for more than 100 000 combinations and for values that make no chip.
+    """
+    space = knobs(hardware)
+    count = int(np.prod([len(values) for values in space.values()], dtype=np.int64)) if space else 1
+    if count > _MANY:
+        raise CostError(f"{hardware.path}: knobs span {count} chips; at most {_MANY} are enumerated, give fewer values")
+    found = []
+    for values in itertools.product(*space.values()):
+        setting = dict(zip(space, values, strict=True))
+        found.append(Configuration(setting, configured(hardware, setting)))
+    return found
+
+
+def configured(hardware: Hardware, setting: Mapping[str, float | str]) -> Hardware:
+    """The chip with some entries of its file at other values, in the unit of the file (`memories.weights.size`: 512).
+
+    Op energies and memories follow the node, sizes and words.  Raises CostError for an unknown key or a bad value.
+    """
+    tree = hardware.file.model_dump(mode="python", exclude_none=True)
+    for key, value in setting.items():
+        *parents, last = key.split(".")
+        place: Any = tree
+        for part in parents:
+            place = place.get(part, {}) if isinstance(place, dict) else {}
+        if not isinstance(place, dict) or last not in place:
+            raise CostError(f"{hardware.path}: knobs: {key} is {value!r}; the file has no such entry to replace")
+        if isinstance(place[last], dict):
+            place[last] = {k: v for k, v in place[last].items() if k not in ("low", "high")} | {"value": value}
+        else:
+            place[last] = value
+    try:
+        file = HardwareFile.model_validate(tree)
+        return resolve(file, hardware.name, hardware.path, hardware.sha256)
+    except ValueError as error:
+        first = error if isinstance(error, CostError) else str(error).splitlines()[2].strip()
+        shown = ", ".join(f"{key}: {value}" for key, value in setting.items())
+        raise CostError(f"{hardware.path}: knobs: {{{shown}}} make no chip: {first}") from None
+
+
+def sweep(
+    workload: Workload,
+    hardware: Hardware,
+    designs: ArrayLike | Mapping[str, ArrayLike] | Designs,
+    objectives: Sequence[str] = OBJECTIVES,
+    **arguments: Any,
+) -> pd.DataFrame:
+    """The co-design table: for each design and objective the best chip that the knobs span, by exact enumeration.
+
+    designs     (N, L), (L,) by name, or `Designs` with steps, potentials and spikes of their own
+    objectives  of OBJECTIVES; all minimised
+    arguments   further arguments of `estimate`, the same for all
+
+    Feasible chips come before infeasible ones; among equals the smaller area, then the first of the enumeration, wins.
+    Columns: design, objective, a column per knob, the costs, `feasible`, `file_value` (the objective on the chip as
+    the file describes it) and `gain` = 1 - best / file_value.
+    """
+    import pandas as pd
+
+    unknown = [o for o in objectives if o not in OBJECTIVES]
+    if unknown:
+        raise CostError(f"unknown objective {unknown[0]!r}; there are {', '.join(OBJECTIVES)}")
+    asked = _named(designs)
+    space = configurations(hardware)
+    values, feasible = _costs(workload, [c.hardware for c in space], asked, arguments)  # (H, N, C), (H, N)
+    own, _ = _costs(workload, [hardware], asked, arguments)
+    rows = []
+    for place in range(len(asked)):
+        for objective in objectives:
+            column = _objective(values[:, place], objective)
+            best = int(np.lexsort((values[:, place, _COSTS.index("area_mm2")], column, ~feasible[:, place]))[0])
+            at_file = float(_objective(own[:, place], objective)[0])
+            costs = dict(zip(_COSTS, values[best, place].tolist(), strict=True))
+            outcome = {"feasible": bool(feasible[best, place]), "file_value": at_file}
+            gain = 1 - float(column[best]) / at_file if at_file else 0.0
+            head = {"design": asked.name(place), "objective": objective}
+            rows.append(head | dict(space[best].setting) | costs | outcome | {"gain": gain})
+    return pd.DataFrame(rows)
+
+
+def _named(designs: ArrayLike | Mapping[str, ArrayLike] | Designs) -> Designs:
+    if isinstance(designs, Designs):
+        return designs
+    if isinstance(designs, Mapping):
+        return Designs(np.array([np.asarray(bits) for bits in designs.values()]), tuple(designs))
+    return Designs(np.atleast_2d(np.asarray(designs)))
+
+
+def _costs(
+    workload: Workload, chips: Sequence[Hardware], designs: Designs, arguments: Mapping[str, Any]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    values = np.empty((len(chips), len(designs), len(_COSTS)))
+    feasible = np.empty((len(chips), len(designs)), dtype=bool)
+    for place, chip in enumerate(chips):
+        found = designs.costs(workload, chip, (*_COSTS, "feasible"), **arguments)
+        values[place] = np.stack([found[name] for name in _COSTS], axis=-1)
+        feasible[place] = found["feasible"]
+    return values, feasible
+
+
+def _objective(values: NDArray[np.float64], objective: str) -> NDArray[np.float64]:
+    if objective == "energy_delay_js":
+        return np.asarray(values[:, _COSTS.index("energy_j")] * values[:, _COSTS.index("latency_s")])
+    return values[:, _COSTS.index(objective)]

@@ -1,0 +1,197 @@
+"""How far conclusions hang on uncertain constants: rank correlation, survival on the front, and a tornado table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from costmodels.errors import CostError
+from costmodels.estimation.designs import Designs
+from costmodels.hardware.hardware import Hardware
+from costmodels.hardware.op_energy import op_tables
+from costmodels.workload.workload import Workload
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+
+_UNCERTAIN = ("J", "J/bit", "J/bit2", "W", "s", "bit/s")
+_ALSO = ("compute.control_factor", "noc.hops", "spike_group")
+_AT_LEAST_ONE = ("compute.control_factor", "spike_group")
+OBJECTIVES = ("energy_j", "latency_s", "power_w")
+
+
+@dataclass(frozen=True)
+class Stability:
+    """What changes when constants do.
+
+    scenarios  one row per changed constant or op table: `constant, change, tau` (Kendall's tau-b of the designs'
+               ranking against the unchanged chip), `front_kept` (share of the front's designs that stay on it),
+               `largest_change` (of the objective, over all designs, as a ratio)
+    survival   one row per design on the unchanged front: `design, share` of scenarios in which it stays there
+    tornado    one row per constant: `constant, low, high, range` (stated, or x0.5 to x2), `low_change, high_change`
+               (objective of the reference design over its unchanged value, minus 1), widest first
+    """
+
+    objective: str
+    designs: int
+    front: tuple[int, ...]
+    scenarios: pd.DataFrame
+    survival: pd.DataFrame
+    tornado: pd.DataFrame
+
+    @property
+    def worst_tau(self) -> float:
+        """The lowest rank correlation over all scenarios."""
+        return float(self.scenarios["tau"].min())
+
+    def record(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "objective": self.objective,
+            "designs": self.designs,
+            "front": list(self.front),
+            "worst_tau": self.worst_tau,
+            "scenarios": self.scenarios.to_dict("records"),
+            "survival": self.survival.to_dict("records"),
+            "tornado": self.tornado.to_dict("records"),
+        }
+
+
+def stability(
+    workload: Workload,
+    hardware: Hardware,
+    designs: ArrayLike | Designs,
+    *,
+    drop: ArrayLike | None = None,
+    objective: str = "energy_j",
+    reference: int | None = None,
+    **arguments: Any,
+) -> Stability:
+    """How ranking and front of designs change under x0.5 and x2 of each constant and under each shipped op table.
+
+    designs    (N, L) weight widths, or `Designs` with steps, potentials and spikes of their own; N >= 2
+    drop       (N,) accuracy loss: the front is that of drop, memory and objective; without it of memory and objective
+    objective  energy_j, latency_s or power_w
+    reference  the design of the tornado table; default: the median one by objective
+    arguments  further arguments of `estimate`, the same for all
+
+    Choices of the designer (sizes, counts, clock, widths) are no uncertainty and stay as they are.
+    """
+    import pandas as pd
+
+    asked = designs if isinstance(designs, Designs) else Designs(np.asarray(designs))
+    if len(asked) < 2:
+        raise CostError(f"designs has {len(asked)} design; expected at least 2 designs to rank")
+    if objective not in OBJECTIVES:
+        raise CostError(f"unknown objective {objective!r}; there are {', '.join(OBJECTIVES)}")
+    losses = None if drop is None else np.asarray(drop, dtype=np.float64)
+    if losses is not None and losses.shape != (len(asked),):
+        raise CostError(f"drop has shape {losses.shape}; expected ({len(asked)},), one per design")
+
+    def costs(chip: Hardware) -> tuple[FloatArray, FloatArray]:
+        found = asked.costs(workload, chip, ("memory_bytes", objective), **arguments)
+        memory, values = found["memory_bytes"], found[objective]
+        kept = [memory, values] if losses is None else [losses, memory, values]
+        return values, np.stack(kept, axis=1)
+
+    base, objectives = costs(hardware)
+    front = np.flatnonzero(nondominated(objectives))
+    place = int(np.argsort(base, kind="stable")[len(base) // 2]) if reference is None else reference
+    rows, stayed = [], np.zeros(len(front))
+    for name, change, chip in _scenarios(hardware):
+        values, objectives = costs(chip)
+        on = nondominated(objectives)[front]
+        stayed += on
+        ratio = np.divide(values, base, out=np.ones_like(base), where=base > 0)
+        largest = float(ratio[np.argmax(np.abs(ratio - 1))])
+        tau = kendall_tau(base, values)
+        kept = float(on.mean())
+        rows.append({"constant": name, "change": change, "tau": tau, "front_kept": kept, "largest_change": largest})
+    scenarios = pd.DataFrame(rows, columns=["constant", "change", "tau", "front_kept", "largest_change"])
+    survival = pd.DataFrame({"design": front, "share": stayed / max(1, len(rows))})
+    tornado = pd.DataFrame(_tornado(workload, hardware, asked.only(place), objective, arguments))
+    span = (tornado["high_change"] - tornado["low_change"]).abs()
+    tornado = tornado.iloc[np.argsort(-span.to_numpy(), kind="stable")].reset_index(drop=True)
+    return Stability(objective, len(asked), tuple(int(i) for i in front), scenarios, survival, tornado)
+
+
+def uncertain(hardware: Hardware) -> tuple[str, ...]:
+    """The constants that are measured or guessed, not chosen, and not zero."""
+    return tuple(
+        key for key, c in hardware.table.items() if c.value > 0 and (c.dimension in _UNCERTAIN or key in _ALSO)
+    )
+
+
+def _scenarios(hardware: Hardware) -> Iterator[tuple[str, str, Hardware]]:
+    for key in uncertain(hardware):
+        value = hardware.table[key].value
+        for factor in (0.5, 2.0):
+            yield key, f"x{factor:g}", hardware.with_constant(key, _bounded(key, value * factor))
+    if hardware.op_table:
+        for name in op_tables():
+            if name != hardware.op_table:
+                yield "compute.table", name, hardware.with_op_table(name)
+
+
+def _bounded(key: str, value: float) -> float:
+    return max(1.0, value) if key in _AT_LEAST_ONE else value
+
+
+def _tornado(
+    workload: Workload, hardware: Hardware, design: Designs, objective: str, arguments: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    def value(chip: Hardware) -> float:
+        return float(design.costs(workload, chip, (objective,), **arguments)[objective][0])
+
+    base = value(hardware)
+    ranged = tuple(key for key, c in hardware.table.items() if not c.value and c.high)  # zero, but perhaps more
+    for key in (*uncertain(hardware), *ranged):
+        constant = hardware.table[key]
+        stated = constant.low is not None and constant.high is not None
+        low = constant.low if constant.low is not None and stated else _bounded(key, constant.value / 2)
+        high = constant.high if constant.high is not None and stated else constant.value * 2
+        changes = [value(hardware.with_constant(key, x)) / base - 1 if base else 0.0 for x in (low, high)]
+        shown = replace(constant, low=low, high=high).shown()
+        yield {
+            "constant": key,
+            "unit": constant.unit,
+            "value": shown["value"],
+            "low": shown["low"],
+            "high": shown["high"],
+            "range": "stated" if stated else "x0.5 to x2",
+            "low_change": changes[0],
+            "high_change": changes[1],
+        }
+
+
+def nondominated(losses: FloatArray) -> NDArray[np.bool_]:
+    """Which rows of (N, K), all minimised, no other row dominates; equal rows do not dominate each other.  (N,)."""
+    order = np.lexsort(losses.T[::-1])
+    kept = np.zeros(len(losses), dtype=bool)
+    front = np.empty((0, losses.shape[1]))
+    for row in order:  # nothing later in lexicographic order dominates an earlier row
+        point = losses[row]
+        if not np.any(np.all(front <= point, axis=1) & np.any(front < point, axis=1)):
+            kept[row] = True
+            front = np.vstack([front, point])
+    return kept
+
+
+def kendall_tau(a: FloatArray, b: FloatArray) -> float:
+    """Kendall's tau-b of two rankings of N things; 1 where both are constant, 0 where one is."""
+    agree = ties_a = ties_b = 0
+    for start in range(0, len(a), 512):
+        x = np.sign(a[start : start + 512, None] - a).astype(np.int8)
+        y = np.sign(b[start : start + 512, None] - b).astype(np.int8)
+        agree += int(np.sum(x * y, dtype=np.int64))
+        ties_a += int(np.count_nonzero(x))
+        ties_b += int(np.count_nonzero(y))
+    if ties_a == 0 or ties_b == 0:
+        return 1.0 if ties_a == ties_b else 0.0
+    return float(agree / np.sqrt(float(ties_a) * float(ties_b)))

@@ -1,0 +1,170 @@
+"""What a network asks of a chip: the layer table, checked at the door, as columns of shape (R,) in network order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from costmodels.errors import CostError
+from costmodels.workload.geometry import Geometry, geometry
+from costmodels.workload.layer_table import NUMBERS, TEXTS, checked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+Text = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """Activity of evaluated designs: non-zero inputs, neurons' output and operations per image, each (..., R)."""
+
+    spikes: FloatArray
+    lif_spikes: FloatArray
+    synops: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """A layer table (docs/design.md): text columns are tuples, numeric columns float arrays of shape (R,).
+
+    R rows are weight layers and attention products.  Designs give bits to the L rows with weights, in table order.
+    `shares_input` marks rows whose multi-bit input another row writes (empty: none).
+    """
+
+    texts: Mapping[str, Text]
+    columns: Mapping[str, FloatArray]
+    time_steps: int
+    shares_input: tuple[bool, ...] = ()
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame, source: str = "layer table") -> Workload:
+        """The workload of a layer table; `source` names it in messages.
+
+        Columns that follow from others may be absent (see docs/cost-models.md).  Raises CostError with source, line
+        (of the CSV: row number + 2), column, value and remedy.
+        """
+        full = checked(table, source)
+        return cls(
+            {name: tuple(map(str, full[name])) for name in TEXTS},
+            {name: np.asarray(full[name], dtype=np.float64) for name in NUMBERS},
+            int(full["time_steps"][0]),
+        )
+
+    @classmethod
+    def from_csv(cls, path: str | Path) -> Workload:
+        """The workload of a `layers.csv`.  Raises CostError for a missing file and for what it holds."""
+        import pandas as pd
+
+        path = Path(path)
+        if not path.is_file():
+            raise CostError(f"{path}: no such file; expected a layer table such as a run directory's layers.csv")
+        try:
+            table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise CostError(f"{path}: not a readable CSV file: {first}; expected a layer table with a header") from None
+        return cls.from_table(table, str(path))
+
+    @classmethod
+    def example(cls, name: str, rate: float = 0.2, time_steps: int = 4, fused: bool = False) -> Workload:
+        """An SDTv2 network at 224 px with an *assumed* firing rate, the same in every LIF layer.
+
+        `name` is one of costmodels.example_names(); shapes, weights and MACs are exact, spikes are `rate` times
+        neurons times steps and nothing measured.  `fused` merges each linear chain into one dense convolution.
+        """
+        from costmodels.workload.examples import example_table
+
+        return cls.from_table(example_table(name, rate, time_steps, fused), f"example {name}")
+
+    def table(self) -> pd.DataFrame:
+        """The full layer table, derived columns included."""
+        import pandas as pd
+
+        from costmodels.workload.layer_table import COLUMNS
+
+        merged = {**self.texts, **self.columns, "time_steps": [self.time_steps] * self.rows}
+        return pd.DataFrame({name: merged[name] for name in COLUMNS})
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def names(self) -> Text:
+        """Names of all R rows."""
+        return self.texts["name"]
+
+    @property
+    def stages(self) -> Text:
+        """Stages of all R rows."""
+        return self.texts["stage"]
+
+    @property
+    def rows(self) -> int:
+        """R."""
+        return len(self.texts["name"])
+
+    @cached_property
+    def weight_rows(self) -> NDArray[np.intp]:
+        """Positions of the rows with weights, (L,)."""
+        return np.flatnonzero(self.columns["weights"] > 0)
+
+    @cached_property
+    def weight_layers(self) -> Text:
+        """Names of the rows with weights: the order of `weight_bits`."""
+        return tuple(self.names[i] for i in self.weight_rows)
+
+    @cached_property
+    def lif_layers(self) -> Text:
+        """Names of the LIF layers in the order of the rows that they are charged to."""
+        return tuple(name for joined in self.texts["lif"] for name in joined.split(";") if name)
+
+    @cached_property
+    def lif_rows(self) -> tuple[int, ...]:
+        """The row that each LIF layer is charged to."""
+        return tuple(row for row, joined in enumerate(self.texts["lif"]) for name in joined.split(";") if name)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """What follows from the shapes, (R,) each."""
+        return geometry(self.texts, self.columns, self.shares_input or (False,) * self.rows)
+
+    @cached_property
+    def activity(self) -> Spikes:
+        """The measured activity, (R,) each."""
+        return Spikes(self.columns["spikes"], self.columns["lif_spikes"], self.columns["synops"])
+
+    def with_spikes(self, lif_spikes: ArrayLike | Mapping[str, float]) -> Spikes:
+        """The activity when the LIF layers emit `lif_spikes` per image, (..., lif layers) in their order or by name.
+
+        Operations follow the spikes of their inputs at the measured fan-out per spike (at the mean fan-out where
+        nothing was measured); K^T V follows the product of the rates of K and V.  Rows without spiking input keep
+        their measured counts.  A mapping may leave LIF layers out; those keep their measured spikes.
+        Raises CostError for unknown names, wrong lengths, negative or impossible counts.
+        """
+        from costmodels.workload.activity import follow
+
+        return follow(self, lif_spikes)
+
+    def with_activity(self, lif_spikes: ArrayLike | Mapping[str, float]) -> Workload:
+        """The workload with the spikes of one design in the place of the measured ones; arguments as `with_spikes`."""
+        seen = self.with_spikes(lif_spikes)
+        if seen.synops.ndim != 1:
+            raise CostError(f"with_activity takes the spikes of one design, not of shape {seen.synops.shape[:-1]}")
+        moved = {"spikes": seen.spikes, "lif_spikes": seen.lif_spikes, "synops": seen.synops}
+        return replace(self, columns={**self.columns, **moved})
+
+    def with_time_steps(self, time_steps: int) -> Workload:
+        """The workload over another number of steps at the measured rate per step."""
+        if time_steps < 1:
+            raise CostError(f"time_steps is {time_steps}; expected at least 1")
+        scale = time_steps / self.time_steps
+        moved = {name: self.columns[name] * scale for name in ("spikes", "lif_spikes", "synops")}
+        return replace(self, columns={**self.columns, **moved}, time_steps=int(time_steps))

@@ -1,0 +1,144 @@
+"""Reading and writing configuration files; every mistake is one line with its place."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from costmodels.errors import CostError
+from costmodels.hardware.file import line_of, plain, read_yaml
+from dse.config.schema import Config
+from dse.errors import ConfigError
+
+
+def load_config(path: str | Path) -> Config:
+    """The configuration in a YAML file.
+
+    Raises ConfigError with file, line, key, value and remedy on one line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; `svit-dse init {path}` writes a commented one")
+    try:
+        tree = read_yaml(path)
+    except CostError as error:
+        raise ConfigError(str(error)) from None
+    if tree is None:
+        tree = {}
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"{path}: expected keys such as `checkpoint:` and `data:` at the top level")
+    return parse_config(tree, str(path))
+
+
+def parse_config(tree: Mapping[str, Any], source: str = "configuration") -> Config:
+    """A configuration from nested mappings; the first mistake becomes a ConfigError."""
+    try:
+        return Config.model_validate(plain(tree))
+    except pydantic.ValidationError as error:
+        raise ConfigError(_explain(error, tree, source)) from None
+
+
+def located(message: str, path: Path) -> str:
+    """A mistake that only shows when a configuration is used, with file, line and key where the file states it.
+
+    `message` begins with a key, or names the value of one of the keys that choose something by name.
+    """
+    if message.startswith(str(path)):
+        return message
+    tree = read_yaml(path) or {}
+    first = re.split(r"[\s:]", message, maxsplit=1)[0]
+    if line := _line_of(tree, first):
+        return f"{path}:{line}: {message}"
+    for key in ("hardware", "checkpoint", "network", "data.name"):
+        line, value = _line_of(tree, key), _value(tree, key)
+        if line and value and str(value) in message:
+            return f"{path}:{line}: {key}: {message}"
+    return message
+
+
+def _line_of(tree: Any, key: str) -> int | None:
+    return line_of(tree, list(key.split("."))) if _value(tree, key) is not None else None
+
+
+def _value(tree: Any, key: str) -> Any:
+    for part in key.split("."):
+        tree = tree.get(part) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def _explain(error: pydantic.ValidationError, tree: Mapping[str, Any], source: str) -> str:
+    first = error.errors()[0]
+    path = list(first["loc"])
+    key = ".".join(str(p) for p in path)
+    line = line_of(tree, path)
+    place = f"{source}:{line}" if line else source
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}"
+        return f"{place}: unknown key {key}; {hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    if not path:
+        line = _line_of(tree, message.split()[0])
+        place = f"{source}:{line}" if line else source
+    if not path or message.startswith(f"{key}."):
+        return f"{place}: {message}"
+    value = first["input"]
+    shown = "" if isinstance(value, Mapping) else f" is {value!r}"
+    return f"{place}: {key}{shown}: {message[0].lower() + message[1:]}"
+
+
+def _known_keys(path: list[Any]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def dump_config(config: Config) -> str:
+    """The resolved configuration as YAML text; `load_config` reads it back to an equal value."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares None; False keeps our order
+    stream = io.StringIO()
+    yaml.dump(config.model_dump(mode="json"), stream)
+    return stream.getvalue()
+
+
+def template() -> str:
+    """A commented configuration with every key at its default."""
+    lines = ["# Configuration of svit-dse. Every key is optional and stands here at its default."]
+    _template(Config(), lines, "")
+    return "\n".join(lines) + "\n"
+
+
+def _template(section: BaseModel, lines: list[str], indent: str) -> None:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            lines += ["", f"{indent}# {type(value).__doc__}", f"{indent}{name}:"]
+            _template(value, lines, indent + "  ")
+            continue
+        plain = section.model_dump(mode="json")[name]
+        lines.append(f"{indent}{name}:{_scalar(plain)}  # {field.description}")
+
+
+def _scalar(value: Any) -> str:
+    """A value on one line; JSON is a subset of YAML, plain words need no quotes."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.replace("_", "").isalnum() and not value.isdigit():
+        return " " + value
+    return " " + json.dumps(value)

@@ -1,0 +1,230 @@
+"""The schema of a run's configuration; `dse.config.file` reads and writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from dse.config.quantities import BUDGETS, parse
+
+Graph = Literal["unfused", "fused"]
+GRAPHS: tuple[Graph, ...] = ("unfused", "fused")
+WEIGHT_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
+STATE_WIDTHS = (4, 16)
+
+
+ONE_GRAPH_PER_LAYER = (
+    "search.granularity is 'layer', but the layers of the two search.graphs differ; take module, block or stage, or "
+    "one graph"
+)
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors and values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Which images are evaluated."""
+
+    name: str = Field("digits", description="digits, glyphs, an .npz file or a folder of class folders")
+    search_images: int | None = Field(None, ge=10, description="images per evaluation; empty: the whole search split")
+    verify_images: int | None = Field(
+        None, ge=10, description="images of the verification; empty: the whole verify split"
+    )
+    calibration_images: int = Field(
+        192, ge=8, description="unlabelled images that compensated rounding looks at; fewer where there are fewer"
+    )
+    fisher_images: int = Field(192, ge=8, description="images of the gradient sensitivity score")
+    resolution: int | None = Field(None, ge=16, description="image side in pixels; empty: that of the data set")
+    batch_size: int = Field(100, ge=1, description="images per batch")
+    max_corrupt: float = Field(0.01, ge=0, le=1, description="share of undecodable image files that stops a run")
+
+
+class Quantization(Section):
+    """How weights are rounded to integers."""
+
+    method: Literal["nearest", "truncate", "stochastic", "corrected", "gptq", "compensated"] = Field(
+        "compensated", description="rounding: nearest, truncate, stochastic, corrected, gptq or compensated"
+    )
+    granularity: Literal["channel", "tensor"] = Field(
+        "channel", description="one scale per output channel or per layer"
+    )
+    clip: Literal["mse", "max", "percentile"] = Field(
+        "mse", description="how the largest representable weight is chosen: mse, max or percentile"
+    )
+    scale: Literal["free", "power_of_two"] = Field("free", description="free scales, or powers of two (shifts)")
+    two_bit: Literal["four", "ternary"] = Field("four", description="levels of two-bit weights: four, or -1, 0 and 1")
+
+
+Widths = int | dict[str, int]
+
+
+class Activations(Section):
+    """Widths of the numbers between layers, where potentials are fixed-point."""
+
+    image: int = Field(8, ge=4, le=8, description="bits of one element of the image, 4 to 8")
+    stream: Widths = Field(16, description="bits of the residual streams, 4 to 16; or by the down-sampling before them")
+    between: Widths = Field(
+        16, description="bits of sums that reach a convolution without neurons, 4 to 16; or by stage"
+    )
+
+    @field_validator("stream", "between")
+    @classmethod
+    def _known_widths(cls, widths: Widths) -> Widths:
+        for stage, bits in widths.items() if isinstance(widths, dict) else [("", widths)]:
+            if not STATE_WIDTHS[0] <= bits <= STATE_WIDTHS[1]:
+                where = f"{stage}: " if stage else ""
+                raise ValueError(
+                    f"{where}width {bits} does not exist; choose from {STATE_WIDTHS[0]} to {STATE_WIDTHS[1]}"
+                )
+        return widths
+
+
+class Search(Section):
+    """What is searched, how, and for how long."""
+
+    strategy: str = Field("posterior", description="the search; `svit-dse search --help` lists them")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
+    evaluations: int = Field(100, ge=1, description="designs to evaluate, baselines included")
+    seed: int = Field(0, ge=0, description="every random choice follows from it")
+    widths: tuple[int, ...] = Field((1, 2, 3, 4, 6, 8), min_length=1, description="weight widths to choose from")
+    granularity: Literal["layer", "module", "block", "stage"] = Field("module", description="what shares one width")
+    fixed: dict[str, int] = Field(default_factory=dict, description="layers, blocks or stages with a given width")
+    time_steps: tuple[int, ...] = Field((), description="time steps to choose from; empty: 1 to the checkpoint's")
+    state_widths: tuple[int, ...] = Field(
+        (4, 8, 16), description="membrane potential widths to choose from per stage; empty: not quantized"
+    )
+    graphs: tuple[Graph, ...] = Field(
+        (), description="graphs to choose from, [unfused, fused] for both; empty: the configuration's `graph`"
+    )
+    prior: Literal["fisher", "both"] = Field(
+        "fisher",
+        description="what step 3 starts from: gradient scores, alone or with one-at-a-time distances beside them",
+    )
+    prior_images: int | None = Field(
+        None, ge=16, description="images of a one-at-a-time distance; empty: at most 128 and ten evaluations in all"
+    )
+    objectives: tuple[str, str, str] = Field(
+        ("drop", "memory", "power"), description="drop and memory, then power, energy or latency"
+    )
+
+    @field_validator("widths")
+    @classmethod
+    def _known_widths(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        bad = [b for b in widths if b not in WEIGHT_WIDTHS]
+        if bad:
+            raise ValueError(f"width {bad[0]} does not exist; choose from {', '.join(map(str, WEIGHT_WIDTHS))}")
+        return tuple(sorted(set(widths)))
+
+    @field_validator("fixed")
+    @classmethod
+    def _known_fixed(cls, fixed: dict[str, int]) -> dict[str, int]:
+        for name, bits in fixed.items():
+            if bits not in WEIGHT_WIDTHS:
+                raise ValueError(
+                    f"{name}: width {bits} does not exist; choose from {', '.join(map(str, WEIGHT_WIDTHS))}"
+                )
+        return fixed
+
+    @field_validator("state_widths")
+    @classmethod
+    def _known_states(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        bad = [b for b in widths if not STATE_WIDTHS[0] <= b <= STATE_WIDTHS[1]]
+        if bad:
+            raise ValueError(f"state width {bad[0]} does not exist; choose from {STATE_WIDTHS[0]} to {STATE_WIDTHS[1]}")
+        return tuple(sorted(set(widths)))
+
+    @field_validator("time_steps")
+    @classmethod
+    def _positive_steps(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if any(t < 1 for t in steps):
+            raise ValueError("time steps must be at least 1")
+        return tuple(sorted(set(steps)))
+
+    @field_validator("graphs")
+    @classmethod
+    def _graphs_once(cls, graphs: tuple[Graph, ...]) -> tuple[Graph, ...]:
+        if twice := [g for g in GRAPHS if graphs.count(g) > 1]:
+            raise ValueError(f"{twice[0]} stands there twice; name every graph once")
+        return tuple(g for g in GRAPHS if g in graphs)
+
+    @model_validator(mode="after")
+    def _layers_in_common(self) -> Search:
+        if len(self.graphs) > 1 and self.granularity == "layer":
+            raise ValueError(ONE_GRAPH_PER_LAYER)
+        return self
+
+    @field_validator("objectives")
+    @classmethod
+    def _known_objectives(cls, names: tuple[str, str, str]) -> tuple[str, str, str]:
+        if names[:2] != ("drop", "memory") or names[2] not in ("power", "energy", "latency"):
+            raise ValueError("expected [drop, memory, power], or energy or latency in the place of power")
+        return names
+
+
+class Constraints(Section):
+    """What a pick must obey beside the budgets; the default strategy proposes nothing else."""
+
+    equal: tuple[tuple[str, ...], ...] = Field(
+        (), description="groups with one width, by their names in a block: [[attn.q_conv, attn.k_conv, attn.v_conv]]"
+    )
+    max_widths: int | None = Field(None, ge=1, description="most different weight widths in one network; empty: any")
+    allowed: tuple[int, ...] = Field((), description="the only weight widths of a pick; empty: all that are searched")
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    network: str | None = Field(None, description="network name; empty: the one the checkpoint names")
+    checkpoint: str = Field("sdtv2_tiny_digits", description="a shipped checkpoint's name or a file")
+    graph: Graph = Field(
+        "unfused",
+        description="keep chains of linear convolutions, or fuse each into one dense convolution; see `search.graphs`",
+    )
+    hardware: str = Field("generic_45nm", description="a shipped chip's name or a YAML file of your own")
+    frame_rate: float = Field(30.0, gt=0, description="inferences per second at which average power is stated")
+    data: Data = Data()
+    quantization: Quantization = Quantization()
+    activations: Activations = Activations()
+    search: Search = Search()
+    budgets: dict[str, float] = Field(
+        default_factory=lambda: {"drop": 1.0}, description="limits: drop (percentage points), memory, energy, ..."
+    )
+
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def _with_units(cls, budgets: Any) -> dict[str, float]:
+        if not isinstance(budgets, Mapping):
+            raise ValueError("expected a mapping such as {drop: 1.0, memory: 300 kB}")
+        known = {b.key: b for b in BUDGETS}
+        out = {}
+        for key, text in budgets.items():
+            if key not in known:
+                raise ValueError(f"unknown budget {key!r}; there are {', '.join(known)}")
+            out[str(key)] = parse(text, known[key].unit, f"budgets.{key}", known[key].example)
+        return out
+
+    constraints: Constraints = Constraints()
+
+    @model_validator(mode="after")
+    def _one_choice_of_graph(self) -> Config:
+        searched = self.search.graphs
+        if searched and "graph" in self.model_fields_set and self.graph != searched[0]:
+            raise ValueError(
+                f"search.graphs is [{', '.join(searched)}], whose float network and baselines are {searched[0]}, and "
+                f"graph is {self.graph!r}; leave graph out"
+            )
+        return self
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graphs to choose from; the float network and the baselines are those of the first."""
+        return self.search.graphs or (self.graph,)
+
+    def column_budgets(self) -> dict[str, float]:
+        """The budgets by column of results.csv."""
+        return {b.column: self.budgets[b.key] for b in BUDGETS if b.key in self.budgets}

@@ -1,0 +1,259 @@
+"""Everything a run works with, made from a configuration: network, images, engine, layer table, chip, space."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import sviT_models
+from costmodels import Hardware, Workload, load_hardware
+from dse.config.schema import Config
+from dse.errors import ConfigError
+from dse.evaluation import activation_widths
+from dse.evaluation.costs import Costing
+from dse.evaluation.evaluator import Evaluator
+from dse.evaluation.loading import chip_widths, load_at_most, load_images, load_network
+from dse.evaluation.mixed import AnyCosting, AnyEvaluator, GraphCosting, GraphEvaluator
+from dse.problem.design import Design, uniform
+from dse.problem.graph_space import build_graph_space
+from dse.problem.space import Space, build_space
+from dse.progress import Advance, quiet, within
+from dse.results import manifest
+
+FLOAT = 32
+PROFILE_IMAGES = 64
+CHAOS_IMAGES = 1000
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """The parts of a run; `prepare` makes it.  `advance` hears how far its long steps are.
+
+    In a search over graphs it is that of the first one, with the space of all; `graphs` holds a workbench for each.
+    Their integer weights and calibrations are made when first used.
+    """
+
+    config: Config
+    model: Any
+    checkpoint: sviT_models.Checkpoint
+    images: Any
+    bank: Any
+    engine: Any
+    table: pd.DataFrame
+    space: Space
+    hardware: Hardware
+    advance: Advance = quiet
+    graphs: Mapping[str, Workbench] = field(default_factory=dict)
+
+    def of(self, design: Design) -> Workbench:
+        """The workbench of a design's graph; this one where no other is known."""
+        return next((part for part in self.graphs.values() if part.layers == design.layers), self)
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """Weight layers in network order."""
+        return self.space.layers
+
+    @cached_property
+    def weights(self) -> dict[str, int]:
+        """Number of weights per weight layer."""
+        rows = self.table[self.table["weights"] > 0]
+        return dict(zip(rows["name"], rows["weights"].astype(int), strict=True))
+
+    @property
+    def notes(self) -> list[str]:
+        """What has to be said of the weights made so far, each thing once."""
+        banks = [part.bank for part in self.graphs.values()] or [self.bank]
+        return list(dict.fromkeys(note for bank in banks for note in bank.notes))
+
+    @cached_property
+    def lif_layers(self) -> list[str]:
+        """LIF layers in the order of the engine's spike counts."""
+        return list(sviT_models.lif_layers(self.model))
+
+    @cached_property
+    def lif_by_stage(self) -> dict[str, list[str]]:
+        """LIF layers of every stage: those whose neurons are charged to a row of that stage."""
+        charged = self.table[self.table["neurons"] > 0]
+        return {stage: ";".join(part["lif"]).split(";") for stage, part in charged.groupby("stage", sort=False)}
+
+    @cached_property
+    def activation_bits(self) -> dict[str, int]:
+        """Widths between layers that differ from the engine's own, by its names."""
+        names = sviT_models.activation_names(self.engine.segments)
+        return activation_widths.engine_widths(self.config.activations, names)
+
+    @property
+    def time_steps(self) -> int:
+        """Time steps of the checkpoint."""
+        return int(self.model.config.time_steps)
+
+    @cached_property
+    def float_design(self) -> Design:
+        """The float network as a design: every width 32."""
+        return uniform(self.layers, FLOAT, self.time_steps)
+
+    def costing(self, hardware: Hardware | None = None) -> AnyCosting:
+        """The cost model of this network on its chip, or on another."""
+        if self.graphs:
+            return GraphCosting({graph: part.own_costing(hardware) for graph, part in self.graphs.items()})
+        return self.own_costing(hardware)
+
+    def own_costing(self, hardware: Hardware | None = None) -> Costing:
+        """The cost model of this graph alone."""
+        workload = Workload.from_table(self.table)
+        return Costing(workload, hardware or self.hardware, self.config.frame_rate, tuple(self.lif_layers))
+
+    def evaluator(self, images: Any) -> AnyEvaluator:
+        """An evaluator of designs on a set of images; runs the float network once, of every graph that occurs."""
+        if self.graphs:
+            by_layers = {part.layers: part for part in self.graphs.values()}
+            return GraphEvaluator(lambda layers: by_layers[layers].own_evaluator(images), self.layers)
+        return self.own_evaluator(images)
+
+    def own_evaluator(self, images: Any) -> Evaluator:
+        """An evaluator of designs of this graph alone."""
+        self.round([self.float_design])
+        return Evaluator(
+            self.engine,
+            images.images,
+            images.labels,
+            self.float_design,
+            self.config.data.batch_size,
+            self.lif_by_stage,
+            within(self.advance, "images through the float network"),
+            self.activation_bits,
+        )
+
+    def round(self, designs: Iterable[Design]) -> None:
+        """Make the integer weights of some designs now, so that measuring them is measuring only."""
+        banks = [(self.of(d).bank, d) for d in designs]
+        wanted = dict.fromkeys((bank, *pair) for bank, d in banks for pair in zip(d.layers, d.weight_bits, strict=True))
+        for done, (bank, layer, bits) in enumerate(wanted, start=1):
+            bank.get(layer, bits)
+            self.advance("rounding layers", done, len(wanted))
+
+    def load(self, split: str, count: int | None) -> Any:
+        """Images of one split of the configured data set."""
+        return load_images(self.config, split, count)
+
+    def chaos_floor(self) -> sviT_models.ChaosFloor:
+        """How much the float network disagrees with itself under noise, on the first search images."""
+        part = slice(0, CHAOS_IMAGES)
+        return sviT_models.chaos_floor(
+            self.model, self.images.images[part], self.images.labels[part], seed=self.config.search.seed
+        )
+
+    def fisher(self, widths: Sequence[int]) -> pd.DataFrame:
+        """Gradient sensitivity of every layer at every width: `layer, bits, score`; of every graph that is searched."""
+        if self.graphs:
+            parts = [part.fisher(widths).assign(graph=graph) for graph, part in self.graphs.items()]
+            return pd.concat(parts, ignore_index=True)
+        images = load_at_most(self.config, "validation", self.config.data.fisher_images)
+        self.round(uniform(self.layers, bits, self.time_steps) for bits in widths)
+        progress = within(self.advance, "images backward")
+        with_labels = images.images, images.labels
+        return sviT_models.fisher_scores(self.model, self.bank, *with_labels, list(widths), progress=progress)
+
+    def scores(self, fisher: pd.DataFrame) -> NDArray[np.float64]:
+        """Fisher scores summed over the layers of every dimension, (D, B); NaN beyond a dimension's choices.
+
+        In a search over graphs, the mean of theirs.
+        """
+        if self.graphs:
+            return np.asarray(np.mean(list(self.scores_of_graphs(fisher).values()), axis=0))
+        by_layer = fisher.pivot_table(index="layer", columns="bits", values="score")
+        out = np.full((len(self.space.dimensions), int(self.space.sizes.max())), np.nan)
+        for row, d in zip(out, self.space.dimensions, strict=True):
+            if d.kind == "weight":
+                row[: len(d.choices)] = by_layer.loc[list(d.layers), list(d.choices)].sum(axis=0)
+        return out
+
+    def scores_of_graphs(self, fisher: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """The scores (D, B) in every graph that is searched."""
+        return {graph: part.scores(fisher[fisher["graph"] == graph]) for graph, part in self.graphs.items()}
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What the measurements and the study's objective values depend on."""
+        spaces = self.space.variants.values() or [self.space]
+        space = [[d.name, list(d.choices), list(d.layers)] for each in spaces for d in each.dimensions]
+        fixed = dict(self.space.fixed or {})
+        given = self.config.activations.model_dump(mode="json", exclude_defaults=True)
+        return ({"activations": given} if given else {}) | {
+            "tool": manifest.version(),
+            "checkpoint": self.checkpoint.sha256,
+            "data": f"{self.images.name}/{self.images.split}/{len(self.images)}/{self.images.sha256}",
+            "graph": " or ".join(self.config.graphs),
+            "quantization": self.config.quantization.model_dump(mode="json"),
+            "space": hashlib.sha256(json.dumps([space, fixed]).encode()).hexdigest(),
+            "objectives": list(self.config.search.objectives),
+            "hardware": self.hardware.sha256,
+            "frame_rate": self.config.frame_rate,
+        }
+
+
+def prepare(config: Config, advance: Advance = quiet) -> Workbench:
+    """Load, check and profile everything a configuration names; `advance` hears how far this and later steps are.
+
+    Raises ConfigError, ModelError or CostError with a one-line message for every mistake a user can make.
+    """
+    step = within(advance, "network, images and chip")
+    step(0, 4)
+    hardware = load_hardware(config.hardware)
+    config = chip_widths(config, hardware)
+    model, checkpoint = load_network(config)
+    step(1, 4)
+    images = load_images(config, "search", config.data.search_images)
+    if len(images.classes) != model.config.num_classes:
+        raise ConfigError(
+            f"data.name {config.data.name!r} has {len(images.classes)} classes, the checkpoint "
+            f"{config.checkpoint!r} has {model.config.num_classes}; take the data set it was trained on"
+        )
+    step(2, 4)
+    sample = load_at_most(config, "validation", PROFILE_IMAGES)
+    networks: dict[str, Any] = {
+        graph: sviT_models.fuse(model) if graph == "fused" else model for graph in config.graphs
+    }
+    tables = {graph: sviT_models.profile(network, sample.images) for graph, network in networks.items()}
+    step(3, 4)
+    calibration = load_at_most(config, "validation", config.data.calibration_images)
+    activation_widths.check(config.activations, config.search.state_widths)
+    space = _space(config, tables, model.config.time_steps)
+    parts: dict[str, Workbench] = {}
+    for graph, network in networks.items():
+        bank = sviT_models.WeightBank(network, **config.quantization.model_dump(), images=calibration.images)
+        engine = sviT_models.Engine(network, bank)
+        names = sviT_models.activation_names(engine.segments)
+        table = activation_widths.with_input_widths(
+            tables[graph], activation_widths.engine_widths(config.activations, names)
+        )
+        own = config.model_copy(update={"graph": graph})
+        if len(networks) > 1:
+            own = own.model_copy(update={"search": own.search.model_copy(update={"graphs": ()})})
+        choices = space.variants.get(graph, space)
+        parts[graph] = Workbench(own, network, checkpoint, images, bank, engine, table, choices, hardware, advance)
+    step(4, 4)
+    first = next(iter(parts.values()))
+    return replace(first, config=config, space=space, graphs=parts) if len(parts) > 1 else first
+
+
+def _space(config: Config, tables: Mapping[str, pd.DataFrame], time_steps: int) -> Space:
+    search = config.search
+    options: dict[str, Any] = {
+        "widths": search.widths,
+        "granularity": search.granularity,
+        "fixed": search.fixed,
+        "state_widths": search.state_widths,
+        "time_steps": search.time_steps or range(1, time_steps + 1),
+    }
+    if len(tables) > 1:
+        return build_graph_space(tables, **options)
+    return build_space(next(iter(tables.values())), **options)

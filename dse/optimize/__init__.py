@@ -1,0 +1,1 @@
+"""Exact optimisation of separable costs: the integer program, Lagrangian support, Pareto sets."""

@@ -1,0 +1,125 @@
+"""Side constraints of a search: from the names in a configuration to the space's dimensions, and who obeys them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.config.schema import Constraints
+from dse.errors import ConfigError
+from dse.optimize import lagrangian
+from dse.optimize.integer_program import Sides
+from dse.problem.space import Space
+
+FloatArray = NDArray[np.float64]
+
+
+def sides_of(given: Constraints, space: Space) -> Sides:
+    """The side constraints on a space.
+
+    An entry of `equal` names groups in full, or as they are called inside every block that has them.
+    Raises ConfigError for a name that no weight dimension has, and for a width that the space does not have.
+    """
+    weights = {d.name.removeprefix("w:"): d for d in space.dimensions if d.kind == "weight"}
+    widths = {choice for d in weights.values() for choice in d.choices}
+    if missing := [b for b in given.allowed if b not in widths]:
+        have = ", ".join(map(str, sorted(widths)))
+        raise ConfigError(f"constraints.allowed: width {missing[0]} is not searched; search.widths has {have}")
+    groups: list[tuple[str, ...]] = []
+    for names in given.equal:
+        by_block: dict[str, list[str]] = {}
+        for name in names:
+            found = [n for n, d in weights.items() if name in (n, n.removeprefix(f"{d.block}."))]
+            if not found:
+                raise ConfigError(
+                    f"constraints.equal: no group {name!r}; with this granularity there are {_some(list(weights))}"
+                )
+            for n in found:
+                by_block.setdefault("" if n == name else weights[n].block, []).append(f"w:{n}")
+        groups += [tuple(dict.fromkeys(group)) for group in by_block.values() if len(group) > 1]
+    return Sides(tuple(groups), given.max_widths, given.allowed or None)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+
+
+def obeyed(space: Space, sides: Sides, levels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the designs (N, D) keep the side constraints, (N,)."""
+    values = space.values(np.asarray(levels, dtype=np.int64).reshape(-1, len(space.dimensions)))
+    weights = values[:, [d.kind == "weight" for d in space.dimensions]]
+    kept = np.ones(len(values), dtype=np.bool_)
+    for group in sides.equal:
+        part = values[:, [space.names.index(name) for name in group]]
+        kept &= (part == part[:, :1]).all(axis=1)
+    if sides.allowed is not None:
+        kept &= np.isin(weights, sides.allowed).all(axis=1)
+    if sides.max_widths is not None:
+        kept &= np.array([len(np.unique(row)) <= sides.max_widths for row in weights], dtype=np.bool_)
+    return kept
+
+
+def projected(space: Space, sides: Sides, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A design (D,) near the given one that keeps the side constraints; one that keeps them stays as it is.
+
+    Tied groups take the width of their first, widths that are not allowed the nearest that is, and beyond k different
+    ones the k most common stay (ties to the wider). Where groups have different choices, no such design may be found.
+    """
+    values = space.values(np.asarray(levels, dtype=np.int64)).copy()
+    weights = np.array([d.kind == "weight" for d in space.dimensions])
+    for group in sides.equal:
+        rows = [space.names.index(name) for name in group]
+        values[rows] = values[rows[0]]
+    if sides.allowed is not None:
+        values[weights] = _nearest(values[weights], np.array(sorted(sides.allowed)))
+    if sides.max_widths is not None:
+        widths, counts = np.unique(values[weights], return_counts=True)
+        kept = widths[np.lexsort((widths, counts))[::-1][: sides.max_widths]]
+        values[weights] = _nearest(values[weights], np.sort(kept))
+    each = zip(values[:, None], space.dimensions, strict=True)
+    return np.concatenate([_nearest_at(value, np.array(d.choices)) for value, d in each])
+
+
+def _nearest_at(values: NDArray[np.int64], choices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Index of the choice nearest to each value, (N,); ties to the larger."""
+    gap = np.abs(choices[None] - values[:, None])
+    return np.asarray(len(choices) - 1 - gap[:, ::-1].argmin(axis=1))
+
+
+def _nearest(values: NDArray[np.int64], choices: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(choices[_nearest_at(values, choices)])
+
+
+def minimisers(
+    space: Space,
+    sides: Sides,
+    harm: FloatArray,
+    costs: FloatArray,
+    prices: FloatArray,
+    rng: np.random.Generator,
+    subsets: int = 24,
+) -> NDArray[np.int64]:
+    """`frontier.minimisers` among the designs that keep the side constraints, (M', D) with M' at most M.
+
+    Tied dimensions are minimised as one. At most k different widths: the prices are dealt out to random sets of k.
+    """
+    weights = np.array([d.kind == "weight" for d in space.dimensions])
+    values = space.values(np.arange(harm.shape[1])[:, None] * np.ones(len(weights), dtype=np.int64)).T  # (D, B)
+    widths = np.unique(values[weights] if sides.allowed is None else np.array(sides.allowed))
+    most = min(sides.max_widths or len(widths), len(widths))
+    sets = np.array(list(combinations(widths, most)))
+    sets = rng.permutation(sets)[:subsets]
+    harm, costs = harm.copy(), costs.copy()
+    for group in sides.equal:
+        rows = [space.names.index(name) for name in group]
+        harm[rows], costs[:, rows] = harm[rows].sum(0), costs[:, rows].sum(1, keepdims=True)
+    found = []
+    for i, chosen in enumerate(sets):
+        table = np.where(weights[:, None] & ~np.isin(values, chosen), np.inf, harm)
+        if np.isfinite(table).any(axis=1).all():
+            found.append(lagrangian.minimisers(table, costs, prices[i :: len(sets)]))
+    levels = np.vstack(found) if found else np.zeros((0, len(weights)), dtype=np.int64)
+    return levels[obeyed(space, sides, levels)]

@@ -1,0 +1,110 @@
+"""The space of a search that may fuse the network or not: one layer of the fused graph is one chain of the other.
+
+A chain is a layer behind neurons and the layers after it that see its sums (`input` is `multibit`); fusing makes one
+dense convolution of it. So a width per chain is a width in either graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from dse.config.schema import ONE_GRAPH_PER_LAYER
+from dse.errors import ConfigError
+from dse.problem.space import Dimension, Space, build_space
+
+PLACES = ["name", "group", "block", "stage"]
+
+
+def chains(table: pd.DataFrame) -> list[str]:
+    """For every weight layer of the layer table of an unfused network, in order, the name of its chain.
+
+    The name is the group of the chain's last layer.
+    """
+    rows = table[table["weights"] > 0]
+    begins = rows["input"].to_numpy() == "spike"
+    begins[0] = True  # the image
+    return list(rows["group"].groupby(begins.cumsum(), sort=False).transform("last"))
+
+
+def shared_groups(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The layer tables of both graphs (`unfused`, `fused`) with the chains as groups.
+
+    Raises ConfigError for tables of different networks.
+    """
+    names = chains(tables["unfused"])
+    ends = list(dict.fromkeys(names))
+    found = {}
+    for graph, table in tables.items():
+        weights = table["weights"] > 0
+        own = names if graph == "unfused" else ends
+        if int(weights.sum()) != len(own):
+            raise ConfigError(
+                f"the {graph} graph has {int(weights.sum())} weight layers where {len(own)} were expected"
+            )
+        found[graph] = table.copy()
+        found[graph].loc[weights, "group"] = own
+    return found
+
+
+def build_graph_space(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    granularity: str = "module",
+    fixed: Mapping[str, int] | None = None,
+    **rest: Any,
+) -> Space:
+    """The search space over both graphs from their layer tables (`unfused`, `fused`); arguments as `build_space`.
+
+    Raises ConfigError for granularity `layer`, and for a fixed name that is only a part of a chain.
+    """
+    if granularity == "layer":
+        raise ConfigError(ONE_GRAPH_PER_LAYER)
+    grouped = shared_groups(tables)
+    pinned = _by_chain(dict(fixed or {}), grouped)
+    choice = Dimension("graph", "graph", tuple(range(len(grouped))), ())
+    variants = {}
+    for graph, table in grouped.items():
+        space = build_space(table, granularity=granularity, fixed=pinned, **rest)
+        variants[graph] = replace(space, dimensions=(*space.dimensions, choice))
+    return replace(next(iter(variants.values())), variants=variants)
+
+
+def _by_chain(fixed: Mapping[str, int], tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
+    """Widths that are not searched, by chain; unknown names stay as they are."""
+    out: dict[str, int] = {}
+    for name, bits in fixed.items():
+        whole: dict[str, None] = {}
+        partly: dict[str, None] = {}
+        for table in tables.values():
+            rows = table[table["weights"] > 0]
+            hit = (rows[PLACES] == name).any(axis=1)
+            for group, part in hit.groupby(rows["group"], sort=False):
+                if part.any():
+                    (whole if part.all() else partly)[str(group)] = None
+        if part_of := [group for group in partly if group not in whole]:
+            raise ConfigError(
+                f"search.fixed: {name!r} is a part of {part_of[0]}, which is one layer in the fused graph; "
+                f"fix {part_of[0]}, or search one graph"
+            )
+        out |= dict.fromkeys(whole or [name], bits)
+    return out
+
+
+def merged_columns(space: Space) -> list[str]:
+    """Weight layers of all graphs of a space, each graph's in network order, a fused one after those it stands for."""
+    if not space.variants:
+        return list(space.layers)
+    unfused, fused = (list(variant.layers) for variant in space.variants.values())
+    out = []
+    for layer, following in zip(unfused, [*unfused[1:], ""], strict=True):
+        out.append(layer)
+        inside = f"{fused[0]}." if fused else "."
+        if fused and layer == fused[0]:
+            fused.pop(0)
+        elif layer.startswith(inside) and not following.startswith(inside):
+            out.append(fused.pop(0))
+    return out + fused

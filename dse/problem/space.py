@@ -1,0 +1,242 @@
+"""The design space: which choices exist, in which order, and how they become a design."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import optuna
+import pandas as pd
+from numpy.typing import NDArray
+
+from dse.errors import ConfigError
+from dse.problem.design import Design
+
+GRANULARITIES = ("layer", "module", "block", "stage")
+Kind = Literal["weight", "state", "time_steps", "graph"]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One choice to make: a name, its ascending choices and the layers it decides.
+
+    `name` is at once the Optuna parameter, the axis label and, for a single layer, the column of results.csv
+    (`w:block3.0.attn.q_conv`, `v:block3`, `T`).
+    """
+
+    name: str
+    kind: Kind
+    choices: tuple[int, ...]
+    layers: tuple[str, ...]
+    block: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.choices or list(self.choices) != sorted(set(self.choices)):
+            raise ConfigError(f"{self.name}: choices {list(self.choices)} must be ascending and without repetition")
+
+
+@dataclass(frozen=True)
+class Space:
+    """All dimensions of a search; points are level indexes, shape (..., D), 0 = the smallest choice.
+
+    `layers` are the weight layers of the network in order; layers that no dimension decides keep `fixed` bits.
+    Where the graph is searched, `variants` hold the same dimensions with the layers of each graph, in the order of the
+    choices of the dimension `graph`; `layers` are then those of the first.
+    """
+
+    dimensions: tuple[Dimension, ...]
+    layers: tuple[str, ...] = ()
+    fixed: Mapping[str, int] | None = None
+    time_steps: int = 1
+    variants: Mapping[str, Space] = field(default_factory=dict)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Dimension names in order."""
+        return tuple(d.name for d in self.dimensions)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """Number of choices per dimension, shape (D,)."""
+        return np.array([len(d.choices) for d in self.dimensions], dtype=np.int64)
+
+    @property
+    def log10_size(self) -> float:
+        """Decimal logarithm of the number of designs."""
+        return float(np.log10(self.sizes.astype(float)).sum())
+
+    def distributions(self) -> dict[str, optuna.distributions.BaseDistribution]:
+        """Optuna's search space over level indexes; a dimension with one choice is left out."""
+        return {
+            d.name: optuna.distributions.IntDistribution(0, len(d.choices) - 1)
+            for d in self.dimensions
+            if len(d.choices) > 1
+        }
+
+    def levels(self, params: Mapping[str, int]) -> NDArray[np.int64]:
+        """Optuna parameters to level indexes, shape (D,)."""
+        return np.array([params.get(d.name, 0) for d in self.dimensions], dtype=np.int64)
+
+    def params(self, levels: Sequence[int] | NDArray[np.int64]) -> dict[str, int]:
+        """Level indexes to Optuna parameters."""
+        return {d.name: int(v) for d, v in zip(self.dimensions, levels, strict=True) if len(d.choices) > 1}
+
+    @cached_property
+    def _choice_table(self) -> NDArray[np.int64]:
+        table = np.zeros((len(self.dimensions), int(self.sizes.max(initial=1))), dtype=np.int64)
+        for row, d in zip(table, self.dimensions, strict=True):
+            row[: len(d.choices)] = d.choices
+            row[len(d.choices) :] = d.choices[-1]
+        return table
+
+    def values(self, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Level indexes (..., D) to the chosen bits or time steps (..., D)."""
+        return self._choice_table[np.arange(len(self.dimensions)), levels]
+
+    @cached_property
+    def _expansion(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """For every layer the dimension that decides it (-1: none) and its fixed width, each (L,)."""
+        owner = {layer: i for i, d in enumerate(self.dimensions) if d.kind == "weight" for layer in d.layers}
+        fixed = dict(self.fixed or {})
+        return (
+            np.array([owner.get(layer, -1) for layer in self.layers], dtype=np.int64),
+            np.array([fixed.get(layer, 32) for layer in self.layers], dtype=np.int64),
+        )
+
+    def weight_bits(self, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Level indexes (..., D) to the width of every layer (..., L)."""
+        owner, fixed = self._expansion
+        chosen = self.values(np.asarray(levels))[..., np.maximum(owner, 0)]
+        return np.where(owner >= 0, chosen, fixed)
+
+    def steps(self, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Level indexes (..., D) to the number of time steps (...)."""
+        values = self.values(np.asarray(levels))
+        for i, d in enumerate(self.dimensions):
+            if d.kind == "time_steps":
+                return np.asarray(values[..., i])
+        return np.full(values.shape[:-1], self.time_steps, dtype=np.int64)
+
+    @cached_property
+    def step_choices(self) -> tuple[int, ...]:
+        """The numbers of time steps to choose from, ascending."""
+        return next((d.choices for d in self.dimensions if d.kind == "time_steps"), (self.time_steps,))
+
+    def with_steps(self, levels: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+        """The point (D,) with another number of time steps, which must be one of the choices."""
+        searched = [d.kind == "time_steps" for d in self.dimensions]
+        return np.where(searched, self.step_choices.index(steps), levels)
+
+    def per_graph(self, levels: NDArray[np.int64]) -> Iterator[tuple[str, Space, NDArray[np.bool_]]]:
+        """Graphs that occur among levels (N, D): name, space with its layers, and which rows have it, (N,).
+
+        One nameless graph where none is searched.
+        """
+        if not self.variants:
+            yield "", self, np.ones(len(levels), dtype=np.bool_)
+            return
+        chosen = self.values(levels)[:, self.names.index("graph")]
+        for value, (name, variant) in enumerate(self.variants.items()):
+            if (chosen == value).any():
+                yield name, variant, chosen == value
+
+    def with_graph(self, levels: NDArray[np.int64], graph: str) -> NDArray[np.int64]:
+        """The points (..., D) in another graph."""
+        return np.where([d.kind == "graph" for d in self.dimensions], list(self.variants).index(graph), levels)
+
+    def graph_of(self, design: Design) -> str:
+        """The graph whose layers a design has; empty where none is searched."""
+        return next((name for name, variant in self.variants.items() if variant.layers == design.layers), "")
+
+    def stage_widths(self, levels: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Level indexes (..., D) to the membrane potential width of every searched stage, each (...)."""
+        values = self.values(np.asarray(levels))
+        return {d.name[2:]: values[..., i] for i, d in enumerate(self.dimensions) if d.kind == "state"}
+
+    def design(self, levels: NDArray[np.int64]) -> Design:
+        """The design at one point, levels of shape (D,)."""
+        levels = np.asarray(levels)
+        if self.variants:
+            return next(variant for _, variant, _ in self.per_graph(levels[None])).design(levels)
+        states = {stage: int(width) for stage, width in self.stage_widths(levels).items()}
+        bits = tuple(int(b) for b in self.weight_bits(levels))
+        return Design(self.layers, bits, int(self.steps(levels)), states)
+
+    def levels_of(self, design: Design) -> NDArray[np.int64]:
+        """The point (D,) of a design; the nearest choice where the design has a width that is none."""
+        if graph := self.graph_of(design):
+            return self.with_graph(self.variants[graph].levels_of(design), graph)
+        bits = dict(zip(design.layers, design.weight_bits, strict=True))
+        given = {"T": design.time_steps} | {f"v:{stage}": width for stage, width in design.state_bits.items()}
+        out = []
+        for d in self.dimensions:
+            value = bits[d.layers[0]] if d.kind == "weight" else given.get(d.name, d.choices[-1])
+            out.append(int(np.abs(np.array(d.choices) - value).argmin()))
+        return np.array(out, dtype=np.int64)
+
+    def nearest_levels(self, bits: int) -> NDArray[np.int64]:
+        """The point whose widths lie nearest to a uniform width (ties to the wider), shape (D,).
+
+        State widths and time steps stand at their largest choice, the graph at its first.
+        """
+        out = []
+        for d in self.dimensions:
+            if d.kind != "weight":
+                out.append(0 if d.kind == "graph" else len(d.choices) - 1)
+                continue
+            out.append(min(range(len(d.choices)), key=lambda i, d=d: (abs(d.choices[i] - bits), -d.choices[i])))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        return np.array(out, dtype=np.int64)
+
+    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+        """Uniformly random points, shape (count, D)."""
+        return rng.integers(0, self.sizes, size=(count, len(self.dimensions)))
+
+
+def build_space(
+    table: pd.DataFrame,
+    *,
+    widths: Sequence[int],
+    granularity: str = "module",
+    fixed: Mapping[str, int] | None = None,
+    state_widths: Sequence[int] = (),
+    time_steps: Sequence[int] = (1,),
+) -> Space:
+    """The search space of a network from its layer table (columns `name, group, block, stage, weights, neurons`).
+
+    `fixed` maps layers or groups, blocks or stages to a width that is not searched.
+    Raises ConfigError for an unknown granularity or for a fixed name that the network does not have.
+    """
+    if granularity not in GRANULARITIES:
+        raise ConfigError(f"search.granularity is {granularity!r}; expected one of {', '.join(GRANULARITIES)}")
+    rows = table[table["weights"] > 0]
+    layers = tuple(rows["name"])
+    pinned = _pinned(rows, dict(fixed or {}))
+    key = {"layer": "name", "module": "group"}.get(granularity, granularity)
+    dimensions = []
+    for name, part in rows[~rows["name"].isin(list(pinned))].groupby(key, sort=False):
+        block = str(part["block"].iloc[0])
+        dimensions.append(Dimension(f"w:{name}", "weight", tuple(sorted(set(widths))), tuple(part["name"]), block))
+    if state_widths:
+        for name, part in table[table["neurons"] > 0].groupby("stage", sort=False):
+            choices = tuple(sorted(set(state_widths)))
+            dimensions.append(Dimension(f"v:{name}", "state", choices, tuple(part["name"]), str(name)))
+    steps = tuple(sorted(set(time_steps)))
+    if len(steps) > 1:
+        dimensions.append(Dimension("T", "time_steps", steps, ()))
+    if not dimensions:
+        raise ConfigError("search.fixed pins every layer: nothing is left to search; free at least one")
+    return Space(tuple(dimensions), layers, pinned, steps[-1])
+
+
+def _pinned(rows: pd.DataFrame, fixed: Mapping[str, int]) -> dict[str, int]:
+    pinned: dict[str, int] = {}
+    for name, bits in fixed.items():
+        hit = rows[(rows[["name", "group", "block", "stage"]] == name).any(axis=1)]
+        if hit.empty:
+            known = ", ".join(dict.fromkeys(rows["stage"]))
+            raise ConfigError(f"search.fixed: no layer, group, block or stage {name!r}; stages are {known}")
+        pinned |= dict.fromkeys(hit["name"], int(bits))
+    return pinned

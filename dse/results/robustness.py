@@ -1,0 +1,150 @@
+"""What a reviewer asks of the decision: stability.json, codesign.csv and comparisons.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from costmodels import Designs, Workload, comparisons, knobs, stability, sweep
+from dse.evaluation.costs import Costing
+from dse.evaluation.mixed import AnyCosting, GraphCosting, MixedDesigns
+from dse.results import files, tables
+
+MOST_DESIGNS = 60
+
+
+def write(out: Path, costing: AnyCosting, table: pd.DataFrame, third: str, picks: dict[str, Any]) -> None:
+    """Write stability.json and comparisons.csv, and codesign.csv for the picks where the chip declares knobs.
+
+    Every design is costed as in results.csv: with its own time steps and potentials, and its spikes from spikes.csv.
+    """
+    spikes = pd.read_csv(out / "spikes.csv")
+    chosen = [p["id"] for p in picks["picks"]]
+    ranked = _ranked(table, chosen)
+    if len(ranked) >= 2:
+        files.write_json(out / "stability.json", _stability(costing, ranked, spikes, third, chosen))
+    files.write_csv(out / "comparisons.csv", _comparisons(costing, table, spikes, chosen))
+    if chosen and knobs(costing.hardware):
+        rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]
+        names = [p["name"] for p in picks["picks"]]
+        files.write_csv(out / "codesign.csv", _codesign(costing, rows, spikes, names))
+
+
+def designs_of(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Designs:
+    """Rows of results.csv as designs with all that their costs depend on; `spikes` is the run's spikes.csv."""
+    names = tuple(names) or tuple(map(str, rows["id"]))
+    if not isinstance(costing, GraphCosting):
+        return _of_one_graph(costing, rows, spikes, names)
+    owner = [costing.of(tables.design_of(row)) for _, row in rows.iterrows()]
+    parts = []
+    for part in costing.parts.values():
+        at = np.array([i for i, one in enumerate(owner) if one is part], dtype=np.int64)
+        if len(at):
+            own = _of_one_graph(part, rows.iloc[at], spikes, [names[i] for i in at])
+            parts.append((part.workload, at, own))
+    return MixedDesigns(np.zeros((len(rows), 0)), names, parts=tuple(parts))
+
+
+def _of_one_graph(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> Designs:
+    found = [tables.design_of(row) for _, row in rows.iterrows()]
+    counted = spikes.drop_duplicates("id").set_index("id").loc[rows["id"]]
+    layers = [f"s:{name}" for name in costing.workload.lif_layers]
+    return Designs(
+        np.array([d.weight_bits for d in found]),
+        tuple(names),
+        np.array([d.time_steps for d in found]),
+        costing.state_widths(found),
+        counted[layers].to_numpy(dtype=np.float64),
+    )
+
+
+def _ranked(table: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+    """At most MOST_DESIGNS to rank, of those that fit if any does: the picks, the front, and others spread evenly."""
+    searched = table[(table["origin"] != "float") & (table["fits"] | ~table["fits"].any())].drop_duplicates("id")
+    picked = searched["id"].isin(list(chosen))
+    kept = list(searched.index[picked])
+    for part in (searched[searched["on_front"] & ~picked], searched[~searched["on_front"] & ~picked]):
+        room = max(0, MOST_DESIGNS - len(kept))
+        order = part.sort_values(["memory_bytes", "drop", "id"]).index
+        kept += list(order[np.unique(np.linspace(0, len(order) - 1, min(len(order), room)).astype(int))])
+    return searched.loc[kept].sort_values(["memory_bytes", "drop", "id"], ignore_index=True)
+
+
+def _comparisons(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+    """Baselines and picks, and beside all but float the non-spiking networks with the same weights.
+
+    `id, origin, network`, and costs; `network` is `spiking`, `non-spiking` (activations of ceil(log2(T + 1)) bits,
+    zeros skipped) or `non-spiking, dense`.
+    """
+    named = table["origin"].isin(["float", "guided"]) | table["origin"].str.fullmatch(r"uniform-\d+")
+    rows = table[(named & ~table["origin"].duplicated()) | table["id"].isin(list(chosen))].drop_duplicates("id")
+    designs, parts = designs_of(costing, rows, spikes), {}
+    graphs = designs.parts if isinstance(designs, MixedDesigns) else ((costing.workload, range(len(rows)), designs),)
+    for workload, at, own in graphs:
+        for place, i in enumerate(at):
+            parts[int(i)] = _compared(costing, workload, own, place, rows.iloc[int(i)])
+    columns = ["id", "origin", "network", "time_steps", "memory_bytes", "energy_j", "latency_s", "power_w"]
+    return pd.concat([parts[i] for i in range(len(rows))], ignore_index=True)[columns]
+
+
+def _compared(costing: AnyCosting, workload: Workload, designs: Designs, place: int, row: pd.Series) -> pd.DataFrame:
+    """One design and the non-spiking networks beside it."""
+    steps = np.asarray(designs.time_steps)
+    found = comparisons(
+        workload,
+        costing.hardware,
+        weight_bits=designs.weight_bits[place],
+        widths=(),
+        time_steps=int(steps[place]),
+        state_bits=None if designs.state_bits is None else designs.state_bits[place],
+        spikes=None if designs.spikes is None else designs.spikes[place],
+        frame_rate=costing.frame_rate,
+    )
+    part = found[found["network"] != "float"].assign(id=row["id"], origin=row["origin"])
+    part = part.assign(network=["spiking", "non-spiking", "non-spiking, dense"])
+    return part.head(1) if row["origin"] == "float" else part
+
+
+def _stability(
+    costing: AnyCosting, part: pd.DataFrame, spikes: pd.DataFrame, third: str, chosen: Sequence[str]
+) -> dict[str, Any]:
+    """Ranking and front of designs under changed constants, designs by id."""
+    ids = list(part["id"])
+    found = stability(
+        costing.workload,
+        costing.hardware,
+        designs_of(costing, part, spikes),
+        drop=part["drop"].to_numpy(dtype=float),
+        objective=third if third in ("power_w", "latency_s") else "energy_j",
+        reference=ids.index(chosen[0]) if chosen and chosen[0] in ids else None,
+        frame_rate=costing.frame_rate,
+    ).record()
+    found["front"] = [ids[i] for i in found["front"]]
+    found["survival"] = [{**row, "design": ids[int(row["design"])]} for row in found["survival"]]
+    return {key: _plain(value) for key, value in found.items()}
+
+
+def _codesign(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The best setting of the chip's knobs for every pick and objective: `id`, the pick's name as `design`, ..."""
+    designs = designs_of(costing, rows, spikes, names)
+    found = sweep(costing.workload, costing.hardware, designs, frame_rate=costing.frame_rate)
+    ids = dict(zip(names, rows["id"], strict=True))
+    found.insert(0, "id", [ids[name] for name in found["design"]])
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """numpy scalars to Python numbers, for JSON; what is not finite becomes null."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,101 @@
+"""The results table: measurements from the study, costs computed from the chip, one row per design."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from optuna.trial import FrozenTrial
+
+from dse.evaluation.evaluator import Evaluation, from_record
+from dse.evaluation.mixed import AnyCosting
+from dse.optimize.pareto import is_nondominated
+from dse.problem.design import Design
+from dse.problem.graph_space import merged_columns
+from dse.problem.problem import Problem
+
+LEADING = [
+    *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
+    *("memory_bytes", "energy_j", "latency_s", "power_w", "mean_weight_bits", "on_front", "feasible"),
+]
+FURTHER = ["top5", "nll", "logit_distance", "changed", "area_mm2", "fits"]
+
+
+def mean_bits(design: Design, weights: Mapping[str, int]) -> float:
+    """Mean width of a design's weights, weighted by their number."""
+    counts = np.array([weights[name] for name in design.layers], dtype=float)
+    return float((counts * design.widths).sum() / counts.sum())
+
+
+def results_table(
+    problem: Problem,
+    costing: AnyCosting,
+    trials: Sequence[FrozenTrial],
+    reference: tuple[Design, Evaluation],
+    weights: Callable[[Design], Mapping[str, int]],
+) -> pd.DataFrame:
+    """One row per design in the order of evaluation, the float network first; columns as in docs/design.md.
+
+    `weights` gives the number of weights of every layer of a design. `on_front` compares drop and the two cost
+    objectives among designs that are not float; `feasible` is true where every budget is met by the measured values and
+    the chip can hold the design.
+    """
+    designs = [reference[0], *(problem.space.design(problem.space.levels(t.params)) for t in trials)]
+    evaluations = [reference[1], *(from_record(t.user_attrs["evaluation"]) for t in trials)]
+    origins = ["float", *(str(t.user_attrs["origin"]) for t in trials)]
+    table = pd.DataFrame(
+        {
+            "id": [d.id for d in designs],
+            "origin": origins,
+            "time_steps": [d.time_steps for d in designs],
+            "mean_weight_bits": [mean_bits(d, weights(d)) for d in designs],
+        }
+    )
+    measured = ["top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"]
+    for name in [*measured, "top5", "nll", "logit_distance", "changed"]:
+        table[name] = [getattr(e, name) for e in evaluations]
+    spikes = np.array([e.spikes for e in evaluations])
+    table = table.assign(**costing.columns(designs, spikes))
+    table = judged(table, problem.budgets, problem.objectives)
+    widths = pd.DataFrame([d.columns() for d in designs])
+    states = [c for c in widths.columns if c.startswith("v:")]
+    widths[states] = widths[states].astype("Int64")  # empty in the float network's row
+    layers = [f"w:{name}" for name in merged_columns(problem.space)]
+    if not problem.space.variants:
+        return pd.concat([table[LEADING + FURTHER], widths[states + layers]], axis=1)
+    widths[layers] = widths[layers].astype("Int64")  # empty where a design's graph does not have the layer
+    table["graph"] = [problem.space.graph_of(d) for d in designs]
+    return pd.concat([table[[*LEADING, *FURTHER, "graph"]], widths[states + layers]], axis=1)
+
+
+def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequence[str]) -> pd.DataFrame:
+    """The table with `feasible` and `on_front` made from its measured and computed values."""
+    table = table.copy()
+    table["feasible"] = table["fits"]
+    for column, limit in budgets.items():
+        table["feasible"] &= table[column] <= limit
+    searched = table["origin"] != "float"
+    table["on_front"] = False
+    table.loc[searched, "on_front"] = is_nondominated(table.loc[searched, list(objectives)].to_numpy(dtype=float))
+    return table
+
+
+def spikes_table(table: pd.DataFrame, evaluations: Sequence[Evaluation], lif_layers: Sequence[str]) -> pd.DataFrame:
+    """Spikes per image of every LIF layer, one row per design: `id`, then `s:<lif layer>`."""
+    columns = [f"s:{name}" for name in lif_layers]
+    frame = pd.DataFrame([e.spikes for e in evaluations], columns=columns)
+    frame.insert(0, "id", list(table["id"]))
+    return frame
+
+
+def front_of(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows on the front, sorted by memory, then drop, then id."""
+    return table[table["on_front"]].sort_values(["memory_bytes", "drop", "id"], ignore_index=True)
+
+
+def design_of(row: pd.Series) -> Design:
+    """The design in a row of the results table."""
+    layers = tuple(str(c)[2:] for c in row.index if str(c).startswith("w:") and pd.notna(row[c]))
+    states = {str(c)[2:]: int(row[c]) for c in row.index if str(c).startswith("v:") and pd.notna(row[c])}
+    return Design(layers, tuple(int(row[f"w:{name}"]) for name in layers), int(row["time_steps"]), states)

@@ -1,0 +1,70 @@
+"""What a search ends with: the exact pick among the measured designs, and the verification of the candidates."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pandas as pd
+from optuna import Study
+
+from dse.evaluation.evaluator import Evaluation
+from dse.evaluation.mixed import AnyCosting, AnyEvaluator
+from dse.optimize.integer_program import FREE, InfeasibleError
+from dse.problem.constraints import obeyed
+from dse.problem.problem import Problem
+from dse.results import picks, tables
+from dse.results.phases import Say
+from dse.search.best_design import best_under_budgets
+from dse.search.expected_drop import model_of
+from dse.search.loop import Loop, evaluated, finished
+
+LEAST_FOR_MODEL = 5  # measurements
+
+
+def add_exact_pick(loop: Loop, study: Study, costing: AnyCosting, evaluations: int, say: Say) -> None:
+    """Measure the best design under the budgets as the model of all measurements sees it, unless that was done.
+
+    It is the last evaluation of a search, so that verification can choose it like any other design.
+    """
+    problem = loop.problem
+    trials = study.get_trials(deepcopy=False)
+    if len(evaluated(study)) < LEAST_FOR_MODEL or finished(study) >= evaluations:
+        return
+    if trials and trials[-1].user_attrs.get("origin") == picks.EXACT:
+        return
+    try:
+        found = best_under_budgets(costing, problem, model_of(study, problem))
+    except InfeasibleError as error:
+        say(f"no design is predicted to keep the budgets: {error}")
+        return
+    say(
+        f"exact pick: the least memory within the budgets, predicted to lose {found.drop:+.2f} +- {found.drop_sd:.2f} "
+        f"pp, P(drop within budget) = {found.probability:.2f}"
+    )
+    loop.measure(study, found.levels, picks.EXACT)
+
+
+def verify(
+    verifier: AnyEvaluator, problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, say: Say
+) -> dict[str, Evaluation]:
+    """Measure the candidate designs on images that the search has not seen; evaluations by id."""
+    rows = table.set_index("id")
+    out: dict[str, Evaluation] = {}
+    candidates = picks.candidates(_eligible(problem, table), problem.budgets, problem.objectives[2], expected=expected)
+    started = time.perf_counter()
+    for done, design_id in enumerate(candidates, start=1):
+        out[design_id] = found = verifier(tables.design_of(rows.loc[design_id]))
+        left = (time.perf_counter() - started) / done * (len(candidates) - done)
+        measured = f"{design_id} loses {found.drop:+.2f} pp ({found.drop_low:+.2f} to {found.drop_high:+.2f})"
+        say(f"verified {done}/{len(candidates)}, ETA {left:.0f} s: {measured}")
+    return out
+
+
+def _eligible(problem: Problem, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that keep the side constraints."""
+    if problem.sides == FREE:
+        return table
+    space = problem.space
+    levels = [space.levels_of(tables.design_of(row)) for _, row in table.iterrows()]
+    return table[obeyed(space, problem.sides, np.array(levels))]

@@ -1,0 +1,1 @@
+"""The loop: ask the strategy, evaluate the design, tell the study; and what it expects in the end."""

@@ -1,0 +1,275 @@
+"""The search loop: baselines first, then ask -> evaluate -> tell; everything it knows is in the Optuna study."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from dse.errors import ConfigError, EvaluationError
+from dse.evaluation.evaluator import Evaluation, Partial, from_record
+from dse.evaluation.mixed import AnyCosting, AnyEvaluator
+from dse.problem.design import Design
+from dse.problem.problem import IntArray, Problem
+from dse.strategies.base.seeding import seed_trial
+
+STUDY_NAME = "svit-dse"
+FAILURES_IN_A_ROW = 10
+MEANINGS = ("space", "objectives")  # what the levels and values of a stored trial stand for
+# of an evaluation, what a trial keeps for the samplers
+MEASURED = (
+    "drop",
+    "drop_stderr",
+    "changed",
+    "nll_delta",
+    "nll_stderr",
+    "drop_nll_correlation",
+    "kl",
+    "logit_distance",
+    "images",
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the progress line shows after a trial."""
+
+    done: int
+    budget: int
+    images_per_second: float
+    best: FrozenTrial | None
+    trial: FrozenTrial | None
+
+
+def storage(run_dir: Path, url: str | None) -> optuna.storages.BaseStorage | str:
+    """The study's storage: a journal file in the run directory, or any Optuna storage URL."""
+    if url is not None:
+        return url
+    backend = JournalFileBackend(str(run_dir / "study.journal"))
+    return optuna.storages.JournalStorage(backend)
+
+
+def open_study(
+    run_dir: Path,
+    fingerprint: Mapping[str, Any],
+    *,
+    url: str | None = None,
+    name: str = STUDY_NAME,
+    allow_mixed: bool = False,
+) -> optuna.Study:
+    """Create the study of a run, or join the one that is there.
+
+    `fingerprint` says what the measurements depend on (checkpoint, data, space, quantization, hardware, version).
+    Raises ConfigError when the stored fingerprint differs, with the difference, unless `allow_mixed`, which records
+    the override in the study; what the stored numbers stand for, space and objectives, may not differ at all.
+    """
+    with quiet_optuna():
+        try:
+            study = optuna.create_study(
+                study_name=name, storage=storage(run_dir, url), directions=["minimize"] * 3, load_if_exists=True
+            )
+        except (ImportError, ValueError, OSError) as error:
+            raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
+        except Exception as error:
+            if type(error).__module__.startswith("sqlalchemy") or isinstance(
+                error, optuna.exceptions.StorageInternalError
+            ):
+                raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
+            raise
+    stored = study.user_attrs.get("fingerprint")
+    if stored is None:
+        study.set_user_attr("fingerprint", dict(fingerprint))
+        return study
+    changed = [k for k in sorted(set(stored) | set(fingerprint)) if stored.get(k) != fingerprint.get(k)]
+    if not changed:
+        return study
+    shown = "; ".join(f"{k} was {_short(stored.get(k))} and is {_short(fingerprint.get(k))}" for k in changed)
+    if lost := [k for k in MEANINGS if k in changed]:
+        raise ConfigError(
+            f"{run_dir}: this study was made with other inputs: {shown}; its numbers stand for other designs where "
+            f"{' and '.join(lost)} differ: take another --out"
+        )
+    if not allow_mixed:
+        raise ConfigError(
+            f"{run_dir}: this study was made with other inputs: {shown}; take another --out, or --allow-mixed"
+        )
+    overrides = [*study.user_attrs.get("mixed", []), shown]
+    study.set_user_attr("mixed", overrides)
+    study.set_user_attr("fingerprint", dict(fingerprint))
+    return study
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Optuna without its log lines and its notices about experimental features."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Everything a search loop works with."""
+
+    problem: Problem
+    evaluator: AnyEvaluator
+    costing: AnyCosting
+    strategy: str
+    sampler: optuna.samplers.BaseSampler
+
+    def run(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None = None) -> str:
+        """Evaluate until `budget` trials are finished; returns the reason for stopping.
+
+        Joins whatever the study holds: finished designs are not evaluated again, baselines that are missing come
+        first. Raises EvaluationError after ten failures in a row.
+        """
+        with quiet_optuna():
+            study.sampler = self.sampler
+            self._recall(study)
+            return self._loop(study, budget, on_step)
+
+    def measure(self, study: optuna.Study, levels: IntArray, origin: str) -> None:
+        """Evaluate one given design, levels (D,), and record where it comes from; a failure is a failed trial."""
+        with quiet_optuna():
+            study.sampler = self.sampler
+            self._recall(study)
+            params = self.problem.space.params(levels)
+            trial = seed_trial(study, params, self.problem.space.distributions())
+            trial.set_user_attr("origin", origin)
+            self._try(study, trial)
+
+    def _try(self, study: optuna.Study, trial: Trial) -> Exception | None:
+        try:
+            self._evaluate(study, trial)
+        except (EvaluationError, RuntimeError, ArithmeticError) as error:
+            trial.set_user_attr("error", f"{type(error).__name__}: {error}".splitlines()[0])
+            study.tell(trial, state=TrialState.FAIL)
+            return error
+        return None
+
+    def _recall(self, study: optuna.Study) -> None:
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            design = self.problem.space.design(self.problem.space.levels(trial.params))
+            self.evaluator.remember(design, from_record(trial.user_attrs["evaluation"]))
+
+    def _next(self, study: optuna.Study) -> Trial:
+        """The next trial: a baseline that the study does not hold yet, else whatever the strategy proposes."""
+        distributions = self.problem.space.distributions()
+        present = {t.user_attrs.get("origin") for t in study.get_trials(deepcopy=False)}
+        for baseline in self.problem.baselines:
+            if baseline.origin not in present:
+                trial = seed_trial(study, self.problem.space.params(baseline.levels), distributions)
+                trial.set_user_attr("origin", baseline.origin)
+                return trial
+        trial = study.ask(distributions)
+        trial.set_user_attr("origin", self.strategy)
+        return trial
+
+    def _loop(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None) -> str:
+        failures = 0
+        while finished(study) < budget:
+            trial = self._next(study)
+            error = self._try(study, trial)
+            failures = failures + 1 if error else 0
+            if failures >= FAILURES_IN_A_ROW:
+                raise EvaluationError(f"{failures} evaluations in a row failed; the last: {error}") from error
+            if on_step is not None:
+                on_step(self._step(study, budget, trial))
+            stop = getattr(self.sampler, "stop_reason", None)
+            reason = stop(study) if stop is not None else None
+            if reason:
+                return str(reason)
+        return f"budget of {budget} evaluations used"
+
+    def _evaluate(self, study: optuna.Study, trial: Trial) -> None:
+        design = self.problem.space.design(self.problem.space.levels(trial.params))
+        trial.set_user_attr("design", design.id)
+        again = self.evaluator.known(design) is not None
+        before = self.evaluator.images_run, self.evaluator.seconds
+        self._predict(study, trial)
+        evaluation = self.evaluator(design, self._cut(study, trial))
+        self._record(trial, design, evaluation)
+        trial.set_user_attr("images_run", self.evaluator.images_run - before[0])
+        trial.set_user_attr("seconds", self.evaluator.seconds - before[1])
+        trial.set_user_attr("repeat", again)
+        values = self.costing.objectives(design, evaluation, self.problem.objectives)
+        if "predicted_energy_j" in trial.user_attrs:
+            trial.set_user_attr("measured_energy_j", values["energy_j"])
+        for column, limit in self.problem.budgets.items():
+            if column in values:
+                trial.set_constraint(f"{column}<={limit:g}", values[column] - limit)
+        if evaluation.complete:
+            study.tell(trial, [values[name] for name in self.problem.objectives])
+        else:
+            study.tell(trial, state=TrialState.PRUNED)
+
+    def _predict(self, study: optuna.Study, trial: Trial) -> None:
+        """Record what the strategy expects of its own proposal before it is measured, where it can say."""
+        predicted = getattr(self.sampler, "predicted", None)
+        if predicted is not None and trial.user_attrs["origin"] == self.strategy:
+            mean, sd = predicted(study, trial)
+            trial.set_user_attr("predicted", mean)
+            trial.set_user_attr("predicted_sd", sd)
+            energy = self.sampler.predicted_energy(study, trial) if hasattr(self.sampler, "predicted_energy") else None
+            if energy is not None:
+                trial.set_user_attr("predicted_energy_j", energy)
+
+    def _cut(self, study: optuna.Study, trial: Trial) -> Callable[[Partial], bool] | None:
+        should_cut = getattr(self.sampler, "should_cut", None)
+        if should_cut is None or trial.user_attrs["origin"] != self.strategy:
+            return None
+        return lambda partial: bool(should_cut(study, trial, partial))
+
+    @staticmethod
+    def _record(trial: Trial, design: Design, evaluation: Evaluation) -> None:
+        trial.set_user_attr("evaluation", evaluation.record())
+        for name in MEASURED:
+            trial.set_user_attr(name, getattr(evaluation, name))
+
+    def _step(self, study: optuna.Study, budget: int, trial: Trial) -> Step:
+        trials = study.get_trials(deepcopy=False)
+        feasible = [t for t in trials if t.state == TrialState.COMPLETE and all(c <= 0 for c in t.constraints.values())]
+        best = min(feasible, key=lambda t: t.values[1], default=None)
+        return Step(finished(study), budget, self.evaluator.images_per_second, best, trials[trial.number])
+
+
+def finished(study: optuna.Study) -> int:
+    """Trials that used up budget: complete, cut short or failed."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    return len(study.get_trials(deepcopy=False, states=states))
+
+
+def reclaim_stale(study: optuna.Study) -> int:
+    """Mark trials that an interrupted process left running as failed and return their number.
+
+    Only for a study that no other process works on.
+    """
+    stale = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in stale:
+        study.tell(trial.number, state=TrialState.FAIL)
+    return len(stale)
+
+
+def evaluated(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete trials in order, each design once (its first evaluation)."""
+    first: dict[str, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        first.setdefault(trial.user_attrs["design"], trial)
+    return list(first.values())

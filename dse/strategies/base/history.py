@@ -1,0 +1,144 @@
+"""What a study has measured so far, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, TrialState
+
+from dse.evaluation.spike_rates import spike_rows
+from dse.problem.problem import Problem
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# an evaluation without a single changed prediction still leaves room for one in the images not seen
+SMALLEST_CHANGE = 1.0
+
+
+@dataclass(frozen=True)
+class History:
+    """Finished measurements, one row each, and the designs that need not be proposed again.
+
+    levels: (N, D); drop and stderr: (N,) percentage points; nll and nll_stderr: (N,) nat over the float network's, NaN
+    where it was not recorded; correlation: (N,) of the errors of both, 0 where it was not recorded; images: (N,);
+    costs: (N, 2), the second and third objective; complete: (N,), False for an evaluation that was cut short;
+    taken: (M, D), also with designs that are being evaluated or failed;
+    spikes: (N, LIF layers) per image, NaN where not recorded; None where the problem's costs do not follow them.
+    """
+
+    levels: IntArray
+    drop: FloatArray
+    stderr: FloatArray
+    nll: FloatArray
+    nll_stderr: FloatArray
+    correlation: FloatArray
+    images: FloatArray
+    costs: FloatArray
+    complete: NDArray[np.bool_]
+    taken: IntArray
+    spikes: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.drop)
+
+    def seen(self) -> set[bytes]:
+        """Keys (see `key`) of the designs not to be proposed again."""
+        return {key(row) for row in self.taken}
+
+    def points(self) -> FloatArray:
+        """Measured objectives of complete evaluations (K, 3); a drop below zero counts as zero."""
+        values = np.column_stack([np.maximum(self.drop, 0.0), self.costs])
+        return np.asarray(values[self.complete])
+
+    def first(self, count: int) -> History:
+        """The first `count` measurements."""
+        part = slice(0, count)
+        return History(
+            self.levels[part],
+            self.drop[part],
+            self.stderr[part],
+            self.nll[part],
+            self.nll_stderr[part],
+            self.correlation[part],
+            self.images[part],
+            self.costs[part],
+            self.complete[part],
+            self.taken,
+            None if self.spikes is None else self.spikes[part],
+        )
+
+
+def key(levels: IntArray) -> bytes:
+    """A design as a dictionary key."""
+    return np.asarray(levels, dtype=np.int64).tobytes()
+
+
+def stderr_floor(stderr: FloatArray, images: FloatArray) -> FloatArray:
+    """Standard errors with one more changed image each, so that none is zero (percentage points)."""
+    count = np.maximum(images, 1.0)
+    return np.asarray(np.sqrt(stderr**2 + SMALLEST_CHANGE * (100.0 / count) ** 2))
+
+
+def read(study: optuna.Study, problem: Problem, without: int | None = None) -> History:
+    """The study's history, in the order of trial numbers; `without` is a trial to leave out (the one asking)."""
+    trials = [t for t in study.get_trials(deepcopy=False) if t.number != without]
+    space = problem.space
+    width = len(space.distributions())
+    taken = [t for t in trials if len(t.params) == width]
+    done = [t for t in taken if t.state in (TrialState.COMPLETE, TrialState.PRUNED) and "drop" in t.user_attrs]
+    designs = _levels(taken, problem)
+    measured = {t.number for t in done}
+    levels = designs[[t.number in measured for t in taken]]
+    costs = np.array([t.values[1:] if t.values else (np.nan, np.nan) for t in done], dtype=float).reshape(-1, 2)
+    complete = np.array([t.state == TrialState.COMPLETE for t in done], dtype=np.bool_)
+    if (~complete).any():
+        costs[~complete] = problem.costs(levels[~complete])
+    images = _attribute(done, "images", 1.0)
+    return History(
+        levels=levels,
+        drop=_attribute(done, "drop", np.nan),
+        stderr=stderr_floor(_attribute(done, "drop_stderr", 0.0), images),
+        nll=_attribute(done, "nll_delta", np.nan),
+        nll_stderr=_nll_stderr(done, images),
+        correlation=_attribute(done, "drop_nll_correlation", 0.0),
+        images=images,
+        costs=costs,
+        complete=complete,
+        taken=designs,
+        spikes=_spikes(done, problem),
+    )
+
+
+def _spikes(trials: list[FrozenTrial], problem: Problem) -> FloatArray | None:
+    if problem.following is None:
+        return None
+    recorded = [t.user_attrs.get("evaluation", {}).get("spikes") for t in trials]
+    return spike_rows(recorded, len(problem.following.features.lif_layers))
+
+
+def _levels(trials: list[FrozenTrial], problem: Problem) -> IntArray:
+    """Levels (N, D) of trials that have all parameters; a dimension with one choice is none."""
+    names = problem.space.distributions()
+    out = np.zeros((len(trials), len(problem.space.names)), dtype=np.int64)
+    if names:
+        chosen = [list(map(t.params.__getitem__, names)) for t in trials]
+        out[:, problem.space.sizes > 1] = np.array(chosen, dtype=np.int64).reshape(-1, len(names))
+    return out
+
+
+def _nll_stderr(trials: list[FrozenTrial], images: FloatArray) -> FloatArray:
+    """Standard error of the difference in cross-entropy, (N,) nat: as recorded, else estimated.
+
+    Log-probabilities of two networks that differ by noise scatter with variance 2 KL (second order in the logits).
+    """
+    kl = np.maximum(_attribute(trials, "kl", 0.1), 1e-4)
+    recorded = _attribute(trials, "nll_stderr", np.nan)
+    return np.asarray(np.where(np.isfinite(recorded), recorded, np.sqrt(2 * kl / np.maximum(images, 1.0))))
+
+
+def _attribute(trials: list[FrozenTrial], name: str, missing: float) -> FloatArray:
+    return np.array([t.user_attrs.get(name, missing) for t in trials], dtype=float)

@@ -1,0 +1,84 @@
+"""What a configuration means before anything long is started."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sviT_models
+from dse.config.quantities import show
+from dse.config.schema import Config
+from dse.evaluation.experiment import Workbench, prepare
+from dse.evaluation.sample_size import needed_images
+from dse.problem.design import Design, uniform
+from dse.progress import Advance, quiet, within
+
+
+def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
+    """Size of the space, cost of one evaluation and the estimated time of the search, measured by one evaluation."""
+    start = time.perf_counter()
+    bench = prepare(config, advance)
+    evaluator = bench.evaluator(bench.images)
+    prepared = time.perf_counter() - start
+    width = max(config.search.widths)
+    design = uniform(bench.layers, width, bench.time_steps)
+    ends = min(config.search.widths), width
+    narrow = uniform(bench.layers, ends[0], bench.time_steps)
+    bench.round([design, narrow])
+    for wide in (design, narrow):  # the first evaluations also compile the kernels
+        evaluator(wide, progress=within(advance, "images of a first evaluation"))
+    mixed = tuple(ends[i % 2] for i in range(len(bench.layers)))
+    before = evaluator.seconds
+    evaluator(Design(bench.layers, mixed, bench.time_steps))
+    seconds = evaluator.seconds - before
+    loaded = sviT_models.loader_speed(bench.images, config.data.batch_size)
+    cost = bench.costing().columns([bench.float_design, design])
+    space, layers = bench.space, len(bench.layers)
+    memory, energy = (
+        [show(float(v), unit) for v in a] for a, unit in ((cost["memory_bytes"], "B"), (cost["energy_j"], "J"))
+    )
+    budget = config.search.evaluations
+    promise = _promise(bench)
+    return {
+        "network": f"{bench.model.config.name}, {layers} weight layers, {sum(bench.weights.values()):,} weights",
+        **_graphs(bench),
+        "time steps": bench.time_steps,
+        "images per evaluation": evaluator.images,
+        "float top-1": f"{evaluator.float.top1:.2%} +- {evaluator.float.top1_stderr:.2%}",
+        "design space": f"{len(space.dimensions)} choices, 10^{space.log10_size:.0f} designs",
+        "chip": f"{bench.hardware.name}, weight widths {', '.join(map(str, bench.hardware.weight_widths))}",
+        "memory": f"{memory[0]} as float, {memory[1]} at {width} bits",
+        "energy per inference": f"{energy[0]} as float, {energy[1]} at {width} bits",
+        "one evaluation": f"{seconds:.2f} s",
+        "images per second": f"{evaluator.images / seconds:,.0f} evaluated, {loaded:,.0f} loaded",
+        **promise,
+        "estimated search time": f"{prepared + seconds * budget:.0f} s for {budget} evaluations",
+    }
+
+
+def _graphs(bench: Workbench) -> dict[str, str]:
+    """The graphs to choose from."""
+    if not bench.graphs:
+        return {}
+    parts = (
+        f"{graph} ({len(part.layers)} weight layers, {sum(part.weights.values()):,} weights)"
+        for graph, part in bench.graphs.items()
+    )
+    return {"graph": " or ".join(parts)}
+
+
+def _promise(bench: Workbench) -> dict[str, str]:
+    """The network's chaos floor and what a promise of the drop budget takes."""
+    budget, chaos = bench.config.budgets.get("drop"), bench.chaos_floor()
+    floor = f"{chaos.changed:.1%} of the images change class under {chaos.noise:g} of weight noise"
+    if budget is None:
+        return {"chaos floor": floor}
+    needed, have = (
+        needed_images(chaos.changed, budget, images=chaos.images),
+        len(bench.load("verify", bench.config.data.verify_images)),
+    )
+    verdict = "enough" if have >= needed else "too few: a pick will say REVIEW"
+    return {
+        "chaos floor": floor,
+        "a promise": f"drop <= {budget:g} pp at 95 % takes {needed:,} unseen images; there are {have:,}, {verdict}",
+    }

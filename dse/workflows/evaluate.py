@@ -1,0 +1,125 @@
+"""One design measured in full: accuracy with its uncertainty, classes, and the health of its neurons."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import sviT_models
+from dse.config.schema import WEIGHT_WIDTHS, Config, Data, Search
+from dse.errors import ConfigError
+from dse.evaluation.evaluator import Evaluation
+from dse.evaluation.experiment import Workbench, prepare
+from dse.evaluation.health import class_table, health_table
+from dse.problem.design import Design, uniform
+from dse.progress import Advance, quiet, within
+from dse.results import tables
+from dse.results.tuned_weights import load_weights, row_of, with_weights
+from dse.workflows.recost import read_run
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A design on a set of images: `evaluation` beside that of the float network, `classes` and `health` tables."""
+
+    evaluation: Evaluation
+    reference: Evaluation
+    classes: pd.DataFrame
+    health: pd.DataFrame
+    chaos: sviT_models.ChaosFloor
+
+    def summary(self) -> list[dict[str, Any]]:
+        """The figures as rows of `what`, `design` and `float`."""
+        new, old = self.evaluation, self.reference
+        classes = max(len(new.right), 1)
+        rows = [
+            ("top-1", f"{new.top1:.2%} +- {new.top1_stderr:.2%}", f"{old.top1:.2%} +- {old.top1_stderr:.2%}"),
+            (f"top-{min(5, classes)}", *(f"{e.top5:.2%} +- {_stderr(e.top5, e.images):.2%}" for e in (new, old))),
+            ("drop", f"{new.drop:+.2f} pp, 95 % interval {new.drop_low:+.2f} to {new.drop_high:+.2f} (paired)", ""),
+            ("predictions changed", f"{new.changed:.2%}", f"{self.chaos.changed:.2%} (chaos floor)"),
+            ("KL divergence", f"{new.kl:.4g} nat", f"{self.chaos.kl:.4g} nat (chaos floor)"),
+            ("negative log-likelihood", f"{new.nll:.4g} nat", f"{old.nll:.4g} nat"),
+            ("spikes per image", f"{sum(new.spikes):,.0f}", f"{sum(old.spikes):,.0f}"),
+        ]
+        return [{"what": what, "design": design, "float": reference} for what, design, reference in rows]
+
+    def record(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        return {
+            "design": self.evaluation.record(),
+            "float": self.reference.record(),
+            "chaos": {name: getattr(self.chaos, name) for name in ("noise", "changed", "drop", "kl")},
+            "classes": self.classes.to_dict("records"),
+            "health": self.health.to_dict("records"),
+        }
+
+
+def _stderr(share: float, images: int) -> float:
+    return float(np.sqrt(share * (1 - share) / images))
+
+
+def uniform_design(
+    checkpoint: str, data: str, bits: int, time_steps: int | None, advance: Advance = quiet
+) -> tuple[Workbench, Design]:
+    """A network with one width everywhere.  Raises ConfigError for a width that does not exist."""
+    if bits not in WEIGHT_WIDTHS:
+        raise ConfigError(f"--bits {bits}: no such width; choose from {', '.join(map(str, WEIGHT_WIDTHS))}")
+    config = Config(
+        checkpoint=checkpoint, data=Data(name=data), search=Search(time_steps=(time_steps,) * bool(time_steps))
+    )
+    bench = prepare(config, advance)
+    return bench, uniform(bench.layers, bits, time_steps or bench.time_steps)
+
+
+def of_run(run: Path, design: str | None, advance: Advance = quiet) -> tuple[Workbench, Design]:
+    """A design of a finished run, by id or origin (`uniform-2`), with the run's network, data and quantization.
+
+    The workbench is that of the design's graph.  A fine-tuned design comes with its own integers.  Raises ConfigError
+    where the run has no such design, and where the network that its configuration names is no longer the run's.
+    """
+    config, table, _, _ = read_run(run)
+    row = row_of(run, table, design)
+    bench, chosen = prepare(config, advance), tables.design_of(row)
+    bench = bench.of(chosen)
+    _check_network(run, bench, chosen)
+    if (folder := run / "finetuned" / str(row["id"])).is_dir():
+        bench = with_weights(bench, load_weights(folder, chosen.layers, chosen.weight_bits))
+    return bench, chosen
+
+
+def _check_network(run: Path, bench: Workbench, design: Design) -> None:
+    """Raises ConfigError where a design belongs to another network, or was measured with other weights."""
+    if design.layers != bench.layers:
+        strange = [name for name in design.layers if name not in set(bench.layers)]
+        first = strange[0] if strange else next(name for name in bench.layers if name not in set(design.layers))
+        raise ConfigError(
+            f"{run / 'results.csv'}: its designs have {len(design.layers)} weight layers, network "
+            f"{bench.model.config.name} ({bench.config.graph}) has {len(bench.layers)}; {first} is in one only; "
+            f"restore checkpoint, network and graph in {run / 'config.yaml'}"
+        )
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    recorded = (manifest.get("checkpoint") or {}).get("sha256", bench.checkpoint.sha256)
+    if recorded != bench.checkpoint.sha256:
+        new, old = bench.checkpoint.sha256[:12], recorded[:12]
+        raise ConfigError(
+            f"{run / 'config.yaml'}: checkpoint {bench.config.checkpoint} has the SHA-256 {new}..., the run was "
+            f"made with {old}...; restore that file or search again"
+        )
+
+
+def evaluated(bench: Workbench, design: Design, split: str, count: int | None) -> Measured:
+    """Measure a design on `count` images of a split (None: all of it)."""
+    images = bench.load(split, count)
+    evaluator = bench.evaluator(images)
+    bench.round([design])
+    evaluation = evaluator(design, progress=within(bench.advance, "images through the design"))
+    both = health_table(bench, {"float": bench.float_design, "design": design})
+    before, after = (part.drop(columns="id").reset_index(drop=True) for _, part in both.groupby("id", sort=False))
+    health = after.assign(float_rate=before["rate"], rate_change=after["rate"] / before["rate"] - 1)
+    classes = class_table(images, {"float": evaluator.float, "design": evaluation})
+    return Measured(evaluation, evaluator.float, classes, health, bench.chaos_floor())

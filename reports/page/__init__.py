@@ -1,0 +1,1 @@
+"""The HTML page: its template, tables, cards and escaping."""

@@ -1,0 +1,115 @@
+"""report.pdf: the decision on the first page, then one figure per page."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reports.number_text import label, quantity, share
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+A4 = (8.27, 11.69)  # inch
+
+
+def write_pdf(path: Path, title: str, decision: Any, pages: Sequence[tuple[str, str, Figure]]) -> None:
+    """Write the multi-page report; a page is (section, caption, figure)."""
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
+
+    canvas: Any  # the methods that write have no types
+    with PdfPages(path, metadata={"Title": title, "CreationDate": None, "ModDate": None}) as pdf:
+        if decision is not None:
+            canvas = FigureCanvasPdf(_first_page(title, decision))
+            canvas.print_pdf(pdf)
+        for number, (section, caption, figure) in enumerate(pages, start=2 if decision is not None else 1):
+            _place(figure, section, caption, title, number)
+            canvas = FigureCanvasPdf(figure)
+            canvas.print_pdf(pdf)  # not savefig, which draws twice
+
+
+def _first_page(title: str, decision: Any) -> Figure:
+    from matplotlib.figure import Figure
+
+    from reports.plots import style
+
+    figure = Figure(figsize=A4)
+    y = 0.94
+    figure.text(0.08, y, title, fontsize=16, fontweight="bold", va="top")
+    y = _paragraph(figure, decision.question, y - 0.045, 9.5, style.MUTED)
+    for what, name, sha in decision.identity:
+        figure.text(0.08, y, what, fontsize=8.5, color=style.MUTED, va="top")
+        figure.text(0.24, y, name, fontsize=8.5, va="top")
+        if sha:
+            figure.text(
+                0.92, y, f"sha256 {sha[:16]}", fontsize=7, color=style.MUTED, va="top", ha="right", family="monospace"
+            )
+        y -= 0.019
+    y = _paragraph(figure, f"{decision.verdict}: {decision.sentence}", y - 0.02, 11, style.INK, "bold")
+    y -= 0.005
+    rows: list[tuple[str, ...]] = [("Design", "Quantity", "Budget", "Achieved", "Slack", "Verdict")]
+    for pick in decision.picks:
+        for i, r in enumerate(pick.rows):
+            budget, achieved, slack = (quantity(v, r.unit) for v in (r.budget, r.achieved, r.slack))
+            name = f"{pick.name}\n{pick.id}" if i == 0 else ""
+            rows.append((name, label(r.quantity), budget, achieved, slack, r.verdict))
+    y = _rows(
+        figure, rows, y, (0.08, 0.27, 0.56, 0.69, 0.82, 0.84), ("left", "left", "right", "right", "right", "left")
+    )
+    if decision.savings:
+        rows = [("Saved against", "Memory", "Energy")]
+        rows += [(s.against, share(s.memory), share(s.energy)) for s in decision.savings]
+        _rows(figure, rows, y - 0.03, (0.08, 0.42, 0.56), ("left", "right", "right"))
+    return figure
+
+
+def _paragraph(figure: Figure, content: str, y: float, size: float, colour: str, weight: str = "normal") -> float:
+    lines = textwrap.wrap(content, int((800 if weight == "bold" else 940) / size))
+    figure.text(0.08, y, "\n".join(lines), fontsize=size, color=colour, fontweight=weight, va="top", linespacing=1.4)
+    return y - (len(lines) * size * 1.45 / 72 / A4[1]) - 0.02
+
+
+def _rows(
+    figure: Figure, rows: Sequence[Sequence[str]], y: float, places: Sequence[float], sides: Sequence[str]
+) -> float:
+    from matplotlib.lines import Line2D
+
+    from reports.plots import style
+
+    for n, row in enumerate(rows):
+        new_group = n == 0 or row[0] != ""
+        if new_group and n > 0:
+            figure.add_artist(Line2D([0.08, 0.92], [y + 0.006, y + 0.006], color=style.FAINT, lw=0.5))
+        for text, x, side in zip(row, places, sides, strict=True):
+            bold = n == 0 or text in ("OK", "REVIEW")
+            colour = {"OK": style.SECOND, "REVIEW": style.WARN}.get(text, style.MUTED if n == 0 else style.INK)
+            figure.text(
+                x, y, text, fontsize=8.5, ha=side, va="top", fontweight="bold" if bold else "normal", color=colour
+            )
+        lone = rows[n + 1][0] != "" if n + 1 < len(rows) else True
+        y -= 0.036 if "\n" in row[0] and lone else 0.024  # two lines of name beside one row of values
+    return y
+
+
+def _place(figure: Figure, section: str, caption: str, title: str, number: int) -> None:
+    """Put a finished figure on an A4 page: its content keeps its size, heading above, caption below."""
+    from reports.plots import style
+
+    width, height = figure.get_size_inches()
+    scale_x, scale_y = width / A4[0], height / A4[1]
+    left, bottom = (1 - scale_x) / 2, 0.88 - scale_y
+    for axes in figure.axes:
+        box = axes.get_position(original=False)
+        axes.set_position(
+            (left + box.x0 * scale_x, bottom + box.y0 * scale_y, box.width * scale_x, box.height * scale_y)
+        )
+    for legend in figure.legends:
+        legend.set_loc("upper center")
+        legend.set_bbox_to_anchor((0.5, 0.885), transform=figure.transFigure)
+    figure.set_size_inches(*A4)
+    figure.text(0.08, 0.945, section, fontsize=14, fontweight="bold", va="top")
+    figure.text(0.08, bottom - 0.02, "\n".join(textwrap.wrap(caption, 110)), fontsize=8.5, color=style.MUTED, va="top")
+    figure.text(0.08, 0.035, title, fontsize=7, color=style.MUTED)
+    figure.text(0.92, 0.035, str(number), fontsize=7, color=style.MUTED, ha="right")

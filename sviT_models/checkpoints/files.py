@@ -1,0 +1,201 @@
+"""Weights from files and back: official checkpoints, plain state_dicts and safetensors; strict, and nothing is run."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sviT_models import zoo
+from sviT_models.checkpoints.state_dict import State, read_state
+from sviT_models.errors import ModelError
+from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
+
+SHOWN = 4  # keys of each kind of mismatch that a message names
+HEADS = ("head.", "head_kd.")
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str],
+    name: str | None = None,
+    *,
+    num_classes: int | None = None,
+    time_steps: int | None = None,
+    distilled: bool | None = None,
+    heads: int | None = None,
+    attention_scale: float | None = None,
+) -> MetaSpikeFormer:
+    """The network whose weights `path` holds, in evaluation mode, float32, on the CPU.
+
+    `path` is a safetensors file, an official `{"model": state_dict}` file or a plain state_dict; its content decides,
+    not its ending.  What is not given comes from the file's metadata; without metadata the name and the classes come
+    from the shapes and the rest from the defaults of `build`.  Raises ModelError, on one line, for a file that cannot
+    be read, for objects other than data, for every missing, unexpected or misshapen key, and for NaN or infinity.
+    """
+    path = Path(path)
+    state, metadata = read_state(path)
+    given = {
+        "name": name,
+        "num_classes": num_classes,
+        "time_steps": time_steps,
+        "distilled": distilled,
+        "heads": heads,
+        "attention_scale": attention_scale,
+    }
+    stored = _stored_config(path, metadata)
+    options = stored | {key: value for key, value in given.items() if value is not None}
+    options.setdefault("name", _most_alike(state))
+    if "num_classes" not in options and (classes := _size(_shapes(state), "head.weight")):
+        options["num_classes"] = classes
+    try:
+        model = _empty(options, stored)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    except (TypeError, KeyError) as error:  # only metadata can hold options of another type, or lack some
+        raise ModelError(f"{path}: metadata 'config' is {stored!r}; expected build options of a network") from error
+    if complaint := _mismatch(state, model):
+        raise ModelError(f"{path}: does not fit {options['name']}: {complaint}")
+    _check_values(path, state)
+    state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str], model: MetaSpikeFormer, metadata: Mapping[str, object] | None = None
+) -> None:
+    """Write `model` as safetensors that `load_checkpoint` rebuilds without further options; never half a file.
+
+    `metadata` (how it was made: command, seed, accuracy) is stored as JSON beside the build options.
+    Raises ModelError for another ending, a missing folder, and a network that has been fused or otherwise rebuilt.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ModelError(f"{path}: checkpoints are written as safetensors; name it {path.with_suffix('.safetensors')}")
+    if not path.parent.is_dir():
+        raise ModelError(f"{path.parent}: no such folder; create it first")
+    config = asdict(model.config)
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
+    if complaint := _mismatch(state, _empty(config, config)):
+        raise ModelError(f"{path}: only the network as built can be stored: {complaint}")
+    notes = {key: json.dumps(value) for key, value in {**(metadata or {}), "config": config}.items()}
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        save_file(state, Path(folder) / path.name, metadata=notes)
+        os.replace(Path(folder) / path.name, path)
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:
+    """What `save_checkpoint` stored beside the weights; empty for files of another origin.  Raises ModelError."""
+    return _decoded(Path(path), read_state(Path(path))[1])
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """The file's SHA-256 in hexadecimal, by which a manifest names its checkpoint."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _decoded(path: Path, metadata: dict[str, str]) -> dict[str, object]:
+    if "config" not in metadata:
+        return {}
+    try:
+        return {key: json.loads(value) for key, value in metadata.items()}
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{path}: its metadata is not JSON ({error})") from error
+
+
+def _stored_config(path: Path, metadata: dict[str, str]) -> dict[str, object]:
+    config = _decoded(path, metadata).get("config", {})
+    if not isinstance(config, dict) or not config.keys() <= ModelConfig.__dataclass_fields__.keys():
+        raise ModelError(f"{path}: metadata 'config' is {config!r}; expected build options of a network")
+    return config
+
+
+def _empty(options: dict[str, object], stored: dict[str, object]) -> MetaSpikeFormer:
+    """The network that `options` describe, without memory for its weights."""
+    build = {key: value for key, value in options.items() if key != "embed_dims"}
+    with torch.device("meta"):
+        if options["name"] not in zoo.names() and options["name"] == stored.get("name"):
+            return MetaSpikeFormer(ModelConfig(**build, embed_dims=tuple(stored["embed_dims"])))
+        return zoo.build(**build)
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(tensor.shape) for key, tensor in state.items()}
+
+
+def _size(shapes: Mapping[str, tuple[int, ...]], key: str) -> int:
+    """Output channels of a weight, 0 where it is absent."""
+    return (*shapes.get(key, ()), 0)[0]
+
+
+def _most_alike(state: State) -> str:
+    """The network of the zoo that shares the most entries, by key and shape, with the file."""
+    entries = set(_shapes(state).items())
+    with torch.device("meta"):
+        shared = {name: len(entries & set(_shapes(zoo.build(name).state_dict()).items())) for name in zoo.names()}
+    return max(shared, key=lambda name: shared[name])
+
+
+def _listed(what: str, keys: list[str]) -> str:
+    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return f"{len(keys)} {what} ({', '.join(keys[:SHOWN])}{more})"
+
+
+def _mismatch(state: State, model: MetaSpikeFormer) -> str:
+    """What distinguishes the file from the network, and the likely cause; empty where they fit."""
+    have, want = _shapes(state), _shapes(model.state_dict())
+    missing = [key for key in want if key not in have]
+    unexpected = [key for key in have if key not in want]
+    misshapen = [f"{key} {have[key]} instead of {want[key]}" for key in want if have.get(key, want[key]) != want[key]]
+    kinds = (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen))
+    lists = [_listed(what, keys) for what, keys in kinds if keys]
+    return "; ".join([*lists, *_causes(have, want, model.config)]) if lists else ""
+
+
+def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], config: ModelConfig) -> list[str]:
+    causes = []
+    if len(have.keys() & want.keys()) < len(want) / 2:
+        return ["this looks like another architecture; expected the keys of the official SDTv2 code"]
+    if "head_kd.weight" in have and not config.distilled:
+        causes.append("has head_kd.*: pass --distilled")
+    if "head_kd.weight" not in have and config.distilled:
+        causes.append("has no head_kd.*: leave out --distilled")
+    trunk = {key: shape for key, shape in have.items() if not key.startswith(HEADS)}
+    if any(shape != want.get(key, shape) for key, shape in trunk.items()):
+        alike = _of_same_trunk(trunk)
+        embedding = 2 * _size(have, "downsample1_1.encode_conv.weight")
+        causes.append(f"embedding {embedding}: " + (f"this looks like {alike}" if alike else "no network of that size"))
+    elif have.get("head.weight", want["head.weight"]) != want["head.weight"]:
+        causes.append(f"has {_size(have, 'head.weight')} classes, not {config.num_classes}")
+    return causes
+
+
+def _of_same_trunk(trunk: dict[str, tuple[int, ...]]) -> str:
+    with torch.device("meta"):
+        for name in zoo.names():
+            own = {k: s for k, s in _shapes(zoo.build(name).state_dict()).items() if not k.startswith(HEADS)}
+            if all(trunk.get(key, shape) == shape for key, shape in own.items()):
+                return name
+    return ""
+
+
+def _check_values(path: Path, state: State) -> None:
+    for key, tensor in state.items():
+        if key.endswith("num_batches_tracked"):
+            continue
+        if not tensor.is_floating_point():
+            raise ModelError(f"{path}: {key} has type {tensor.dtype}; expected floating-point weights")
+        if bad := int((~tensor.isfinite()).sum()):
+            raise ModelError(
+                f"{path}: {key} holds {bad} of {tensor.numel()} values that are NaN or infinite; "
+                "the training diverged or the file is damaged"
+            )
+        if key.endswith("running_var") and (tensor < 0).any():
+            raise ModelError(f"{path}: {key} holds a negative variance; the file is damaged")

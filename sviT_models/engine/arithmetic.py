@@ -1,0 +1,169 @@
+"""What a quantized network computes, defined so that the order of summation cannot matter.
+
+Every sum is one of integers and therefore exact; what stands between two sums is done element by element in IEEE
+arithmetic.  So any kernel, thread count or batch split gives the same bits.
+
+    weight      integer codes; codes beyond 8 bits are split into signed bytes, whose sums are joined from the top
+    image       fixed point, 24 bits behind the point and 7 in front
+    activation  that passes from one convolution to the next without a neuron: fixed point, 24 bits, with a power-of-two
+                step that the weights alone decide and that no input can overflow
+    constants   scales, biases and batch norms folded in float64; applied in float64, rounded once to float32
+    membrane    float32, and the neurons of `sviT_models.network.neuron`
+    token mean  of numbers with 24 bits behind the point
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sviT_models.errors import ModelError
+from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
+
+Floats = NDArray[np.float64]
+
+IMAGE_FRACTION = 24  # bits behind the binary point
+IMAGE_RANGE = 2.0**7
+ACTIVATION_BITS = 24
+FLOAT_CODE_BITS = 23  # float weights become integers of this many bits and a power-of-two scale
+TOKEN_FRACTION = 24
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerWeight:
+    """A layer as integers: `digits`, signed bytes of its codes, lowest first; `scale` and `bias` (out,) in float64."""
+
+    digits: tuple[Tensor, ...]
+    scale: Floats
+    bias: Floats
+
+    def codes(self) -> NDArray[np.int64]:
+        """The codes themselves, (out, inputs)."""
+        flat = [digit.flatten(1).numpy(force=True).astype(np.int64) for digit in self.digits]
+        return sum(digit << (8 * place) for place, digit in enumerate(flat))
+
+
+def integer_weight(module: nn.Module, weight: QuantizedWeight) -> IntegerWeight:
+    """The integers that stand for `weight` in `module`; float weights are rounded to 2^-22 of the channel's largest."""
+    codes, scale = weight.codes, weight.scale.double()
+    if weight.bits == FLOAT:
+        peak = codes.double().flatten(1).abs().amax(1)
+        scale = torch.exp2(torch.frexp(peak).exponent.double() - (FLOAT_CODE_BITS - 1))
+        codes = torch.round(codes.double() / scale.view(-1, *[1] * (codes.ndim - 1)))
+    return IntegerWeight(digits(codes), scale.numpy(force=True), weight.bias(module).double().numpy(force=True))
+
+
+def digits(codes: Tensor) -> tuple[Tensor, ...]:
+    """Signed bytes d_i with codes = d_0 + 256 d_1 + ..., as int8 tensors of the same shape."""
+    if codes.dtype == torch.int8:
+        return (codes,)
+    left, found = codes.to(torch.int32), []
+    while True:
+        low = ((left + 128) & 255) - 128
+        found.append(low.to(torch.int8))
+        left = (left - low) >> 8
+        if not left.any():
+            return tuple(found)
+
+
+def join(sums: Iterable[Tensor]) -> Tensor:
+    """The sum over codes, from the sums over their digits, lowest first (float64); the last of them is overwritten."""
+    *lower, total = sums
+    for part in reversed(lower):
+        total = total.mul_(256).add_(part)
+    return total
+
+
+def norm_constants(norm: nn.Module) -> tuple[Floats, Floats]:
+    """Gain and shift of a batch norm in evaluation; of an identity 1 and 0."""
+    if isinstance(norm, nn.Identity):
+        return np.float64(1), np.float64(0)
+    weight, bias, mean, variance = (
+        tensor.detach().double().numpy(force=True)
+        for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+    )
+    gain = weight / np.sqrt(variance + norm.eps)
+    return gain, bias - mean * gain
+
+
+def folded(weight: IntegerWeight, norms: Iterable[nn.Module], step: float = 1.0) -> tuple[Floats, Floats]:
+    """Gain and shift (out,) that take a layer's integer sums through `norms`; its inputs count in units of `step`."""
+    gain, shift = weight.scale * step, weight.bias
+    for norm in norms:
+        scale, offset = norm_constants(norm)
+        gain, shift = gain * scale, shift * scale + offset
+    return gain, shift
+
+
+@dataclass(frozen=True, eq=False)
+class HandOver:
+    """How integer sums become the 24-bit integers that the next convolution sees: rint(gain * sum + shift), (C,).
+
+    `step` is what one unit is worth; `largest` bounds the magnitude of the sums.
+    """
+
+    gain: Floats
+    shift: Floats
+    step: float
+    largest: int
+
+
+def _extremes(codes: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
+    """Least and largest sum of codes (out, inputs) times inputs between `low` and `high`, broadcastable to them."""
+    positive, negative = np.maximum(codes, 0), np.minimum(codes, 0)
+    return (positive * low + negative * high).sum(1), (positive * high + negative * low).sum(1)
+
+
+def _hand_over(gain: Floats, shift: Floats, low: NDArray[np.int64], high: NDArray[np.int64]) -> HandOver:
+    largest = np.maximum(high, -low)
+    bound = float((np.abs(gain) * largest + np.abs(shift)).max())
+    step = float(np.exp2(np.frexp(bound)[1] - float(ACTIVATION_BITS - 1)))
+    return HandOver(gain / step, shift / step, step, int(largest.max()))
+
+
+def depthwise_hand_over(weight: IntegerWeight) -> HandOver:
+    """Behind a depthwise convolution that sees spikes (SepConv)."""
+    codes = weight.codes()
+    ones = np.ones((1, 1), np.int64)
+    return _hand_over(weight.scale, weight.bias, *_extremes(codes, 0 * ones, ones))
+
+
+def rep_conv_hand_over(first: IntegerWeight, norm: nn.Module, depthwise: IntegerWeight) -> HandOver:
+    """Behind the depthwise convolution of a RepConv, whose input are the zero-padded sums of its first convolution.
+
+    The norm in between pads with what it makes of zero, so its shift reaches every output with the sum of the codes.
+    """
+    ones = np.ones((1, 1), np.int64)
+    low, high = _extremes(first.codes(), 0 * ones, ones)
+    codes = depthwise.codes()
+    gain, shift = folded(first, [norm])
+    gain, shift = depthwise.scale * gain, depthwise.scale * shift * codes.sum(1) + depthwise.bias
+    return _hand_over(gain, shift, *_extremes(codes, low[:, None], high[:, None]))
+
+
+def fixed_image(images: Tensor) -> Tensor:
+    """Images in units of 2^-24 as int32.  Raises ModelError for NaN and for values of 128 and beyond."""
+    if not bool((images.abs() < IMAGE_RANGE).all()):
+        raise ModelError(f"images hold NaN or values beyond +-{IMAGE_RANGE:.0f}; normalise them as in training")
+    return torch.round(images.double() * 2.0**IMAGE_FRACTION).to(torch.int32)
+
+
+def fixed_activation(sums: Tensor, rule: HandOver) -> Tensor:
+    """24-bit integers, as float64, of sums (..., C) in float64."""
+    top = 2.0 ** (ACTIVATION_BITS - 1)
+    gain, shift = (torch.from_numpy(np.asarray(part)).to(sums.device) for part in (rule.gain, rule.shift))
+    return (sums * gain + shift).round().clamp(-top, top - 1)
+
+
+def token_mean(membrane: Tensor) -> Tensor:
+    """Mean over the tokens of (T, B, tokens, C) float32 -> (T, B, C) float32."""
+    fixed = (membrane.double() * 2.0**TOKEN_FRACTION).round()
+    return (fixed.sum(2) / (membrane.shape[2] * 2.0**TOKEN_FRACTION)).float()
+
+
+def logits_of(sums: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """Mean over T of the outputs of a head, from integer sums (T, B, classes); float64 (B, classes)."""
+    return sums.sum(0) * gain / len(sums) + shift

@@ -1,0 +1,208 @@
+"""The exact integer evaluator: a design's logits and spikes, bit for bit what `exact_run` defines, fast."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sviT_models.engine.arithmetic import integer_weight
+from sviT_models.engine.batch import Run
+from sviT_models.engine.fixed_point.batch import FixedRun
+from sviT_models.engine.fixed_point.fixedplans import FixedPlans, Widths
+from sviT_models.engine.fixed_point.plan import Plan
+from sviT_models.engine.kernels import kernels_for
+from sviT_models.engine.prepared_weights import BYTE, Cache, Prepared, Weights, prepare
+from sviT_models.engine.segments import geometry, segments
+from sviT_models.errors import ModelError
+from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers
+from sviT_models.network.topology import wiring
+from sviT_models.output import Output
+from sviT_models.quantization.weight_bank import WeightBank
+
+NEURONS = 14_000_000  # over all steps, of the first stage, that a thread works on at once: 2 images of 224 px at T=4
+AT_ONCE = 256  # images, at most: whoever watches the batches of a small network wants to hear from them
+
+
+class Engine:
+    """Runs a network with the integer weights of a bank; the network and its bank must not change meanwhile.
+
+    `threads` workers (torch's number of threads by default) share the images, each on its own.  Weights that have been
+    used stay prepared, up to `max_bytes`.  `fast` False takes plain torch in place of int8 and compiled kernels;
+    `device` may name a CUDA device.  Results do not depend on any of these.
+    Raises ModelError for a bank of another network and for a number of threads below 1.
+    """
+
+    def __init__(
+        self,
+        model: MetaSpikeFormer,
+        bank: WeightBank,
+        *,
+        threads: int | None = None,
+        max_bytes: int | None = None,
+        device: str | torch.device = "cpu",
+        fast: bool = True,
+    ) -> None:
+        threads = torch.get_num_threads() if threads is None else threads
+        if threads < 1:
+            raise ModelError(f"threads is {threads}; expected at least 1")
+        self.segments = tuple(segments(model))
+        self.layers = tuple(layer for segment in self.segments for layer in segment.layers)
+        if self.layers != tuple(bank.layers) or not bank.belongs_to(model):
+            raise ModelError("the weight bank belongs to another network; make it from the model of the engine")
+        self.threads = threads
+        self.kernels = kernels_for(torch.device(device), fast)
+        self._model, self._bank = model, bank
+        self._lifs = lif_layers(model)
+        self._sees_bytes = {wire.name for wire in wiring(model) if wire.input_bits > 1}
+        self._prepared = Cache(max_bytes)
+        self._constants: dict[object, object] = {}
+        self._fixed = FixedPlans(model, bank, self.segments)
+        self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the prepared weights [B], about."""
+        return self._prepared.total
+
+    def run(
+        self,
+        images: Tensor,
+        weight_bits: Sequence[int],
+        *,
+        state_bits: Widths | None = None,
+        activation_bits: Widths | None = None,
+        time_steps: int | None = None,
+        batch_size: int | None = None,
+        on_batch: Callable[[Output], bool | None] | None = None,
+    ) -> Output:
+        """Logits and spikes of the network with `weight_bits` (L,) on `images` (N, 3, H, W).
+
+        `batch_size` bounds the images that one worker holds.  `on_batch` sees every finished batch in order; where it
+        returns True, the run ends and what is finished so far is given.
+        `state_bits`, the widths of the membrane potentials of all LIF layers by name or in order, makes everything
+        integer as docs/integer-network.md defines it, with `activation_bits` for streams and activations (16, and 8
+        for the image); without, membranes are float32.
+        Raises ModelError for another number of widths, for a width that does not exist, and for images of another shape
+        or that are not finite.
+        """
+        steps = self.steps(time_steps)
+        weights = self.weights(weight_bits)
+        if state_bits is not None:
+            start = self.fixed(images, weights, steps, state_bits, activation_bits)
+        elif activation_bits is not None:
+            raise ModelError("activation_bits needs state_bits; only the fixed-point network has such widths")
+        else:
+            start = partial(self.start, steps, weights)
+        parts: list[Output] = []
+        for part in self.each(images, lambda batch: self.finish(start(), batch), batch_size):
+            parts.append(part)
+            if on_batch is not None and on_batch(part):
+                break
+        return joined(parts)
+
+    def steps(self, time_steps: int | None) -> int:
+        """The number of time steps, by default that of the network."""
+        steps = self._model.config.time_steps if time_steps is None else time_steps
+        if steps < 1:
+            raise ModelError(f"time_steps is {steps}; expected at least 1")
+        return steps
+
+    def weights(self, weight_bits: Sequence[int]) -> Weights:
+        """The prepared layers of a design."""
+        if len(weight_bits) != len(self.layers):
+            raise ModelError(f"{len(weight_bits)} widths for {len(self.layers)} weight layers")
+        bits = dict(zip(self.layers, map(int, weight_bits), strict=True))
+        return Weights({layer: self._get(layer, width) for layer, width in bits.items()}, bits, self._constants)
+
+    def start(self, steps: int, weights: Weights) -> Run:
+        """A batch that is about to run."""
+        return Run(steps, self.kernels, weights, {})
+
+    def fixed(
+        self,
+        images: Tensor,
+        weights: Weights,
+        steps: int,
+        state_bits: Widths,
+        activation_bits: Widths | None = None,
+        seen: dict[str, Tensor] | None = None,
+    ) -> Callable[[], Run]:
+        """What starts batches of `images` in the fixed-point network; `seen` takes the spikes of the last of them."""
+        plan, image_bits = self._fixed.plan(weights, steps, images, state_bits, activation_bits)
+        return lambda: FixedRun(steps, self.kernels, weights, {}, plan, image_bits, seen)
+
+    def plan(
+        self,
+        images: Tensor,
+        weight_bits: Sequence[int],
+        state_bits: Widths,
+        activation_bits: Widths | None = None,
+        time_steps: int | None = None,
+    ) -> Plan:
+        """The constants of the fixed-point network for images of this size; raises ModelError as `run`."""
+        weights = self.weights(weight_bits)
+        return self._fixed.plan(weights, self.steps(time_steps), images, state_bits, activation_bits)[0]
+
+    def image_bits(self, state_bits: Widths, activation_bits: Widths | None = None) -> int:
+        """Width of the image in the fixed-point network; raises ModelError as `run`."""
+        return next(iter(self._fixed.widths(state_bits, activation_bits)[1].values()))
+
+    def finish(self, run: Run, state: object, begin: int = 0) -> Output:
+        """Take a batch from what stands before segment `begin` (0: images) to its logits."""
+        with torch.no_grad():
+            for segment in self.segments[begin:]:
+                state = segment.run(run, state)
+        return self.output(state, run)
+
+    def output(self, logits: Tensor, run: Run) -> Output:
+        """What a finished batch gives."""
+        return Output(logits.numpy(force=True), np.stack([run.spikes[name] for name in self._lifs]))
+
+    def each(self, images: Tensor, work: Callable[[Tensor], object], batch_size: int | None = None) -> Iterator[object]:
+        """`work(batch)` for the batches of `images` in order, on all threads."""
+        if images.ndim != 4 or images.shape[1] != 3 or len(images) == 0:
+            raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, 3, height, width)")
+        share = -(-len(images) // self.threads)
+        config = self._model.config
+        room = NEURONS // (config.time_steps * config.embed_dims[0] * images.shape[2] * images.shape[3] // 4)
+        size = min(share, max(room, 1), AT_ONCE, batch_size or share)
+        batches = images.to(self.kernels.device).split(size)
+        if self._pool is None:
+            self._pool = workers(self.threads)
+        return self._pool.map(work, batches)
+
+    def _get(self, layer: str, bits: int) -> Prepared:
+        def make() -> Prepared:
+            module = self._model.get_submodule(layer)
+            integers = integer_weight(module, self._bank.get(layer, bits))
+            shape = geometry(module, padded=layer == self.layers[0])
+            return prepare(self.kernels, integers, shape, BYTE if layer in self._sees_bytes else 1)
+
+        return self._prepared.get((layer, bits), make, lambda value: value.nbytes)
+
+
+def workers(threads: int) -> ThreadPoolExecutor:
+    """A pool whose threads run torch on one thread each; the caller's number of threads stays."""
+    before = torch.get_num_threads()
+    ready = Barrier(threads + 1)
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        torch.get_num_threads()  # a thread takes the process's number at its first operation: now, while that is one
+        ready.wait()
+
+    pool = ThreadPoolExecutor(threads)
+    for _ in range(threads):
+        pool.submit(begin)
+    ready.wait()
+    torch.set_num_threads(before)  # threads that others start take over what was set last
+    return pool
+
+
+def joined(parts: Sequence[Output]) -> Output:
+    """The output of a run in several batches."""
+    return Output(np.concatenate([part.logits for part in parts]), sum(part.spikes for part in parts))

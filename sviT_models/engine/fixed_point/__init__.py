@@ -1,0 +1,1 @@
+"""The network in integers: formats, ranges, and a batch through it."""

@@ -1,0 +1,167 @@
+"""The operations in plain torch: slow, for any device, and what the fast ones have to equal."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sviT_models.engine.arithmetic import HandOver, fixed_activation
+from sviT_models.network.neuron import lif
+
+EXACT_FLOAT32 = 2**24
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Stride, padding and groups of a square convolution.
+
+    `inside` says that the input holds the rows above and below, as that of a strip does: only columns are padded.
+    """
+
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    inside: bool = False
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Padding of rows and of columns."""
+        return 0 if self.inside else self.padding, self.padding
+
+    def rows(self, x: np.ndarray, kernel: int, first: int, count: int) -> tuple[np.ndarray, "Geometry"]:
+        """What `count` rows of the output from row `first` see of x (..., H, W, C), and the geometry to use there."""
+        *leading, height, width, channels = x.shape
+        top = first * self.stride - self.padding
+        bottom = top + (count - 1) * self.stride + kernel
+        seen = x[..., max(top, 0) : min(bottom, height), :, :]
+        if top < 0 or bottom > height:
+            inside, seen = seen, np.zeros((*leading, bottom - top, width, channels), x.dtype)
+            seen[..., max(-top, 0) : max(-top, 0) + inside.shape[-3], :, :] = inside
+        return seen, replace(self, inside=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """Operations on tensors of any device.
+
+    What they take and give is `array`s: tensors here, elsewhere whatever the operations are fastest on.
+    """
+
+    device: torch.device
+    streams = False  # whether `fire` and `hand_over` take sums that are not computed yet
+    integers = False  # whether there is a `fire_fixed`, compiled for the device
+
+    def array(self, x: Tensor) -> Any:
+        """A tensor as these operations take it."""
+        return x
+
+    def tensor(self, x: Any) -> Tensor:
+        """What these operations give, as a tensor."""
+        return x
+
+    def pack(self, digit: Tensor, geometry: Geometry) -> Tensor:
+        """Signed bytes (out, in, k, k) in the form that `conv` takes."""
+        return digit.to(self.device)
+
+    def conv(self, x: Tensor, packed: Tensor, geometry: Geometry) -> Tensor:
+        """Integer sums in float32, (..., H', W', out), of bytes (..., H, W, in); exact below 2^24."""
+        if x.device.type == "cuda":
+            return _shifted(x, packed, geometry)
+        image = x.flatten(0, -4).permute(0, 3, 1, 2)
+        sums = torch.nn.functional.conv2d(  # in float32 a library may choose an algorithm that is not a plain sum
+            image.double(), packed.double(), None, geometry.stride, geometry.sides, 1, geometry.groups
+        )
+        return sums.permute(0, 2, 3, 1).float().contiguous().unflatten(0, x.shape[:-3])
+
+    def split(self, fixed: Tensor, planes: int) -> Tensor:
+        """Unsigned bytes (planes, ...) of integers (...) plus 2^(8 planes - 1), lowest first."""
+        raised = fixed.to(torch.int64) + 2 ** (8 * planes - 1)
+        return torch.stack([(raised >> (8 * place) & 255).to(torch.uint8) for place in range(planes)])
+
+    def merge(self, planes: Tensor, offset: np.ndarray) -> Tensor:
+        """Sums in float64 from those of the bytes (planes, ...); `offset` (out,) is what raising has added."""
+        *lower, total = planes.double().unbind(0)
+        for plane in reversed(lower):
+            total = total * 256 + plane
+        return total - torch.from_numpy(offset).to(total.device)
+
+    def accumulate(self, total: Tensor | None, sums: Tensor, factor: float) -> Tensor:
+        """`factor` times a total of float64 plus sums, in place of the total; the sums in float64 without one."""
+        return sums.double() if total is None else total.mul_(factor).add_(sums)
+
+    def depthwise(self, sums: Tensor, digit: Tensor) -> Tensor:
+        """Depthwise 3x3, zero-padded, on sums (N, H, W, C), float32 or float64 -> float64; `digit` is (C, 1, 3, 3)."""
+        image = sums.permute(0, 3, 1, 2).double()
+        out = torch.nn.functional.conv2d(image, digit.to(image), None, 1, 1, 1, image.shape[1])
+        return out.permute(0, 2, 3, 1).contiguous()
+
+    def hand_over(self, sums: Tensor, rule: HandOver) -> Tensor:
+        """The three bytes (3, ..., C) of the activations made of sums (..., C)."""
+        return self.split(fixed_activation(sums.double(), rule), 3)
+
+    def depthwise_hand_over(self, sums: Tensor, digit: Tensor, rule: HandOver) -> Tensor:
+        """Both in one."""
+        return self.hand_over(self.depthwise(sums, digit), rule)
+
+    def current(self, sums: Tensor, gain: np.ndarray, shift: np.ndarray, rest: Tensor | None) -> Tensor:
+        """Membrane input, float32: `rest` + gain * sums + shift."""
+        scale, offset = (torch.from_numpy(part).to(sums.device) for part in (gain, shift))
+        current = (sums.double() * scale + offset).float()
+        return current if rest is None else rest + current
+
+    def fire(
+        self,
+        sums: Tensor,
+        gain: np.ndarray,
+        shift: np.ndarray,
+        rest: Tensor | None,
+        threshold: float,
+        steps: int,
+        keep: bool,
+    ) -> tuple[Tensor, np.ndarray, Tensor | None]:
+        """Spikes (T, ..., C), their number by step, and the membrane input if it is to be kept.
+
+        `sums` (T or 1, ..., C) is float32 or float64, as is `rest`; one step stands for all.
+        """
+        current = self.current(sums, gain, shift, rest)
+        spikes = lif(current.expand(steps, *current.shape[1:]).contiguous(), threshold)
+        counts = spikes.flatten(1).sum(1, dtype=torch.float64).numpy(force=True).astype(np.int64)
+        return spikes.to(torch.uint8), counts, current if keep else None
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        """Q (K^T V) of spikes (N, H, W, C), all heads; counts in float32, (N, H, W, C)."""
+        split = [x.flatten(1, 2).unflatten(2, (heads, -1)).transpose(1, 2).contiguous().float() for x in (q, k, v)]
+        mixed = split[0] @ (split[1].transpose(-1, -2) @ split[2])  # (N, heads, tokens, d)
+        return mixed.transpose(1, 2).reshape(q.shape)
+
+
+def _shifted(x: Tensor, digit: Tensor, geometry: Geometry) -> Tensor:
+    """`conv` as one matrix product for every position of its kernel, bfloat16 in and float32 out.
+
+    Bytes and codes of 8 bits are exact in bfloat16, and the products are summed in float32.
+    """
+    out_channels, _, kernel, _ = digit.shape
+    leading, x = x.shape[:-3], x.flatten(0, -4)
+    rows, columns = geometry.sides
+    padded = torch.nn.functional.pad(x, (0, 0, columns, columns, rows, rows)).to(torch.bfloat16)
+    height, width = ((size - kernel) // geometry.stride + 1 for size in padded.shape[1:3])
+    total = torch.zeros(x.shape[0], height, width, out_channels, device=x.device)
+    for row in range(kernel):
+        for column in range(kernel):
+            rows = slice(row, row + (height - 1) * geometry.stride + 1, geometry.stride)
+            columns = slice(column, column + (width - 1) * geometry.stride + 1, geometry.stride)
+            seen, weight = padded[:, rows, columns], digit[:, :, row, column]
+            if geometry.groups > 1:  # depthwise
+                total += seen.float() * weight[:, 0].float()
+            else:
+                total += _product(seen.flatten(0, 2), weight.t()).view_as(total)
+    return total.unflatten(0, leading)
+
+
+def _product(seen: Tensor, weight: Tensor) -> Tensor:
+    weight = weight.to(torch.bfloat16)
+    if seen.device.type == "cuda":
+        return torch.mm(seen, weight, out_dtype=torch.float32)
+    return seen.float() @ weight.float()

@@ -1,0 +1,1 @@
+"""The exported network: written, read, specified, and run by a plain interpreter."""

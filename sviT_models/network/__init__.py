@@ -1,0 +1,1 @@
+"""The spiking transformer: neurons, layers, topology, and fusing of linear chains."""

@@ -1,0 +1,99 @@
+"""The quantized network in plain torch: slow, readable, and the definition the fast engine has to equal.
+
+A layer's output is `(input * codes) * scale + (bias + shift)` in that order: with spikes as input, the sum over integer
+codes is exact in float32, whatever the order of summation.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sviT_models.measure.hooks import evaluating, watching
+from sviT_models.network.meta_spikeformer import lif_layers, with_time_steps
+from sviT_models.output import Output
+from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
+from sviT_models.quantization.weight_bank import WeightBank
+
+
+def _linear(module: nn.Module, codes: Tensor) -> Callable[[Tensor], Tensor]:
+    if isinstance(module, nn.Conv2d):
+        return lambda x: F.conv2d(x, codes, None, module.stride, module.padding, module.dilation, module.groups)
+    if isinstance(module, nn.Conv1d):
+        return lambda x: F.conv1d(x, codes, None, module.stride, module.padding, module.dilation, module.groups)
+    return lambda x: F.linear(x, codes)
+
+
+def _forward(module: nn.Module, weight: QuantizedWeight) -> Callable[[Tensor], Tensor]:
+    dtype = module.weight.dtype
+    apply = _linear(module, weight.codes.to(dtype))
+    scale, bias = weight.scale.to(dtype), weight.bias(module).to(dtype)
+
+    def forward(x: Tensor) -> Tensor:
+        out = apply(x)
+        shape = (-1, *[1] * (out.ndim - 2)) if not isinstance(module, nn.Linear) else (-1,)
+        return out * scale.view(shape) + bias.view(shape)
+
+    return forward
+
+
+@contextmanager
+def quantized(model: nn.Module, weights: Mapping[str, QuantizedWeight]) -> Iterator[None]:
+    """The network with the given integer weights; layers at 32 bits stay as they are, and nothing stays changed."""
+    changed = [(model.get_submodule(name), w) for name, w in weights.items() if w.bits != FLOAT]
+    try:
+        for module, weight in changed:
+            module.forward = _forward(module, weight)
+        yield
+    finally:
+        for module, _ in changed:
+            module.__dict__.pop("forward", None)
+
+
+def reference_run(
+    model: nn.Module,
+    bank: WeightBank,
+    images: Tensor,
+    weight_bits: Sequence[int],
+    *,
+    time_steps: int | None = None,
+    batch_size: int | None = None,
+) -> Output:
+    """Logits and spikes of the network with `weight_bits` (L,) on `images` (N, 3, H, W).
+
+    Raises ModelError for another number of widths, or for a width that does not exist.
+    """
+    weights = bank.design(weight_bits)
+    steps = time_steps or model.config.time_steps
+    timed = with_time_steps(model, steps)
+    names = lif_layers(model)
+    parameter = next(model.parameters())
+    spikes = {name: np.zeros(steps, dtype=np.int64) for name in names}
+
+    def count(name: str, _: Tensor, fired: Tensor) -> None:
+        spikes[name] += fired.flatten(1).count_nonzero(dim=1).numpy(force=True)
+
+    with quantized(model, weights), evaluating(model), watching(model, names, count):
+        logits = [timed(part.to(parameter)) for part in images.split(batch_size or len(images))]
+    return Output(torch.cat(logits).float().numpy(force=True), np.stack([spikes[name] for name in names]))
+
+
+class Reference:
+    """`reference_run` as an object with the interface of the engine."""
+
+    def __init__(self, model: nn.Module, bank: WeightBank) -> None:
+        self._model, self._bank = model, bank
+
+    def run(
+        self,
+        images: Tensor,
+        weight_bits: Sequence[int],
+        *,
+        time_steps: int | None = None,
+        batch_size: int | None = None,
+    ) -> Output:
+        """See `reference_run`."""
+        return reference_run(self._model, self._bank, images, weight_bits, time_steps=time_steps, batch_size=batch_size)

@@ -1,0 +1,104 @@
+"""Gradient sensitivity: what rounding one layer does to the loss, from one backward pass."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sviT_models.errors import ModelError
+from sviT_models.measure.hooks import PIXELS, batches
+from sviT_models.network.meta_spikeformer import weight_layers
+from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
+from sviT_models.quantization.weight_bank import WeightBank
+from sviT_models.threads import one_thread
+
+
+def _change(module: nn.Module, inputs: Tensor, delta: Tensor, shift: Tensor) -> Tensor:
+    """What a change of weights and bias adds to the layer's output."""
+    if isinstance(module, nn.Conv2d):
+        return F.conv2d(inputs, delta, shift, module.stride, module.padding, module.dilation, module.groups)
+    if isinstance(module, nn.Conv1d):
+        return F.conv1d(inputs, delta, shift, module.stride, module.padding, module.dilation, module.groups)
+    return F.linear(inputs, delta, shift)
+
+
+def _difference(module: nn.Module, quantized: QuantizedWeight) -> tuple[Tensor, Tensor]:
+    """Changes of weights and bias, in the dtype and on the device of the layer."""
+    weight = module.weight.detach()
+    return quantized.dequantized().to(weight) - weight, quantized.shift.to(weight)
+
+
+@one_thread()
+def fisher_scores(
+    model: nn.Module,
+    bank: WeightBank,
+    images: Tensor | Iterable[Tensor],
+    labels: Tensor | NDArray[np.integer],
+    widths: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Diagonal Fisher score of every weight layer at every width: columns `layer, bits, score`, network order.
+
+    The score is the sum over a layer's outputs of (gradient of the loss x change of the output)^2, mean over images;
+    the loss is the cross-entropy with `labels` (N,), spikes have their surrogate gradient. Zero at 32 bits. One
+    backward pass in batches; weights, mode and gradients are as before afterwards.  `progress(done, total)` hears of
+    the images.
+    Raises ModelError where labels and images differ in number.
+    """
+    names = weight_layers(model)
+    modules = {name: model.get_submodule(name) for name in names}
+    rounded = [b for b in widths if b != FLOAT]
+    deltas = {name: [_difference(module, bank.get(name, b)) for b in rounded] for name, module in modules.items()}
+    scores = {name: np.zeros(len(rounded)) for name in names}
+    truth = torch.as_tensor(labels).long()
+
+    def watch(name: str) -> torch.utils.hooks.RemovableHandle:
+        module = modules[name]
+
+        def seen(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+            x = inputs[0].detach()
+
+            def score(gradient: Tensor) -> None:
+                with torch.no_grad():
+                    for i, (delta, shift) in enumerate(deltas[name]):
+                        scores[name][i] += float((_change(module, x, delta, shift) * gradient).square().sum())
+
+            if not output.requires_grad:  # the first layer starts the graph: its input and weights have no gradient
+                output = output.detach().requires_grad_()
+            output.register_hook(score)
+            return output
+
+        return module.register_forward_hook(seen)
+
+    wanted = [p.requires_grad for p in model.parameters()]
+    was_training = model.training
+    model.eval().requires_grad_(False)
+    handles = [watch(name) for name in names]
+    done = 0
+    try:
+        for batch in batches(model, images, PIXELS // 8):  # activations are kept until their gradient arrives
+            part = truth[done : done + len(batch)]
+            if len(part) == len(batch):
+                with torch.enable_grad():
+                    F.cross_entropy(model(batch), part, reduction="sum").backward()
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(truth))
+    finally:
+        for handle in handles:
+            handle.remove()
+        for parameter, flag in zip(model.parameters(), wanted, strict=True):
+            parameter.requires_grad_(flag)
+        model.train(was_training)
+    if done != len(truth):
+        raise ModelError(f"labels have shape {tuple(truth.shape)}; expected ({done},), one for each image")
+    rows = [
+        {"layer": name, "bits": b, "score": 0.0 if b == FLOAT else scores[name][rounded.index(b)] / done}
+        for name in names
+        for b in widths
+    ]
+    return pd.DataFrame(rows, columns=["layer", "bits", "score"])

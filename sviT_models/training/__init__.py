@@ -1,0 +1,1 @@
+"""Training, fine-tuning, and new statistics for batch norms."""

@@ -1,0 +1,133 @@
+"""Batch-norm statistics of one quantized design, estimated again from unlabelled images and folded into its constants.
+
+Rounding moves the means and variances of a layer's sums away from those its norm was trained with.  A bias correction
+puts the means right, layer by layer and with the float network's inputs; here both are put right, and every layer sees
+the inputs that the quantized network has.
+
+A norm behind a layer is one gain and one shift per channel, and the integer network folds both into the multiply-shift
+behind the layer anyway.  So new statistics are another scale and another shift of the layer's integer weights: codes,
+network and arithmetic stay as they are.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sviT_models.engine.arithmetic import Floats, norm_constants
+from sviT_models.engine.segments import Down, Encoder, Pair, SelfAttention, Separable, segments
+from sviT_models.errors import ModelError
+from sviT_models.measure.hooks import evaluating
+from sviT_models.network.meta_spikeformer import MetaSpikeFormer, with_time_steps
+from sviT_models.quantization.fake_quantized import quantized
+from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
+from sviT_models.quantization.weight_bank import WeightBank
+
+
+@dataclass(frozen=True, eq=False)
+class Reestimated:
+    """Integer weights of every layer, and `dead`: channels without variance, which keep their statistics, by norm."""
+
+    weights: dict[str, QuantizedWeight]
+    dead: dict[str, int]
+
+
+def norms_behind(model: MetaSpikeFormer) -> dict[str, tuple[nn.Module, ...]]:
+    """The norms between every weight layer and what stores its result, in order.
+
+    The norm inside a RepConv is left out: it stands within a linear chain whose sums go on without constants.
+    """
+    found: dict[str, tuple[nn.Module, ...]] = {}
+    for segment in segments(model):
+        match segment:
+            case Encoder() | Down():
+                found[segment.layers[0]] = (segment.module.encode_bn,)
+            case Separable():
+                found[segment.layers[0]] = (segment.module.bn1,)
+                found[segment.layers[-1]] = (segment.module.bn2,)
+            case Pair():
+                found |= {layer: (norm,) for layer, norm in zip(segment.layers, segment.norms, strict=True)}
+            case SelfAttention():
+                for name in ("q", "k", "v", "proj"):
+                    layers, norms = segment.branch(name)
+                    found[layers[-1]] = norms[-2:]
+    kept = {layer: tuple(n for n in norms if not isinstance(n, nn.Identity)) for layer, norms in found.items()}
+    return {layer: norms for layer, norms in kept.items() if norms}  # fusing leaves none
+
+
+def reestimate(
+    model: MetaSpikeFormer,
+    bank: WeightBank,
+    weight_bits: Sequence[int],
+    images: Tensor,
+    *,
+    time_steps: int | None = None,
+) -> Reestimated:
+    """The weights of a design whose norms have the statistics of its own sums on `images` (N, 3, H, W), unlabelled.
+
+    One pass over all images at once, with float potentials: every norm is set from what reaches it before it passes
+    that on, so later layers see inputs that are already corrected.  Variances are unbiased, as in training.  Float
+    layers keep their norms, as do channels that have no variance on the images.
+    Raises ModelError for a fused network, for a design without integer weights and, naming the norm, for sums that are
+    not finite.
+    """
+    weights = bank.design(weight_bits)
+    if all(weight.bits == FLOAT for weight in weights.values()):
+        raise ModelError("every layer of the design is float; its batch norms have their statistics already")
+    if not norms_behind(model):
+        raise ModelError("a fused network has no batch norms left; take graph: unfused to estimate them again")
+    student = copy.deepcopy(with_time_steps(model, time_steps or model.config.time_steps))
+    behind = {name: norms for name, norms in norms_behind(student).items() if weights[name].bits != FLOAT}
+    paths = {module: path for path, module in student.named_modules()}
+    dead: dict[str, int] = {}
+
+    def estimate(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        values = inputs[0].transpose(0, 1).flatten(1).double()
+        variance, mean = torch.var_mean(values, 1, correction=1)
+        if not (torch.isfinite(mean).all() and torch.isfinite(variance).all()):
+            raise ModelError(f"{paths[norm]}: its inputs on the calibration images are not finite; check the weights")
+        varies = variance > 0
+        norm.running_mean.copy_(torch.where(varies, mean, norm.running_mean.double()))
+        norm.running_var.copy_(torch.where(varies, variance, norm.running_var.double()))
+        if silent := int((~varies).sum()):
+            dead[paths[norm]] = silent
+
+    hooks = [norm.register_forward_pre_hook(estimate) for norms in behind.values() for norm in norms]
+    with quantized(student, weights), evaluating(student):
+        student(images.to(next(student.parameters())))
+    for hook in hooks:
+        hook.remove()
+    trained = norms_behind(model)
+    moved = {
+        name: _moved(weights[name], model.get_submodule(name), _line(trained[name]), _line(norms))
+        for name, norms in behind.items()
+    }
+    return Reestimated(weights | moved, dead)
+
+
+def _line(norms: Sequence[nn.Module]) -> tuple[Floats, Floats]:
+    """Gain and shift per channel of norms in a row."""
+    gain, shift = np.float64(1), np.float64(0)
+    for norm in norms:
+        scale, offset = norm_constants(norm)
+        gain, shift = gain * scale, shift * scale + offset
+    return gain, shift
+
+
+def _moved(
+    weight: QuantizedWeight, module: nn.Module, old: tuple[Floats, Floats], new: tuple[Floats, Floats]
+) -> QuantizedWeight:
+    """The weight whose sums, through the old norms, give what its sums gave through the new ones.
+
+    old gain (s y + t) + old shift = new gain y + new shift; a channel whose old gain is zero passes nothing on.
+    """
+    through = old[0] != 0
+    safe = np.where(through, old[0], 1.0)
+    s, t = np.where(through, new[0] / safe, 1.0), np.where(through, (new[1] - old[1]) / safe, 0.0)
+    own = 0.0 if module.bias is None else module.bias.detach().double().numpy(force=True)
+    shift = s * (own + weight.shift.double().numpy(force=True)) + t - own
+    scale = weight.scale.double().numpy(force=True) * s
+    return replace(weight, scale=torch.from_numpy(scale).float(), shift=torch.from_numpy(shift).float())

@@ -1,0 +1,244 @@
+"""Quantization-aware training of one design: codes, steps and shifts learn from the float network.
+
+Weights are rounded in the forward pass and learn through a straight-through estimator, their steps with the gradient of
+LSQ (Esser et al., "Learned step size quantization", ICLR 2020, eq. 3 and section 2.2).  The loss is the
+Kullback-Leibler divergence from the float network's classes (Hinton et al., 2015), so labels are not needed.  Batch
+norms stay as they are: a step and a shift per channel already say what a norm's gain and bias could.  So the result is
+integer weights of the same network, which the engine runs like any others.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sviT_models.errors import ModelError
+from sviT_models.network.meta_spikeformer import MetaSpikeFormer, with_time_steps
+from sviT_models.network.topology import wiring
+from sviT_models.quantization.fake_quantized import _linear
+from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight, Scheme, largest_code, round_codes
+from sviT_models.quantization.weight_bank import WeightBank
+from sviT_models.training.train import shifted
+
+INSIDE = 0.999  # of half a cell: how near to its border a weight may start, so that it keeps its code
+SMALLEST_STEP = 1e-8
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a design learns; the same schedule, images and threads give the same integers.
+
+    `learning_rate` is that of weights in units of their step and of steps and shifts relative to their size; it falls
+    to zero along half a cosine.  `temperature` softens both networks' classes.  `shift` is the largest random
+    translation of an image in pixels.  Raises ModelError for values that no training can have.
+    """
+
+    epochs: int = 5
+    learning_rate: float = 0.01
+    batch_size: int = 64
+    temperature: float = 2.0
+    shift: int = 2
+    clip: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for key, least in (("epochs", 1), ("batch_size", 1), ("shift", 0), ("seed", 0)):
+            value = getattr(self, key)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ModelError(f"{key} is {value!r}; expected an integer of at least {least}")
+        for key in ("learning_rate", "temperature", "clip"):
+            value = getattr(self, key)
+            if not 0 < value < math.inf:
+                raise ModelError(f"{key} is {value!r}; expected a positive number")
+
+
+class Learner(nn.Module):
+    """Weights of one layer that learn: `scaled` (weight's shape, in units of the initial steps), `step`, `shift`.
+
+    It starts at the codes of `start`: a float weight whose code was rounded elsewhere begins at the border of its
+    code's cell.  `corrects` lets the shift learn, for layers with constants of their own on the chip; `shared` learns
+    one step for all channels, `fixed` keeps the steps (powers of two).
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        start: QuantizedWeight,
+        *,
+        two_bit: str = "four",
+        corrects: bool = True,
+        shared: bool = False,
+        fixed: bool = False,
+    ) -> None:
+        super().__init__()
+        self.bits, self._two_bit, self._dtype = start.bits, two_bit, start.codes.dtype
+        self._top = largest_code(start.bits, two_bit)
+        odd = start.bits == 1 or (start.bits == 2 and two_bit == "four")
+        half = INSIDE * (1.0 if odd else 0.5)
+        codes, wide = start.codes.float(), (-1, *[1] * (weight.ndim - 1))
+        scale = start.scale.float()
+        self.register_buffer("unit", scale.view(wide).clone())
+        scaled = weight.detach().float() / self.unit
+        low = torch.where(codes > -self._top, codes - half, -torch.inf)
+        high = torch.where(codes < self._top, codes + half, torch.inf)
+        self.scaled = nn.Parameter(torch.minimum(torch.maximum(scaled, low), high))
+        self.factor = nn.Parameter(torch.ones(1 if shared else len(scale)), requires_grad=not fixed)
+        self.shift = nn.Parameter(start.shift.float().clone(), requires_grad=corrects)
+        # LSQ: gradients of a step are divided by sqrt(weights that share it x largest code)
+        self._calm = 1 / math.sqrt(weight.numel() / self.factor.numel() * self._top)
+
+    def _factor(self) -> Tensor:
+        calm = self.factor * self._calm
+        return (calm + (self.factor - calm).detach()).clamp(min=SMALLEST_STEP)
+
+    def codes(self) -> Tensor:
+        """The codes as floats; what reaches them backwards goes on to weights inside the clipping range."""
+        wide = (-1, *[1] * (self.scaled.ndim - 1))
+        inside = (self.scaled / self._factor().view(wide)).clamp(-self._top, self._top)
+        rounded = round_codes(inside.detach(), self.bits, two_bit=self._two_bit)
+        return inside + (rounded - inside).detach()
+
+    def scale(self) -> Tensor:
+        """The steps, one per output channel."""
+        return self.unit.flatten() * self._factor()
+
+    @torch.no_grad()
+    def result(self) -> QuantizedWeight:
+        """The integers reached."""
+        codes = self.codes().round().to(self._dtype).contiguous()
+        return QuantizedWeight(codes, self.scale().clone(), self.bits, self.shift.detach().clone())
+
+    def output(self, module: nn.Module, x: Tensor) -> Tensor:
+        """What `module` gives with these weights."""
+        out = _linear(module, self.codes())(x)
+        shape = (-1,) if isinstance(module, nn.Linear) else (-1, *[1] * (out.ndim - 2))
+        bias = self.shift if module.bias is None else module.bias.detach() + self.shift
+        return out * self.scale().view(shape) + bias.view(shape)
+
+
+def learners(model: nn.Module, bank: WeightBank, weight_bits: Sequence[int]) -> dict[str, Learner]:
+    """One learner for every layer of a design that is not float."""
+    corrected = {wire.name for wire in wiring(model) if wire.constants}
+    scheme = bank.scheme
+    return {
+        name: Learner(
+            model.get_submodule(name).weight,
+            start,
+            two_bit=scheme.two_bit,
+            corrects=name in corrected,
+            shared=scheme.granularity == "tensor",
+            fixed=scheme.scale == "power_of_two",
+        )
+        for name, start in bank.design(weight_bits).items()
+        if start.bits != FLOAT
+    }
+
+
+@contextmanager
+def learning(model: nn.Module, learn: Mapping[str, Learner]) -> Iterator[None]:
+    """The network with weights that learn; evaluation mode, no gradients of its own, nothing stays changed."""
+    modules = {name: model.get_submodule(name) for name in learn}
+    modes = [(module, module.training) for module in model.modules()]
+    wanted = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    model.eval().requires_grad_(False)
+    try:
+        for name, module in modules.items():
+            module.forward = lambda x, name=name: learn[name].output(modules[name], x)
+        yield
+    finally:
+        for module in modules.values():
+            module.__dict__.pop("forward", None)
+        for module, mode in modes:
+            module.training = mode
+        for parameter, flag in wanted:
+            parameter.requires_grad_(flag)
+
+
+def finetune_design(
+    model: MetaSpikeFormer,
+    bank: WeightBank,
+    weight_bits: Sequence[int],
+    images: Tensor,
+    schedule: Schedule,
+    *,
+    time_steps: int | None = None,
+    progress: Callable[[int, float], None] | None = None,
+) -> dict[str, QuantizedWeight]:
+    """The integer weights of every layer of a design after training on `images` (N, 3, H, W), unlabelled.
+
+    The teacher is the float network at its own number of time steps; the student runs `time_steps`.  `progress` is told
+    the epoch and its mean loss [nat].  Network and bank stay as they are.
+    Raises ModelError where every layer is float, and when the loss is no longer finite.
+    """
+    learn = learners(model, bank, weight_bits)
+    if not learn:
+        raise ModelError("every layer of the design is float; there is nothing to fine-tune")
+    generator = torch.Generator().manual_seed(schedule.seed)
+    student = with_time_steps(model, time_steps or model.config.time_steps)
+    batch = min(schedule.batch_size, len(images))
+    steps = schedule.epochs * (len(images) // batch)
+    parameters = [p for each in learn.values() for p in each.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(parameters, schedule.learning_rate)
+    fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for epoch in range(1, schedule.epochs + 1):
+        total = 0.0
+        order = torch.randperm(len(images), generator=generator)
+        for chosen in order[: len(images) // batch * batch].split(batch):
+            offsets = torch.randint(-schedule.shift, schedule.shift + 1, (batch, 2), generator=generator)
+            inputs = shifted(images[chosen], offsets)
+            with torch.no_grad():
+                model.eval()
+                taught = F.log_softmax(model(inputs) / schedule.temperature, 1)
+            with learning(model, learn), torch.enable_grad():
+                answer = F.log_softmax(student(inputs) / schedule.temperature, 1)
+                loss = F.kl_div(answer, taught, log_target=True, reduction="batchmean") * schedule.temperature**2
+                optimizer.zero_grad()
+                loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, schedule.clip)
+            optimizer.step()
+            fall.step()
+            total += loss.item()
+        if not math.isfinite(total):
+            raise ModelError(f"fine-tuning diverged in epoch {epoch}; try a smaller learning_rate")
+        if progress is not None:
+            progress(epoch, total * batch / (len(images) // batch * batch))
+    return {**bank.design(weight_bits), **{name: each.result() for name, each in learn.items()}}
+
+
+class LearnedBank(WeightBank):
+    """A weight bank that holds learned integers of one design, and nothing else but the float weights.
+
+    `images` are the calibration images, which fixed-point membrane potentials need; `scheme` is that of the bank from
+    which the design started, for learning further.
+    Raises ModelError for weights of another network.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        weights: Mapping[str, QuantizedWeight],
+        *,
+        images: Tensor | None = None,
+        scheme: Scheme | None = None,
+    ) -> None:
+        super().__init__(model, images=images)
+        self.scheme = scheme or self.scheme
+        if tuple(weights) != self.layers:
+            raise ModelError(f"learned weights are of {len(weights)} layers; this network has {len(self.layers)}")
+        for name, weight in weights.items():
+            expected = tuple(self._modules[name].weight.shape)
+            if tuple(weight.codes.shape) != expected:
+                raise ModelError(f"{name}: learned codes have shape {tuple(weight.codes.shape)}; expected {expected}")
+        self.learned = dict(weights)
+
+    def _made(self, layer: str, bits: int) -> QuantizedWeight:
+        learned = self.learned[layer]
+        if bits == learned.bits:
+            return learned
+        if bits == FLOAT:
+            return super()._made(layer, bits)
+        raise ModelError(f"{bits} bits were not fine-tuned; the design has {learned.bits}")
