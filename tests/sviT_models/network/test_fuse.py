@@ -101,7 +101,7 @@ def test_fusing_twice_is_refused():
 
 @pytest.mark.parametrize("name", sviT_models.names())
 def test_the_table_of_sizes_in_the_documentation_is_true(name):
-    lines = (Path(__file__).parents[2] / "docs" / "network.md").read_text(encoding="utf-8").splitlines()
+    lines = (Path(__file__).parents[3] / "docs" / "network.md").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in lines if line.startswith(f"| `{name}`")]
     _, dims, parameters, unfused, fused = (cell.strip() for cell in line.strip("|").split("|"))
     with torch.device("meta"):

@@ -66,7 +66,7 @@ def test_the_transform_is_resize_256_bicubic_antialias_then_centre_crop_224(size
 
 def test_the_transform_gives_the_recorded_pixels():
     """Goldens: see tests/data/evaluation_transform.md for how they were made."""
-    with np.load(Path(__file__).parents[1] / "data" / "evaluation_transform.npz") as golden:
+    with np.load(Path(__file__).parents[2] / "data" / "evaluation_transform.npz") as golden:
         for key in golden.files:
             width, height = map(int, key.split("x"))
             got = folder.evaluation_transform(Image.fromarray(picture(width, height)))

@@ -14,7 +14,7 @@ import sviT_models
 from dse import cli
 from dse.config.file import load_config
 from dse.workflows.search import search
-from tests.dse.test_cli import WEIGHTS
+from tests.dse.commands.test_cli import WEIGHTS
 
 CONFIG = """
 data: {search_images: 40, verify_images: 40, fisher_images: 16, batch_size: 40, calibration_images: 32}

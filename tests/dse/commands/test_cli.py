@@ -22,7 +22,7 @@ from dse.config.schema import Config, Data, Quantization, Search
 from dse.workflows.search import search
 from tests.dse.conftest import Run, Said
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WEIGHTS = ROOT / "sviT_models" / "weights" / "sdtv2_tiny_digits.safetensors"
 
 

@@ -16,7 +16,7 @@ from sviT_models.integer_network.packing import pack, unpack
 from sviT_models.integer_network.read import GOLDEN, SPECIFICATION, WEIGHTS, content_hash
 from tests.sviT_models.small import IMAGES, network
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "export-format.schema.json"
+SCHEMA = Path(__file__).parents[3] / "docs" / "export-format.schema.json"
 
 
 @pytest.fixture(scope="module")
