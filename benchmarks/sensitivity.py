@@ -13,8 +13,8 @@ import time
 import torch
 
 from dse.config.schema import Config, Data, Search
+from dse.evaluation import one_at_a_time
 from dse.evaluation.experiment import prepare
-from dse.workflows import sensitivity as study
 
 SINGLE = 5
 
@@ -32,14 +32,14 @@ def main() -> None:
         search=Search(widths=asked.widths, state_widths=()),
     )
     bench = prepare(config)
-    probes = study.group_probes(bench.space, bench.float_design, bench.table)
+    probes = one_at_a_time.group_probes(bench.space, bench.float_design, bench.table)
     started = time.perf_counter()
     for layer in bench.layers:
         for bits in asked.widths:
             bench.bank.get(layer, bits)
     rounding = time.perf_counter() - started
     started = time.perf_counter()
-    study.measured(bench, probes, bench.images)
+    one_at_a_time.measured(bench, probes, bench.images)
     sweep = time.perf_counter() - started
     images, size = bench.images.images, config.data.batch_size
     started = time.perf_counter()

@@ -36,7 +36,7 @@ _PATHS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionEr
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from dse.results.manifest import version
+        from dse import version
 
         typer.echo(f"svit-dse {version()}")
         raise typer.Exit

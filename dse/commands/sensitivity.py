@@ -36,7 +36,7 @@ def sensitivity(
     from dse.errors import ConfigError
     from dse.evaluation.experiment import prepare
     from dse.results.files import write_csv, write_json
-    from dse.workflows.sensitivity import score_rows
+    from dse.results.tables import score_rows
     from reports.plots.sensitivity_chart import FORMATS, draw_chart
 
     check_out(out)
@@ -82,12 +82,13 @@ def _measured(bench: Workbench, scores: pd.DataFrame, share: float) -> tuple[pd.
     """The table of all probes, and the base setting with its own measured drop as the last row (`all`)."""
     import pandas as pd
 
+    from dse.evaluation import one_at_a_time
     from dse.workflows import sensitivity as study
 
     space, reference = bench.space, bench.float_design
-    probes = study.group_probes(space, reference, bench.table) + study.type_probes(space, reference)
-    probes += study.other_probes(space, reference)
-    table = study.sensitivity_table(probes, study.measured(bench, probes, bench.images), scores)
+    probes = one_at_a_time.group_probes(space, reference, bench.table) + one_at_a_time.type_probes(space, reference)
+    probes += one_at_a_time.other_probes(space, reference)
+    table = study.sensitivity_table(probes, one_at_a_time.measured(bench, probes, bench.images), scores)
     setting = study.base_setting(table, bench.config.budgets.get("drop", 1.0), share)
     whole = bench.evaluator(bench.images)(study.base_design(space, reference, setting))
     row = {"type": "all", "predicted": setting["predicted"].sum(), "allowance": setting["allowance"].sum()}

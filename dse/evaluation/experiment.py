@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import sviT_models
 from costmodels import Hardware, Workload, load_hardware
+from dse import version
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation import activation_widths
@@ -26,7 +27,6 @@ from dse.problem.design import Design, uniform
 from dse.problem.graph_space import build_graph_space
 from dse.problem.space import Space, build_space
 from dse.progress import Advance, quiet, within
-from dse.results import manifest
 
 FLOAT = 32
 PROFILE_IMAGES = 64
@@ -188,7 +188,7 @@ class Workbench:
         fixed = dict(self.space.fixed or {})
         given = self.config.activations.model_dump(mode="json", exclude_defaults=True)
         return ({"activations": given} if given else {}) | {
-            "tool": manifest.version(),
+            "tool": version(),
             "checkpoint": self.checkpoint.sha256,
             "data": f"{self.images.name}/{self.images.split}/{len(self.images)}/{self.images.sha256}",
             "graph": " or ".join(self.config.graphs),

@@ -1,21 +1,186 @@
-"""One-at-a-time distances to the float network, on few images: a second opinion beside the gradient scores."""
+"""The float network with one thing changed at a time: probes, and distances that stand beside the gradient scores.
+
+A probe changes one group of layers to one width, all layers of one block type to one width, the membrane potentials of
+one stage to one width, or the number of time steps.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from dse.evaluation.experiment import Workbench
+import sviT_models
+from dse.errors import ConfigError
+from dse.evaluation.evaluator import Evaluation, measure
+from dse.evaluation.experiment import FLOAT, Workbench
 from dse.evaluation.loading import load_at_most
-from dse.workflows import sensitivity
+from dse.problem.design import Design
+from dse.problem.space import Space
+from dse.progress import within
 
 READERS = frozenset({"posterior", "ilp", "amp_greedy"})  # strategies that start from a prior
 MEASURED_WIDTHS = (2, 4)  # bits; what a dimension loses at other widths follows from these and its scores
 
 MOST_EVALUATIONS = 10  # that all distances may cost together
 IMAGES = 16, 128  # a divergence is smooth: few images order the groups
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The float network with one change; `kind` is weight, type, state or time_steps; `bits` is its width."""
+
+    kind: str
+    group: str
+    type: str
+    stage: str
+    bits: int
+    design: Design
+
+
+def block_type(layer: str) -> str:
+    """What a weight layer is part of, by its module path: downsampling, SepConv, attention, MLP, ..."""
+    parts = layer.split(".")
+    if parts[0].startswith("downsample"):
+        return "downsampling"
+    if parts[0].startswith("ConvBlock"):
+        return "SepConv" if "Conv" in parts else "channel convolution"
+    if "attn" in parts:
+        return "attention projection" if any(part.startswith("proj") for part in parts) else "attention q, k, v"
+    if "mlp" in parts:
+        return "MLP"
+    return "head" if parts[0].startswith("head") else parts[0]
+
+
+def types_of(layers: Sequence[str]) -> str:
+    """The block types of several layers, joined by ` + `."""
+    return " + ".join(dict.fromkeys(map(block_type, layers)))
+
+
+def group_labels(space: Space, table: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Block type and stage of every searched group; the stages of a group that spans several are joined."""
+    stage = dict(zip(table["name"], table["stage"], strict=True))
+    return {
+        d.name.removeprefix("w:"): (types_of(d.layers), " + ".join(dict.fromkeys(stage[name] for name in d.layers)))
+        for d in space.dimensions
+        if d.kind == "weight"
+    }
+
+
+def with_width(reference: Design, layers: Sequence[str], bits: int) -> Design:
+    """A design with some of its layers at another width [bit]."""
+    chosen = set(layers)
+    widths = (
+        bits if name in chosen else old for name, old in zip(reference.layers, reference.weight_bits, strict=True)
+    )
+    return replace(reference, weight_bits=tuple(widths))
+
+
+def group_probes(space: Space, reference: Design, table: pd.DataFrame) -> list[Probe]:
+    """One searched group at one width at a time; float widths are left out, as they change nothing."""
+    labels = group_labels(space, table)
+    return [
+        Probe("weight", group, *labels[group], bits, with_width(reference, d.layers, bits))
+        for d in space.dimensions
+        if d.kind == "weight"
+        for group in [d.name.removeprefix("w:")]
+        for bits in d.choices
+        if bits != FLOAT
+    ]
+
+
+def type_probes(space: Space, reference: Design) -> list[Probe]:
+    """All searched layers of one block type at one width at a time."""
+    members: dict[str, list[str]] = {}
+    widths: dict[str, set[int]] = {}
+    for d in space.dimensions:
+        if d.kind == "weight":
+            members.setdefault(types_of(d.layers), []).extend(d.layers)
+            widths.setdefault(types_of(d.layers), set()).update(b for b in d.choices if b != FLOAT)
+    return [
+        Probe("type", kind, kind, "", bits, with_width(reference, layers, bits))
+        for kind, layers in members.items()
+        for bits in sorted(widths[kind])
+    ]
+
+
+def other_probes(space: Space, reference: Design) -> list[Probe]:
+    """One searched state width per stage at a time, and every number of time steps but the reference's.
+
+    Potentials of the other stages have their widest choice: a network is in fixed point altogether or not at all.
+    """
+    widest = {d.name[2:]: d.choices[-1] for d in space.dimensions if d.kind == "state"}
+    states = [
+        Probe("state", d.name, "state", d.name[2:], bits, replace(reference, state_bits=widest | {d.name[2:]: bits}))
+        for d in space.dimensions
+        if d.kind == "state"
+        for bits in d.choices
+    ]
+    steps = [
+        Probe("time_steps", "T", "time steps", "", FLOAT, replace(reference, time_steps=t))
+        for t in space.step_choices
+        if t != reference.time_steps
+    ]
+    return states + steps
+
+
+def measured(bench: Workbench, probes: Sequence[Probe], images: Any) -> list[Evaluation]:
+    """Every probe on `images`, in order; what weight probes have in common is computed once (`sviT_models.sweep`).
+
+    Raises ConfigError for images that stay on disk: take fewer, so that they fit into memory.
+    """
+    if hasattr(images.images, "part"):
+        raise ConfigError("data.search_images: these images do not fit into memory; name a number that does")
+    labels = np.asarray(images.labels, dtype=np.int64)
+    found: dict[int, Evaluation] = {}
+    swept = [i for i, probe in enumerate(probes) if probe.kind in ("weight", "type")]
+    designs = [bench.float_design.weight_bits, *(probes[i].design.weight_bits for i in swept)]
+    bench.round(probes[i].design for i in swept)
+    progress = within(bench.advance, "designs x images, one change each")
+    base, *outputs = sviT_models.sweep(bench.engine, images.images, designs, progress=progress)
+    reference = base.logits.astype(np.float64)
+    for i, output in zip(swept, outputs, strict=True):
+        found[i] = measure(output.logits.astype(np.float64), reference, labels, output.spikes, len(labels))
+    found |= _measured_states(bench, probes, images, reference)
+    rest = [i for i in range(len(probes)) if i not in found]
+    if rest:
+        evaluator = bench.evaluator(images)
+        for done, i in enumerate(rest, start=1):
+            found[i] = evaluator(probes[i].design)
+            bench.advance("changes of time steps", done, len(rest))
+    return [found[i] for i in range(len(probes))]
+
+
+def _measured_states(
+    bench: Workbench, probes: Sequence[Probe], images: Any, reference: NDArray[np.float64]
+) -> dict[int, Evaluation]:
+    """The probes of membrane potentials: they share all that stands before the first narrower stage."""
+    which = [i for i, probe in enumerate(probes) if probe.kind == "state"]
+    if not which:
+        return {}
+    stages = [probes[i].design.state_bits for i in which]
+    widest = {stage: max(given[stage] for given in stages) for stage in stages[0]}
+    states = [
+        {lif: bits for stage, bits in given.items() for lif in bench.lif_by_stage[stage]} for given in (widest, *stages)
+    ]
+    outputs = sviT_models.sweep(
+        bench.engine,
+        images.images,
+        [bench.float_design.weight_bits] * len(states),
+        state_bits=states,
+        activation_bits=bench.activation_bits or None,
+        progress=within(bench.advance, "designs x images, one width of potentials each"),
+    )
+    labels = np.asarray(images.labels, dtype=np.int64)
+    next(outputs)
+    return {
+        i: measure(output.logits.astype(np.float64), reference, labels, output.spikes, len(labels))
+        for i, output in zip(which, outputs, strict=True)
+    }
 
 
 @dataclass(frozen=True)
@@ -36,11 +201,11 @@ def second_opinion(bench: Workbench, count: int | None = None) -> SecondOpinion:
     space = bench.space
     widths = [d.choices for d in space.dimensions if d.kind == "weight"]
     chosen = {b for choices in widths for b in (set(choices) & set(MEASURED_WIDTHS) or {choices[0]})}
-    probes = [p for p in sensitivity.group_probes(space, bench.float_design, bench.table) if p.bits in chosen]
+    probes = [p for p in group_probes(space, bench.float_design, bench.table) if p.bits in chosen]
     if count is None:
         count = int(np.clip(MOST_EVALUATIONS * len(bench.images) // max(len(probes), 1), *IMAGES))
     images = load_at_most(bench.config, "validation", count)
-    found = {(p.group, p.bits): e.kl for p, e in zip(probes, sensitivity.measured(bench, probes, images), strict=True)}
+    found = {(p.group, p.bits): e.kl for p, e in zip(probes, measured(bench, probes, images), strict=True)}
     distances = np.full((len(space.dimensions), int(space.sizes.max())), np.nan)
     for row, d in zip(distances, space.dimensions, strict=True):
         if d.kind == "weight":

@@ -20,7 +20,6 @@ from dse.optimize.pareto import hypervolume
 from dse.problem.problem import FloatArray, Problem
 from dse.results import tables
 from dse.search.loop import evaluated
-from dse.workflows.sensitivity import score_rows
 
 
 def write_tables(
@@ -39,7 +38,7 @@ def write_tables(
     write_csv(out / "results.csv", table)
     write_csv(out / "front.csv", tables.front_of(table))
     write_csv(out / "spikes.csv", tables.spikes_table(table, evaluations, bench.lif_layers))
-    write_csv(out / "sensitivity.csv", score_rows(problem.space, problem.scores, bench.table))
+    write_csv(out / "sensitivity.csv", tables.score_rows(problem.space, problem.scores, bench.table))
     write_csv(out / "hardware.csv", pd.DataFrame(costing.hardware.constants()))
     spikes = np.array([e.spikes for e in evaluations], dtype=np.float64)
     write_csv(out / "breakdown.csv", breakdown_table(costing, table, spikes, bench.config.search.strategy))

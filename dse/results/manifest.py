@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -12,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from dse import version
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "optuna", "numba", "moocore", "scikit-learn", "pydantic")
 
@@ -26,23 +27,6 @@ class Phase:
     evaluations: int
     images: int
     seconds: float
-
-
-def version() -> str:
-    """The version of svit-dse."""
-    try:
-        return importlib.metadata.version("svit-dse")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def git_state() -> dict[str, Any]:

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from dse.evaluation.evaluator import Evaluation, from_record
 from dse.evaluation.mixed import AnyCosting
+from dse.evaluation.one_at_a_time import group_labels
 from dse.optimize.pareto import is_nondominated
 from dse.problem.design import Design
 from dse.problem.graph_space import merged_columns
 from dse.problem.problem import Problem
+from dse.problem.space import Space
 
 LEADING = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
@@ -99,3 +102,16 @@ def design_of(row: pd.Series) -> Design:
     layers = tuple(str(c)[2:] for c in row.index if str(c).startswith("w:") and pd.notna(row[c]))
     states = {str(c)[2:]: int(row[c]) for c in row.index if str(c).startswith("v:") and pd.notna(row[c])}
     return Design(layers, tuple(int(row[f"w:{name}"]) for name in layers), int(row["time_steps"]), states)
+
+
+def score_rows(space: Space, scores: NDArray[np.float64], table: pd.DataFrame) -> pd.DataFrame:
+    """Fisher score of every searched group at every width: `group, type, stage, bits, score`; scores are (D, B)."""
+    labels = group_labels(space, table)
+    rows = [
+        (group, *labels[group], bits, float(score))
+        for d, row in zip(space.dimensions, scores, strict=True)
+        if d.kind == "weight"
+        for group in [d.name.removeprefix("w:")]
+        for bits, score in zip(d.choices, row, strict=False)
+    ]
+    return pd.DataFrame(rows, columns=["group", "type", "stage", "bits", "score"])

@@ -11,9 +11,9 @@ import sviT_models
 from dse.commands._progress import Meter
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.evaluation.experiment import prepare
+from dse.evaluation.one_at_a_time import group_probes, measured
 from dse.problem.design import uniform
 from dse.workflows.evaluate import evaluated
-from dse.workflows.sensitivity import group_probes, measured
 from tests.reports import by_hand
 
 

@@ -11,11 +11,13 @@ import pytest
 import sviT_models
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
+from dse.evaluation import one_at_a_time
 from dse.evaluation.experiment import prepare
 from dse.evaluation.loading import load_at_most
 from dse.evaluation.one_at_a_time import second_opinion
 from dse.problem.design import uniform
 from dse.problem.space import Dimension, Space
+from dse.results import tables
 from dse.workflows import sensitivity as study
 from dse.workflows.search import search
 
@@ -38,7 +40,7 @@ TABLE = pd.DataFrame({"name": LAYERS, "stage": ["downsample2", "block3", "block3
 
 def test_every_layer_of_the_network_has_a_type():
     names = sviT_models.weight_layers(sviT_models.open_checkpoint("sdtv2_tiny_digits").model)
-    types = pd.Series([study.block_type(name) for name in names]).value_counts().to_dict()
+    types = pd.Series([one_at_a_time.block_type(name) for name in names]).value_counts().to_dict()
     # 5 downsamplings; 5 ConvBlocks with 3 + 2 convolutions (one more in stage 2); 8 blocks of 3 and 1 RepConv with
     # 3 convolutions each, and of 2 MLP layers; one head
     assert types == {
@@ -53,7 +55,7 @@ def test_every_layer_of_the_network_has_a_type():
 
 
 def test_probes_change_one_thing_at_a_time():
-    probes = study.group_probes(SPACE, FLOAT, TABLE)
+    probes = one_at_a_time.group_probes(SPACE, FLOAT, TABLE)
     # 3 groups at 2 widths; 32 bits would change nothing
     assert [(p.group, p.bits) for p in probes] == [(d.name[2:], b) for d in SPACE.dimensions[:3] for b in (2, 4)]
     for probe in probes:
@@ -64,14 +66,14 @@ def test_probes_change_one_thing_at_a_time():
         ("MLP", "block3"),
         ("MLP", "block3"),
     ]
-    by_type = {(p.type, p.bits): p.design.weight_bits for p in study.type_probes(SPACE, FLOAT)}
+    by_type = {(p.type, p.bits): p.design.weight_bits for p in one_at_a_time.type_probes(SPACE, FLOAT)}
     assert by_type == {
         ("downsampling", 2): (2, 32, 32, 32),
         ("downsampling", 4): (4, 32, 32, 32),
         ("MLP", 2): (32, 32, 2, 2),
         ("MLP", 4): (32, 32, 4, 4),
     }
-    others = study.other_probes(SPACE, FLOAT)
+    others = one_at_a_time.other_probes(SPACE, FLOAT)
     assert [(p.kind, p.design.state_bits, p.design.time_steps) for p in others] == [
         ("state", {"block3": 6}, 2),
         ("state", {"block3": 8}, 2),
@@ -134,10 +136,10 @@ def test_the_study_measures_what_single_evaluations_measure():
         search=Search(widths=(2, 8), granularity="stage", state_widths=(8, 16)),
     )
     bench = prepare(config)
-    probes = study.group_probes(bench.space, bench.float_design, bench.table)[-4:]
-    others = study.other_probes(bench.space, bench.float_design)
+    probes = one_at_a_time.group_probes(bench.space, bench.float_design, bench.table)[-4:]
+    others = one_at_a_time.other_probes(bench.space, bench.float_design)
     probes += [others[0], others[-1]]  # the first stage at 8 bits, all others at 16; one time step
-    found = study.measured(bench, probes, bench.images)
+    found = one_at_a_time.measured(bench, probes, bench.images)
     evaluator = bench.evaluator(bench.images)
     assert found == [evaluator(probe.design) for probe in probes]
     scores = pd.DataFrame([(p.group, p.bits, 0.5) for p in probes], columns=["group", "bits", "score"])
@@ -151,7 +153,7 @@ def test_the_study_measures_what_single_evaluations_measure():
 
 def test_scores_carry_type_and_stage():
     scores = np.arange(15.0).reshape(5, 3)
-    table = study.score_rows(SPACE, scores, TABLE)
+    table = tables.score_rows(SPACE, scores, TABLE)
     assert list(table.columns) == ["group", "type", "stage", "bits", "score"]
     # 3 weight dimensions of 3 widths
     assert table["score"].tolist() == list(range(9))
@@ -160,7 +162,7 @@ def test_scores_carry_type_and_stage():
 
 def test_images_that_stay_on_disk_are_refused():
     with pytest.raises(ConfigError, match=r"data\.search_images: these images do not fit into memory"):
-        study.measured(None, [], SimpleNamespace(images=SimpleNamespace(part=None)))
+        one_at_a_time.measured(None, [], SimpleNamespace(images=SimpleNamespace(part=None)))
 
 
 def test_a_second_opinion_is_the_divergence_of_one_change_at_a_time():
