@@ -22,7 +22,7 @@ class Verified:
 class Design:
     """One evaluated design: measured accuracy, computed costs (SI), its widths in network order.
 
-    `baseline` is its name as a baseline, `pick` its name among the picks, `graph` its graph where the search had the
+    `baseline` is its name as a baseline, `pick` its name among the picks, `form` its form where the search had the
     choice; each empty where there is none.  A fused layer's width stands for all layers that were fused into it.
     """
 
@@ -48,7 +48,7 @@ class Design:
     verified: Verified | None
     state_bits: dict[str, int]
     bits: tuple[int, ...]
-    graph: str = ""
+    form: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def designs(run: Run) -> tuple[Design, ...]:
                 verified=verified.get(i),
                 state_bits={c[2:]: int(row[c]) for c in states if row[c] == row[c]},
                 bits=tuple(bits),
-                graph=str(row.get("graph", "")),
+                form=str(row.get("form", "")),
                 **{name: float(row[name]) for name in _NUMBERS},
             )
         )

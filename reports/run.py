@@ -167,8 +167,8 @@ def _checked(path: Path, results: pd.DataFrame, layers: pd.DataFrame) -> pd.Data
         if results[column].dtype != bool:
             raise ReportError(f"{path}: column {column} holds {results[column].iloc[0]!r}; expected True or False")
     weighted = list(layers.loc[layers["kind"] != "attention", "name"])
-    if "graph" in results.columns:
-        results = _by_first_graph(results, weighted)
+    if "form" in results.columns:
+        results = _by_first_form(results, weighted)
     named = [c[2:] for c in results.columns if c.startswith("w:")]
     if named != weighted:
         odd = sorted(set(named) ^ set(weighted)) or ["their order"]
@@ -180,8 +180,8 @@ def _checked(path: Path, results: pd.DataFrame, layers: pd.DataFrame) -> pd.Data
     return results
 
 
-def _by_first_graph(results: pd.DataFrame, weighted: list[str]) -> pd.DataFrame:
-    """Designs of both graphs by the layers of the unfused one: each has the width of the layer it was fused into.
+def _by_first_form(results: pd.DataFrame, weighted: list[str]) -> pd.DataFrame:
+    """Designs of both forms by the layers of the unfused one: each has the width of the layer it was fused into.
 
     A fused layer's column stands after those of the layers it stands for, which are empty in its designs.
     """

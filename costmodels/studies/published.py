@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def published_consistency(rates: Sequence[float] = (0.1, 0.2, 0.3)) -> pd.DataFrame:
-    """One row per published network and graph (unfused as trained, or each linear chain fused into one convolution).
+    """One row per published network and form (unfused as trained, or each linear chain fused into one convolution).
 
     `gmac` is one step; `implied_rate` the mean firing rate at which E = T (4.6 pJ FL_image + 0.9 pJ R FL_rest) gives
     the published energy, with every other layer counted as spiking; `ratio_R` what the literature data flow says at an
@@ -38,7 +38,7 @@ def published_consistency(rates: Sequence[float] = (0.1, 0.2, 0.3)) -> pd.DataFr
             rest = np.sum(macs[~image & ~work.geometry.attention])
             multiply, add = chip.chip.multiply_accumulate, chip.chip.accumulate
             implied = (energy - multiply * steps * np.sum(macs[image])) / (add * steps * rest)
-            row = {"model": entry["model"], "graph": "fused" if fused else "unfused", "gmac": float(macs.sum()) / 1e9}
+            row = {"model": entry["model"], "form": "fused" if fused else "unfused", "gmac": float(macs.sum()) / 1e9}
             row |= {"published_mj": float(entry["energy_mj"]), "implied_rate": float(implied)}
             for rate in rates:
                 at = Workload.example(entry["example"], rate=rate, time_steps=steps, fused=fused)

@@ -32,7 +32,7 @@ class Asked:
     drop: NDArray[Any] | None = None
 
     def one(self, place: int) -> tuple[Workload, dict[str, Any]]:
-        """One of the designs: the network as its graph has it, and its arguments of `estimate`."""
+        """One of the designs: the network as its form has it, and its arguments of `estimate`."""
         workload, designs = self.workload, self.designs
         if isinstance(designs, MixedDesigns):
             workload, at, designs = next(part for part in designs.parts if place in part[1])

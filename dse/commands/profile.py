@@ -17,7 +17,7 @@ def profile(
     images: Annotated[int, typer.Option(min=1, help="Images to measure on.")] = 64,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     distilled: Annotated[bool, typer.Option("--distilled", help="The checkpoint has a distillation head.")] = False,
-    graph: Annotated[str, typer.Option(help="unfused, or fused: chains of linear convolutions as one.")] = "unfused",
+    form: Annotated[str, typer.Option(help="unfused, or fused: chains of linear convolutions as one.")] = "unfused",
     out: Annotated[Path | None, typer.Option(help="Write the layer table to this CSV file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -30,9 +30,9 @@ def profile(
 
     check_out(out)
     found = sviT_models.open_checkpoint(checkpoint, network=model, distilled=distilled, time_steps=time_steps)
-    if graph not in ("unfused", "fused"):
-        raise ConfigError(f"--graph {graph!r}: expected unfused or fused")
-    network = sviT_models.fuse(found.model) if graph == "fused" else found.model
+    if form not in ("unfused", "fused"):
+        raise ConfigError(f"--form {form!r}: expected unfused or fused")
+    network = sviT_models.fuse(found.model) if form == "fused" else found.model
     batch = sviT_models.load_data(data, "search", count=images)
     with Meter() as advance:
         advance("images", 0, len(batch))

@@ -19,6 +19,8 @@ from costmodels.hardware.file import line_of, plain, read_yaml
 from dse.config.schema import Config
 from dse.errors import ConfigError
 
+RENAMED = {"graph": "form", "graphs": "forms"}  # keys of earlier versions, and what they are called now
+
 
 def load_config(path: str | Path) -> Config:
     """The configuration in a YAML file.
@@ -83,7 +85,8 @@ def _explain(error: pydantic.ValidationError, tree: Mapping[str, Any], source: s
     place = f"{source}:{line}" if line else source
     if first["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
-        close = difflib.get_close_matches(str(path[-1]), known, 1)
+        name = RENAMED.get(str(path[-1]), str(path[-1]))
+        close = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}"
         return f"{place}: unknown key {key}; {hint}"
     message = first["msg"].removeprefix("Value error, ")

@@ -9,15 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from dse.config.quantities import BUDGETS, parse
 
-Graph = Literal["unfused", "fused"]
-GRAPHS: tuple[Graph, ...] = ("unfused", "fused")
+Form = Literal["unfused", "fused"]
+FORMS: tuple[Form, ...] = ("unfused", "fused")
 WEIGHT_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
 STATE_WIDTHS = (4, 16)
 
 
-ONE_GRAPH_PER_LAYER = (
-    "search.granularity is 'layer', but the layers of the two search.graphs differ; take module, block or stage, or "
-    "one graph"
+ONE_FORM_PER_LAYER = (
+    "search.granularity is 'layer', but the layers of the two search.forms differ; take module, block or stage, or "
+    "one form"
 )
 
 
@@ -98,8 +98,8 @@ class Search(Section):
     state_widths: tuple[int, ...] = Field(
         (4, 8, 16), description="membrane potential widths to choose from per stage; empty: not quantized"
     )
-    graphs: tuple[Graph, ...] = Field(
-        (), description="graphs to choose from, [unfused, fused] for both; empty: the configuration's `graph`"
+    forms: tuple[Form, ...] = Field(
+        (), description="forms to choose from, [unfused, fused] for both; empty: the configuration's `form`"
     )
     prior: Literal["fisher", "both"] = Field(
         "fisher",
@@ -145,17 +145,17 @@ class Search(Section):
             raise ValueError("time steps must be at least 1")
         return tuple(sorted(set(steps)))
 
-    @field_validator("graphs")
+    @field_validator("forms")
     @classmethod
-    def _graphs_once(cls, graphs: tuple[Graph, ...]) -> tuple[Graph, ...]:
-        if twice := [g for g in GRAPHS if graphs.count(g) > 1]:
-            raise ValueError(f"{twice[0]} stands there twice; name every graph once")
-        return tuple(g for g in GRAPHS if g in graphs)
+    def _forms_once(cls, forms: tuple[Form, ...]) -> tuple[Form, ...]:
+        if twice := [g for g in FORMS if forms.count(g) > 1]:
+            raise ValueError(f"{twice[0]} stands there twice; name every form once")
+        return tuple(g for g in FORMS if g in forms)
 
     @model_validator(mode="after")
     def _layers_in_common(self) -> Search:
-        if len(self.graphs) > 1 and self.granularity == "layer":
-            raise ValueError(ONE_GRAPH_PER_LAYER)
+        if len(self.forms) > 1 and self.granularity == "layer":
+            raise ValueError(ONE_FORM_PER_LAYER)
         return self
 
     @field_validator("objectives")
@@ -181,9 +181,9 @@ class Config(Section):
 
     network: str | None = Field(None, description="network name; empty: the one the checkpoint names")
     checkpoint: str = Field("sdtv2_tiny_digits", description="a shipped checkpoint's name or a file")
-    graph: Graph = Field(
+    form: Form = Field(
         "unfused",
-        description="keep chains of linear convolutions, or fuse each into one dense convolution; see `search.graphs`",
+        description="keep chains of linear convolutions, or fuse each into one dense convolution; see `search.forms`",
     )
     hardware: str = Field("generic_45nm", description="a shipped chip's name or a YAML file of your own")
     frame_rate: float = Field(30.0, gt=0, description="inferences per second at which average power is stated")
@@ -211,19 +211,19 @@ class Config(Section):
     constraints: Constraints = Constraints()
 
     @model_validator(mode="after")
-    def _one_choice_of_graph(self) -> Config:
-        searched = self.search.graphs
-        if searched and "graph" in self.model_fields_set and self.graph != searched[0]:
+    def _one_choice_of_form(self) -> Config:
+        searched = self.search.forms
+        if searched and "form" in self.model_fields_set and self.form != searched[0]:
             raise ValueError(
-                f"search.graphs is [{', '.join(searched)}], whose float network and baselines are {searched[0]}, and "
-                f"graph is {self.graph!r}; leave graph out"
+                f"search.forms is [{', '.join(searched)}], whose float network and baselines are {searched[0]}, and "
+                f"form is {self.form!r}; leave form out"
             )
         return self
 
     @property
-    def graphs(self) -> tuple[Graph, ...]:
-        """The graphs to choose from; the float network and the baselines are those of the first."""
-        return self.search.graphs or (self.graph,)
+    def forms(self) -> tuple[Form, ...]:
+        """The forms to choose from; the float network and the baselines are those of the first."""
+        return self.search.forms or (self.form,)
 
     def column_budgets(self) -> dict[str, float]:
         """The budgets by column of results.csv."""

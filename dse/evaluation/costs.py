@@ -121,12 +121,12 @@ class Costing:
         )
 
     def tables(
-        self, space: Space, steps: int | None = None, graph: str = ""
+        self, space: Space, steps: int | None = None, form: str = ""
     ) -> tuple[dict[str, FloatArray], dict[str, float]]:
         """Additive memory and energy per dimension and level (D, B), +inf beyond its choices, and the offsets.
 
         They hold for `steps` time steps, by default as many as the network has; energy does not add up over different
-        ones. The rows of the time steps and of the `graph`, here the only one, are zero. Widths of membrane potentials
+        ones. The rows of the time steps and of the `form`, here the only one, are zero. Widths of membrane potentials
         are offset at their largest. A pipelined data flow has no additive energy (its slowest layer sets the time that
         leaks): there the dynamic energy stands in its place.
         """

@@ -22,9 +22,9 @@ from dse.evaluation import activation_widths
 from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.loading import chip_widths, load_at_most, load_images, load_network
-from dse.evaluation.mixed import AnyCosting, AnyEvaluator, GraphCosting, GraphEvaluator
+from dse.evaluation.mixed import AnyCosting, AnyEvaluator, FormCosting, FormEvaluator
 from dse.problem.design import Design, uniform
-from dse.problem.graph_space import build_graph_space
+from dse.problem.form_space import build_form_space
 from dse.problem.space import Space, build_space
 from dse.progress import Advance, quiet, within
 
@@ -37,7 +37,7 @@ CHAOS_IMAGES = 1000
 class Workbench:
     """The parts of a run; `prepare` makes it.  `advance` hears how far its long steps are.
 
-    In a search over graphs it is that of the first one, with the space of all; `graphs` holds a workbench for each.
+    In a search over forms it is that of the first one, with the space of all; `forms` holds a workbench for each.
     Their integer weights and calibrations are made when first used.
     """
 
@@ -51,11 +51,11 @@ class Workbench:
     space: Space
     hardware: Hardware
     advance: Advance = quiet
-    graphs: Mapping[str, Workbench] = field(default_factory=dict)
+    forms: Mapping[str, Workbench] = field(default_factory=dict)
 
     def of(self, design: Design) -> Workbench:
-        """The workbench of a design's graph; this one where no other is known."""
-        return next((part for part in self.graphs.values() if part.layers == design.layers), self)
+        """The workbench of a design's form; this one where no other is known."""
+        return next((part for part in self.forms.values() if part.layers == design.layers), self)
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class Workbench:
     @property
     def notes(self) -> list[str]:
         """What has to be said of the weights made so far, each thing once."""
-        banks = [part.bank for part in self.graphs.values()] or [self.bank]
+        banks = [part.bank for part in self.forms.values()] or [self.bank]
         return list(dict.fromkeys(note for bank in banks for note in bank.notes))
 
     @cached_property
@@ -103,24 +103,24 @@ class Workbench:
 
     def costing(self, hardware: Hardware | None = None) -> AnyCosting:
         """The cost model of this network on its chip, or on another."""
-        if self.graphs:
-            return GraphCosting({graph: part.own_costing(hardware) for graph, part in self.graphs.items()})
+        if self.forms:
+            return FormCosting({form: part.own_costing(hardware) for form, part in self.forms.items()})
         return self.own_costing(hardware)
 
     def own_costing(self, hardware: Hardware | None = None) -> Costing:
-        """The cost model of this graph alone."""
+        """The cost model of this form alone."""
         workload = Workload.from_table(self.table)
         return Costing(workload, hardware or self.hardware, self.config.frame_rate, tuple(self.lif_layers))
 
     def evaluator(self, images: Any) -> AnyEvaluator:
-        """An evaluator of designs on a set of images; runs the float network once, of every graph that occurs."""
-        if self.graphs:
-            by_layers = {part.layers: part for part in self.graphs.values()}
-            return GraphEvaluator(lambda layers: by_layers[layers].own_evaluator(images), self.layers)
+        """An evaluator of designs on a set of images; runs the float network once, of every form that occurs."""
+        if self.forms:
+            by_layers = {part.layers: part for part in self.forms.values()}
+            return FormEvaluator(lambda layers: by_layers[layers].own_evaluator(images), self.layers)
         return self.own_evaluator(images)
 
     def own_evaluator(self, images: Any) -> Evaluator:
-        """An evaluator of designs of this graph alone."""
+        """An evaluator of designs of this form alone."""
         self.round([self.float_design])
         return Evaluator(
             self.engine,
@@ -153,9 +153,9 @@ class Workbench:
         )
 
     def fisher(self, widths: Sequence[int]) -> pd.DataFrame:
-        """Gradient sensitivity of every layer at every width: `layer, bits, score`; of every graph that is searched."""
-        if self.graphs:
-            parts = [part.fisher(widths).assign(graph=graph) for graph, part in self.graphs.items()]
+        """Gradient sensitivity of every layer at every width: `layer, bits, score`; of every form that is searched."""
+        if self.forms:
+            parts = [part.fisher(widths).assign(form=form) for form, part in self.forms.items()]
             return pd.concat(parts, ignore_index=True)
         images = load_at_most(self.config, "validation", self.config.data.fisher_images)
         self.round(uniform(self.layers, bits, self.time_steps) for bits in widths)
@@ -166,10 +166,10 @@ class Workbench:
     def scores(self, fisher: pd.DataFrame) -> NDArray[np.float64]:
         """Fisher scores summed over the layers of every dimension, (D, B); NaN beyond a dimension's choices.
 
-        In a search over graphs, the mean of theirs.
+        In a search over forms, the mean of theirs.
         """
-        if self.graphs:
-            return np.asarray(np.mean(list(self.scores_of_graphs(fisher).values()), axis=0))
+        if self.forms:
+            return np.asarray(np.mean(list(self.scores_of_forms(fisher).values()), axis=0))
         by_layer = fisher.pivot_table(index="layer", columns="bits", values="score")
         out = np.full((len(self.space.dimensions), int(self.space.sizes.max())), np.nan)
         for row, d in zip(out, self.space.dimensions, strict=True):
@@ -177,9 +177,9 @@ class Workbench:
                 row[: len(d.choices)] = by_layer.loc[list(d.layers), list(d.choices)].sum(axis=0)
         return out
 
-    def scores_of_graphs(self, fisher: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-        """The scores (D, B) in every graph that is searched."""
-        return {graph: part.scores(fisher[fisher["graph"] == graph]) for graph, part in self.graphs.items()}
+    def scores_of_forms(self, fisher: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """The scores (D, B) in every form that is searched."""
+        return {form: part.scores(fisher[fisher["form"] == form]) for form, part in self.forms.items()}
 
     def fingerprint(self) -> dict[str, Any]:
         """What the measurements and the study's objective values depend on."""
@@ -191,7 +191,7 @@ class Workbench:
             "tool": version(),
             "checkpoint": self.checkpoint.sha256,
             "data": f"{self.images.name}/{self.images.split}/{len(self.images)}/{self.images.sha256}",
-            "graph": " or ".join(self.config.graphs),
+            "form": " or ".join(self.config.forms),
             "quantization": self.config.quantization.model_dump(mode="json"),
             "space": hashlib.sha256(json.dumps([space, fixed]).encode()).hexdigest(),
             "objectives": list(self.config.search.objectives),
@@ -219,30 +219,28 @@ def prepare(config: Config, advance: Advance = quiet) -> Workbench:
         )
     step(2, 4)
     sample = load_at_most(config, "validation", PROFILE_IMAGES)
-    networks: dict[str, Any] = {
-        graph: sviT_models.fuse(model) if graph == "fused" else model for graph in config.graphs
-    }
-    tables = {graph: sviT_models.profile(network, sample.images) for graph, network in networks.items()}
+    networks: dict[str, Any] = {form: sviT_models.fuse(model) if form == "fused" else model for form in config.forms}
+    tables = {form: sviT_models.profile(network, sample.images) for form, network in networks.items()}
     step(3, 4)
     calibration = load_at_most(config, "validation", config.data.calibration_images)
     activation_widths.check(config.activations, config.search.state_widths)
     space = _space(config, tables, model.config.time_steps)
     parts: dict[str, Workbench] = {}
-    for graph, network in networks.items():
+    for form, network in networks.items():
         bank = sviT_models.WeightBank(network, **config.quantization.model_dump(), images=calibration.images)
         engine = sviT_models.Engine(network, bank)
         names = sviT_models.activation_names(engine.segments)
         table = activation_widths.with_input_widths(
-            tables[graph], activation_widths.engine_widths(config.activations, names)
+            tables[form], activation_widths.engine_widths(config.activations, names)
         )
-        own = config.model_copy(update={"graph": graph})
+        own = config.model_copy(update={"form": form})
         if len(networks) > 1:
-            own = own.model_copy(update={"search": own.search.model_copy(update={"graphs": ()})})
-        choices = space.variants.get(graph, space)
-        parts[graph] = Workbench(own, network, checkpoint, images, bank, engine, table, choices, hardware, advance)
+            own = own.model_copy(update={"search": own.search.model_copy(update={"forms": ()})})
+        choices = space.variants.get(form, space)
+        parts[form] = Workbench(own, network, checkpoint, images, bank, engine, table, choices, hardware, advance)
     step(4, 4)
     first = next(iter(parts.values()))
-    return replace(first, config=config, space=space, graphs=parts) if len(parts) > 1 else first
+    return replace(first, config=config, space=space, forms=parts) if len(parts) > 1 else first
 
 
 def _space(config: Config, tables: Mapping[str, pd.DataFrame], time_steps: int) -> Space:
@@ -255,5 +253,5 @@ def _space(config: Config, tables: Mapping[str, pd.DataFrame], time_steps: int) 
         "time_steps": search.time_steps or range(1, time_steps + 1),
     }
     if len(tables) > 1:
-        return build_graph_space(tables, **options)
+        return build_form_space(tables, **options)
     return build_space(next(iter(tables.values())), **options)

@@ -1,4 +1,4 @@
-"""Designs of several graphs of one network together: each is costed and evaluated as what it is."""
+"""Designs of several forms of one network together: each is costed and evaluated as what it is."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Tables = tuple[dict[str, FloatArray], dict[str, float]]
 
 
 @dataclass(frozen=True)
-class GraphCosting:
-    """Costs of designs by the layer table of their own graph; `parts` are by graph, on one chip.
+class FormCosting:
+    """Costs of designs by the layer table of their own form; `parts` are by form, on one chip.
 
     All parts have the same LIF layers in `lif_order`, so that spikes mean the same for all designs.
     """
@@ -34,12 +34,12 @@ class GraphCosting:
 
     @property
     def first(self) -> Costing:
-        """The costing of the graph whose float network is the baseline."""
+        """The costing of the form whose float network is the baseline."""
         return next(iter(self.parts.values()))
 
     @property
     def workload(self) -> Workload:
-        """The layer table of the first graph."""
+        """The layer table of the first form."""
         return self.first.workload
 
     @property
@@ -57,7 +57,7 @@ class GraphCosting:
         return {tuple(part.workload.weight_layers): part for part in self.parts.values()}
 
     def of(self, design: Design) -> Costing:
-        """The costing of a design's graph."""
+        """The costing of a design's form."""
         return self._by_layers[design.layers]
 
     def columns(self, designs: Sequence[Design], spikes: FloatArray | None = None) -> Columns:
@@ -75,8 +75,8 @@ class GraphCosting:
         return _together(
             len(levels),
             [
-                (rows, self.parts[graph].of_levels(own, levels[rows], None if spikes is None else spikes[rows]))
-                for graph, own, rows in space.per_graph(levels)
+                (rows, self.parts[form].of_levels(own, levels[rows], None if spikes is None else spikes[rows]))
+                for form, own, rows in space.per_form(levels)
             ],
         )
 
@@ -88,21 +88,21 @@ class GraphCosting:
         """As `Costing.breakdown`."""
         return self.of(design).breakdown(design, spikes)
 
-    def tables(self, space: Space, steps: int | None = None, graph: str = "") -> Tables:
-        """As `Costing.tables`, in one graph.
+    def tables(self, space: Space, steps: int | None = None, form: str = "") -> Tables:
+        """As `Costing.tables`, in one form.
 
-        Costs of different graphs do not add up.  Without a `graph` the tables are those of the last one, and the row of
-        the dimension `graph` holds what the widest design costs more (or less) in each of the others.
+        Costs of different forms do not add up.  Without a `form` the tables are those of the last one, and the row of
+        the dimension `form` holds what the widest design costs more (or less) in each of the others.
         """
-        if graph:
-            return self.parts[graph].tables(space.variants[graph], steps)
+        if form:
+            return self.parts[form].tables(space.variants[form], steps)
         last = list(self.parts)[-1]
         tables, offsets = self.tables(space, steps, last)
-        widest = np.stack([space.with_graph(space.sizes - 1, graph) for graph in self.parts])
+        widest = np.stack([space.with_form(space.sizes - 1, form) for form in self.parts])
         if steps is not None:
             widest = np.stack([space.with_steps(row, steps) for row in widest])
         costs = self.of_levels(space, widest)
-        at = space.names.index("graph")
+        at = space.names.index("form")
         for quantity, table in tables.items():
             table[at, : len(widest)] = costs[quantity] - costs[quantity][-1]
         return tables, offsets
@@ -112,16 +112,16 @@ class GraphCosting:
         return ObjectiveCosts(self, space, tuple(names[1:]))
 
     def following(self, space: Space, names: Sequence[str], harm: FloatArray) -> Following:
-        """As `Costing.following`; one regression for all graphs."""
+        """As `Costing.following`; one regression for all forms."""
         return Following(self.objective_costs(space, names), self.first.features(space, harm))
 
 
-AnyCosting = Costing | GraphCosting
+AnyCosting = Costing | FormCosting
 
 
 def costing_of(costing: AnyCosting, design: Design) -> Costing:
-    """The costing of a design's graph."""
-    return costing.of(design) if isinstance(costing, GraphCosting) else costing
+    """The costing of a design's form."""
+    return costing.of(design) if isinstance(costing, FormCosting) else costing
 
 
 def _together(count: int, parts: Sequence[tuple[NDArray[Any], Columns]]) -> Columns:
@@ -134,10 +134,10 @@ def _together(count: int, parts: Sequence[tuple[NDArray[Any], Columns]]) -> Colu
 
 
 @dataclass
-class GraphEvaluator:
-    """Evaluates every design with the evaluator of its own graph, against the float network of that graph.
+class FormEvaluator:
+    """Evaluates every design with the evaluator of its own form, against the float network of that form.
 
-    `make` gives the evaluator of the graph with the given layers; it is called when the first design has them, for
+    `make` gives the evaluator of the form with the given layers; it is called when the first design has them, for
     `first` at once.
     """
 
@@ -149,7 +149,7 @@ class GraphEvaluator:
         self.of(self.first)
 
     def of(self, layers: tuple[str, ...]) -> Evaluator:
-        """The evaluator of one graph."""
+        """The evaluator of one form."""
         if layers not in self.parts:
             self.parts[layers] = self.make(layers)
         return self.parts[layers]
@@ -193,16 +193,16 @@ class GraphEvaluator:
 
     @property
     def float(self) -> Evaluation:
-        """The float network of the first graph."""
+        """The float network of the first form."""
         return self.of(self.first).float
 
 
-AnyEvaluator = Evaluator | GraphEvaluator
+AnyEvaluator = Evaluator | FormEvaluator
 
 
 @dataclass(frozen=True, eq=False)
 class MixedDesigns(Designs):
-    """Designs of several graphs, each costed with the workload of its own graph, whatever workload is asked for.
+    """Designs of several forms, each costed with the workload of its own form, whatever workload is asked for.
 
     `parts` are workloads, the places of their designs and the designs themselves; `weight_bits` has no columns.
     """

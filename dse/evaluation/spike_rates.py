@@ -2,7 +2,7 @@
 
 Narrow weights and membrane potentials change how often neurons fire, so that the float network's spikes mislead about
 energy. Per LIF layer, the logarithm of spikes per time step is regressed on a few features of the design: mean width
-and predicted harm of everything before the layer, width of membrane potentials, time steps, the graph.
+and predicted harm of everything before the layer, width of membrane potentials, time steps, the form.
 The ridge prior is no dependence; the intercept is free.
 """
 
@@ -57,7 +57,7 @@ class Features:
     def __call__(self, levels: IntArray) -> FloatArray:
         """Features of designs (N, D), (N, L, 5); about 0 for a wide design and 1 for a narrow one.
 
-        Where graphs are searched, a sixth tells them apart.
+        Where forms are searched, a sixth tells them apart.
         """
         space = self.space
         levels = np.asarray(levels).reshape(-1, len(space.dimensions))
@@ -76,8 +76,8 @@ class Features:
         stated = state.mean(axis=1) if state.shape[1] else np.zeros(len(levels))
         steps = np.log(space.steps(levels) / max(space.step_choices))
         shape = (len(levels), len(self.lif_layers))
-        graph = [values[:, i] for i in np.flatnonzero(kinds == "graph")]
-        common = [np.broadcast_to(c[:, None], shape) for c in (np.ones(len(levels)), stated, steps, *graph)]
+        form = [values[:, i] for i in np.flatnonzero(kinds == "form")]
+        common = [np.broadcast_to(c[:, None], shape) for c in (np.ones(len(levels)), stated, steps, *form)]
         return np.stack([common[0], width, upstream, *common[1:]], axis=-1)
 
     @property

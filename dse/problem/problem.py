@@ -62,9 +62,9 @@ class Problem:
     `luck` is what all measurements have in common; where it is not known, it is guessed from their errors.
     `following`, where known, turns measured spikes into the costs of designs that were not evaluated.
     `objectives` names the three objectives in the order of a trial's values; all are minimised.
-    `variants`, where graphs or time steps are searched, is the same problem in each graph at each number of time steps:
+    `variants`, where forms or time steps are searched, is the same problem in each form at each number of time steps:
     with tables and scores that hold there, and both pinned. Costs of different ones do not add up; `tables` are then
-    those around the widest design, and `scores`, of several graphs, the mean.
+    those around the widest design, and `scores`, of several forms, the mean.
     """
 
     space: Space

@@ -16,7 +16,7 @@ from dse.errors import ConfigError
 from dse.problem.design import Design
 
 GRANULARITIES = ("layer", "module", "block", "stage")
-Kind = Literal["weight", "state", "time_steps", "graph"]
+Kind = Literal["weight", "state", "time_steps", "form"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Space:
     """All dimensions of a search; points are level indexes, shape (..., D), 0 = the smallest choice.
 
     `layers` are the weight layers of the network in order; layers that no dimension decides keep `fixed` bits.
-    Where the graph is searched, `variants` hold the same dimensions with the layers of each graph, in the order of the
-    choices of the dimension `graph`; `layers` are then those of the first.
+    Where the form is searched, `variants` hold the same dimensions with the layers of each form, in the order of the
+    choices of the dimension `form`; `layers` are then those of the first.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -130,25 +130,25 @@ class Space:
         searched = [d.kind == "time_steps" for d in self.dimensions]
         return np.where(searched, self.step_choices.index(steps), levels)
 
-    def per_graph(self, levels: NDArray[np.int64]) -> Iterator[tuple[str, Space, NDArray[np.bool_]]]:
-        """Graphs that occur among levels (N, D): name, space with its layers, and which rows have it, (N,).
+    def per_form(self, levels: NDArray[np.int64]) -> Iterator[tuple[str, Space, NDArray[np.bool_]]]:
+        """Forms that occur among levels (N, D): name, space with its layers, and which rows have it, (N,).
 
-        One nameless graph where none is searched.
+        One nameless form where none is searched.
         """
         if not self.variants:
             yield "", self, np.ones(len(levels), dtype=np.bool_)
             return
-        chosen = self.values(levels)[:, self.names.index("graph")]
+        chosen = self.values(levels)[:, self.names.index("form")]
         for value, (name, variant) in enumerate(self.variants.items()):
             if (chosen == value).any():
                 yield name, variant, chosen == value
 
-    def with_graph(self, levels: NDArray[np.int64], graph: str) -> NDArray[np.int64]:
-        """The points (..., D) in another graph."""
-        return np.where([d.kind == "graph" for d in self.dimensions], list(self.variants).index(graph), levels)
+    def with_form(self, levels: NDArray[np.int64], form: str) -> NDArray[np.int64]:
+        """The points (..., D) in another form."""
+        return np.where([d.kind == "form" for d in self.dimensions], list(self.variants).index(form), levels)
 
-    def graph_of(self, design: Design) -> str:
-        """The graph whose layers a design has; empty where none is searched."""
+    def form_of(self, design: Design) -> str:
+        """The form whose layers a design has; empty where none is searched."""
         return next((name for name, variant in self.variants.items() if variant.layers == design.layers), "")
 
     def stage_widths(self, levels: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
@@ -160,15 +160,15 @@ class Space:
         """The design at one point, levels of shape (D,)."""
         levels = np.asarray(levels)
         if self.variants:
-            return next(variant for _, variant, _ in self.per_graph(levels[None])).design(levels)
+            return next(variant for _, variant, _ in self.per_form(levels[None])).design(levels)
         states = {stage: int(width) for stage, width in self.stage_widths(levels).items()}
         bits = tuple(int(b) for b in self.weight_bits(levels))
         return Design(self.layers, bits, int(self.steps(levels)), states)
 
     def levels_of(self, design: Design) -> NDArray[np.int64]:
         """The point (D,) of a design; the nearest choice where the design has a width that is none."""
-        if graph := self.graph_of(design):
-            return self.with_graph(self.variants[graph].levels_of(design), graph)
+        if form := self.form_of(design):
+            return self.with_form(self.variants[form].levels_of(design), form)
         bits = dict(zip(design.layers, design.weight_bits, strict=True))
         given = {"T": design.time_steps} | {f"v:{stage}": width for stage, width in design.state_bits.items()}
         out = []
@@ -180,12 +180,12 @@ class Space:
     def nearest_levels(self, bits: int) -> NDArray[np.int64]:
         """The point whose widths lie nearest to a uniform width (ties to the wider), shape (D,).
 
-        State widths and time steps stand at their largest choice, the graph at its first.
+        State widths and time steps stand at their largest choice, the form at its first.
         """
         out = []
         for d in self.dimensions:
             if d.kind != "weight":
-                out.append(0 if d.kind == "graph" else len(d.choices) - 1)
+                out.append(0 if d.kind == "form" else len(d.choices) - 1)
                 continue
             out.append(min(range(len(d.choices)), key=lambda i, d=d: (abs(d.choices[i] - bits), -d.choices[i])))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         return np.array(out, dtype=np.int64)

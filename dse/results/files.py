@@ -33,8 +33,8 @@ def write_tables(
     """Write the tables of a run directory; each file appears complete or not at all."""
     write_text(out / "config.yaml", dump_config(bench.config))
     write_csv(out / "layers.csv", bench.table)
-    for graph, part in list(bench.graphs.items())[1:]:
-        write_csv(out / f"layers-{graph}.csv", part.table)
+    for form, part in list(bench.forms.items())[1:]:
+        write_csv(out / f"layers-{form}.csv", part.table)
     write_csv(out / "results.csv", table)
     write_csv(out / "front.csv", tables.front_of(table))
     write_csv(out / "spikes.csv", tables.spikes_table(table, evaluations, bench.lif_layers))
@@ -86,7 +86,7 @@ def base_setting(problem: Problem, study: optuna.Study) -> dict[str, Any]:
     kept = zip(problem.space.dimensions, problem.space.values(levels), problem.scores, levels, strict=True)
     return {
         "design": design.id,
-        **({"graph": problem.space.graph_of(design)} if problem.space.variants else {}),
+        **({"form": problem.space.form_of(design)} if problem.space.variants else {}),
         "time_steps": design.time_steps,
         "state_bits": dict(design.state_bits),
         "groups": [

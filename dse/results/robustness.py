@@ -11,7 +11,7 @@ import pandas as pd
 
 from costmodels import Designs, Workload, comparisons, knobs, stability, sweep
 from dse.evaluation.costs import Costing
-from dse.evaluation.mixed import AnyCosting, GraphCosting, MixedDesigns
+from dse.evaluation.mixed import AnyCosting, FormCosting, MixedDesigns
 from dse.results import files, tables
 
 MOST_DESIGNS = 60
@@ -37,19 +37,19 @@ def write(out: Path, costing: AnyCosting, table: pd.DataFrame, third: str, picks
 def designs_of(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Designs:
     """Rows of results.csv as designs with all that their costs depend on; `spikes` is the run's spikes.csv."""
     names = tuple(names) or tuple(map(str, rows["id"]))
-    if not isinstance(costing, GraphCosting):
-        return _of_one_graph(costing, rows, spikes, names)
+    if not isinstance(costing, FormCosting):
+        return _of_one_form(costing, rows, spikes, names)
     owner = [costing.of(tables.design_of(row)) for _, row in rows.iterrows()]
     parts = []
     for part in costing.parts.values():
         at = np.array([i for i, one in enumerate(owner) if one is part], dtype=np.int64)
         if len(at):
-            own = _of_one_graph(part, rows.iloc[at], spikes, [names[i] for i in at])
+            own = _of_one_form(part, rows.iloc[at], spikes, [names[i] for i in at])
             parts.append((part.workload, at, own))
     return MixedDesigns(np.zeros((len(rows), 0)), names, parts=tuple(parts))
 
 
-def _of_one_graph(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> Designs:
+def _of_one_form(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> Designs:
     found = [tables.design_of(row) for _, row in rows.iterrows()]
     counted = spikes.drop_duplicates("id").set_index("id").loc[rows["id"]]
     layers = [f"s:{name}" for name in costing.workload.lif_layers]
@@ -83,8 +83,8 @@ def _comparisons(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame,
     named = table["origin"].isin(["float", "guided"]) | table["origin"].str.fullmatch(r"uniform-\d+")
     rows = table[(named & ~table["origin"].duplicated()) | table["id"].isin(list(chosen))].drop_duplicates("id")
     designs, parts = designs_of(costing, rows, spikes), {}
-    graphs = designs.parts if isinstance(designs, MixedDesigns) else ((costing.workload, range(len(rows)), designs),)
-    for workload, at, own in graphs:
+    forms = designs.parts if isinstance(designs, MixedDesigns) else ((costing.workload, range(len(rows)), designs),)
+    for workload, at, own in forms:
         for place, i in enumerate(at):
             parts[int(i)] = _compared(costing, workload, own, place, rows.iloc[int(i)])
     columns = ["id", "origin", "network", "time_steps", "memory_bytes", "energy_j", "latency_s", "power_w"]

@@ -14,7 +14,7 @@ from dse.evaluation.mixed import AnyCosting
 from dse.evaluation.one_at_a_time import group_labels
 from dse.optimize.pareto import is_nondominated
 from dse.problem.design import Design
-from dse.problem.graph_space import merged_columns
+from dse.problem.form_space import merged_columns
 from dse.problem.problem import Problem
 from dse.problem.space import Space
 
@@ -67,9 +67,9 @@ def results_table(
     layers = [f"w:{name}" for name in merged_columns(problem.space)]
     if not problem.space.variants:
         return pd.concat([table[LEADING + FURTHER], widths[states + layers]], axis=1)
-    widths[layers] = widths[layers].astype("Int64")  # empty where a design's graph does not have the layer
-    table["graph"] = [problem.space.graph_of(d) for d in designs]
-    return pd.concat([table[[*LEADING, *FURTHER, "graph"]], widths[states + layers]], axis=1)
+    widths[layers] = widths[layers].astype("Int64")  # empty where a design's form does not have the layer
+    table["form"] = [problem.space.form_of(d) for d in designs]
+    return pd.concat([table[[*LEADING, *FURTHER, "form"]], widths[states + layers]], axis=1)
 
 
 def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequence[str]) -> pd.DataFrame:

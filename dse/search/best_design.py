@@ -67,7 +67,7 @@ def _together(variants: list[Problem], limits: Mapping[str, float]) -> None:
 def best_under_budgets(costing: AnyCosting, problem: Problem, posterior: Posterior) -> Recommendation:
     """The least memory within every budget and side constraint, the drop with 95 % confidence by the posterior.
 
-    Solved for every graph and number of time steps. Quantities that do not quite add up over layers are checked with
+    Solved for every form and number of time steps. Quantities that do not quite add up over layers are checked with
     the cost model and the programme is tightened by what it missed. Raises InfeasibleError when nothing is trusted to
     do it.
     """
@@ -101,16 +101,16 @@ def _within(
 
 
 def _each(costing: AnyCosting, problem: Problem) -> Iterator[Problem]:
-    """The problem in every graph at every number of time steps, with a table for every quantity that has a budget."""
+    """The problem in every form at every number of time steps, with a table for every quantity that has a budget."""
     space = problem.space
-    for (place, graph), steps in product(enumerate(space.variants or [""]), space.step_choices):
-        known = costing.tables(space, steps, graph)
+    for (place, form), steps in product(enumerate(space.variants or [""]), space.step_choices):
+        known = costing.tables(space, steps, form)
         tables, offsets = dict(known[0]), dict(known[1])
-        choice = {"time_steps": steps, "graph": place}
+        choice = {"time_steps": steps, "form": place}
         pinned = tuple((d.name, choice[d.kind]) for d in space.dimensions if d.kind in choice)
         widest = space.with_steps(space.sizes - 1, steps)
-        if graph:
-            widest = space.with_graph(widest, graph)
+        if form:
+            widest = space.with_form(widest, form)
         for column in problem.budgets:
             if column not in tables and column != "drop":
                 tables[column], offsets[column] = _one_at_a_time(costing, problem, widest, column)

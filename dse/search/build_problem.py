@@ -24,9 +24,9 @@ def build_problem(
     distances: NDArray[np.float64] | None = None,
     luck: Luck | None = None,
 ) -> Problem:
-    """The search problem of a workbench, with its baselines; in a search over graphs those of the first, and two more.
+    """The search problem of a workbench, with its baselines; in a search over forms those of the first, and two more.
 
-    The widest and the guided design of every other graph are baselines as well.
+    The widest and the guided design of every other form are baselines as well.
     """
     space, config = bench.space, bench.config
     objectives = objective_columns(config.search.objectives)
@@ -50,31 +50,31 @@ def build_problem(
         Baseline(f"uniform-{max(config.search.widths)}-T{t}", space.with_steps(uniform[0].levels, t))
         for t in space.step_choices[-2::-1]
     ]
-    if not bench.graphs:
+    if not bench.forms:
         steps = space.step_choices if len(space.step_choices) > 1 else ()
         variants = tuple(part_of(problem, costing, scores, t) for t in steps)
         return replace(problem, variants=variants, baselines=(*uniform, Baseline("guided", guided_design(problem))))
-    found = bench.scores_of_graphs(fisher)
+    found = bench.scores_of_forms(fisher)
     guided = []
-    for place, (graph, scores) in enumerate(found.items()):
-        ending = f"-{graph}" if place else ""
+    for place, (form, scores) in enumerate(found.items()):
+        ending = f"-{form}" if place else ""
         if place:
-            uniform.append(Baseline(f"{uniform[0].origin}{ending}", space.with_graph(uniform[0].levels, graph)))
-        widest = part_of(problem, costing, scores, space.step_choices[-1], graph)
+            uniform.append(Baseline(f"{uniform[0].origin}{ending}", space.with_form(uniform[0].levels, form)))
+        widest = part_of(problem, costing, scores, space.step_choices[-1], form)
         guided.append(Baseline(f"guided{ending}", guided_design(widest)))
-    each = [(scores, t, graph) for graph, scores in found.items() for t in space.step_choices]
+    each = [(scores, t, form) for form, scores in found.items() for t in space.step_choices]
     variants = tuple(part_of(problem, costing, *part) for part in each)
     return replace(problem, variants=variants, baselines=(*uniform, *guided))
 
 
-def part_of(problem: Problem, costing: AnyCosting, scores: NDArray[np.float64], steps: int, graph: str = "") -> Problem:
-    """The problem with time steps and graph, where one is searched, pinned; `scores` (D, B) are those of the graph."""
+def part_of(problem: Problem, costing: AnyCosting, scores: NDArray[np.float64], steps: int, form: str = "") -> Problem:
+    """The problem with time steps and form, where one is searched, pinned; `scores` (D, B) are those of the form."""
     space = problem.space
-    tables, offsets = costing.tables(space, steps, graph)
+    tables, offsets = costing.tables(space, steps, form)
     choice = {"time_steps": steps}
-    if graph:
-        scores = np.where(np.arange(len(scores))[:, None] == space.names.index("graph"), 0.0, scores)
-        choice["graph"] = list(space.variants).index(graph)
+    if form:
+        scores = np.where(np.arange(len(scores))[:, None] == space.names.index("form"), 0.0, scores)
+        choice["form"] = list(space.variants).index(form)
     pinned = tuple((d.name, choice[d.kind]) for d in space.dimensions if d.kind in choice)
     sides = replace(problem.sides, pinned=(*problem.sides.pinned, *pinned))
     return replace(problem, tables=tables, offsets=offsets, scores=scores, sides=sides)

@@ -44,7 +44,7 @@ class Ladder(Proposer):
 
     @cached_property
     def _harm(self) -> list[FloatArray]:
-        """Scores and distances combined, (D, B), relative to the widest level; in every graph that is searched."""
+        """Scores and distances combined, (D, B), relative to the widest level; in every form that is searched."""
         tables = [prior_of(problem, prior_harm(problem)).median_harm for problem in self._problem.each]
         return [np.where(lagrangian.valid(self._problem.space), table, np.inf) for table in tables]
 

@@ -41,7 +41,7 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
     promise = _promise(bench)
     return {
         "network": f"{bench.model.config.name}, {layers} weight layers, {sum(bench.weights.values()):,} weights",
-        **_graphs(bench),
+        **_forms(bench),
         "time steps": bench.time_steps,
         "images per evaluation": evaluator.images,
         "float top-1": f"{evaluator.float.top1:.2%} +- {evaluator.float.top1_stderr:.2%}",
@@ -56,15 +56,15 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
     }
 
 
-def _graphs(bench: Workbench) -> dict[str, str]:
-    """The graphs to choose from."""
-    if not bench.graphs:
+def _forms(bench: Workbench) -> dict[str, str]:
+    """The forms to choose from."""
+    if not bench.forms:
         return {}
     parts = (
-        f"{graph} ({len(part.layers)} weight layers, {sum(part.weights.values()):,} weights)"
-        for graph, part in bench.graphs.items()
+        f"{form} ({len(part.layers)} weight layers, {sum(part.weights.values()):,} weights)"
+        for form, part in bench.forms.items()
     )
-    return {"graph": " or ".join(parts)}
+    return {"form": " or ".join(parts)}
 
 
 def _promise(bench: Workbench) -> dict[str, str]:

@@ -79,7 +79,7 @@ def uniform_design(
 def of_run(run: Path, design: str | None, advance: Advance = quiet) -> tuple[Workbench, Design]:
     """A design of a finished run, by id or origin (`uniform-2`), with the run's network, data and quantization.
 
-    The workbench is that of the design's graph.  A fine-tuned design comes with its own integers.  Raises ConfigError
+    The workbench is that of the design's form.  A fine-tuned design comes with its own integers.  Raises ConfigError
     where the run has no such design, and where the network that its configuration names is no longer the run's.
     """
     config, table, _, _ = read_run(run)
@@ -99,8 +99,8 @@ def _check_network(run: Path, bench: Workbench, design: Design) -> None:
         first = strange[0] if strange else next(name for name in bench.layers if name not in set(design.layers))
         raise ConfigError(
             f"{run / 'results.csv'}: its designs have {len(design.layers)} weight layers, network "
-            f"{bench.model.config.name} ({bench.config.graph}) has {len(bench.layers)}; {first} is in one only; "
-            f"restore checkpoint, network and graph in {run / 'config.yaml'}"
+            f"{bench.model.config.name} ({bench.config.form}) has {len(bench.layers)}; {first} is in one only; "
+            f"restore checkpoint, network and form in {run / 'config.yaml'}"
         )
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     recorded = (manifest.get("checkpoint") or {}).get("sha256", bench.checkpoint.sha256)

@@ -15,7 +15,7 @@ from dse.config.file import dump_config, load_config
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing, objective_columns
-from dse.evaluation.mixed import AnyCosting, GraphCosting
+from dse.evaluation.mixed import AnyCosting, FormCosting
 from dse.results import files, picks, robustness
 from dse.results import tables as results
 
@@ -37,18 +37,18 @@ def read_run(run: Path) -> tuple[Config, pd.DataFrame, pd.DataFrame, pd.DataFram
 def costing_of_run(
     run: Path, config: Config, layers: pd.DataFrame, chip: Hardware, lif_order: tuple[str, ...] = ()
 ) -> AnyCosting:
-    """The costs of a run's designs on a chip, by its layer tables: `layers.csv`, and `layers-<graph>.csv` of others.
+    """The costs of a run's designs on a chip, by its layer tables: `layers.csv`, and `layers-<form>.csv` of others.
 
     Raises ConfigError where a table is missing.
     """
-    rate, (first, *others) = config.frame_rate, config.graphs
+    rate, (first, *others) = config.frame_rate, config.forms
     parts = {str(first): Costing(Workload.from_table(layers, str(run / "layers.csv")), chip, rate, lif_order)}
-    for graph in others:
-        path = run / f"layers-{graph}.csv"
+    for form in others:
+        path = run / f"layers-{form}.csv"
         if not path.is_file():
-            raise ConfigError(f"{path}: no such file, and search.graphs has {graph}; search again")
-        parts[graph] = Costing(Workload.from_csv(path), chip, rate, lif_order)
-    return GraphCosting(parts) if others else parts[first]
+            raise ConfigError(f"{path}: no such file, and search.forms has {form}; search again")
+        parts[form] = Costing(Workload.from_csv(path), chip, rate, lif_order)
+    return FormCosting(parts) if others else parts[first]
 
 
 def recost(run: Path, hardware: str, out: Path) -> None:
@@ -68,7 +68,7 @@ def recost(run: Path, hardware: str, out: Path) -> None:
     objectives = objective_columns(config.search.objectives)
     new = results.judged(table.assign(**costing.columns(designs, counted)), budgets, objectives)
     out.mkdir(parents=True, exist_ok=True)
-    for name in (*COPIED, *(f"layers-{graph}.csv" for graph in config.graphs[1:])):
+    for name in (*COPIED, *(f"layers-{form}.csv" for form in config.forms[1:])):
         if (run / name).is_file():
             shutil.copyfile(run / name, out / name)
     changed = config.model_copy(update={"hardware": hardware})

@@ -15,7 +15,7 @@ from dse.config.schema import Config
 from dse.evaluation.evaluator import Evaluation, from_record
 from dse.evaluation.experiment import Workbench, prepare
 from dse.evaluation.health import class_table, health_table
-from dse.evaluation.mixed import AnyEvaluator, GraphEvaluator
+from dse.evaluation.mixed import AnyEvaluator, FormEvaluator
 from dse.evaluation.one_at_a_time import READERS, second_opinion
 from dse.evaluation.sample_size import needed_images
 from dse.problem.shared_error import Luck
@@ -138,7 +138,7 @@ def search(
         stop_reason=reason,
         model=diagnosis.record,
         failures=failures,
-        **_float_by_graph(bench, evaluator, verifier),
+        **_float_by_form(bench, evaluator, verifier),
         mixed=study.user_attrs.get("mixed", []),
     )
     files.write_json(out / "manifest.json", record)
@@ -197,15 +197,15 @@ def inputs(bench: Workbench) -> dict[str, Any]:
     }
 
 
-def _float_by_graph(bench: Workbench, evaluator: AnyEvaluator, verifier: AnyEvaluator) -> dict[str, Any]:
-    """`graphs`: the float network as every graph that occurred computes it; nothing where no graph is searched.
+def _float_by_form(bench: Workbench, evaluator: AnyEvaluator, verifier: AnyEvaluator) -> dict[str, Any]:
+    """`forms`: the float network as every form that occurred computes it; nothing where no form is searched.
 
     The function is the same; in float32 a neuron near its threshold may fire differently.
     """
-    if not (isinstance(evaluator, GraphEvaluator) and isinstance(verifier, GraphEvaluator)):
+    if not (isinstance(evaluator, FormEvaluator) and isinstance(verifier, FormEvaluator)):
         return {}
-    met = {g: p.layers for g, p in bench.graphs.items() if p.layers in evaluator.parts and p.layers in verifier.parts}
-    return {"graphs": {g: _float_record(evaluator.of(layers), verifier.of(layers)) for g, layers in met.items()}}
+    met = {g: p.layers for g, p in bench.forms.items() if p.layers in evaluator.parts and p.layers in verifier.parts}
+    return {"forms": {g: _float_record(evaluator.of(layers), verifier.of(layers)) for g, layers in met.items()}}
 
 
 def _float_record(evaluator: AnyEvaluator, verifier: AnyEvaluator) -> dict[str, Any]:

@@ -147,8 +147,8 @@ def _table(r: Picks) -> Markup:
     rows.append(("Mean width", *(f"{tidy(p.design.mean_weight_bits)} bit" for p in r.picks)))
     rows.append(("Layers per width", *(_histogram(p) for p in r.picks)))
     rows.append(("Time steps", *(str(p.design.time_steps) for p in r.picks)))
-    if any(p.design.graph for p in r.picks):
-        rows.append(("Graph", *(p.design.graph for p in r.picks)))
+    if any(p.design.form for p in r.picks):
+        rows.append(("Form", *(p.design.form for p in r.picks)))
     rows.append(
         ("Other widths than the recommended", *(f"{p.differs} of {len(p.design.bits)} layers" for p in r.picks))
     )

@@ -27,7 +27,7 @@ class Bits:
 
     Of a front longer than MOST_ROWS only evenly spaced designs are drawn, picks always; `left_out` says how many not.
     `spans` are (name, first, last) of runs of layers that belong to one block; `palette` gives the colour of every
-    width that occurs in the run; `graphs[row]` is there where the search had the choice.
+    width that occurs in the run; `forms[row]` is there where the search had the choice.
     """
 
     ids: tuple[str, ...]
@@ -40,7 +40,7 @@ class Bits:
     layers: Layers
     spans: tuple[tuple[str, int, int], ...]
     palette: dict[int, str]
-    graphs: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
 
 
 def record(run: Run) -> Bits:
@@ -63,7 +63,7 @@ def record(run: Run) -> Bits:
         palette=palette(
             sorted(set(run.results[[f"w:{n}" for n in names.names]].astype(int).to_numpy().ravel().tolist()))
         ),
-        graphs=tuple(shown["graph"].astype(str)) if "graph" in shown else (),
+        forms=tuple(shown["form"].astype(str)) if "form" in shown else (),
     )
 
 
@@ -97,7 +97,7 @@ def palette(widths: list[int]) -> dict[int, str]:
 def draw(r: Bits) -> Drawing:
     """The heat map with the shares of every layer above it."""
     left = f" {r.left_out} front designs in between are left out here." if r.left_out else ""
-    if "fused" in r.graphs:
+    if "fused" in r.forms:
         left += " A fused design shows the width of each fused layer in all columns of the layers it stands for."
     html = drawing.join(
         drawing.text(
@@ -116,11 +116,10 @@ def draw(r: Bits) -> Drawing:
 
 
 def row_labels(r: Bits) -> list[str]:
-    """Memory and drop of every row, and its graph where that is not the unfused one."""
-    graphs = [f", {graph}" if graph not in ("", "unfused") else "" for graph in r.graphs or [""] * len(r.ids)]
+    """Memory and drop of every row, and its form where that is not the unfused one."""
+    forms = [f", {form}" if form not in ("", "unfused") else "" for form in r.forms or [""] * len(r.ids)]
     return [
-        f"{quantity(m, 'B')}, {tidy(d, 1)} pp{graph}"
-        for m, d, graph in zip(r.memory_bytes, r.drop, graphs, strict=True)
+        f"{quantity(m, 'B')}, {tidy(d, 1)} pp{form}" for m, d, form in zip(r.memory_bytes, r.drop, forms, strict=True)
     ]
 
 

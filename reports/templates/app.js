@@ -197,7 +197,7 @@
       ["Latency", quantity(d.latency_s, "s")], ["Power", quantity(d.power_w, "W")],
       ["Mean width", `${fixed(d.mean_weight_bits)} bit`], ["Time steps", String(d.time_steps)],
     ];
-    if (d.graph) facts.push(["Graph", d.graph]);
+    if (d.form) facts.push(["Form", d.form]);
     if (d.verified) facts.splice(1, 0, ["Unseen images", `${fixed(d.verified.drop)} pp (${fixed(d.verified.low)} … ${fixed(d.verified.high)}), ${d.verified.images}`]);
     const list = element("dl");
     for (const [k, v] of facts) list.append(element("div", {}, element("dt", {}, k), element("dd", {}, v)));

@@ -60,7 +60,7 @@ def test_the_methodology_begins_with_the_limit():
 def test_the_band_of_published_energies_is_recomputed():
     for row in published_consistency().to_dict("records"):
         ratios = " | ".join(f"{row[f'ratio_{rate}']:.2f}" for rate in (0.1, 0.2, 0.3))
-        said = (f"{row['published_mj']:g}", row["graph"], f"{row['gmac']:.2f}", f"{row['implied_rate']:.2f}")
+        said = (f"{row['published_mj']:g}", row["form"], f"{row['gmac']:.2f}", f"{row['implied_rate']:.2f}")
         assert f"| {row['model']} | {' | '.join(said)} | {ratios} |" in METHODOLOGY
 
 

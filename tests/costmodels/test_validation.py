@@ -167,8 +167,8 @@ def test_seneca_energy_per_operation_follows_from_its_instructions():
 
 
 def test_published_sdtv2_energies_are_a_band_not_a_target():
-    table = published_consistency().set_index(["model", "graph"])
-    unfused, fused = (table.xs(graph, level="graph") for graph in ("unfused", "fused"))
+    table = published_consistency().set_index(["model", "form"])
+    unfused, fused = (table.xs(form, level="form") for form in ("unfused", "fused"))
     # rates that the papers' formula would need: implausible as trained, plausible when fused
     np.testing.assert_allclose(unfused["implied_rate"], [0.68, 0.62, 0.57], atol=0.006)
     np.testing.assert_allclose(fused["implied_rate"], [0.29, 0.27, 0.24], atol=0.006)

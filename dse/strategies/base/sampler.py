@@ -113,7 +113,7 @@ def cost_tables(problem: Problem) -> FloatArray:
 
 
 def reference_point(problem: Problem, drop_limit: float) -> FloatArray:
-    """Corner of the hypervolume (3,): the largest drop of interest and the costs of the widest design in any graph."""
+    """Corner of the hypervolume (3,): the largest drop of interest and the costs of the widest design in any form."""
     widest = problem.costs(np.stack([pinned(v, problem.space.sizes - 1) for v in problem.each])).max(axis=0)
     return np.concatenate([[drop_limit], widest * (1 + 1e-9)])
 

@@ -242,7 +242,7 @@ CONFIGURATIONS = [
     ("data: {search_images: 5}", ["data.search_images is 5", "greater than or equal to 10"]),
     ("quantization: {granularity: pixel}", ["quantization.granularity is 'pixel'", "'channel' or 'tensor'"]),
     ("quantization: {method: magic}", ["my.yaml:1: quantization.method is 'magic'", "nearest"]),
-    ("graph: melted", ["graph is 'melted'", "'unfused' or 'fused'"]),
+    ("form: melted", ["form is 'melted'", "'unfused' or 'fused'"]),
     ("- 1\n- 2", ["expected keys such as `checkpoint:`"]),
     ("search: [", ["not valid YAML"]),
     ("a: b: c", ["not valid YAML"]),

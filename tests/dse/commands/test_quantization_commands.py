@@ -227,7 +227,7 @@ def test_a_design_of_another_network_is_refused(svit, run, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(run, other)
     text = (run / "config.yaml").read_text()
-    (other / "config.yaml").write_text(text.replace("graph: unfused", "graph: fused"))
+    (other / "config.yaml").write_text(text.replace("form: unfused", "form: fused"))
     words = ("export", other, "--design", "uniform-2", "--out", "chip")
     _mistake(svit(*words), "138 weight layers", "(fused) has 70", "is in one only")
     state = load_file(WEIGHTS)

@@ -44,6 +44,8 @@ def test_budgets_become_columns():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("graph: fused", ":1: unknown key graph; did you mean 'form'?"),
+        ("search:\n  graphs: [unfused, fused]", ":2: unknown key search.graphs; did you mean 'forms'?"),
         ("serch:\n  a: 1", ":1: unknown key serch; did you mean 'search'?"),
         ("search:\n  seed: 1\n  evalutions: 3", ":3: unknown key search.evalutions; did you mean 'evaluations'?"),
         ("search:\n  widths: [0, 2]", ":2: search.widths is [0, 2]: width 0 does not exist"),

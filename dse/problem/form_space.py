@@ -1,7 +1,7 @@
-"""The space of a search that may fuse the network or not: one layer of the fused graph is one chain of the other.
+"""The space of a search that may fuse the network or not: one layer of the fused form is one chain of the other.
 
 A chain is a layer behind neurons and the layers after it that see its sums (`input` is `multibit`); fusing makes one
-dense convolution of it. So a width per chain is a width in either graph.
+dense convolution of it. So a width per chain is a width in either form.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from dse.config.schema import ONE_GRAPH_PER_LAYER
+from dse.config.schema import ONE_FORM_PER_LAYER
 from dse.errors import ConfigError
 from dse.problem.space import Dimension, Space, build_space
 
@@ -31,45 +31,43 @@ def chains(table: pd.DataFrame) -> list[str]:
 
 
 def shared_groups(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The layer tables of both graphs (`unfused`, `fused`) with the chains as groups.
+    """The layer tables of both forms (`unfused`, `fused`) with the chains as groups.
 
     Raises ConfigError for tables of different networks.
     """
     names = chains(tables["unfused"])
     ends = list(dict.fromkeys(names))
     found = {}
-    for graph, table in tables.items():
+    for form, table in tables.items():
         weights = table["weights"] > 0
-        own = names if graph == "unfused" else ends
+        own = names if form == "unfused" else ends
         if int(weights.sum()) != len(own):
-            raise ConfigError(
-                f"the {graph} graph has {int(weights.sum())} weight layers where {len(own)} were expected"
-            )
-        found[graph] = table.copy()
-        found[graph].loc[weights, "group"] = own
+            raise ConfigError(f"the {form} form has {int(weights.sum())} weight layers where {len(own)} were expected")
+        found[form] = table.copy()
+        found[form].loc[weights, "group"] = own
     return found
 
 
-def build_graph_space(
+def build_form_space(
     tables: Mapping[str, pd.DataFrame],
     *,
     granularity: str = "module",
     fixed: Mapping[str, int] | None = None,
     **rest: Any,
 ) -> Space:
-    """The search space over both graphs from their layer tables (`unfused`, `fused`); arguments as `build_space`.
+    """The search space over both forms from their layer tables (`unfused`, `fused`); arguments as `build_space`.
 
     Raises ConfigError for granularity `layer`, and for a fixed name that is only a part of a chain.
     """
     if granularity == "layer":
-        raise ConfigError(ONE_GRAPH_PER_LAYER)
+        raise ConfigError(ONE_FORM_PER_LAYER)
     grouped = shared_groups(tables)
     pinned = _by_chain(dict(fixed or {}), grouped)
-    choice = Dimension("graph", "graph", tuple(range(len(grouped))), ())
+    choice = Dimension("form", "form", tuple(range(len(grouped))), ())
     variants = {}
-    for graph, table in grouped.items():
+    for form, table in grouped.items():
         space = build_space(table, granularity=granularity, fixed=pinned, **rest)
-        variants[graph] = replace(space, dimensions=(*space.dimensions, choice))
+        variants[form] = replace(space, dimensions=(*space.dimensions, choice))
     return replace(next(iter(variants.values())), variants=variants)
 
 
@@ -87,15 +85,15 @@ def _by_chain(fixed: Mapping[str, int], tables: Mapping[str, pd.DataFrame]) -> d
                     (whole if part.all() else partly)[str(group)] = None
         if part_of := [group for group in partly if group not in whole]:
             raise ConfigError(
-                f"search.fixed: {name!r} is a part of {part_of[0]}, which is one layer in the fused graph; "
-                f"fix {part_of[0]}, or search one graph"
+                f"search.fixed: {name!r} is a part of {part_of[0]}, which is one layer in the fused form; "
+                f"fix {part_of[0]}, or search one form"
             )
         out |= dict.fromkeys(whole or [name], bits)
     return out
 
 
 def merged_columns(space: Space) -> list[str]:
-    """Weight layers of all graphs of a space, each graph's in network order, a fused one after those it stands for."""
+    """Weight layers of all forms of a space, each form's in network order, a fused one after those it stands for."""
     if not space.variants:
         return list(space.layers)
     unfused, fused = (list(variant.layers) for variant in space.variants.values())

@@ -1,4 +1,4 @@
-"""A search over both graphs on real digits, small: against runs of each graph alone, and what comes after a search."""
+"""A search over both forms on real digits, small: against runs of each form alone, and what comes after a search."""
 
 import json
 import shutil
@@ -19,18 +19,18 @@ from dse.workflows.export import export_design
 from dse.workflows.recost import recost
 from dse.workflows.search import search
 
-GRAPHS = ("unfused", "fused")
+FORMS = ("unfused", "fused")
 CONFIG = Config(
     hardware="literature_45nm",  # a chip on which fusing saves energy and costs memory
     data=Data(search_images=60, verify_images=50, fisher_images=16, batch_size=30),
     quantization=Quantization(method="nearest"),
-    search=Search(evaluations=13, widths=(2, 4, 8), state_widths=(8,), graphs=GRAPHS),
+    search=Search(evaluations=13, widths=(2, 4, 8), state_widths=(8,), forms=FORMS),
 )
 
 
-def alone(graph):
+def alone(form):
     return CONFIG.model_copy(
-        update={"graph": graph, "search": CONFIG.search.model_copy(update={"graphs": (), "evaluations": 4})}
+        update={"form": form, "search": CONFIG.search.model_copy(update={"forms": (), "evaluations": 4})}
     )
 
 
@@ -46,31 +46,31 @@ def table(run):
     return pd.read_csv(run / "results.csv")
 
 
-def test_designs_of_both_graphs_are_proposed_and_measured(table):
-    assert table["graph"].tolist()[:5] == ["unfused"] * 5
-    origins = dict(zip(table["origin"], table["graph"], strict=True))
+def test_designs_of_both_forms_are_proposed_and_measured(table):
+    assert table["form"].tolist()[:5] == ["unfused"] * 5
+    origins = dict(zip(table["origin"], table["form"], strict=True))
     assert origins["uniform-8-fused"] == origins["guided-fused"] == "fused"
-    assert set(table[table["origin"] == "posterior"]["graph"]) == set(GRAPHS)
-    assert set(table[table["on_front"]]["graph"]) == set(GRAPHS)
+    assert set(table[table["origin"] == "posterior"]["form"]) == set(FORMS)
+    assert set(table[table["on_front"]]["form"]) == set(FORMS)
 
 
-def test_a_design_has_widths_for_the_layers_of_its_graph_only(table):
+def test_a_design_has_widths_for_the_layers_of_its_form_only(table):
     model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
     layers = {"unfused": sviT_models.weight_layers(model), "fused": sviT_models.weight_layers(sviT_models.fuse(model))}
     for _, row in table.iterrows():
-        assert design_of(row).layers == tuple(layers[row["graph"]])
+        assert design_of(row).layers == tuple(layers[row["form"]])
         assert design_of(row).id == row["id"]
     widths = table.set_index("id")[[c for c in table.columns if c.startswith("w:")]]
-    assert widths.notna().sum(axis=1).tolist() == [len(layers[g]) for g in table["graph"]]
+    assert widths.notna().sum(axis=1).tolist() == [len(layers[g]) for g in table["form"]]
 
 
-def test_a_design_is_measured_and_costed_to_the_last_bit_as_in_a_search_of_its_graph(table):
+def test_a_design_is_measured_and_costed_to_the_last_bit_as_in_a_search_of_its_form(table):
     measured = ["top1", "drop", "drop_low", "drop_high", "kl", "nll", "logit_distance", "changed", "images"]
     costs = ["memory_bytes", "energy_j", "latency_s", "power_w", "area_mm2", "fits"]
-    for graph in GRAPHS:
-        bench = prepare(alone(graph))
+    for form in FORMS:
+        bench = prepare(alone(form))
         evaluator, costing = bench.evaluator(bench.images), bench.costing()
-        rows = table[(table["graph"] == graph) & (table["origin"] != "float")]
+        rows = table[(table["form"] == form) & (table["origin"] != "float")]
         assert len(rows) >= 3
         for _, row in rows.iterrows():
             design = design_of(row)
@@ -80,10 +80,10 @@ def test_a_design_is_measured_and_costed_to_the_last_bit_as_in_a_search_of_its_g
             assert [found[name][0] for name in costs] == row[costs].tolist()
 
 
-def test_the_baselines_of_one_graph_are_those_of_a_search_in_it(table, tmp_path):
+def test_the_baselines_of_one_form_are_those_of_a_search_in_it(table, tmp_path):
     search(alone("unfused"), tmp_path / "alone")
     one = pd.read_csv(tmp_path / "alone" / "results.csv")
-    assert "graph" not in one.columns
+    assert "form" not in one.columns
     both = table.set_index("id")
     shared = [c for c in one.columns if c not in ("on_front", "origin")]
     for _, row in one[one["origin"].isin(["float", "uniform-8", "uniform-4", "uniform-2", "uniform-8-T1"])].iterrows():
@@ -98,11 +98,11 @@ def test_the_same_seed_gives_the_same_results_and_a_finished_run_repeats_nothing
     assert any("resuming a study with" in line for line in lines)
     for name in ("results.csv", "front.csv", "spikes.csv", "breakdown.csv", "verified.csv", "comparisons.csv"):
         assert (tmp_path / "again" / name).read_bytes() == (run / name).read_bytes(), name
-    assert load_config(tmp_path / "again" / "config.yaml").graphs == GRAPHS
+    assert load_config(tmp_path / "again" / "config.yaml").forms == FORMS
 
 
-def test_other_graphs_are_other_inputs(run):
-    with pytest.raises(ConfigError, match="graph was unfused or fused and is fused"):
+def test_other_forms_are_other_inputs(run):
+    with pytest.raises(ConfigError, match="form was unfused or fused and is fused"):
         search(alone("fused"), run)
 
 
@@ -110,7 +110,7 @@ def test_the_files_beside_the_results(run, table):
     assert len(pd.read_csv(run / "layers.csv").query("weights > 0")) == 138
     assert len(pd.read_csv(run / "layers-fused.csv").query("weights > 0")) == 70
     manifest = json.loads((run / "manifest.json").read_text())
-    assert manifest["graphs"]["unfused"]["top1"] == manifest["float"]["top1"] == table["top1"][0]
+    assert manifest["forms"]["unfused"]["top1"] == manifest["float"]["top1"] == table["top1"][0]
     parts = pd.read_csv(run / "breakdown.csv").groupby(["id", "quantity"])["value"].sum()
     for _, row in table[table["on_front"]].iterrows():
         assert parts[row["id"], "energy_j"] == pytest.approx(row["energy_j"], rel=1e-9)
@@ -120,11 +120,11 @@ def test_the_files_beside_the_results(run, table):
     assert spiking.to_dict() == pytest.approx(energy.loc[spiking.index].to_dict(), rel=1e-9)
 
 
-def test_the_report_shows_the_graph(run, table):
+def test_the_report_shows_the_form(run, table):
     reports.build(run)
     told = json.loads((run / "report" / "report.json").read_text())
     designs = {d["id"]: d for d in told["designs"]}
-    assert {i: d["graph"] for i, d in designs.items()} == dict(zip(table["id"], table["graph"], strict=True))
+    assert {i: d["form"] for i, d in designs.items()} == dict(zip(table["id"], table["form"], strict=True))
     row = table[table["origin"] == "guided-fused"].iloc[0]
     layers = told["layers"]["names"]
     shown = dict(zip(layers, designs[row["id"]]["bits"], strict=True))
@@ -140,28 +140,28 @@ def test_recosting_on_the_same_chip_changes_nothing_and_needs_both_tables(run, t
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     (copy / "layers-fused.csv").unlink()
-    with pytest.raises(ConfigError, match=r"layers-fused\.csv: no such file, and search\.graphs has fused"):
+    with pytest.raises(ConfigError, match=r"layers-fused\.csv: no such file, and search\.forms has fused"):
         recost(copy, "generic_45nm", tmp_path / "other")
 
 
 def test_a_fused_design_is_exported_with_the_accuracy_that_was_recorded(run, table, tmp_path):
-    row = table[(table["graph"] == "fused") & (table["origin"] == "posterior")].iloc[0]
+    row = table[(table["form"] == "fused") & (table["origin"] == "posterior")].iloc[0]
     bench, design = of_run(run, row["id"])
-    assert bench.config.graph == "fused"
+    assert bench.config.form == "fused"
     assert bench.layers == design.layers
     found = export_design(run, row["id"], tmp_path / "chip", golden=2)
     assert found.top1 == found.recorded == row["top1"]
     assert sviT_models.verify_export(tmp_path / "chip")["mismatches"].sum() == 0
 
 
-def test_estimate_costs_designs_of_both_graphs(run, table, svit):
+def test_estimate_costs_designs_of_both_forms(run, table, svit):
     front = table[table["on_front"]].set_index("id")
     told = json.loads(svit("estimate", "--run", run, "--json").out)
     assert {row["design"]: row["energy_j"] for row in told} == pytest.approx(front["energy_j"].to_dict(), rel=1e-9)
     parts = pd.DataFrame(json.loads(svit("estimate", "--run", run, "--breakdown", "--json").out))
     energy = parts[parts["quantity"] == "energy_j"].groupby("design")["value"].sum()
     assert energy.to_dict() == pytest.approx(front["energy_j"].to_dict(), rel=1e-9)
-    fused = table[table["graph"] == "fused"]["id"].iloc[0]
+    fused = table[table["form"] == "fused"]["id"].iloc[0]
     beside = json.loads(svit("estimate", "--run", run, "--design", fused, "--compare", "--json").out)
     energy = table.set_index("id")["energy_j"]
     assert pytest.approx(energy[fused], rel=1e-9) in [row["energy_j"] for row in beside]

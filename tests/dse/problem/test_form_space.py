@@ -1,4 +1,4 @@
-"""A search over both graphs: spaces, costs and measurements against each graph alone."""
+"""A search over both forms: spaces, costs and measurements against each form alone."""
 
 from dataclasses import replace
 from functools import cache
@@ -15,9 +15,9 @@ from costmodels.workload.examples import example_table
 from dse.config.file import load_config
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
-from dse.evaluation.mixed import GraphCosting
+from dse.evaluation.mixed import FormCosting
 from dse.optimize.integer_program import InfeasibleError
-from dse.problem.graph_space import build_graph_space, merged_columns
+from dse.problem.form_space import build_form_space, merged_columns
 from dse.problem.problem import Problem
 from dse.problem.space import build_space
 from dse.search.best_design import best_under_budgets, check_budgets, costs_of
@@ -32,7 +32,7 @@ from dse.surrogate import fit, prior_of
 from tests.dse.problems import every_design
 from tests.sviT_models.small import network
 
-GRAPHS = ("unfused", "fused")
+FORMS = ("unfused", "fused")
 NAMES = ("drop", "memory_bytes", "power_w")
 
 
@@ -48,10 +48,10 @@ def tables():
 @cache
 def space(granularity="module"):
     options = {"granularity": granularity, "widths": (2, 4, 8), "state_widths": (8, 16), "time_steps": (1, 2)}
-    return build_graph_space(tables(), **options)
+    return build_form_space(tables(), **options)
 
 
-def test_a_dimension_decides_a_layer_of_the_fused_graph_and_exactly_those_that_were_fused_into_it():
+def test_a_dimension_decides_a_layer_of_the_fused_form_and_exactly_those_that_were_fused_into_it():
     """By experiment: a layer's weights are doubled, and it is seen which fused weights change."""
     model, both = network(), space()
     fused_by = {d.name: d.layers for d in both.variants["fused"].dimensions if d.kind == "weight"}
@@ -74,42 +74,42 @@ def test_a_dimension_decides_a_layer_of_the_fused_graph_and_exactly_those_that_w
 
 
 @pytest.mark.parametrize("granularity", ["module", "block", "stage"])
-def test_the_dimensions_are_those_of_either_graph_and_the_graph(granularity):
+def test_the_dimensions_are_those_of_either_form_and_the_form(granularity):
     both = space(granularity)
-    assert [d.kind for d in both.dimensions].count("graph") == 1
-    for graph in GRAPHS:
-        variant = both.variants[graph]
+    assert [d.kind for d in both.dimensions].count("form") == 1
+    for form in FORMS:
+        variant = both.variants[form]
         assert [(d.name, d.choices) for d in variant.dimensions] == [(d.name, d.choices) for d in both.dimensions]
-        assert variant.layers == tuple(tables()[graph].query("weights > 0")["name"])
+        assert variant.layers == tuple(tables()[form].query("weights > 0")["name"])
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["module", "block", "stage"]))
-def test_a_point_is_the_design_of_its_graph_and_comes_back(seed, granularity):
+def test_a_point_is_the_design_of_its_form_and_comes_back(seed, granularity):
     both = space(granularity)
     levels = both.draw(np.random.default_rng(seed), 1)[0]
-    graph = GRAPHS[levels[both.names.index("graph")]]
+    form = FORMS[levels[both.names.index("form")]]
     design = both.design(levels)
-    assert both.graph_of(design) == graph
-    assert design.layers == both.variants[graph].layers
-    for d, value in zip(both.variants[graph].dimensions, both.values(levels), strict=True):
+    assert both.form_of(design) == form
+    assert design.layers == both.variants[form].layers
+    for d, value in zip(both.variants[form].dimensions, both.values(levels), strict=True):
         if d.kind == "weight":
             assert {design.weight_bits[design.layers.index(layer)] for layer in d.layers} == {value}
     assert both.levels_of(design).tolist() == levels.tolist()
 
 
-def test_designs_of_a_block_have_the_ids_that_they_have_in_one_graph():
+def test_designs_of_a_block_have_the_ids_that_they_have_in_one_form():
     both = space("block")
-    for graph in GRAPHS:
+    for form in FORMS:
         alone = build_space(
-            tables()[graph], widths=(2, 4, 8), granularity="block", state_widths=(8, 16), time_steps=(1, 2)
+            tables()[form], widths=(2, 4, 8), granularity="block", state_widths=(8, 16), time_steps=(1, 2)
         )
         levels = alone.draw(np.random.default_rng(1), 1)[0]
-        together = both.with_graph(np.append(levels, 0), graph)
+        together = both.with_form(np.append(levels, 0), form)
         assert both.design(together).id == alone.design(levels).id
 
 
-def test_columns_of_both_graphs_are_in_network_order():
+def test_columns_of_both_forms_are_in_network_order():
     both = space()
     columns = merged_columns(both)
     assert len(columns) == len(set(columns)) == 138 + 32  # a RepConv each for q, k, v and projection of 8 blocks
@@ -119,9 +119,9 @@ def test_columns_of_both_graphs_are_in_network_order():
     assert columns[at - 1] == "block3.0.attn.q_conv.0.body.2.1"
 
 
-def test_a_fixed_width_holds_in_both_graphs_and_never_in_a_part_of_a_layer():
+def test_a_fixed_width_holds_in_both_forms_and_never_in_a_part_of_a_layer():
     fixed = {"block3.0.attn.k_conv.0": 4, "ConvBlock1_1.0.Conv.pwconv2": 8, "head": 6}
-    both = build_graph_space(tables(), widths=(2, 3), fixed=fixed)
+    both = build_form_space(tables(), widths=(2, 3), fixed=fixed)
     for levels in both.draw(np.random.default_rng(0), 6):
         design = both.design(levels)
         bits = dict(zip(design.layers, design.weight_bits, strict=True))
@@ -131,24 +131,24 @@ def test_a_fixed_width_holds_in_both_graphs_and_never_in_a_part_of_a_layer():
             assert width == wanted if wanted else width in (2, 3)
     part = "ConvBlock1_1.0.Conv.dwconv"
     with pytest.raises(ConfigError, match=rf"search\.fixed: '{part}' is a part of ConvBlock1_1\.0\.Conv\.pwconv2"):
-        build_graph_space(tables(), widths=(2, 3), fixed={part: 8})
+        build_form_space(tables(), widths=(2, 3), fixed={part: 8})
     with pytest.raises(ConfigError, match=r"search\.fixed: no layer, group, block or stage 'heads'"):
-        build_graph_space(tables(), widths=(2, 3), fixed={"heads": 8})
+        build_form_space(tables(), widths=(2, 3), fixed={"heads": 8})
     with pytest.raises(ConfigError, match=r"search\.granularity is 'layer'"):
-        build_graph_space(tables(), widths=(2, 3), granularity="layer")
+        build_form_space(tables(), widths=(2, 3), granularity="layer")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (
-            "search:\n  graphs: [unfused, fussed]",
-            r":2: search\.graphs\.1 is 'fussed': input should be 'unfused' or 'fused'",
+            "search:\n  forms: [unfused, fussed]",
+            r":2: search\.forms\.1 is 'fussed': input should be 'unfused' or 'fused'",
         ),
-        ("search:\n  graphs: [fused, fused]", r":2: search\.graphs is .* fused stands there twice"),
-        ("search:\n  graphs: [fused, unfused]\n  granularity: layer", r":1: search\.granularity is 'layer', but"),
-        ("graph: fused\nsearch:\n  graphs: [unfused, fused]", r":3: search\.graphs is .* leave graph out"),
-        ("graph: unfused\nsearch:\n  graphs: [fused]", r":3: search\.graphs is .* leave graph out"),
+        ("search:\n  forms: [fused, fused]", r":2: search\.forms is .* fused stands there twice"),
+        ("search:\n  forms: [fused, unfused]\n  granularity: layer", r":1: search\.granularity is 'layer', but"),
+        ("form: fused\nsearch:\n  forms: [unfused, fused]", r":3: search\.forms is .* leave form out"),
+        ("form: unfused\nsearch:\n  forms: [fused]", r":3: search\.forms is .* leave form out"),
     ],
 )
 def test_mistakes_in_a_configuration_are_one_line_with_their_place(tmp_path, text, message):
@@ -159,31 +159,31 @@ def test_mistakes_in_a_configuration_are_one_line_with_their_place(tmp_path, tex
     assert "\n" not in str(caught.value)
 
 
-def test_graphs_of_a_configuration(tmp_path):
+def test_forms_of_a_configuration(tmp_path):
     path = tmp_path / "my.yaml"
-    for text, graphs in (
-        ("search: {graphs: [fused, unfused]}", GRAPHS),
-        ("search: {graphs: [fused]}", ("fused",)),
-        ("graph: fused", ("fused",)),
+    for text, forms in (
+        ("search: {forms: [fused, unfused]}", FORMS),
+        ("search: {forms: [fused]}", ("fused",)),
+        ("form: fused", ("fused",)),
         ("{}", ("unfused",)),
     ):
         path.write_text(text + "\n", encoding="utf-8")
-        assert load_config(path).graphs == graphs
+        assert load_config(path).forms == forms
 
 
 @cache
 def example(chip="generic_45nm", rate=0.2):
-    """The example network in both graphs on one chip, three free stages: 3 ** 3 * 2 * 2 designs."""
-    both = {graph: example_table("sdtv2_8_256", rate, 4, graph == "fused") for graph in GRAPHS}
+    """The example network in both forms on one chip, three free stages: 3 ** 3 * 2 * 2 designs."""
+    both = {form: example_table("sdtv2_8_256", rate, 4, form == "fused") for form in FORMS}
     stages = list(dict.fromkeys(both["unfused"]["stage"]))
     fixed = {stage: 8 for stage in stages if stage not in ("block3", "downsample4", "block4")}
     options = {"widths": (2, 4, 8), "granularity": "stage", "time_steps": (2, 4), "fixed": fixed}
     costings = {g: Costing(Workload.from_table(t), load_hardware(chip), 30.0) for g, t in both.items()}
-    return build_graph_space(both, **options), GraphCosting(costings)
+    return build_form_space(both, **options), FormCosting(costings)
 
 
 @pytest.mark.parametrize("chip", ["generic_45nm", "literature_45nm"])
-def test_a_design_costs_what_it_costs_in_its_graph_alone(chip):
+def test_a_design_costs_what_it_costs_in_its_form_alone(chip):
     both, costing = example(chip)
     levels = every_design(both)
     spikes = np.random.default_rng(0).uniform(0, 300, (len(levels), len(costing.first.workload.lif_layers)))
@@ -191,17 +191,17 @@ def test_a_design_costs_what_it_costs_in_its_graph_alone(chip):
     for known in (None, spikes):
         together, by_design = costing.of_levels(both, levels, known), costing.columns(designs, known)
         for i, design in enumerate(designs):
-            own = costing.parts[both.graph_of(design)]
+            own = costing.parts[both.form_of(design)]
             alone = own.columns([design], None if known is None else known[i : i + 1])
             for name, value in alone.items():
                 assert together[name][i] == by_design[name][i] == pytest.approx(value[0], rel=1e-12), name
 
 
-def test_tables_of_a_graph_add_up_to_its_costs():
+def test_tables_of_a_form_add_up_to_its_costs():
     both, costing = example()
     for levels in every_design(both):
         design = both.design(levels)
-        tables, offsets = costing.tables(both, design.time_steps, both.graph_of(design))
+        tables, offsets = costing.tables(both, design.time_steps, both.form_of(design))
         cost = costing.columns([design])
         for quantity in ("memory_bytes", "energy_j"):
             added = offsets[quantity] + tables[quantity][np.arange(len(levels)), levels].sum()
@@ -220,9 +220,9 @@ def test_tables_of_a_graph_add_up_to_its_costs():
 def test_fusing_costs_memory_and_its_energy_hangs_on_chip_and_spikes(chip, rate, cheaper):
     """More weights and more MACs, but accumulations of rare spikes in place of multi-bit products."""
     both, costing = example(chip, rate)
-    pair = costing.of_levels(both, np.stack([both.with_graph(both.sizes - 1, graph) for graph in GRAPHS]))
+    pair = costing.of_levels(both, np.stack([both.with_form(both.sizes - 1, form) for form in FORMS]))
     assert pair["memory_bytes"][0] < pair["memory_bytes"][1]
-    assert GRAPHS[int(pair["energy_j"].argmin())] == cheaper
+    assert FORMS[int(pair["energy_j"].argmin())] == cheaper
 
 
 def problem_with(chip="generic_45nm", rate=0.05):
@@ -236,13 +236,13 @@ def problem_with(chip="generic_45nm", rate=0.05):
     return costing, replace(problem, variants=tuple(variants))
 
 
-def test_the_exact_pick_is_the_best_of_all_designs_of_both_graphs():
+def test_the_exact_pick_is_the_best_of_all_designs_of_both_forms():
     costing, problem = problem_with("literature_45nm")
     every = every_design(problem.space)
     costs = costs_of(costing, problem, every)
-    graph = every[:, problem.space.names.index("graph")]
+    form = every[:, problem.space.names.index("form")]
     # an energy that only fused designs keep
-    limit = float(costs["energy_j"][graph == 0].min() * 0.999)
+    limit = float(costs["energy_j"][form == 0].min() * 0.999)
     problem = replace(problem, budgets={"drop": 3.0, "energy_j": limit})
     harm = summed_harm(problem, every)
     few = np.full(len(every), 0.02)
@@ -251,7 +251,7 @@ def test_the_exact_pick_is_the_best_of_all_designs_of_both_graphs():
     found = best_under_budgets(costing, problem, posterior)
     kept = (costs["energy_j"] <= limit) & (within(posterior, every, 3.0) >= 0.95)
     assert kept.any()
-    assert (graph[kept] == 1).all()
+    assert (form[kept] == 1).all()
     place = int((every == found.levels).all(axis=1).argmax())
     assert kept[place]
     assert costs["memory_bytes"][place] <= costs["memory_bytes"][kept].min() * 1.05
@@ -280,14 +280,14 @@ def test_separable_costs_are_the_costs():
 
 
 @pytest.mark.parametrize("strategy", [guided, ilp])
-def test_separable_proposals_are_best_of_their_kind_and_come_from_both_graphs(strategy):
+def test_separable_proposals_are_best_of_their_kind_and_come_from_both_forms(strategy):
     costing, problem = problem_with()
     sampler, past, found = strategy.sampler(problem, 0), no_history(problem), []
     for _ in range(8):
         found.append(sampler.propose(past, np.random.default_rng(0)))
         past = replace(past, taken=np.stack(found))
     assert len({key(row) for row in found}) == len(found)
-    kind = [problem.space.names.index(name) for name in ("T", "graph")]
+    kind = [problem.space.names.index(name) for name in ("T", "form")]
     assert [set(column) for column in np.array(found)[:, kind].T.tolist()] == [{0, 1}, {0, 1}]
     every = every_design(problem.space)
     costs = costs_of(costing, problem, every)
@@ -302,7 +302,7 @@ def test_separable_proposals_are_best_of_their_kind_and_come_from_both_graphs(st
             assert harm <= max(best) * 1.002
 
 
-def test_the_corner_of_the_hypervolume_is_beyond_the_widest_design_of_both_graphs():
+def test_the_corner_of_the_hypervolume_is_beyond_the_widest_design_of_both_forms():
     costing, problem = problem_with()
     costs = costs_of(costing, problem, every_design(problem.space))
     corner = reference_point(problem, 10.0)
