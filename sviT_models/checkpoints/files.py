@@ -139,7 +139,9 @@ def _most_alike(state: State) -> str:
     """The network of the zoo that shares the most entries, by key and shape, with the file."""
     entries = set(_shapes(state).items())
     with torch.device("meta"):
-        shared = {name: len(entries & set(_shapes(zoo.build(name).state_dict()).items())) for name in zoo.names()}
+        shared = {
+            name: len(entries & set(_shapes(zoo.build(name).state_dict()).items())) for name in zoo.names("sdtv2")
+        }
     return max(shared, key=lambda name: shared[name])
 
 
@@ -179,7 +181,7 @@ def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], 
 
 def _of_same_trunk(trunk: dict[str, tuple[int, ...]]) -> str:
     with torch.device("meta"):
-        for name in zoo.names():
+        for name in zoo.names("sdtv2"):
             own = {k: s for k, s in _shapes(zoo.build(name).state_dict()).items() if not k.startswith(HEADS)}
             if all(trunk.get(key, shape) == shape for key, shape in own.items()):
                 return name

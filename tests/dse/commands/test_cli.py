@@ -180,7 +180,7 @@ MISTAKES = [
     (("init", "."), ["exists already", "--force"]),
     (("profile", "--checkpoint", "none"), ["no checkpoint 'none'", "sdtv2_tiny_digits"]),
     (("profile", "--checkpoint", "."), ["is a folder", "expected a checkpoint file"]),
-    (("profile", "--model", "vgg"), ["no model 'vgg'", "sdtv2_8_512"]),
+    (("profile", "--model", "vgg"), ["no model 'vgg'", "the nearest names are"]),
     (("profile", "--data", "none"), ["no data set 'none'", "digits"]),
     (("profile", "--data", "."), ["no class folders", "expected one folder per class"]),
     (("profile", "--out", "no/x.csv"), ["--out no/x.csv", "make it first"]),

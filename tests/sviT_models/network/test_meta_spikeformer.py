@@ -67,7 +67,7 @@ def test_the_networks_have_their_published_sizes(name):
     assert sizes == SIZES[name]
 
 
-@pytest.mark.parametrize("name", sviT_models.names())
+@pytest.mark.parametrize("name", sviT_models.names("sdtv2"))
 def test_every_network_of_the_zoo_has_138_weight_layers_and_77_lif_layers(name):
     with torch.device("meta"):
         model, distilled = (sviT_models.build(name, distilled=kd) for kd in (False, True))
@@ -187,7 +187,8 @@ def test_the_gradient_of_lif_is_that_of_the_surrogate_with_the_reset_detached(st
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"name": "sdtv2_8_500"}, "no model 'sdtv2_8_500'; there are: sdtv2_8_256, sdtv2_8_384"),
+        ({"name": "sdtv2_8_500"}, "no model 'sdtv2_8_500'; the nearest names are: sdtv2_8_"),
+        ({"levels": 4}, "sdtv2_tiny has no option levels; there are: num_classes, time_steps, distilled"),
         ({"time_steps": 0}, "time_steps is 0; expected an integer of at least 1"),
         ({"num_classes": True}, "num_classes is True"),
         ({"heads": 3}, "heads is 3, which does not divide the embedding sizes (64, 80)"),
