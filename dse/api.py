@@ -12,22 +12,20 @@ import numpy as np
 import optuna
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from dse import strategies
+from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluation, Evaluator, Runner
 from dse.optimize.pareto import is_nondominated
-from dse.problem.design import Design, uniform
+from dse.problem.design import FLOAT, Design, uniform
 from dse.problem.problem import Baseline, Problem
 from dse.problem.space import Dimension, Space
 from dse.search.loop import Loop, evaluated, quiet_optuna
 from sviT_models.quantization.quantizers import quantize_weight
 
-FloatArray = NDArray[np.float64]
 Cost = Callable[[FloatArray], FloatArray]
-FLOAT = 32
 COLUMNS = {"memory_bytes": "memory_bytes", "cost": "energy_j"}  # ours, and the separable table that stands for it
 
 
@@ -66,7 +64,7 @@ class _Costs:
     weights: FloatArray
     cost: Cost
 
-    def values(self, bits: NDArray[np.int64]) -> FloatArray:
+    def values(self, bits: IntArray) -> FloatArray:
         """Memory [B] and cost of widths (N, L) -> (N, 2)."""
         wide = np.asarray(bits, dtype=float)
         found = np.asarray(self.cost(wide), dtype=float)

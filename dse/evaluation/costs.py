@@ -11,13 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from costmodels import Hardware, Workload, breakdown, estimate, separable_tables
+from dse.arrays import FloatArray, IntArray
 from dse.evaluation.evaluator import Evaluation
 from dse.evaluation.spike_rates import Features, Rates, fit_rates
-from dse.problem.design import Design
-from dse.problem.problem import FloatArray, IntArray
+from dse.problem.design import FLOAT, Design
 from dse.problem.space import Space
 
-FLOAT = 32
 COLUMNS = {"memory": "memory_bytes", "energy": "energy_j", "latency": "latency_s", "power": "power_w"}
 
 
@@ -241,9 +240,7 @@ def _searched(space: Space) -> set[str]:
     return {layer for d in space.dimensions if d.kind == "weight" for layer in d.layers}
 
 
-def _dimension_table(
-    space: Space, table: NDArray[np.float64], widths: list[int], where: Mapping[str, int]
-) -> FloatArray:
+def _dimension_table(space: Space, table: FloatArray, widths: list[int], where: Mapping[str, int]) -> FloatArray:
     out = np.full((len(space.dimensions), int(space.sizes.max())), np.inf)
     for row, d in zip(out, space.dimensions, strict=True):
         if d.kind != "weight":

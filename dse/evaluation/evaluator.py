@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import FloatArray, IntArray
 from dse.errors import EvaluationError
 from dse.problem.design import Design
 from dse.progress import Progress
 from sviT_models.measure import accuracy
 
-FloatArray = NDArray[np.float64]
 BATCHES_LOADED = 4  # held in memory of images that stay on disk, so that every thread has one
 
 
@@ -84,9 +83,7 @@ class Partial:
     changed: float
 
 
-def measure(
-    logits: FloatArray, reference: FloatArray, labels: NDArray[np.int64], spikes: NDArray[np.int64], total: int
-) -> Evaluation:
+def measure(logits: FloatArray, reference: FloatArray, labels: IntArray, spikes: IntArray, total: int) -> Evaluation:
     """Statistics of one design's logits (N, classes) against the float network's on the same images.
 
     `spikes` (LIF layers, T) are summed over the N images; `total` is the number of images a full evaluation has.
@@ -205,9 +202,9 @@ class Evaluator:
         self.remember(design, evaluation)
         return evaluation
 
-    def _raced(self, design: Design, cut: Callable[[Partial], bool]) -> tuple[FloatArray, NDArray[np.int64], int]:
+    def _raced(self, design: Design, cut: Callable[[Partial], bool]) -> tuple[FloatArray, IntArray, int]:
         parts: list[FloatArray] = []
-        spikes: NDArray[np.int64] | int = 0
+        spikes: IntArray | int = 0
         stop = 0
         total = len(self._labels)
         step = max(self._batch, total // 8)
@@ -226,9 +223,7 @@ class Evaluator:
         changed = float((logits.argmax(1) != reference.argmax(1)).mean())
         return Partial(done, len(self._labels), paired.drop, paired.stderr, changed)
 
-    def _forward(
-        self, part: slice, design: Design, progress: Progress | None = None
-    ) -> tuple[FloatArray, NDArray[np.int64]]:
+    def _forward(self, part: slice, design: Design, progress: Progress | None = None) -> tuple[FloatArray, IntArray]:
         start = time.perf_counter()
         states = {lif: bits for stage, bits in design.state_bits.items() for lif in self._lif_layers[stage]}
         options: dict[str, Any] = {"state_bits": states} | self._fixed if states else {}

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 import sviT_models
 from costmodels import Hardware, Workload, load_hardware
 from dse import version
+from dse.arrays import FloatArray
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation import activation_widths
@@ -23,12 +23,11 @@ from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.loading import chip_widths, load_at_most, load_images, load_network
 from dse.evaluation.mixed import AnyCosting, AnyEvaluator, FormCosting, FormEvaluator
-from dse.problem.design import Design, uniform
+from dse.problem.design import FLOAT, Design, uniform
 from dse.problem.form_space import build_form_space
 from dse.problem.space import Space, build_space
 from dse.progress import Advance, quiet, within
 
-FLOAT = 32
 PROFILE_IMAGES = 64
 CHAOS_IMAGES = 1000
 
@@ -163,7 +162,7 @@ class Workbench:
         with_labels = images.images, images.labels
         return sviT_models.fisher_scores(self.model, self.bank, *with_labels, list(widths), progress=progress)
 
-    def scores(self, fisher: pd.DataFrame) -> NDArray[np.float64]:
+    def scores(self, fisher: pd.DataFrame) -> FloatArray:
         """Fisher scores summed over the layers of every dimension, (D, B); NaN beyond a dimension's choices.
 
         In a search over forms, the mean of theirs.
@@ -177,7 +176,7 @@ class Workbench:
                 row[: len(d.choices)] = by_layer.loc[list(d.layers), list(d.choices)].sum(axis=0)
         return out
 
-    def scores_of_forms(self, fisher: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    def scores_of_forms(self, fisher: pd.DataFrame) -> dict[str, FloatArray]:
         """The scores (D, B) in every form that is searched."""
         return {form: part.scores(fisher[fisher["form"] == form]) for form, part in self.forms.items()}
 

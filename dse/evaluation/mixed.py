@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from costmodels import Designs, Hardware, Workload
+from dse.arrays import FloatArray, IntArray
 from dse.evaluation.costs import Costing, Following, ObjectiveCosts
 from dse.evaluation.evaluator import Evaluation, Evaluator, Partial
 from dse.problem.design import Design
-from dse.problem.problem import FloatArray, IntArray
 from dse.problem.space import Space
 from dse.progress import Progress
 
@@ -207,7 +207,7 @@ class MixedDesigns(Designs):
     `parts` are workloads, the places of their designs and the designs themselves; `weight_bits` has no columns.
     """
 
-    parts: tuple[tuple[Workload, NDArray[np.int64], Designs], ...] = ()
+    parts: tuple[tuple[Workload, IntArray, Designs], ...] = ()
 
     def only(self, places: ArrayLike) -> MixedDesigns:
         """The designs at some places."""

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 import sviT_models
+from dse.arrays import FloatArray
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluation, measure
-from dse.evaluation.experiment import FLOAT, Workbench
+from dse.evaluation.experiment import Workbench
 from dse.evaluation.loading import load_at_most
-from dse.problem.design import Design
+from dse.problem.design import FLOAT, Design
 from dse.problem.space import Space
 from dse.progress import within
 
@@ -156,7 +156,7 @@ def measured(bench: Workbench, probes: Sequence[Probe], images: Any) -> list[Eva
 
 
 def _measured_states(
-    bench: Workbench, probes: Sequence[Probe], images: Any, reference: NDArray[np.float64]
+    bench: Workbench, probes: Sequence[Probe], images: Any, reference: FloatArray
 ) -> dict[int, Evaluation]:
     """The probes of membrane potentials: they share all that stands before the first narrower stage."""
     which = [i for i, probe in enumerate(probes) if probe.kind == "state"]
@@ -187,7 +187,7 @@ def _measured_states(
 class SecondOpinion:
     """KL divergences (D, B) in nat, NaN where none was measured, and the images that were evaluated for them."""
 
-    distances: NDArray[np.float64]
+    distances: FloatArray
     images: int
 
 

@@ -12,12 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import FloatArray, IntArray
 from dse.problem.space import Space
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 LEAST_DESIGNS = 6  # fewer say nothing about five coefficients: the float network's spikes stand in
 RIDGE = 0.1  # precision of a coefficient's prior, in units of one measurement

@@ -13,16 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
+from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
 from dse.optimize.lagrangian import gather, valid
 from dse.problem.space import Space
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 class InfeasibleError(ConfigError):

@@ -7,15 +7,12 @@ A Lagrangian sweep finds every supported point of a front in microseconds each: 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import BoolArray, FloatArray, IntArray
 from dse.problem.space import Space
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
-
-def valid(space: Space) -> NDArray[np.bool_]:
+def valid(space: Space) -> BoolArray:
     """Which entries of a (D, B) table are choices of the space."""
     return np.asarray(np.arange(int(space.sizes.max(initial=1)))[None] < space.sizes[:, None])
 

@@ -6,9 +6,9 @@ import heapq
 
 import moocore
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from dse.arrays import BoolArray, FloatArray, IntArray
 
 
 def _points(points: ArrayLike) -> FloatArray:
@@ -20,7 +20,7 @@ def _points(points: ArrayLike) -> FloatArray:
     return array
 
 
-def is_nondominated(points: ArrayLike) -> NDArray[np.bool_]:
+def is_nondominated(points: ArrayLike) -> BoolArray:
     """Which points no other point dominates, (N, M) -> (N,).
 
     A point dominates another if it is nowhere worse and somewhere better; equal points do not dominate each other.
@@ -32,7 +32,7 @@ def is_nondominated(points: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(moocore.is_nondominated(array, keep_weakly=True), dtype=np.bool_)
 
 
-def ranks(points: ArrayLike) -> NDArray[np.int64]:
+def ranks(points: ArrayLike) -> IntArray:
     """Non-domination rank of every point, (N, M) -> (N,): 0 for the front, 1 for the front without rank 0, ..."""
     array = _points(points)
     if not len(array):
@@ -70,7 +70,7 @@ def improvements(candidates: ArrayLike, front: ArrayLike, reference: ArrayLike) 
     return np.asarray(np.maximum(gain, 0.0))
 
 
-def best_batch(candidates: ArrayLike, front: ArrayLike, reference: ArrayLike, count: int) -> NDArray[np.int64]:
+def best_batch(candidates: ArrayLike, front: ArrayLike, reference: ArrayLike, count: int) -> IntArray:
     """Indexes of up to `count` candidates that together add most hypervolume, chosen one after the other.
 
     Each choice is the best given those before; candidates that add nothing are left out. What a candidate adds can

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import BoolArray, FloatArray, IntArray
 from dse.config.schema import Constraints
 from dse.errors import ConfigError
 from dse.optimize import lagrangian
 from dse.optimize.integer_program import Sides
 from dse.problem.space import Space
-
-FloatArray = NDArray[np.float64]
 
 
 def sides_of(given: Constraints, space: Space) -> Sides:
@@ -47,7 +45,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
 
 
-def obeyed(space: Space, sides: Sides, levels: NDArray[np.int64]) -> NDArray[np.bool_]:
+def obeyed(space: Space, sides: Sides, levels: IntArray) -> BoolArray:
     """Which of the designs (N, D) keep the side constraints, (N,)."""
     values = space.values(np.asarray(levels, dtype=np.int64).reshape(-1, len(space.dimensions)))
     weights = values[:, [d.kind == "weight" for d in space.dimensions]]
@@ -62,7 +60,7 @@ def obeyed(space: Space, sides: Sides, levels: NDArray[np.int64]) -> NDArray[np.
     return kept
 
 
-def projected(space: Space, sides: Sides, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+def projected(space: Space, sides: Sides, levels: IntArray) -> IntArray:
     """A design (D,) near the given one that keeps the side constraints; one that keeps them stays as it is.
 
     Tied groups take the width of their first, widths that are not allowed the nearest that is, and beyond k different
@@ -83,13 +81,13 @@ def projected(space: Space, sides: Sides, levels: NDArray[np.int64]) -> NDArray[
     return np.concatenate([_nearest_at(value, np.array(d.choices)) for value, d in each])
 
 
-def _nearest_at(values: NDArray[np.int64], choices: NDArray[np.int64]) -> NDArray[np.int64]:
+def _nearest_at(values: IntArray, choices: IntArray) -> IntArray:
     """Index of the choice nearest to each value, (N,); ties to the larger."""
     gap = np.abs(choices[None] - values[:, None])
     return np.asarray(len(choices) - 1 - gap[:, ::-1].argmin(axis=1))
 
 
-def _nearest(values: NDArray[np.int64], choices: NDArray[np.int64]) -> NDArray[np.int64]:
+def _nearest(values: IntArray, choices: IntArray) -> IntArray:
     return np.asarray(choices[_nearest_at(values, choices)])
 
 
@@ -101,7 +99,7 @@ def minimisers(
     prices: FloatArray,
     rng: np.random.Generator,
     subsets: int = 24,
-) -> NDArray[np.int64]:
+) -> IntArray:
     """`frontier.minimisers` among the designs that keep the side constraints, (M', D) with M' at most M.
 
     Tied dimensions are minimised as one. At most k different widths: the prices are dealt out to random sets of k.

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+
+from dse.arrays import IntArray
+
+FLOAT = 32  # bits of a weight that stays as trained
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Design:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
 
     @property
-    def widths(self) -> NDArray[np.int64]:
+    def widths(self) -> IntArray:
         """Weight widths, shape (L,)."""
         return np.asarray(self.weight_bits, dtype=np.int64)
 

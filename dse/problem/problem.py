@@ -9,12 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.arrays import FloatArray, IntArray
 from dse.optimize.integer_program import FREE, Sides
 from dse.problem.shared_error import Luck
 from dse.problem.space import Space
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

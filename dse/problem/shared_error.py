@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import FloatArray
 from sviT_models import ChaosFloor
-
-FloatArray = NDArray[np.float64]
 
 OWN_ERROR = (0.05, 0.01)  # of what every change costs on all images: points, nat
 HALF_AN_IMAGE = (0.5 * 100.0**2, 0.5)  # squared points, and nat where it moves by one: no floor is zero on few images

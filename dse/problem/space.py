@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 import optuna
 import pandas as pd
-from numpy.typing import NDArray
 
+from dse.arrays import BoolArray, IntArray
 from dse.errors import ConfigError
-from dse.problem.design import Design
+from dse.problem.design import FLOAT, Design
 
 GRANULARITIES = ("layer", "module", "block", "stage")
 Kind = Literal["weight", "state", "time_steps", "form"]
@@ -59,7 +59,7 @@ class Space:
         return tuple(d.name for d in self.dimensions)
 
     @cached_property
-    def sizes(self) -> NDArray[np.int64]:
+    def sizes(self) -> IntArray:
         """Number of choices per dimension, shape (D,)."""
         return np.array([len(d.choices) for d in self.dimensions], dtype=np.int64)
 
@@ -76,43 +76,43 @@ class Space:
             if len(d.choices) > 1
         }
 
-    def levels(self, params: Mapping[str, int]) -> NDArray[np.int64]:
+    def levels(self, params: Mapping[str, int]) -> IntArray:
         """Optuna parameters to level indexes, shape (D,)."""
         return np.array([params.get(d.name, 0) for d in self.dimensions], dtype=np.int64)
 
-    def params(self, levels: Sequence[int] | NDArray[np.int64]) -> dict[str, int]:
+    def params(self, levels: Sequence[int] | IntArray) -> dict[str, int]:
         """Level indexes to Optuna parameters."""
         return {d.name: int(v) for d, v in zip(self.dimensions, levels, strict=True) if len(d.choices) > 1}
 
     @cached_property
-    def _choice_table(self) -> NDArray[np.int64]:
+    def _choice_table(self) -> IntArray:
         table = np.zeros((len(self.dimensions), int(self.sizes.max(initial=1))), dtype=np.int64)
         for row, d in zip(table, self.dimensions, strict=True):
             row[: len(d.choices)] = d.choices
             row[len(d.choices) :] = d.choices[-1]
         return table
 
-    def values(self, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    def values(self, levels: IntArray) -> IntArray:
         """Level indexes (..., D) to the chosen bits or time steps (..., D)."""
         return self._choice_table[np.arange(len(self.dimensions)), levels]
 
     @cached_property
-    def _expansion(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _expansion(self) -> tuple[IntArray, IntArray]:
         """For every layer the dimension that decides it (-1: none) and its fixed width, each (L,)."""
         owner = {layer: i for i, d in enumerate(self.dimensions) if d.kind == "weight" for layer in d.layers}
         fixed = dict(self.fixed or {})
         return (
             np.array([owner.get(layer, -1) for layer in self.layers], dtype=np.int64),
-            np.array([fixed.get(layer, 32) for layer in self.layers], dtype=np.int64),
+            np.array([fixed.get(layer, FLOAT) for layer in self.layers], dtype=np.int64),
         )
 
-    def weight_bits(self, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    def weight_bits(self, levels: IntArray) -> IntArray:
         """Level indexes (..., D) to the width of every layer (..., L)."""
         owner, fixed = self._expansion
         chosen = self.values(np.asarray(levels))[..., np.maximum(owner, 0)]
         return np.where(owner >= 0, chosen, fixed)
 
-    def steps(self, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    def steps(self, levels: IntArray) -> IntArray:
         """Level indexes (..., D) to the number of time steps (...)."""
         values = self.values(np.asarray(levels))
         for i, d in enumerate(self.dimensions):
@@ -125,12 +125,12 @@ class Space:
         """The numbers of time steps to choose from, ascending."""
         return next((d.choices for d in self.dimensions if d.kind == "time_steps"), (self.time_steps,))
 
-    def with_steps(self, levels: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+    def with_steps(self, levels: IntArray, steps: int) -> IntArray:
         """The point (D,) with another number of time steps, which must be one of the choices."""
         searched = [d.kind == "time_steps" for d in self.dimensions]
         return np.where(searched, self.step_choices.index(steps), levels)
 
-    def per_form(self, levels: NDArray[np.int64]) -> Iterator[tuple[str, Space, NDArray[np.bool_]]]:
+    def per_form(self, levels: IntArray) -> Iterator[tuple[str, Space, BoolArray]]:
         """Forms that occur among levels (N, D): name, space with its layers, and which rows have it, (N,).
 
         One nameless form where none is searched.
@@ -143,7 +143,7 @@ class Space:
             if (chosen == value).any():
                 yield name, variant, chosen == value
 
-    def with_form(self, levels: NDArray[np.int64], form: str) -> NDArray[np.int64]:
+    def with_form(self, levels: IntArray, form: str) -> IntArray:
         """The points (..., D) in another form."""
         return np.where([d.kind == "form" for d in self.dimensions], list(self.variants).index(form), levels)
 
@@ -151,12 +151,12 @@ class Space:
         """The form whose layers a design has; empty where none is searched."""
         return next((name for name, variant in self.variants.items() if variant.layers == design.layers), "")
 
-    def stage_widths(self, levels: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    def stage_widths(self, levels: IntArray) -> dict[str, IntArray]:
         """Level indexes (..., D) to the membrane potential width of every searched stage, each (...)."""
         values = self.values(np.asarray(levels))
         return {d.name[2:]: values[..., i] for i, d in enumerate(self.dimensions) if d.kind == "state"}
 
-    def design(self, levels: NDArray[np.int64]) -> Design:
+    def design(self, levels: IntArray) -> Design:
         """The design at one point, levels of shape (D,)."""
         levels = np.asarray(levels)
         if self.variants:
@@ -165,7 +165,7 @@ class Space:
         bits = tuple(int(b) for b in self.weight_bits(levels))
         return Design(self.layers, bits, int(self.steps(levels)), states)
 
-    def levels_of(self, design: Design) -> NDArray[np.int64]:
+    def levels_of(self, design: Design) -> IntArray:
         """The point (D,) of a design; the nearest choice where the design has a width that is none."""
         if form := self.form_of(design):
             return self.with_form(self.variants[form].levels_of(design), form)
@@ -177,7 +177,7 @@ class Space:
             out.append(int(np.abs(np.array(d.choices) - value).argmin()))
         return np.array(out, dtype=np.int64)
 
-    def nearest_levels(self, bits: int) -> NDArray[np.int64]:
+    def nearest_levels(self, bits: int) -> IntArray:
         """The point whose widths lie nearest to a uniform width (ties to the wider), shape (D,).
 
         State widths and time steps stand at their largest choice, the form at its first.
@@ -190,7 +190,7 @@ class Space:
             out.append(min(range(len(d.choices)), key=lambda i, d=d: (abs(d.choices[i] - bits), -d.choices[i])))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         return np.array(out, dtype=np.int64)
 
-    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    def draw(self, rng: np.random.Generator, count: int) -> IntArray:
         """Uniformly random points, shape (count, D)."""
         return rng.integers(0, self.sizes, size=(count, len(self.dimensions)))
 

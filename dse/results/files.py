@@ -12,12 +12,13 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from dse.arrays import FloatArray
 from dse.config.file import dump_config
 from dse.evaluation.evaluator import Evaluation
 from dse.evaluation.experiment import Workbench
 from dse.evaluation.mixed import AnyCosting
 from dse.optimize.pareto import hypervolume
-from dse.problem.problem import FloatArray, Problem
+from dse.problem.problem import Problem
 from dse.results import tables
 from dse.search.loop import evaluated
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
+from dse.arrays import FloatArray
 from dse.evaluation.evaluator import Evaluation, from_record
 from dse.evaluation.mixed import AnyCosting
 from dse.evaluation.one_at_a_time import group_labels
@@ -104,7 +104,7 @@ def design_of(row: pd.Series) -> Design:
     return Design(layers, tuple(int(row[f"w:{name}"]) for name in layers), int(row["time_steps"]), states)
 
 
-def score_rows(space: Space, scores: NDArray[np.float64], table: pd.DataFrame) -> pd.DataFrame:
+def score_rows(space: Space, scores: FloatArray, table: pd.DataFrame) -> pd.DataFrame:
     """Fisher score of every searched group at every width: `group, type, stage, bits, score`; scores are (D, B)."""
     labels = group_labels(space, table)
     rows = [

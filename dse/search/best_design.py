@@ -7,20 +7,20 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import FloatArray, IntArray
 from dse.config.quantities import BUDGETS, show
 from dse.evaluation.mixed import AnyCosting
 from dse.optimize import integer_program
 from dse.optimize.integer_program import InfeasibleError
-from dse.problem.problem import FloatArray, IntArray, Problem
+from dse.problem.problem import Problem
 from dse.search.recommend import Recommendation, cheapest
 from dse.surrogate import Posterior
 
 ROUNDS = 4  # of tightening where a quantity does not quite add up over layers
 
 
-def costs_of(costing: AnyCosting, problem: Problem, levels: IntArray) -> dict[str, NDArray[np.float64]]:
+def costs_of(costing: AnyCosting, problem: Problem, levels: IntArray) -> dict[str, FloatArray]:
     """Every cost column of designs (N, D), each (N,), with the spikes of the float network."""
     return costing.of_levels(problem.space, levels)
 

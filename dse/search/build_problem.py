@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from dse.arrays import FloatArray
 from dse.evaluation.costs import objective_columns
 from dse.evaluation.experiment import Workbench
 from dse.evaluation.mixed import AnyCosting
@@ -21,7 +21,7 @@ def build_problem(
     bench: Workbench,
     costing: AnyCosting,
     fisher: pd.DataFrame,
-    distances: NDArray[np.float64] | None = None,
+    distances: FloatArray | None = None,
     luck: Luck | None = None,
 ) -> Problem:
     """The search problem of a workbench, with its baselines; in a search over forms those of the first, and two more.
@@ -67,7 +67,7 @@ def build_problem(
     return replace(problem, variants=variants, baselines=(*uniform, *guided))
 
 
-def part_of(problem: Problem, costing: AnyCosting, scores: NDArray[np.float64], steps: int, form: str = "") -> Problem:
+def part_of(problem: Problem, costing: AnyCosting, scores: FloatArray, steps: int, form: str = "") -> Problem:
     """The problem with time steps and form, where one is searched, pinned; `scores` (D, B) are those of the form."""
     space = problem.space
     tables, offsets = costing.tables(space, steps, form)

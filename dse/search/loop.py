@@ -13,11 +13,12 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from dse.arrays import IntArray
 from dse.errors import ConfigError, EvaluationError
 from dse.evaluation.evaluator import Evaluation, Partial, from_record
 from dse.evaluation.mixed import AnyCosting, AnyEvaluator
 from dse.problem.design import Design
-from dse.problem.problem import IntArray, Problem
+from dse.problem.problem import Problem
 from dse.strategies.base.seeding import seed_trial
 
 STUDY_NAME = "svit-dse"

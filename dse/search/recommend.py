@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from dse.arrays import FloatArray, IntArray
 from dse.optimize import integer_program, lagrangian
 from dse.optimize.integer_program import FREE, InfeasibleError, Sides
 from dse.problem.problem import Problem
 from dse.surrogate import Model, Posterior
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,14 @@ from collections.abc import Generator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
+from dse.arrays import FloatArray, IntArray
 from dse.problem.problem import Problem
 from dse.strategies.base.options import Option, read
 from dse.strategies.base.sampler import prior_harm
 from dse.strategies.base.scripted import Script, Scripted
 from dse.surrogate import prior_of
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 OPTIONS = {
     "sensitivity": Option(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from optuna import Study
 from optuna.samplers import BaseSampler
 from optuna.trial import Trial
 
+from dse.arrays import IntArray
 from dse.optimize.lagrangian import gather
 from dse.problem.problem import Problem
 from dse.strategies.aq4svit_greedy import hopeless
@@ -17,8 +16,6 @@ from dse.strategies.base.history import key
 from dse.strategies.base.options import Option, read
 from dse.strategies.base.sampler import prior_harm
 from dse.strategies.base.scripted import Script, Scripted, allowed_drop, narrowed, parts
-
-IntArray = NDArray[np.int64]
 
 OPTIONS = {
     "drop": Option(0.0, "points that may be lost; 0 takes the drop budget (the paper reports 1.5)", low=0.0),

@@ -7,17 +7,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
+from dse.arrays import FloatArray, IntArray
 from dse.optimize import lagrangian, pareto
 from dse.problem.problem import Problem
 from dse.strategies.base.history import History, key
 from dse.strategies.base.options import Option, read
 from dse.strategies.base.sampler import Proposer, cost_tables, fresh, harm_in, pinned, prior_harm, reference_point
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 OPTIONS = {
     "drop_limit": Option(10.0, "percentage points of drop beyond which a design is of no interest", low=0.01),

@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
+from dse.arrays import FloatArray, IntArray
 from dse.optimize import integer_program, lagrangian
 from dse.optimize.integer_program import Sides
 from dse.problem.problem import Problem
@@ -16,9 +16,6 @@ from dse.strategies.base.history import History, key
 from dse.strategies.base.options import Option, read
 from dse.strategies.base.sampler import Proposer, fresh, pinned, prior_harm
 from dse.surrogate import prior_of
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 OPTIONS = {
     "programmes": Option(6, "integer programmes solved at most per proposal, before a neighbour is tried", low=1),

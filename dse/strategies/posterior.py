@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna import Study
 from optuna.trial import Trial
 from scipy.stats import norm
 
+from dse.arrays import FloatArray, IntArray
 from dse.optimize import lagrangian, pareto
 from dse.optimize.integer_program import FREE
 from dse.problem import constraints
@@ -21,9 +21,6 @@ from dse.strategies.base.history import read as read_history
 from dse.strategies.base.options import Option, read
 from dse.strategies.base.sampler import Proposer, cost_tables, fresh, harm_in, prior_harm, reference_point
 from dse.surrogate import Data, Diagnostics, Model, Posterior, Prior, diagnose, fit, information, prior_of
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 OPTIONS = {
     "drop_limit": Option(10.0, "percentage points of drop beyond which a design is of no interest", low=0.01),

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
+from dse.arrays import IntArray
 from dse.problem.problem import Problem
 from dse.strategies.base.options import Option, read
 from dse.strategies.base.scripted import Script, Scripted, allowed_drop, narrowed, parts
-
-IntArray = NDArray[np.int64]
 
 OPTIONS = {
     "drop": Option(0.0, "points that may be lost; 0 takes the drop budget (the paper reports 2.1)", low=0.0),

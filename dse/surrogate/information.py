@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from dse.arrays import FloatArray, IntArray
 from dse.surrogate.likelihood import Data, Likelihood, Linear, smooth
 from dse.surrogate.posterior import Posterior
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 def information(posterior: Posterior, levels: IntArray, wanted: IntArray) -> FloatArray:

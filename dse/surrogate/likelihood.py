@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import FloatArray, IntArray
 from dse.problem.shared_error import Luck
 from dse.surrogate.prior import LARGEST_LOG, MISFIT, NLL_MISFIT, Layout, Prior
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 LEAST_OWN = 0.2  # share of a variance that is a design's own at least
 MOST_CORRELATION = 0.95  # of the own errors of drop and cross-entropy

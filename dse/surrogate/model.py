@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import FloatArray, IntArray
 from dse.problem.shared_error import Luck
 from dse.surrogate.prior import LARGEST_LOG, Layout, Prior
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
+from dse.arrays import FloatArray, IntArray
 from dse.problem.shared_error import Luck, assumed
 from dse.surrogate.likelihood import Data, Likelihood, Linear, Noise
 from dse.surrogate.model import Model
 from dse.surrogate.prior import LARGEST_LOG, MISFIT, Layout, Prior
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 LEAST_GAIN = 0.02  # of the loss (a half squared residual), below which a fit is finished
 MOST_EXCESS = 2.0  # of the logarithm: beyond, the mean of a log-normal says nothing about the values that occur

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import FloatArray, IntArray
 from dse.optimize.lagrangian import valid
 from dse.problem.problem import Problem
 from dse.problem.shared_error import Luck
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 # Spreads of the prior, all of logarithms unless said otherwise. The first three are wide enough for the errors seen on
 # two trained SDTv2.

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from dse.arrays import BoolArray, FloatArray, IntArray
 from dse.evaluation.spike_rates import spike_rows
 from dse.problem.problem import Problem
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 # an evaluation without a single changed prediction still leaves room for one in the images not seen
 SMALLEST_CHANGE = 1.0
@@ -38,7 +35,7 @@ class History:
     correlation: FloatArray
     images: FloatArray
     costs: FloatArray
-    complete: NDArray[np.bool_]
+    complete: BoolArray
     taken: IntArray
     spikes: FloatArray | None = None
 

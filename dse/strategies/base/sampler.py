@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
+from dse.arrays import FloatArray, IntArray
 from dse.optimize.integer_program import FREE
 from dse.optimize.lagrangian import valid
 from dse.problem import constraints
@@ -20,9 +20,6 @@ from dse.problem.problem import Problem
 from dse.strategies.base import history
 from dse.strategies.base.history import History
 from dse.surrogate.blas import on_one_thread
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 class Proposer(BaseSampler):

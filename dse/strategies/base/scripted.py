@@ -6,14 +6,12 @@ from abc import abstractmethod
 from collections.abc import Generator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dse.arrays import IntArray
 from dse.problem.problem import Problem
 from dse.strategies.base.history import History, key
 from dse.strategies.base.sampler import Proposer, fresh
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Script = Generator[IntArray, float, IntArray]
 
 
