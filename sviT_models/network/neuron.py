@@ -1,4 +1,4 @@
-"""The leaky integrate-and-fire neuron of Meta-SpikeFormer: all time steps in one call, no state between calls."""
+"""Neurons: leaky integrate and fire (all time steps in one call, no state between calls), and integer levels."""
 
 import torch
 from torch import Tensor, nn
@@ -80,3 +80,47 @@ class LIF(nn.Module):
     def extra_repr(self) -> str:
         """Shown when the network is printed."""
         return f"threshold={self.threshold}"
+
+
+class _Levels(torch.autograd.Function):
+    """Forward: scale, clamp, round, divide. Backward: the gradient of the clamp (straight through the rounding)."""
+
+    @staticmethod
+    def forward(ctx, current: Tensor, levels: int, gain: float, divisor: float, half_up: bool) -> Tensor:
+        scaled = current * gain
+        ctx.save_for_backward((scaled >= 0) & (scaled <= levels))
+        ctx.factor = gain / divisor
+        return integer_levels(scaled, levels, half_up) / divisor
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+        (inside,) = ctx.saved_tensors
+        return grad * inside * ctx.factor, None, None, None, None
+
+
+def integer_levels(x: Tensor, levels: int, half_up: bool = False) -> Tensor:
+    """The integers nearest to `x`, clamped to 0 and `levels`; halves go to the even integer, or up."""
+    clamped = x.clamp(0, levels)
+    return torch.floor(clamped + 0.5) if half_up else torch.round(clamped)
+
+
+class IntegerNeuron(nn.Module):
+    """A neuron without state that answers with one of the levels 0, 1, ..., `levels`, divided by `divisor`.
+
+    Its output is round(clamp(gain * x, 0, levels)) / divisor; on a chip, level k is k binary spikes. `divisor` is
+    `levels` where it is None. Halves are rounded to even (Yao et al., SDTv3, TPAMI 2025, base networks), or up with
+    `half_up` (its large networks; QSD-Transformer, ICLR 2025).
+    """
+
+    def __init__(self, levels: int = 4, *, gain: float = 1.0, divisor: float | None = None, half_up: bool = False):
+        super().__init__()
+        self.levels, self.gain, self.half_up = levels, gain, half_up
+        self.divisor = float(levels) if divisor is None else divisor
+
+    def forward(self, current: Tensor) -> Tensor:
+        """Levels / divisor, in the shape and dtype of `current`."""
+        return _Levels.apply(current, self.levels, self.gain, self.divisor, self.half_up)
+
+    def extra_repr(self) -> str:
+        """Shown when the network is printed."""
+        return f"levels={self.levels}, gain={self.gain}, divisor={self.divisor}, half_up={self.half_up}"
