@@ -1,30 +1,67 @@
-# Two commands matter: `make demo` and `make test`. Both create .venv when it is missing.
+# Two commands matter: `make demo` and `make test`. Each installs what it needs, and no more, into .venv.
 PYTHON ?= python3.11
 BIN := .venv/bin
+LOG := .venv/install.log
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test check bench clean
+.PHONY: demo test campaign check check-lint check-format check-types check-imports bench clean
 
-.venv/installed: setup.cfg constraints.txt
-	@echo "installing into .venv; the first time this takes a few minutes"
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .[dev]
-	touch $@
+# $(call install,WHAT): pip with the exact versions of constraints.txt; its output is kept in a file and shown on failure.
+define install
+@$(BIN)/python -m pip install -c constraints.txt $(1) >> $(LOG) 2>&1 || \
+	{ tail -n 15 $(LOG) >&2; echo "installing failed; all of pip's output is in $(LOG)" >&2; exit 1; }
+endef
 
 demo: .venv/installed
-	$(BIN)/svit-dse demo
+	@echo "searching the bits of a small network on this machine: about a minute; the last line says where the report is"
+	@$(BIN)/svit-dse demo
 
-test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
+test: .venv/installed-test
+	@CHROMIUM=$$($(BIN)/python tests/browser/chromium.py $(LOG)) || exit 2; export CHROMIUM; $(PYTEST)
 
-check: .venv/installed
+# What takes longer than a change should wait for: randomised trials at length, installation for real, studies.
+campaign: .venv/installed-test
+	@CHROMIUM=$$($(BIN)/python tests/browser/chromium.py $(LOG)) || exit 2; export CHROMIUM; $(PYTEST) -m campaign
+
+check: check-lint check-format check-types check-imports
+
+check-lint: .venv/installed-dev
 	$(BIN)/ruff check .
+
+check-format: .venv/installed-dev
 	$(BIN)/ruff format --check .
+
+check-types: .venv/installed-dev
 	$(BIN)/mypy costmodels dse reports
+
+check-imports: .venv/installed-dev
 	$(BIN)/lint-imports --config setup.cfg
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/evaluator.py
+
+.venv/python:
+	@test "$$($(PYTHON) -c 'import sys; print(*sys.version_info[:2])' 2> /dev/null)" = "3 11" || \
+		{ echo "$(PYTHON) is no Python 3.11: install one, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv --clear .venv > /dev/null 2>&1 || \
+		{ echo "$(PYTHON) makes no virtual environment: on Debian, type: sudo apt-get install python3.11-venv" >&2; exit 2; }
+	@touch $@
+
+.venv/installed: .venv/python setup.cfg constraints.txt
+	@echo "installing torch and svit-dse into .venv: one to three minutes when pip has the packages, longer on a slow line"
+	$(call install,torch==2.13.0)
+	$(call install,-e .)
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	@echo "installing what the tests need: seconds"
+	$(call install,-e .[test])
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@echo "installing linter, type checker and pre-commit: seconds"
+	$(call install,-e .[dev])
+	@touch $@
 
 clean:
 	rm -rf .venv build *.egg-info

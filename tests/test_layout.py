@@ -1,5 +1,6 @@
 """The promises that hold for the repository as a whole."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PACKAGES = ("dse", "costmodels", "sviT_models", "reports")
 BLOCK = """
 import sys
 class Block:
@@ -46,11 +48,17 @@ def test_help_imports_nothing_heavy():
     assert "search" in done.stdout
 
 
-@pytest.mark.parametrize("package", ["dse", "costmodels", "sviT_models", "reports"])
-def test_no_module_is_named_like_an_experiment_and_every_one_says_what_it_is(package):
-    for path in (ROOT / package).rglob("*.py"):
-        text = path.read_text(encoding="utf-8").strip()
-        assert not text or text.startswith('"""'), f"{path.relative_to(ROOT)} has no docstring"
+MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_in_a_sentence_what_it_is(path):
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert said, "no docstring"
+    first = said.split("\n\n")[0]
+    assert first[0].isupper() or first[0] == "`"
+    assert first.rstrip()[-1] in ".:"
+    assert len(first.split()) >= 3
 
 
 def test_tests_are_not_installed():
