@@ -1,4 +1,4 @@
-"""`svit-dse check`."""
+"""`svit-dse check` validates a configuration and says what a search would cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse compare`."""
+"""`svit-dse compare` lays several runs side by side in one report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse demo`."""
+"""`svit-dse demo` runs the whole job on a network and images that come with the tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse estimate`."""
+"""`svit-dse estimate` computes memory, energy, latency and power of designs without running the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse evaluate`."""
+"""`svit-dse evaluate` measures one design in full."""
 
 from __future__ import annotations
 

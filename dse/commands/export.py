@@ -1,4 +1,4 @@
-"""`svit-dse export`."""
+"""`svit-dse export` writes a design as packed integers with a specification and golden vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse finetune`."""
+"""`svit-dse finetune` trains the quantized weights of one design towards the float network."""
 
 from __future__ import annotations
 

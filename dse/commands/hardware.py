@@ -1,4 +1,4 @@
-"""`svit-dse hardware list | show | lint | schema`."""
+"""`svit-dse hardware` lists, prints and checks descriptions of chips."""
 
 from __future__ import annotations
 

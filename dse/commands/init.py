@@ -1,4 +1,4 @@
-"""`svit-dse init`."""
+"""`svit-dse init` writes a configuration with every key and its meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse profile`."""
+"""`svit-dse profile` measures the layer table of a network."""
 
 from __future__ import annotations
 

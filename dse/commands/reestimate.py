@@ -1,4 +1,4 @@
-"""`svit-dse reestimate`."""
+"""`svit-dse reestimate` estimates the batch norms of one design again from unlabelled images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse report`."""
+"""`svit-dse report` builds the report of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse search`."""
+"""`svit-dse search` searches the bit allocations of a network on a chip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse sensitivity`."""
+"""`svit-dse sensitivity` says how much every layer suffers at every width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse train`."""
+"""`svit-dse train` trains a network on one of the data sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`svit-dse verify-export`."""
+"""`svit-dse verify-export` checks an export against its golden vectors."""
 
 from __future__ import annotations
 
