@@ -135,8 +135,8 @@ def rates(threads: int) -> dict[str, float]:
 
 def shared_product() -> float:
     """How many times as fast the first convolutions of q, k and v are as one product; 512 channels, 14 x 14, T = 4."""
+    from sviT_models.engine.convolution import Geometry
     from sviT_models.engine.kernels.cpu import Fast
-    from sviT_models.engine.kernels.plain import Geometry
 
     kernels, geometry = Fast(), Geometry()
     x = torch.randint(0, 2, (8, 14, 14, 512), dtype=torch.uint8).numpy()

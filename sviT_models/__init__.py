@@ -3,6 +3,8 @@
 Names are imported when first used (PEP 562), so `import sviT_models` alone does not import torch.
 """
 
+from __future__ import annotations
+
 import importlib
 from typing import Any
 
@@ -53,9 +55,8 @@ _HOME = {
     "verify_export": "integer_network.read",
     "sweep": "engine.sweep",
     "Output": "output",
-    "Reference": "quantization.fake_quantized",
     "quantized": "quantization.fake_quantized",
-    "reference_run": "quantization.fake_quantized",
+    "fake_quantized_run": "quantization.fake_quantized",
     "fisher_scores": "quantization.fisher",
     "Schedule": "training.finetune",
     "finetune_design": "training.finetune",

@@ -1,5 +1,7 @@
 """What running a network on images gives."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What must be the same bytes on every run: float sums in one order."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -9,7 +9,7 @@ no number of evaluations averages that half away, and on other images it is gone
     unseen   =        own + harm
 
 `luck`: of the search images; `own`: what the float network loses with any change, on all images; both for the drop in
-points and for the cross-entropy in nat. The chaos floor measures the shared part (sviT_models/chaos.py).
+points and for the cross-entropy in nat. The chaos floor measures the shared part (sviT_models/measure/chaos_floor.py).
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Weights from files and back: official checkpoints, plain state_dicts and safetensors; strict, and nothing is run."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -34,8 +36,8 @@ def load_checkpoint(
     """The network whose weights `path` holds, in evaluation mode, float32, on the CPU.
 
     `path` is a safetensors file, an official `{"model": state_dict}` file or a plain state_dict; its content decides,
-    not its ending.  What is not given comes from the file's metadata; without metadata the name and the classes come
-    from the shapes and the rest from the defaults of `build`.  Raises ModelError, on one line, for a file that cannot
+    not its ending. What is not given comes from the file's metadata; without metadata the name and the classes come
+    from the shapes and the rest from the defaults of `build`. Raises ModelError, on one line, for a file that cannot
     be read, for objects other than data, for every missing, unexpected or misshapen key, and for NaN or infinity.
     """
     path = Path(path)
@@ -91,7 +93,7 @@ def save_checkpoint(
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:
-    """What `save_checkpoint` stored beside the weights; empty for files of another origin.  Raises ModelError."""
+    """What `save_checkpoint` stored beside the weights; empty for files of another origin. Raises ModelError."""
     return _decoded(Path(path), read_state(Path(path))[1])
 
 

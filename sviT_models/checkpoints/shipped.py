@@ -1,5 +1,7 @@
 """The trained networks that come with the package, by name; `weights/NAME.json` and `.log` say how each was made."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +28,7 @@ def shipped_names() -> tuple[str, ...]:
 
 
 def checkpoint_path(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file of a shipped network, or the given path.  Raises ModelError when there is neither."""
+    """The file of a shipped network, or the given path. Raises ModelError when there is neither."""
     if name_or_path in shipped_names():
         return FOLDER / f"{name_or_path}.safetensors"
     path = Path(name_or_path)
@@ -47,7 +49,7 @@ def open_checkpoint(
     """A shipped network by its name, or the network of a checkpoint file as `load_checkpoint` reads it.
 
     `network` names the architecture where the file does not; `distilled` says that it has a distillation head;
-    `time_steps` stands in place of the file's.  Raises ModelError like `load_checkpoint`.
+    `time_steps` stands in place of the file's. Raises ModelError like `load_checkpoint`.
     """
     path = checkpoint_path(name_or_path)
     model = load_checkpoint(path, network, distilled=distilled or None, time_steps=time_steps)

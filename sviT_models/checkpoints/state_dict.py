@@ -1,5 +1,7 @@
 """A state_dict out of a file of any common layout, without running what the file may contain."""
 
+from __future__ import annotations
+
 import argparse
 import pickle
 import re
@@ -15,7 +17,7 @@ State = dict[str, Tensor]
 
 
 def read_state(path: Path) -> tuple[State, dict[str, str]]:
-    """The state_dict in a file, and the metadata of a safetensors file.  Raises ModelError, on one line."""
+    """The state_dict in a file, and the metadata of a safetensors file. Raises ModelError, on one line."""
     if path.is_dir():
         raise ModelError(f"{path}: is a folder; expected a checkpoint file (.safetensors, .pth or .pt)")
     if not path.is_file():

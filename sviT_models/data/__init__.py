@@ -1,5 +1,7 @@
 """Data sets: two embedded ones, `.npz` files and folders of class folders, all as `ImageSet`s."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
@@ -29,11 +31,11 @@ def load_data(
 ) -> ImageSet:
     """Images of one split: `digits`, `glyphs`, an `.npz` file or a folder of class folders.
 
-    `split` is train, validation, search or verify; no image is in two of them, and no argument moves one.  `count`
+    `split` is train, validation, search or verify; no image is in two of them, and no argument moves one. `count`
     images are taken (None: all; of glyphs a fixed number) by a stratified order that follows from `seed`.
-    `resolution` [pixels] is that of the data where it is None; for folders 224, an `.npz` cannot be resized.  Of a
+    `resolution` [pixels] is that of the data where it is None; for folders 224, an `.npz` cannot be resized. Of a
     folder, files that cannot be decoded are left out and listed, up to the share `max_corrupt`, and images that take
-    more than `memory` bytes stay on disk.  Raises ModelError for everything that cannot be loaded as asked.
+    more than `memory` bytes stay on disk. Raises ModelError for everything that cannot be loaded as asked.
     """
     if split not in SPLITS:
         raise ModelError(f"no split {split!r}; there are: {', '.join(SPLITS)}")

@@ -1,5 +1,7 @@
 """Images in an `.npz` file: arrays `images` and `labels`, and if you like `classes` and `split`."""
 
+from __future__ import annotations
+
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,9 +27,9 @@ def load(path: Path, split: str, count: int | None, seed: int, resolution: int |
     """A split of the arrays in `path`.
 
     `images` is uint8, (N, H, W, 3), (N, 3, H, W) or grey (N, H, W), and is normalised like ImageNet's; or it is
-    floating-point (N, 3, H, W), and is taken as it is.  `labels` are integers (N,) from 0.  `classes` are their names;
+    floating-point (N, 3, H, W), and is taken as it is. `labels` are integers (N,) from 0. `classes` are their names;
     `split` (N,) names the split of every image, and without it the images are shared out among validation, search and
-    verify.  Raises ModelError for anything else.
+    verify. Raises ModelError for anything else.
     """
     content = _read(path)
     images, labels = _images(path, content), _labels(path, content)

@@ -4,6 +4,8 @@ Positions are in units of half the image side, from -1 (left, top) to 1, at pixe
 (N, 3, S, S) in 0..255, a mask int32 (N, S, S) in 0..256 says how much of a pixel is covered.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +20,7 @@ def sampled(atlas: NDArray[np.uint8], cells: NDArray[np.int64], matrix: Floats, 
     """Masks (N, S, S) of characters: cell `cells[n]` of `atlas` (cells, C, C) seen through an affine map.
 
     Image position p shows atlas pixel `matrix[n] @ p + origin[n]`, shapes (N, 2, 2) and (N, 2), x before y: bilinear
-    interpolation at four points per pixel.  Cells need an empty border; beyond it nothing is drawn.
+    interpolation at four points per pixel. Cells need an empty border; beyond it nothing is drawn.
     """
     step = np.arange(1 - 2 * side, 2 * side, 2, dtype=np.int32)  # subpixel positions times 2 S
     fixed = np.rint(matrix * (2**_POINT / (2 * side))).astype(np.int32)  # (N, 2, 2)
@@ -46,7 +48,7 @@ def stroke(angle: Floats, offset: Floats, middle: Floats, length: Floats, width:
     """Masks (N, S, S) of straight strokes with soft edges.
 
     A stroke runs at `angle` [rad], `offset` from the centre, its middle moved by `middle` along itself; `length` and
-    `width` are half of its extent.  A width of zero draws nothing.
+    `width` are half of its extent. A width of zero draws nothing.
     """
     across = _along(-np.sin(angle), np.cos(angle), side) - _fixed(offset, side)
     along = _along(np.cos(angle), np.sin(angle), side) - _fixed(middle, side)

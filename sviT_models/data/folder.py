@@ -1,5 +1,7 @@
 """ImageNet-style folders: one folder per class, decoded by Pillow and prepared by the official evaluation transform."""
 
+from __future__ import annotations
+
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,7 +45,7 @@ def load(
 
     `path` holds one folder per class, in sorted order; such images are shared out among validation, search and verify.
     With a folder `train` beside one called `val`, `validation` or `test`, the split train is the former, and the latter
-    is shared out.  Corrupt files are not replaced by others, so the split is shorter by them.  Raises ModelError for
+    is shared out. Corrupt files are not replaced by others, so the split is shorter by them. Raises ModelError for
     anything else, and for more than `max_corrupt` (share) of corrupt files.
     """
     if not 0 <= max_corrupt <= 1:
@@ -83,7 +85,7 @@ def evaluation_transform(image: Image.Image, resolution: int = RESOLUTION) -> ND
     """Pixels (3, R, R) of the official evaluation transform, before they are scaled to [0, 1] and normalised.
 
     The shorter side becomes 256 / 224 of R and the longer one keeps the proportions, both rounded down, by bicubic
-    interpolation with antialiasing; then the centre is cropped.  This is torchvision's Resize and CenterCrop on RGB.
+    interpolation with antialiasing; then the centre is cropped. This is torchvision's Resize and CenterCrop on RGB.
     """
     image = image.convert("RGB")
     short = RESIZED * resolution // RESOLUTION
@@ -122,7 +124,7 @@ class FileImages:
         """Single images (3, R, R)."""
         return (image for batch in self.split(4 * THREADS) for image in batch)
 
-    def part(self, chosen: slice) -> "FileImages":
+    def part(self, chosen: slice) -> FileImages:
         """Some of the images; they stay on disk."""
         return FileImages(self.files[chosen], self.resolution)
 

@@ -1,9 +1,11 @@
 """Generated characters: A-Z and 0-9 in the fonts that matplotlib bundles, distorted, cluttered and partly covered.
 
 Image i of a split is a pure function of (seed, split, i), so any number can be drawn and splits never overlap: every
-split has random streams of its own (Philox generators whose counter follows from i).  Random numbers become whole
+split has random streams of its own (Philox generators whose counter follows from i). Random numbers become whole
 numbers before anything is drawn, so the same image has the same bytes on every machine with the same fonts.
 """
+
+from __future__ import annotations
 
 import hashlib
 from functools import cache

@@ -1,5 +1,7 @@
 """Images with labels, names and a content hash: what every data set of this package comes as."""
 
+from __future__ import annotations
+
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
@@ -37,9 +39,9 @@ class Images(Protocol):
 class ImageSet:
     """A split of a data set, or a part of it; every prefix holds the classes in proportion.
 
-    `images` is float32 (N, 3, H, W), normalised: a tensor, or a `FileImages` where the pixels stay on disk.  `labels`
-    is int64 (N,), an index into `classes`.  `ids` name the images.  `sha256` covers pixels (or files), labels, ids and
-    normalisation.  `corrupt` lists the files that were left out because they cannot be decoded.
+    `images` is float32 (N, 3, H, W), normalised: a tensor, or a `FileImages` where the pixels stay on disk. `labels`
+    is int64 (N,), an index into `classes`. `ids` name the images. `sha256` covers pixels (or files), labels, ids and
+    normalisation. `corrupt` lists the files that were left out because they cannot be decoded.
     """
 
     name: str
@@ -55,7 +57,7 @@ class ImageSet:
         return len(self.labels)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images (B, 3, H, W) and labels (B,) in order.  Raises ModelError for a size below 1."""
+        """Images (B, 3, H, W) and labels (B,) in order. Raises ModelError for a size below 1."""
         if size < 1:
             raise ModelError(f"batch size is {size}; expected at least 1")
         return zip(self.images.split(size), self.labels.split(size), strict=True)
@@ -111,7 +113,7 @@ def stratified_order(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """A permutation of the indices of `labels` (N,) in which every prefix holds each class in proportion.
 
     The k-th image of a class of n stands at (k + 1/2) / n of the way, so a prefix of length m has about m n / N images
-    of it: the error is below one plus half the number of classes.  A subset of m images is the first m, and so lies
+    of it: the error is below one plus half the number of classes. A subset of m images is the first m, and so lies
     inside every larger one.
     """
     rng = np.random.default_rng(seed)
@@ -123,7 +125,7 @@ def stratified_order(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 
 def first(order: NDArray[np.int64], count: int | None, what: str) -> NDArray[np.int64]:
-    """The first `count` entries of `order`, all for None.  Raises ModelError, naming `what`, when it has fewer."""
+    """The first `count` entries of `order`, all for None. Raises ModelError, naming `what`, when it has fewer."""
     if count is None:
         return order
     if count < 1:
@@ -136,7 +138,7 @@ def first(order: NDArray[np.int64], count: int | None, what: str) -> NDArray[np.
 def evaluation_members(labels: NDArray[np.int64], split: str, where: str, remedy: str) -> NDArray[np.int64]:
     """Indices that `split` has of data that come without splits: in every class, images are dealt out in turn.
 
-    Nothing goes to train, because nobody knows what the network has been trained on.  Raises ModelError for train and
+    Nothing goes to train, because nobody knows what the network has been trained on. Raises ModelError for train and
     for a split that gets no image, naming `where` and the `remedy`.
     """
     if split == "train":

@@ -1,7 +1,7 @@
 """What a quantized network computes, defined so that the order of summation cannot matter.
 
 Every sum is one of integers and therefore exact; what stands between two sums is done element by element in IEEE
-arithmetic.  So any kernel, thread count or batch split gives the same bits.
+arithmetic. So any kernel, thread count or batch split gives the same bits.
 
     weight      integer codes; codes beyond 8 bits are split into signed bytes, whose sums are joined from the top
     image       fixed point, 24 bits behind the point and 7 in front
@@ -11,6 +11,8 @@ arithmetic.  So any kernel, thread count or batch split gives the same bits.
     membrane    float32, and the neurons of `sviT_models.network.neuron`
     token mean  of numbers with 24 bits behind the point
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -145,7 +147,7 @@ def rep_conv_hand_over(first: IntegerWeight, norm: nn.Module, depthwise: Integer
 
 
 def fixed_image(images: Tensor) -> Tensor:
-    """Images in units of 2^-24 as int32.  Raises ModelError for NaN and for values of 128 and beyond."""
+    """Images in units of 2^-24 as int32. Raises ModelError for NaN and for values of 128 and beyond."""
     if not bool((images.abs() < IMAGE_RANGE).all()):
         raise ModelError(f"images hold NaN or values beyond +-{IMAGE_RANGE:.0f}; normalise them as in training")
     return torch.round(images.double() * 2.0**IMAGE_FRACTION).to(torch.int32)

@@ -1,5 +1,7 @@
 """One batch on its way through the network: what stands between two pieces, and the operations that take it on."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +29,7 @@ class Sums:
     shift: Floats
     rest: Array | None = None
 
-    def computed(self) -> "Sums":
+    def computed(self) -> Sums:
         """The same with nothing left to compute."""
         return replace(self, sums=self.sums.whole()) if isinstance(self.sums, Later) else self
 

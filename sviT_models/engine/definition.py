@@ -1,8 +1,12 @@
-"""The integer evaluator's definition as the network's own modules: slow, readable, what the engine has to equal.
+"""What the integer evaluator computes, written with the network's own modules: slow, readable, the oracle of its tests.
+
+The engine equals it bit for bit; whatever takes the engine's place has to as well.
 
 The modules' `forward` runs as in training; only convolutions (sums of integers, in float64), batch norms (constants of
 `sviT_models.engine.arithmetic`) and the head are replaced while it does.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -134,7 +138,7 @@ def exact_run(
 ) -> Output:
     """Logits and spikes of the network with `weight_bits` (L,) on `images` (N, 3, H, W), one image at a time.
 
-    `model` is in float32 on the CPU.  Raises ModelError for another number of widths, or for one that does not exist.
+    `model` is in float32 on the CPU. Raises ModelError for another number of widths, or for one that does not exist.
     """
     weights = {name: integer_weight(model.get_submodule(name), w) for name, w in bank.design(weight_bits).items()}
     timed = with_time_steps(model, model.config.time_steps if time_steps is None else time_steps)

@@ -1,5 +1,7 @@
 """The exact integer evaluator: a design's logits and spikes, bit for bit what `exact_run` defines, fast."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,8 +14,8 @@ from torch import Tensor
 from sviT_models.engine.arithmetic import integer_weight
 from sviT_models.engine.batch import Run
 from sviT_models.engine.fixed_point.batch import FixedRun
-from sviT_models.engine.fixed_point.fixedplans import FixedPlans, Widths
 from sviT_models.engine.fixed_point.plan import Plan
+from sviT_models.engine.fixed_point.plan_cache import FixedPlans, Widths
 from sviT_models.engine.kernels import kernels_for
 from sviT_models.engine.prepared_weights import BYTE, Cache, Prepared, Weights, prepare
 from sviT_models.engine.segments import geometry, segments
@@ -30,9 +32,9 @@ AT_ONCE = 256  # images, at most: whoever watches the batches of a small network
 class Engine:
     """Runs a network with the integer weights of a bank; the network and its bank must not change meanwhile.
 
-    `threads` workers (torch's number of threads by default) share the images, each on its own.  Weights that have been
-    used stay prepared, up to `max_bytes`.  `fast` False takes plain torch in place of int8 and compiled kernels;
-    `device` may name a CUDA device.  Results do not depend on any of these.
+    `threads` workers (torch's number of threads by default) share the images, each on its own. Weights that have been
+    used stay prepared, up to `max_bytes`. `fast` False takes plain torch in place of int8 and compiled kernels;
+    `device` may name a CUDA device. Results do not depend on any of these.
     Raises ModelError for a bank of another network and for a number of threads below 1.
     """
 
@@ -81,7 +83,7 @@ class Engine:
     ) -> Output:
         """Logits and spikes of the network with `weight_bits` (L,) on `images` (N, 3, H, W).
 
-        `batch_size` bounds the images that one worker holds.  `on_batch` sees every finished batch in order; where it
+        `batch_size` bounds the images that one worker holds. `on_batch` sees every finished batch in order; where it
         returns True, the run ends and what is finished so far is given.
         `state_bits`, the widths of the membrane potentials of all LIF layers by name or in order, makes everything
         integer as docs/integer-network.md defines it, with `activation_bits` for streams and activations (16, and 8

@@ -3,6 +3,8 @@
 docs/integer-network.md defines the arithmetic; `plan` (plans.py) makes these constants for a whole network.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +32,7 @@ class Rescale:
     """How sums become numbers of another step: clip((sums * multiplier + offset) >> right, low, high).
 
     `multiplier`, `offset` and `right` are (C,) or (1,); half of the last place is part of `offset`, so that ties round
-    up.  One unit of the result is worth 2^-fraction.
+    up. One unit of the result is worth 2^-fraction.
     """
 
     multiplier: Integers
@@ -87,7 +89,7 @@ def bounds(bits: int) -> tuple[int, int]:
 def rescale(gain: Floats, shift: Floats, fraction: int, bits: int, largest: int, name: str) -> Rescale:
     """The multiply-shift nearest to gain * sums + shift, both (C,), in units of 2^-fraction and `bits` bits wide.
 
-    `largest` bounds the magnitude of the sums.  Raises ModelError, naming `name`, for constants that are not finite or
+    `largest` bounds the magnitude of the sums. Raises ModelError, naming `name`, for constants that are not finite or
     too large for the arithmetic.
     """
     gain, shift = (np.atleast_1d(np.asarray(part, np.float64)) * 2.0**fraction for part in (gain, shift))
@@ -131,7 +133,7 @@ def widths_of(
 ) -> dict[str, int]:
     """A width of `WIDTHS` for each of `names` from one number, a mapping, or a sequence in their order.
 
-    What a mapping lacks has the width `default`.  Raises ModelError for unknown or missing names and other widths.
+    What a mapping lacks has the width `default`. Raises ModelError for unknown or missing names and other widths.
     """
     if isinstance(given, Mapping):
         unknown = [name for name in given if name not in set(names)]

@@ -1,5 +1,7 @@
 """The weights of a design as the kernels take them: made once for every (layer, bits), then only pointed at."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sviT_models.engine.arithmetic import HandOver, IntegerWeight
-from sviT_models.engine.kernels.plain import EXACT_FLOAT32, Geometry
+from sviT_models.engine.convolution import EXACT_FLOAT32, Geometry
 
 Array = Any  # what the kernels at hand compute on: tensors, or arrays of numpy
 BYTE = 255

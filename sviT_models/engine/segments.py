@@ -1,8 +1,10 @@
 """The network cut where its membrane potentials pass: pieces that take the unfinished sums of one to the next.
 
 A piece first finishes what it gets (constants, residual) and lets its neurons fire, all in one pass, and ends with the
-sums of its last convolution.  So a sweep can store what stands between two pieces and go on from there.
+sums of its last convolution. So a sweep can store what stands between two pieces and go on from there.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from sviT_models.engine.arithmetic import Floats, HandOver, depthwise_hand_over, folded, rep_conv_hand_over
 from sviT_models.engine.batch import Run, Sums, constants_of, split
-from sviT_models.engine.kernels.plain import Geometry
+from sviT_models.engine.convolution import Geometry
 from sviT_models.engine.prepared_weights import Array
 from sviT_models.network.layers import MLP, Attention, ConvBlock, DownSampling, RepConv, SepConv
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer

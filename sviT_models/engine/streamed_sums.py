@@ -1,8 +1,10 @@
 """Sums that are computed where they are consumed, a strip at a time, so that they never leave the processor's cache.
 
-A convolution writes four bytes per spike that its neurons emit later.  Written as a whole, these sums are most of the
+A convolution writes four bytes per spike that its neurons emit later. Written as a whole, these sums are most of the
 traffic of a forward pass and most of the pages that the operating system has to hand out.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass

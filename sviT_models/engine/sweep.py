@@ -1,8 +1,10 @@
 """Many designs that differ in few layers: what they have in common is computed once.
 
 The base runs piece by piece; before a piece runs, every design whose first difference lies in it takes what stands
-there and goes on alone.  So only one intermediate state is held for each batch, however many designs there are.
+there and goes on alone. So only one intermediate state is held for each batch, however many designs there are.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -15,7 +17,7 @@ from torch import Tensor
 from sviT_models.engine.batch import Run, Sums
 from sviT_models.engine.engine import Engine, joined
 from sviT_models.engine.fixed_point.batch import FixedRun
-from sviT_models.engine.fixed_point.fixedplans import Widths
+from sviT_models.engine.fixed_point.plan_cache import Widths
 from sviT_models.engine.prepared_weights import Weights
 from sviT_models.errors import ModelError
 from sviT_models.output import Output
@@ -34,10 +36,10 @@ def sweep(
 ) -> Iterator[Output]:
     """What `engine.run` gives for each of `designs` (D, L) on `images` (N, 3, H, W), in their order and bit for bit.
 
-    The first design is the base; the cost of another is what comes after the first layer in which it differs.  Changing
+    The first design is the base; the cost of another is what comes after the first layer in which it differs. Changing
     one of 138 layers at a time costs about 40 forward passes on an SDTv2, as most layers lie behind most operations.
     `state_bits`, one entry per design, makes all of them fixed-point networks; a design may then differ from the base
-    in weights, in potentials or in both.  `activation_bits` are the same for all.  `progress(done, total)` hears of
+    in weights, in potentials or in both. `activation_bits` are the same for all. `progress(done, total)` hears of
     designs times images, from the engine's threads, one at a time.
     Raises ModelError as `Engine.run`, without any design, and for another number of state widths than of designs.
     """

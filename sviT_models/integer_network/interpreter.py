@@ -1,8 +1,10 @@
 """The integer network, operation by operation: the specification that the engine and any hardware have to equal.
 
-numpy only.  `run` takes an exported specification (docs/export-format.md) and its tensors; tensors between operations
+numpy only. `run` takes an exported specification (docs/export-format.md) and its tensors; tensors between operations
 are int64 (T, N, C, H, W), and a still image drives every step alike.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any

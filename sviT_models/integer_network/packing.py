@@ -1,5 +1,7 @@
 """Integers of few bits as bytes, and back; numpy only."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ def pack(values: NDArray[np.integer], bits: int) -> NDArray[np.uint8]:
 
 
 def unpack(packed: NDArray[np.uint8], bits: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """What `pack` was given, int64 of `shape`.  Raises ValueError for another number of bytes."""
+    """What `pack` was given, int64 of `shape`. Raises ValueError for another number of bytes."""
     count = int(np.prod(shape, dtype=np.int64))
     if len(packed) != -(-count * bits // 8):
         raise ValueError(f"{len(packed)} bytes for {count} values of {bits} bits")

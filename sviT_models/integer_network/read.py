@@ -1,5 +1,7 @@
 """Integer networks from files, run and verified by the interpreter; neither torch nor the float network is needed."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -87,7 +89,7 @@ def load_export(path: str | os.PathLike[str]) -> Exported:
 def verify_export(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
     """The interpreter against the golden vectors: one row per LIF layer and one for the logits, in network order.
 
-    Columns: `name`, `values` compared, `mismatches`.  Raises ModelError as `load_export`, and without golden vectors.
+    Columns: `name`, `values` compared, `mismatches`. Raises ModelError as `load_export`, and without golden vectors.
     `progress(done, total)` hears of the images.
     """
     exported = load_export(path)

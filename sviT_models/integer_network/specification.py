@@ -1,5 +1,7 @@
 """A design as data: the specification and the integer tensors that `interpreter.run` takes."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,8 @@ from torch import Tensor
 
 from sviT_models.engine.arithmetic import IntegerWeight
 from sviT_models.engine.engine import Engine
-from sviT_models.engine.fixed_point.fixedplans import Widths
 from sviT_models.engine.fixed_point.plan import Plan
+from sviT_models.engine.fixed_point.plan_cache import Widths
 from sviT_models.engine.number_formats import GUARD, signed_bits
 from sviT_models.integer_network import interpreter
 from sviT_models.integer_network.read import Exported

@@ -1,5 +1,7 @@
 """Integer networks as files: packed weights, a specification, golden vectors; docs/export-format.md is the format."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -14,7 +16,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from sviT_models.engine.engine import Engine
-from sviT_models.engine.fixed_point.fixedplans import Widths
+from sviT_models.engine.fixed_point.plan_cache import Widths
 from sviT_models.engine.number_formats import IMAGE_BITS
 from sviT_models.errors import ModelError
 from sviT_models.integer_network.interpreter import quantize_images

@@ -3,6 +3,8 @@
 Arrays in, numbers out: logits are (N, classes), labels (N,) integers, `correct` arrays (N,) booleans.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +62,7 @@ def paired_drop(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> PairedDr
     """Accuracy lost from `before` to `after` on the same images.
 
     The interval is Tango's score interval for paired proportions (Statistics in Medicine 17, 1998, eq. 8 to 10): only
-    images that change sides carry information, and it keeps a width when none does.  The standard error is that of
+    images that change sides carry information, and it keeps a width when none does. The standard error is that of
     McNemar's estimate, sqrt(lost + won - (lost - won)^2 / N) / N, with half an image added to each side so that it
     is never zero.
     """
@@ -104,11 +106,6 @@ def kl(reference: Floats, logits: Floats) -> float:
 def logit_distance(reference: Floats, logits: Floats) -> float:
     """Squared distance of the logits, summed over classes, mean over images."""
     return float(((reference - logits) ** 2).sum(1).mean())
-
-
-def nll(logits: Floats, labels: Labels) -> float:
-    """Mean negative log-likelihood of the labels [nat]."""
-    return float(nll_per_image(logits, labels).mean())
 
 
 def nll_per_image(logits: Floats, labels: Labels) -> NDArray[np.float64]:

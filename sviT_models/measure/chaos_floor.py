@@ -1,5 +1,7 @@
 """The chaos floor: what a change of the weights too small to matter does to a network of thresholds."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from sviT_models.errors import ModelError
 from sviT_models.measure.hooks import batches, evaluating
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, weight_layers
 
+Covariance = tuple[tuple[float, float], ...]
+
 
 @dataclass(frozen=True)
 class ChaosFloor:
@@ -20,7 +24,7 @@ class ChaosFloor:
 
     `changed` is the share of images whose class changes, `drop` the top-1 accuracy lost in percentage points, `kl` the
     mean divergence from the clean to the noisy class probabilities [nat]; `nll` is the mean negative log-likelihood of
-    the labels with noise [nat], `nll_clean` without.  All are means over `copies` noisy networks and `images` images;
+    the labels with noise [nat], `nll_clean` without. All are means over `copies` noisy networks and `images` images;
     `changed_spread` is the standard deviation of `changed` over the copies (0 for a single copy).
 
     Per image, drop [percentage points] and rise of the negative log-likelihood [nat] scatter with a covariance (2, 2)
@@ -52,7 +56,7 @@ def chaos_floor(
     """What multiplying every weight by 1 + `noise` * N(0, 1) does to the classes of `images` (B, 3, H, W).
 
     Only the weights of convolutions and linear layers are disturbed, those that quantization disturbs as well.
-    `labels` are integers (B,).  Raises ModelError for a noise or a number of copies that is not positive, and where
+    `labels` are integers (B,). Raises ModelError for a noise or a number of copies that is not positive, and where
     labels and images differ in number.
     """
     if not 0 < noise < float("inf"):
@@ -73,7 +77,7 @@ def chaos_floor(
     harm = F.nll_loss(after.flatten(0, 1), truth.repeat(copies), reduction="none").view(copies, -1) - F.nll_loss(
         before, truth, reduction="none"
     )
-    shared, alone = _parts(torch.stack([100 * lost, harm.double()], dim=2).numpy())
+    shared, alone = shared_and_alone(torch.stack([100 * lost, harm.double()], dim=2).numpy())
     return ChaosFloor(
         noise=noise,
         copies=copies,
@@ -89,7 +93,9 @@ def chaos_floor(
     )
 
 
-def _parts(differences: np.ndarray) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
+def shared_and_alone(
+    differences: np.ndarray,
+) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
     """Covariance over the images of differences (copies, N, 2): what two copies share, and what each has alone."""
     centred = differences - differences.mean(1, keepdims=True)
     copies, images = centred.shape[:2]

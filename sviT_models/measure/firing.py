@@ -1,5 +1,7 @@
 """Whether the neurons of a network work: how often they fire, which never do, and which never stop."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import numpy as np
@@ -15,7 +17,7 @@ def spike_health(model: MetaSpikeFormer, images: Tensor | Iterable[Tensor]) -> p
     """One row per LIF layer: `name, neurons, rate, dead, saturated`, then `rate_1` to `rate_T`, all in [0, 1].
 
     `dead` is the share of neurons that fire for no image at no time step, `saturated` of those that fire at every
-    step for every image, `rate_t` the spikes per neuron at step t.  `images` as in `profile`; raises ModelError.
+    step for every image, `rate_t` the spikes per neuron at step t. `images` as in `profile`; raises ModelError.
     """
     names = lif_layers(model)
     fired: dict[str, Tensor] = {}  # per neuron: whether it ever has

@@ -1,5 +1,7 @@
 """Running a network to observe it: batches of bounded size, hooks that go away, and spike counts."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 

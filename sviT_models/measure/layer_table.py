@@ -1,5 +1,7 @@
 """The layer table: shapes and operations of every layer, and what images make of them (docs/design.md)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -38,9 +40,9 @@ def profile(
 ) -> pd.DataFrame:
     """The layer table with what `images` cause, as a mean per image; one batch at a time is held in memory.
 
-    `images` is (B, 3, H, W) or an iterable of such batches, all of one resolution.  The image is counted as the input
-    of every time step, although its convolution has the same result each time.  In the row `qkv`, `synops` are pairs
-    of a spike of Q and a non-zero entry of K^T V.  `progress(done)` hears of the images.
+    `images` is (B, 3, H, W) or an iterable of such batches, all of one resolution. The image is counted as the input
+    of every time step, although its convolution has the same result each time. In the row `qkv`, `synops` are pairs
+    of a spike of Q and a non-zero entry of K^T V. `progress(done)` hears of the images.
     Raises ModelError where there is no image.
     """
     counter = Counter(model)

@@ -4,6 +4,8 @@ Batch norms are taken as folded, which leaves RepConv a zero-padded depthwise co
 sum of the 1x1 before it, zero where no spike arrived.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 import torch.nn.functional as F

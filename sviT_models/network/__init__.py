@@ -1,1 +1,4 @@
-"""The spiking transformer: neurons, layers, topology, and fusing of linear chains."""
+"""Meta-SpikeFormer: neurons, layers, which neurons feed which layer, and the fusing of linear chains.
+
+All modules are used from outside.
+"""

@@ -4,6 +4,8 @@ Fusing leaves fewer layers, all of them behind neurons, for more multiply-accumu
 depthwise 3x3, 1x1 (RepConv), and a dense 7x7 in place of depthwise 7x7, 1x1 (the end of SepConv).
 """
 
+from __future__ import annotations
+
 import copy
 
 import torch

@@ -3,6 +3,8 @@
 Activations are (T, B, C, H, W); `over_time` folds T into the batch for the layers without memory.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import torch
@@ -22,7 +24,7 @@ def over_time(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 class PaddedBatchNorm(nn.Module):
     """Batch norm, then a border of one pixel that holds what the norm makes of zero.
 
-    With the running statistics this is zero padding before the norm.  In training the border still takes the running
+    With the running statistics this is zero padding before the norm. In training the border still takes the running
     statistics, so that it does not dilute those of the batch.
     """
 

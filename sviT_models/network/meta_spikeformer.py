@@ -1,5 +1,7 @@
 """Meta-SpikeFormer (SDTv2) as one module, and the names of its layers."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from sviT_models.network.neuron import LIF
 class ModelConfig:
     """What a network was built with; a checkpoint stores it.
 
-    `heads` 8 and `attention_scale` 0.125 (whatever the head size) are those of the official networks.  `distilled`
+    `heads` 8 and `attention_scale` 0.125 (whatever the head size) are those of the official networks. `distilled`
     adds the head that learnt from a teacher; the logits are then the mean of both heads.
     Raises ModelError for sizes that cannot make a network.
     """
@@ -74,7 +76,7 @@ class MetaSpikeFormer(nn.Module):
                 yield child
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) of `images` (B, 3, H, W).  Raises ModelError for another shape."""
+        """Logits (B, classes) of `images` (B, 3, H, W). Raises ModelError for another shape."""
         if images.ndim != 4 or images.shape[1] != 3:
             raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, 3, height, width)")
         encoder, *stages = self.stages()

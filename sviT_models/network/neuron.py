@@ -1,5 +1,7 @@
 """Neurons: leaky integrate and fire (all time steps in one call, no state between calls), and integer levels."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 
@@ -8,7 +10,7 @@ SURROGATE_SLOPE = 4.0  # of the sigmoid that replaces the step in the backward p
 
 
 class _Lif(torch.autograd.Function):
-    """Forward: integrate, fire, reset.  Backward: sigmoid surrogate, and no gradient through the reset."""
+    """Forward: integrate, fire, reset. Backward: sigmoid surrogate, and no gradient through the reset."""
 
     @staticmethod
     def forward(ctx, current: Tensor, threshold: float, slope: float) -> Tensor:
@@ -57,8 +59,8 @@ def _fire(current: Tensor, threshold: float) -> Tensor:
 def lif(current: Tensor, threshold: float = THRESHOLD, slope: float = SURROGATE_SLOPE) -> Tensor:
     """Spikes (0 or 1, dtype of `current`) of neurons that start at rest, driven by `current` (T, ...).
 
-    v[t] = v[t-1] + (current[t] - v[t-1]) / 2; a spike where v[t] >= threshold, which resets v[t] to 0.  Time constant
-    2, hard reset: Yao et al., "Spike-driven Transformer V2", ICLR 2024.  The gradient is that of a sigmoid of `slope`.
+    v[t] = v[t-1] + (current[t] - v[t-1]) / 2; a spike where v[t] >= threshold, which resets v[t] to 0. Time constant
+    2, hard reset: Yao et al., "Spike-driven Transformer V2", ICLR 2024. The gradient is that of a sigmoid of `slope`.
     The memory layout of `current` is kept: training small networks is about a quarter faster in `channels_last`.
     """
     if torch.is_grad_enabled() and current.requires_grad:

@@ -1,5 +1,7 @@
 """Which neurons feed which weight layer: the graph of a network as its modules declare it, without running it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 

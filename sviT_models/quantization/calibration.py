@@ -1,5 +1,7 @@
 """What the inputs of every weight layer look like: mean and second moments, from one pass over unlabelled images."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,8 +21,8 @@ POSITIONS = 256  # output positions of one image and time step that are looked a
 class Inputs:
     """What a layer multiplies its weights with, as `n` numbers per output position and group.
 
-    `mean` is (G, n) float64 and `moment` the mean of x xᵀ, (G, n, n) float32.  G is 1, or for a depthwise convolution
-    the number of channels; n counts the weights of one output channel, in their order.  `count` positions were seen.
+    `mean` is (G, n) float64 and `moment` the mean of x xᵀ, (G, n, n) float32. G is 1, or for a depthwise convolution
+    the number of channels; n counts the weights of one output channel, in their order. `count` positions were seen.
     """
 
     mean: Tensor

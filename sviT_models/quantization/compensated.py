@@ -1,7 +1,7 @@
 """Error-compensating rounding: codes that keep a layer's outputs, not each of its weights.
 
 With inputs of second moments H, the expected squared error of an output channel is e H eᵀ, where e is the error of its
-weights.  Rounding one weight therefore asks for changes in the others.  `descend` starts from the nearest codes and
+weights. Rounding one weight therefore asks for changes in the others. `descend` starts from the nearest codes and
 changes one weight at a time while that helps (coordinate descent, as in Behdin et al., "QuantEase", 2023); `spread`
 fixes one column after the other and spreads its error over those still free (Frantar et al., "GPTQ", ICLR 2023, after
 Hassibi and Stork, "Second order derivatives for network pruning: Optimal Brain Surgeon", NeurIPS 1992).
@@ -9,6 +9,8 @@ Hassibi and Stork, "Second order derivatives for network pruning: Optimal Brain 
 Everything is float64: weights, codes and errors (G, R, n), scales (G, R), moments (G, n, n), with G groups of R output
 channels that see the same n inputs.
 """
+
+from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
@@ -24,11 +26,6 @@ SWEEPS = 6
 BLOCK = 128  # columns between updates of all others, so that the work is in matrix products
 
 Rounding = Callable[[Tensor], Tensor]  # weights divided by their scale -> codes, both as floats
-
-
-def output_error(error: Tensor, moment: Tensor) -> Tensor:
-    """Expected squared output error e H eᵀ of every output channel (G, R)."""
-    return ((error @ moment) * error).sum(2)
 
 
 def damped(moment: Tensor) -> Tensor:

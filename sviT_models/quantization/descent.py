@@ -1,16 +1,18 @@
 """Coordinate descent over the codes of one block of columns, compiled by numba when first used."""
 
+from __future__ import annotations
+
 import numpy as np
 
-from sviT_models.engine.kernels.cpu_passes import compiled
+from sviT_models.compiled import compiled
 
 
 @compiled
 def sweep(codes, slope, curvature, scale, moment, top, odd):
     """One sweep in place: `codes`, `slope`, `curvature` (G, R, n), `scale` (G, R), `moment` (G, n, n), all float64.
 
-    Codes are whole numbers up to `top` in magnitude, only odd ones where `odd` is.  The same operations in the same
-    order as in `compensate.descend`, so the same bits; a code that stays costs nothing further.
+    Codes are whole numbers up to `top` in magnitude, only odd ones where `odd` is. The same operations in the same
+    order as in `compensated.descend`, so the same bits; a code that stays costs nothing further.
     """
     groups, rows, columns = codes.shape
     for g in range(groups):

@@ -1,8 +1,13 @@
-"""The quantized network in plain torch: slow, readable, and the definition the fast engine has to equal.
+"""The network with quantized weights in ordinary float arithmetic, for statistics and training of a quantized network.
+
+Its results agree with the integer engine's up to the rounding of float32; what the engine has to equal bit for bit is
+`sviT_models.engine.definition`.
 
 A layer's output is `(input * codes) * scale + (bias + shift)` in that order: with spikes as input, the sum over integer
 codes is exact in float32, whatever the order of summation.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,17 +24,18 @@ from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
 from sviT_models.quantization.weight_bank import WeightBank
 
 
-def _linear(module: nn.Module, codes: Tensor) -> Callable[[Tensor], Tensor]:
+def linear_map(module: nn.Module, weight: Tensor) -> Callable[[Tensor], Tensor]:
+    """The convolution or linear layer `module` with another weight and without its bias."""
     if isinstance(module, nn.Conv2d):
-        return lambda x: F.conv2d(x, codes, None, module.stride, module.padding, module.dilation, module.groups)
+        return lambda x: F.conv2d(x, weight, None, module.stride, module.padding, module.dilation, module.groups)
     if isinstance(module, nn.Conv1d):
-        return lambda x: F.conv1d(x, codes, None, module.stride, module.padding, module.dilation, module.groups)
-    return lambda x: F.linear(x, codes)
+        return lambda x: F.conv1d(x, weight, None, module.stride, module.padding, module.dilation, module.groups)
+    return lambda x: F.linear(x, weight)
 
 
 def _forward(module: nn.Module, weight: QuantizedWeight) -> Callable[[Tensor], Tensor]:
     dtype = module.weight.dtype
-    apply = _linear(module, weight.codes.to(dtype))
+    apply = linear_map(module, weight.codes.to(dtype))
     scale, bias = weight.scale.to(dtype), weight.bias(module).to(dtype)
 
     def forward(x: Tensor) -> Tensor:
@@ -53,7 +59,7 @@ def quantized(model: nn.Module, weights: Mapping[str, QuantizedWeight]) -> Itera
             module.__dict__.pop("forward", None)
 
 
-def reference_run(
+def fake_quantized_run(
     model: nn.Module,
     bank: WeightBank,
     images: Tensor,
@@ -79,21 +85,3 @@ def reference_run(
     with quantized(model, weights), evaluating(model), watching(model, names, count):
         logits = [timed(part.to(parameter)) for part in images.split(batch_size or len(images))]
     return Output(torch.cat(logits).float().numpy(force=True), np.stack([spikes[name] for name in names]))
-
-
-class Reference:
-    """`reference_run` as an object with the interface of the engine."""
-
-    def __init__(self, model: nn.Module, bank: WeightBank) -> None:
-        self._model, self._bank = model, bank
-
-    def run(
-        self,
-        images: Tensor,
-        weight_bits: Sequence[int],
-        *,
-        time_steps: int | None = None,
-        batch_size: int | None = None,
-    ) -> Output:
-        """See `reference_run`."""
-        return reference_run(self._model, self._bank, images, weight_bits, time_steps=time_steps, batch_size=batch_size)

@@ -1,5 +1,7 @@
 """Gradient sensitivity: what rounding one layer does to the loss, from one backward pass."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -45,7 +47,7 @@ def fisher_scores(
 
     The score is the sum over a layer's outputs of (gradient of the loss x change of the output)^2, mean over images;
     the loss is the cross-entropy with `labels` (N,), spikes have their surrogate gradient. Zero at 32 bits. One
-    backward pass in batches; weights, mode and gradients are as before afterwards.  `progress(done, total)` hears of
+    backward pass in batches; weights, mode and gradients are as before afterwards. `progress(done, total)` hears of
     the images.
     Raises ModelError where labels and images differ in number.
     """

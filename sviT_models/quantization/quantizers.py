@@ -7,6 +7,8 @@ A quantized weight is `codes * scale`, with one scale per output channel or per 
     3 to 16      -(2^(b-1) - 1) ... 2^(b-1) - 1, symmetric, so that negation is free on a chip
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,7 +60,7 @@ class QuantizedWeight:
     """A layer's weights at one width: `codes` (weight's shape, int8 or int16) times `scale` (out_channels,) float32.
 
     `shift` (out_channels,) float32 is added to the layer's bias: it takes out the mean error that rounding leaves in
-    the outputs, and is zero for methods that do not correct it.  A chip folds it into the constants it stores anyway.
+    the outputs, and is zero for methods that do not correct it. A chip folds it into the constants it stores anyway.
     At 32 bits `codes` are the float weights themselves, the scales are 1 and the shifts 0.
     """
 

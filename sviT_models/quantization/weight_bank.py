@@ -1,5 +1,7 @@
 """Integer weights of every layer at every width, made once and shared by all evaluations."""
 
+from __future__ import annotations
+
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -34,7 +36,7 @@ class Counts:
 class WeightBank:
     """Quantized weights of a network by (layer, bits); the weights must not change while the bank is in use.
 
-    `layers` are the weight layers in network order.  `method` is a rounding on its own (`nearest`, `truncate`,
+    `layers` are the weight layers in network order. `method` is a rounding on its own (`nearest`, `truncate`,
     `stochastic`) or one that looks at `images` (N, 3, H, W), unlabelled, when it is first needed:
 
         corrected    nearest, and the mean output error that is left goes into the layer's bias
@@ -43,8 +45,8 @@ class WeightBank:
                      with that correction
 
     A layer without constants of its own on the chip (inside RepConv, SepConv's depthwise) has its mean error not
-    corrected but counted in the error that is made small.  A layer that never sees a spike on the images is rounded
-    to nearest, and `notes` says so.  `max_bytes` bounds the memory of the weights, the least recently used go first.
+    corrected but counted in the error that is made small. A layer that never sees a spike on the images is rounded
+    to nearest, and `notes` says so. `max_bytes` bounds the memory of the weights, the least recently used go first.
     Raises ModelError for options that do not exist, for a method that lacks its images, and for images that are the
     same number everywhere; a single channel that is becomes one of the `notes`.
     """
@@ -69,7 +71,7 @@ class WeightBank:
         self.scheme = Scheme(granularity, clip, scale, method if method in PLAIN else "nearest", two_bit)
         self.layers = tuple(weight_layers(model))
         self._model, self._images = model, images
-        self._modules = {name: model.get_submodule(name) for name in self.layers}
+        self.modules = {name: model.get_submodule(name) for name in self.layers}
         self._with_constants = frozenset(wire.name for wire in wiring(model) if wire.constants)
         self._held: OrderedDict[tuple[str, int], QuantizedWeight] = OrderedDict()
         self._max_bytes = max_bytes
@@ -84,7 +86,7 @@ class WeightBank:
 
     def belongs_to(self, model: nn.Module) -> bool:
         """Whether the weights are those of `model`, or of a copy that shares them."""
-        return all(model.get_submodule(name) is module for name, module in self._modules.items())
+        return all(model.get_submodule(name) is module for name, module in self.modules.items())
 
     @cached_property
     def calibration(self) -> dict[str, Inputs]:
@@ -98,10 +100,10 @@ class WeightBank:
             self.counts.hits += 1
             self._held.move_to_end((layer, bits))
             return held
-        if layer not in self._modules:
+        if layer not in self.modules:
             raise ModelError(f"no weight layer {layer!r} in this network")
         try:
-            made = self._made(layer, bits)
+            made = self.make(layer, bits)
         except ModelError as error:
             raise ModelError(f"{layer}: {error}") from None
         self.counts.builds += 1
@@ -113,14 +115,15 @@ class WeightBank:
         return made
 
     def design(self, weight_bits: Sequence[int]) -> dict[str, QuantizedWeight]:
-        """The weights of a design, one width per layer in network order.  Raises ModelError for another length."""
+        """The weights of a design, one width per layer in network order. Raises ModelError for another length."""
         if len(weight_bits) != len(self.layers):
             raise ModelError(f"{len(weight_bits)} widths for {len(self.layers)} weight layers")
         return {name: self.get(name, int(bits)) for name, bits in zip(self.layers, weight_bits, strict=True)}
 
     @one_thread()
-    def _made(self, layer: str, bits: int) -> QuantizedWeight:
-        weight, scheme = self._modules[layer].weight, self.scheme
+    def make(self, layer: str, bits: int) -> QuantizedWeight:
+        """The weights of one layer at one width, rounded anew; `get` keeps them. A kind of bank is a kind of `make`."""
+        weight, scheme = self.modules[layer].weight, self.scheme
         plain = quantize_weight(
             weight,
             bits,
@@ -143,7 +146,7 @@ class WeightBank:
 
     def _calibrated(self, layer: str, plain: QuantizedWeight, inputs: Inputs) -> QuantizedWeight:
         groups = len(inputs.mean)
-        weight = self._modules[layer].weight.detach().double().reshape(groups, -1, inputs.mean.shape[1])
+        weight = self.modules[layer].weight.detach().double().reshape(groups, -1, inputs.mean.shape[1])
         codes = plain.codes.double().reshape(weight.shape)
         scale = plain.scale.double().reshape(groups, -1)
         corrects = layer in self._with_constants

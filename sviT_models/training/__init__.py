@@ -1,1 +1,4 @@
-"""Training, fine-tuning, and new statistics for batch norms."""
+"""Training, fine-tuning, and new statistics for batch norms.
+
+All modules are used from outside.
+"""

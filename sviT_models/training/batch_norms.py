@@ -1,13 +1,15 @@
 """Batch-norm statistics of one quantized design, estimated again from unlabelled images and folded into its constants.
 
-Rounding moves the means and variances of a layer's sums away from those its norm was trained with.  A bias correction
+Rounding moves the means and variances of a layer's sums away from those its norm was trained with. A bias correction
 puts the means right, layer by layer and with the float network's inputs; here both are put right, and every layer sees
 the inputs that the quantized network has.
 
 A norm behind a layer is one gain and one shift per channel, and the integer network folds both into the multiply-shift
-behind the layer anyway.  So new statistics are another scale and another shift of the layer's integer weights: codes,
+behind the layer anyway. So new statistics are another scale and another shift of the layer's integer weights: codes,
 network and arithmetic stay as they are.
 """
+
+from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
@@ -69,7 +71,7 @@ def reestimate(
     """The weights of a design whose norms have the statistics of its own sums on `images` (N, 3, H, W), unlabelled.
 
     One pass over all images at once, with float potentials: every norm is set from what reaches it before it passes
-    that on, so later layers see inputs that are already corrected.  Variances are unbiased, as in training.  Float
+    that on, so later layers see inputs that are already corrected. Variances are unbiased, as in training. Float
     layers keep their norms, as do channels that have no variance on the images.
     Raises ModelError for a fused network, for a design without integer weights and, naming the norm, for sums that are
     not finite.

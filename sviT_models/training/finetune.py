@@ -1,11 +1,13 @@
 """Quantization-aware training of one design: codes, steps and shifts learn from the float network.
 
 Weights are rounded in the forward pass and learn through a straight-through estimator, their steps with the gradient of
-LSQ (Esser et al., "Learned step size quantization", ICLR 2020, eq. 3 and section 2.2).  The loss is the
-Kullback-Leibler divergence from the float network's classes (Hinton et al., 2015), so labels are not needed.  Batch
-norms stay as they are: a step and a shift per channel already say what a norm's gain and bias could.  So the result is
+LSQ (Esser et al., "Learned step size quantization", ICLR 2020, eq. 3 and section 2.2). The loss is the
+Kullback-Leibler divergence from the float network's classes (Hinton et al., 2015), so labels are not needed. Batch
+norms stay as they are: a step and a shift per channel already say what a norm's gain and bias could. So the result is
 integer weights of the same network, which the engine runs like any others.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from sviT_models.errors import ModelError
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, with_time_steps
 from sviT_models.network.topology import wiring
-from sviT_models.quantization.fake_quantized import _linear
+from sviT_models.quantization.fake_quantized import linear_map
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight, Scheme, largest_code, round_codes
 from sviT_models.quantization.weight_bank import WeightBank
 from sviT_models.training.train import shifted
@@ -33,8 +35,8 @@ class Schedule:
     """How long and how fast a design learns; the same schedule, images and threads give the same integers.
 
     `learning_rate` is that of weights in units of their step and of steps and shifts relative to their size; it falls
-    to zero along half a cosine.  `temperature` softens both networks' classes.  `shift` is the largest random
-    translation of an image in pixels.  Raises ModelError for values that no training can have.
+    to zero along half a cosine. `temperature` softens both networks' classes. `shift` is the largest random
+    translation of an image in pixels. Raises ModelError for values that no training can have.
     """
 
     epochs: int = 5
@@ -60,7 +62,7 @@ class Learner(nn.Module):
     """Weights of one layer that learn: `scaled` (weight's shape, in units of the initial steps), `step`, `shift`.
 
     It starts at the codes of `start`: a float weight whose code was rounded elsewhere begins at the border of its
-    code's cell.  `corrects` lets the shift learn, for layers with constants of their own on the chip; `shared` learns
+    code's cell. `corrects` lets the shift learn, for layers with constants of their own on the chip; `shared` learns
     one step for all channels, `fixed` keeps the steps (powers of two).
     """
 
@@ -114,7 +116,7 @@ class Learner(nn.Module):
 
     def output(self, module: nn.Module, x: Tensor) -> Tensor:
         """What `module` gives with these weights."""
-        out = _linear(module, self.codes())(x)
+        out = linear_map(module, self.codes())(x)
         shape = (-1,) if isinstance(module, nn.Linear) else (-1, *[1] * (out.ndim - 2))
         bias = self.shift if module.bias is None else module.bias.detach() + self.shift
         return out * self.scale().view(shape) + bias.view(shape)
@@ -170,8 +172,8 @@ def finetune_design(
 ) -> dict[str, QuantizedWeight]:
     """The integer weights of every layer of a design after training on `images` (N, 3, H, W), unlabelled.
 
-    The teacher is the float network at its own number of time steps; the student runs `time_steps`.  `progress` is told
-    the epoch and its mean loss [nat].  Network and bank stay as they are.
+    The teacher is the float network at its own number of time steps; the student runs `time_steps`. `progress` is told
+    the epoch and its mean loss [nat]. Network and bank stay as they are.
     Raises ModelError where every layer is float, and when the loss is no longer finite.
     """
     learn = learners(model, bank, weight_bits)
@@ -230,15 +232,16 @@ class LearnedBank(WeightBank):
         if tuple(weights) != self.layers:
             raise ModelError(f"learned weights are of {len(weights)} layers; this network has {len(self.layers)}")
         for name, weight in weights.items():
-            expected = tuple(self._modules[name].weight.shape)
+            expected = tuple(self.modules[name].weight.shape)
             if tuple(weight.codes.shape) != expected:
                 raise ModelError(f"{name}: learned codes have shape {tuple(weight.codes.shape)}; expected {expected}")
         self.learned = dict(weights)
 
-    def _made(self, layer: str, bits: int) -> QuantizedWeight:
+    def make(self, layer: str, bits: int) -> QuantizedWeight:
+        """The learned weights, or the float ones; see WeightBank. Raises ModelError for any other width."""
         learned = self.learned[layer]
         if bits == learned.bits:
             return learned
         if bits == FLOAT:
-            return super()._made(layer, bits)
+            return super().make(layer, bits)
         raise ModelError(f"{bits} bits were not fine-tuned; the design has {learned.bits}")

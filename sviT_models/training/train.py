@@ -1,5 +1,7 @@
 """Training from scratch with surrogate gradients: the recipe behind the networks that ship with the tool."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -31,8 +33,8 @@ class Recipe:
 
     `start` is a checkpoint, by name or path, whose weights other than the head's to begin with (None: random ones).
     `images` per epoch (None: the whole training split); with `fresh`, every epoch draws new ones, which only a
-    generated set can do.  The learning rate follows one cycle that peaks at `learning_rate` after the share `warmup`.
-    `clip` bounds the gradient's norm, `shift` is the largest random translation in pixels.  `heads`, `attention_scale`
+    generated set can do. The learning rate follows one cycle that peaks at `learning_rate` after the share `warmup`.
+    `clip` bounds the gradient's norm, `shift` is the largest random translation in pixels. `heads`, `attention_scale`
     and `qkv_bias` (of the batch norms behind q, k and v) differ from the official 8, 0.125 and 0: with those,
     `attn_lif` never fires on the few tokens that 32 px leave, and gradients vanish or explode.
     """

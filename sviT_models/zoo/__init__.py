@@ -1,5 +1,7 @@
 """The networks by name, `<family>_<variant>`: one file per family, which lists its `VARIANTS` and builds them."""
 
+from __future__ import annotations
+
 import difflib
 import importlib
 import inspect
@@ -25,7 +27,7 @@ def names(family: str | None = None) -> list[str]:
 def build(name: str, **options: object) -> nn.Module:
     """A network of the zoo with fresh weights: images (B, channels, H, W) -> logits (B, num_classes).
 
-    `options` are the keywords of the family's own `build`; a family takes those that mean something to it.  Most take
+    `options` are the keywords of the family's own `build`; a family takes those that mean something to it. Most take
     num_classes, time_steps (those with integer spikes: levels), resolution and in_channels.
     Raises ModelError for an unknown name and for options that cannot make a network.
     """

@@ -1,5 +1,7 @@
 """Spike-driven Transformer V2, "Meta-SpikeFormer" (Yao et al., ICLR 2024): the sizes of its networks."""
 
+from __future__ import annotations
+
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
 
 VARIANTS = {  # embedding sizes of the four stages
@@ -19,7 +21,7 @@ def build(
     heads: int = 8,
     attention_scale: float = 0.125,
 ) -> MetaSpikeFormer:
-    """The network with fresh weights; the options are the fields of ModelConfig.  Raises ModelError for bad ones."""
+    """The network with fresh weights; the options are the fields of ModelConfig. Raises ModelError for bad ones."""
     return MetaSpikeFormer(
         ModelConfig(f"sdtv2_{variant}", VARIANTS[variant], num_classes, time_steps, distilled, heads, attention_scale)
     )

@@ -1,5 +1,7 @@
 """One batch on its way through the fixed-point network: what `Run` does, on integers."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

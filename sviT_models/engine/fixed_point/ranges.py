@@ -1,5 +1,7 @@
 """How large membrane potentials, residual streams and activations of the float network get, on unlabelled images."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,9 +1,11 @@
 """The few operations that an integer spiking network is made of, for each kind of machine.
 
-`plain` is torch everywhere; `fast` has the convolutions in int8, and the rest in one pass over memory each, compiled in
-`fused` and `integers`; `gpu` compiles the neurons for CUDA.
+`plain` is torch everywhere; `cpu` has the convolutions in int8, and the rest in one pass over memory each, compiled in
+`cpu_passes` and `fixed_point_passes`; `gpu` compiles the neurons for CUDA.
 Activations are (N, H, W, C) with N = time steps x images, spikes are uint8; all give the same bits.
 """
+
+from __future__ import annotations
 
 import importlib.util
 import warnings

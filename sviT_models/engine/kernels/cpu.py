@@ -1,11 +1,12 @@
-"""The operations on a CPU: int8 convolutions of oneDNN and the compiled passes of `fused`, on arrays of numpy.
+"""The operations on a CPU: int8 convolutions of oneDNN and the compiled passes of `cpu_passes`, on arrays of numpy.
 
 Every operation of torch lets go of the interpreter and takes it back, views too, and threads queue for it: with four of
-them each costs some 30 microseconds.  Views of numpy keep it.  So torch is asked for the convolutions alone.
+them each costs some 30 microseconds. Views of numpy keep it. So torch is asked for the convolutions alone.
 """
 
+from __future__ import annotations
+
 import importlib.util
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -14,10 +15,11 @@ import torch
 from torch import Tensor
 
 from sviT_models.engine.arithmetic import HandOver
-from sviT_models.engine.kernels.plain import EXACT_FLOAT32, Geometry, Plain
+from sviT_models.engine.convolution import EXACT_FLOAT32, Geometry
+from sviT_models.engine.kernels.plain import Plain
+from sviT_models.engine.kernels.rows import as_rows, parts, positions_per_row, tiled
 from sviT_models.engine.streamed_sums import Later
 
-ROW = 256  # channels that one row of a pass holds at least; narrower tensors take several positions as one row
 FEW_TOKENS = 32
 POSITIONS = 392  # that 1x1 convolutions are laid out for; the layout is the same for more and for less
 
@@ -39,7 +41,7 @@ def exact_convolutions() -> bool:
             digit = signs.expand(2, channels * kernel**2).reshape(2, channels, kernel, kernel).contiguous()
             seen = np.full((1, 8, 8, channels), 255, np.uint8)
             ones, zeros = torch.ones(2), torch.zeros(2, dtype=torch.int64)
-            sums = _convolve(seen, Packed(digit, ones, zeros, kernel), Geometry())
+            sums = convolve(seen, Packed(digit, ones, zeros, kernel), Geometry())
             if not bool((sums == signs[:, 0].double().numpy() * 255 * channels * kernel**2).all()):
                 return False
     except (AttributeError, RuntimeError, TypeError):  # another torch, or a processor it has no such kernels for
@@ -47,7 +49,7 @@ def exact_convolutions() -> bool:
     return True
 
 
-def _convolve(x: np.ndarray, packed: "Packed", geometry: Geometry) -> np.ndarray:
+def convolve(x: np.ndarray, packed: Packed, geometry: Geometry) -> np.ndarray:
     """Sums (..., H', W', out) of bytes (..., H, W, in)."""
     *leading, height, width, channels = x.shape
     pointwise = packed.kernel == geometry.stride == 1 and not geometry.padding
@@ -98,7 +100,7 @@ class Fast(Plain):
         super().__init__(torch.device("cpu"))
         from sviT_models.engine.kernels import cpu_passes
 
-        object.__setattr__(self, "fused", cpu_passes)
+        object.__setattr__(self, "passes", cpu_passes)
 
     def array(self, x: Tensor) -> np.ndarray:
         """See Plain."""
@@ -114,33 +116,33 @@ class Fast(Plain):
 
     def conv(self, x: np.ndarray, packed: Packed, geometry: Geometry) -> np.ndarray:
         """See Plain."""
-        return _convolve(x, packed, geometry)
+        return convolve(x, packed, geometry)
 
     def split(self, fixed: Tensor, planes: int) -> np.ndarray:
         """See Plain."""
         out = np.empty((planes, *fixed.shape), np.uint8)
-        self.fused.split(fixed.numpy().reshape(-1), 2 ** (8 * planes - 1), out.reshape(planes, -1))
+        self.passes.split(fixed.numpy().reshape(-1), 2 ** (8 * planes - 1), out.reshape(planes, -1))
         return out
 
     def merge(self, planes: np.ndarray, offset: np.ndarray) -> np.ndarray:
         """See Plain."""
         out = np.empty(planes.shape[1:])
         channels = out.shape[-1]
-        self.fused.merge(planes.reshape(len(planes), -1, channels), offset, out.reshape(-1, channels))
+        self.passes.merge(planes.reshape(len(planes), -1, channels), offset, out.reshape(-1, channels))
         return out
 
     def accumulate(self, total: np.ndarray | None, sums: np.ndarray, factor: float) -> np.ndarray:
         """See Plain."""
         if total is None:
             total, factor = np.zeros(sums.shape), 1.0
-        self.fused.accumulate(total.reshape(-1), sums.reshape(-1), factor)
+        self.passes.accumulate(total.reshape(-1), sums.reshape(-1), factor)
         return total
 
     def depthwise(self, sums: np.ndarray, digit: Tensor) -> np.ndarray:
         """See Plain."""
         sums = sums.astype(np.float64, copy=False)
         out = np.empty_like(sums)
-        self.fused.depthwise(sums, _taps(digit, np.float64), out)
+        self.passes.depthwise(sums, _taps(digit, np.float64), out)
         return out
 
     def hand_over(self, sums: np.ndarray | Later, rule: HandOver) -> np.ndarray:
@@ -148,13 +150,13 @@ class Fast(Plain):
         out = np.empty((3, *sums.shape), np.uint8)
         if len(sums.shape) == 4:
             sums = sums[None]
-        together = _together(sums)
+        together = positions_per_row(sums)
         row = sums.shape[-1] * together
-        gain, shift = _tiled(rule.gain, together), _tiled(rule.shift, together)
+        gain, shift = tiled(rule.gain, together), tiled(rule.shift, together)
         flat = out.reshape(3, sums.shape[0], -1, row)
-        for start, part, _ in _parts(sums, apart=False):
+        for start, part, _ in parts(sums, apart=False):
             seen = part.reshape(sums.shape[0], -1, row)
-            self.fused.hand_over(seen, gain, shift, flat, start // together)
+            self.passes.hand_over(seen, gain, shift, flat, start // together)
         return out
 
     def depthwise_hand_over(self, sums: np.ndarray, digit: Tensor, rule: HandOver) -> np.ndarray:
@@ -162,7 +164,7 @@ class Fast(Plain):
         if rule.largest >= EXACT_FLOAT32:
             sums = sums.astype(np.float64, copy=False)
         out = np.empty((3, *sums.shape), np.uint8)
-        self.fused.depthwise_hand_over(sums, _taps(digit, sums.dtype), rule.gain, rule.shift, out)
+        self.passes.depthwise_hand_over(sums, _taps(digit, sums.dtype), rule.gain, rule.shift, out)
         return out
 
     def current(self, sums: np.ndarray, gain: np.ndarray, shift: np.ndarray, rest: np.ndarray | None) -> np.ndarray:
@@ -187,19 +189,19 @@ class Fast(Plain):
         spikes = np.empty((steps, *shape), np.uint8)
         kept = np.empty((given, *shape), np.float32) if keep else None
         counts = np.zeros(steps, np.int64)
-        together = _together(sums)
+        together = positions_per_row(sums)
         row = shape[-1] * together
-        gain, shift = _tiled(gain, together), _tiled(shift, together)
-        for start, part, offset in _parts(sums):
-            self.fused.fire(
+        gain, shift = tiled(gain, together), tiled(shift, together)
+        for start, part, offset in parts(sums):
+            self.passes.fire(
                 part.reshape(len(part), given, -1, row),
-                _tiled(offset, together),
+                tiled(offset, together),
                 gain,
                 shift,
-                _rows(rest, row),
-                _rows(kept, row),
+                as_rows(rest, row),
+                as_rows(kept, row),
                 np.float32(threshold),
-                _rows(spikes, row),
+                as_rows(spikes, row),
                 counts,
                 start // together,
             )
@@ -211,34 +213,8 @@ class Fast(Plain):
         if tokens > FEW_TOKENS:
             return super().attend(*map(torch.from_numpy, (q, k, v)), heads).numpy()
         out = np.empty(q.shape, np.float32)
-        self.fused.attend(*(x.reshape(len(q), tokens, heads, -1) for x in (q, k, v, out)))
+        self.passes.attend(*(x.reshape(len(q), tokens, heads, -1) for x in (q, k, v, out)))
         return out
-
-
-def _parts(sums: np.ndarray | Later, apart: bool = True) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """See Later."""
-    return sums.parts(apart) if isinstance(sums, Later) else iter([(0, sums[None], np.zeros(sums.shape[-1]))])
-
-
-def _rows(x: np.ndarray | None, channels: int) -> np.ndarray:
-    """(T, rows, channels), empty for None."""
-    return np.empty((0, 1, 1), np.float32) if x is None else x.reshape(len(x), -1, channels)
-
-
-def _together(sums: np.ndarray | Later) -> int:
-    """How many positions make one row, so that rows are not shorter than need be: a divisor of those of every part."""
-    _, images, height, width, channels = sums.shape
-    positions = images * height * width
-    if isinstance(sums, Later):
-        positions = sums.strip[1] * width
-    together = 1
-    while channels * together < ROW and positions % (2 * together) == 0:
-        together *= 2
-    return together
-
-
-def _tiled(constants: np.ndarray, together: int) -> np.ndarray:
-    return constants if together == 1 else np.concatenate([constants] * together)
 
 
 def _taps(digit: Tensor, dtype: np.dtype) -> np.ndarray:

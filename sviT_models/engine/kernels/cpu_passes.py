@@ -1,21 +1,16 @@
 """Passes over memory that do everything at once, compiled by numba when first used and kept on disk.
 
-Arrays are (..., C) with channels last.  None of them may contract a product and a sum into one rounding, so fastmath
+Arrays are (..., C) with channels last. None of them may contract a product and a sum into one rounding, so fastmath
 stays off; where sums are of integers that float32 holds exactly, it would not matter.
 """
 
+from __future__ import annotations
+
 import numpy as np
-from numba import njit
+
+from sviT_models.compiled import compiled
 
 HALF = np.float32(0.5)
-
-
-def compiled(function):
-    """The function as machine code, kept on disk where a directory can be written: beside it, else in the user's."""
-    try:
-        return njit(nogil=True, cache=True, error_model="numpy")(function)
-    except RuntimeError:  # numba found no directory
-        return njit(nogil=True, error_model="numpy")(function)
 
 
 @compiled
@@ -24,7 +19,7 @@ def fire(sums, offset, gain, shift, rest, kept, threshold, spikes, counts, start
 
     `sums` is (P, T or 1, rows, C), P = 2 to 4 for the sums of so many bytes or digits, lowest first; they stand for the
     rows from `start` of `rest` and of what is written: `spikes` (T, all rows, C) uint8, `counts` (T,) and, unless it is
-    empty, `kept` (T or 1, all rows, C).  An empty `rest` counts as zero.
+    empty, `kept` (T or 1, all rows, C). An empty `rest` counts as zero.
     """
     places, given, rows, channels = sums.shape
     steps = spikes.shape[0]

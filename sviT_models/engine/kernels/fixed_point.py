@@ -1,4 +1,6 @@
-"""The passes of the fixed-point network for any device: compiled where `Fast` kernels are, else plain torch."""
+"""The passes of the fixed-point network for any device: compiled where the `cpu` kernels are, else plain torch."""
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -6,11 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sviT_models.engine.kernels.rows import as_rows, parts, positions_per_row, tiled
 from sviT_models.engine.number_formats import GUARD, Rescale, State, bounds
 from sviT_models.engine.prepared_weights import Array
 from sviT_models.engine.streamed_sums import Later
-
-RAISED = 2**15  # activations of at most 16 bits go to the next convolution as the bytes of their value plus this
 
 
 def rescaled(sums: Tensor, rule: Rescale) -> Tensor:
@@ -59,12 +60,11 @@ def narrow(kernels: Any, sums: Array | Later, rule: Rescale) -> Array:
     if not kernels.streams:
         return kernels.split(rescaled(sums, rule).clamp(rule.low, rule.high).to(torch.int32), 2)
     from sviT_models.engine.kernels import fixed_point_passes
-    from sviT_models.engine.kernels.cpu import _parts
 
     out = np.empty((2, *sums.shape), np.uint8)
     channels = sums.shape[-1]
     flat = out.reshape(2, len(sums.x[0]) if isinstance(sums, Later) else 1, -1, channels)
-    for start, part, taken in _parts(sums):
+    for start, part, taken in parts(sums):
         seen = part.reshape(len(part), flat.shape[1], -1, channels)
         fixed_point_passes.narrow(
             seen, taken, *_constants(rule, channels), float(rule.low), float(rule.high), flat, start
@@ -83,7 +83,6 @@ def _fire_compiled(
     left: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     from sviT_models.engine.kernels import fixed_point_passes
-    from sviT_models.engine.kernels.cpu import _parts, _tiled, _together
 
     if not isinstance(sums, Later) and len(sums) == 1 and rest is not None and len(rest) > 1:
         sums = np.repeat(sums, len(rest), axis=0)
@@ -91,32 +90,28 @@ def _fire_compiled(
     spikes = np.empty((steps, *shape), np.uint8)
     kept = np.empty((given, *shape), np.int32) if keep else None
     counts = np.zeros(steps, np.int64)
-    together = _together(sums)
+    together = positions_per_row(sums)
     row = shape[-1] * together
-    constants = [_tiled(part, together) for part in _constants(rule, shape[-1])]
-    for start, part, taken in _parts(sums):
+    constants = [tiled(part, together) for part in _constants(rule, shape[-1])]
+    for start, part, taken in parts(sums):
         fixed_point_passes.fire_fixed(
             part.reshape(len(part), given, -1, row),
-            _tiled(taken, together),
+            tiled(taken, together),
             *constants,
             float(rule.low),
             float(rule.high),
-            _rows(rest, row),
-            _rows(kept, row),
+            as_rows(rest, row, np.int32),
+            as_rows(kept, row, np.int32),
             2.0**left,
             0.5 if left < 0 else 0.0,
             state.threshold * 2.0 ** (GUARD + 1),
             *map(float, bounds(state.bits)),
             2.0**GUARD,
-            _rows(spikes, row),
+            as_rows(spikes, row, np.int32),
             counts,
             start // together,
         )
     return spikes, counts, kept
-
-
-def _rows(x: np.ndarray | None, channels: int) -> np.ndarray:
-    return np.empty((0, 1, 1), np.int32) if x is None else x.reshape(len(x), -1, channels)
 
 
 def _constants(rule: Rescale, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

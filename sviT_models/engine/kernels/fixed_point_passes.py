@@ -1,12 +1,14 @@
 """Integer passes over memory for the fixed-point network, compiled by numba when first used.
 
 They compute in float64, where every value is an integer below 2^53 (`sviT_models.engine.number_formats` sees to that):
-exact, and faster than 64-bit integers.  A right shift is a product with a power of two, rounded down.
+exact, and faster than 64-bit integers. A right shift is a product with a power of two, rounded down.
 """
+
+from __future__ import annotations
 
 import numpy as np
 
-from sviT_models.engine.kernels.cpu_passes import compiled
+from sviT_models.compiled import compiled
 
 
 @compiled
@@ -33,9 +35,9 @@ def fire_fixed(
     """Leaky integrate and fire over all steps on integers, as docs/integer-network.md defines it.
 
     `sums` is (P, T or 1, rows, C), the sums of P bytes, lowest first, less `taken` (C,); `rest` (T or 1, all rows, C)
-    int32 may be empty, as may be `kept`, which takes the rescaled and clipped sums.  `factor` and `half` take these
+    int32 may be empty, as may be `kept`, which takes the rescaled and clipped sums. `factor` and `half` take these
     to the step of a membrane input, `guard` of which are one of the potential's; `threshold` is twice the neurons' own,
-    in that step; potentials stay between `least` and `most`.  `spikes` (T, all rows, C) uint8 and `counts` (T,) are
+    in that step; potentials stay between `least` and `most`. `spikes` (T, all rows, C) uint8 and `counts` (T,) are
     written from row `start`.
     """
     places, given, rows, channels = sums.shape

@@ -3,6 +3,8 @@
 numba needs NVIDIA's compiler libraries (`pip install numba-cuda[cu12]`); without them `kernels_for` takes `Plain`.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +27,7 @@ def neurons(exact: Any) -> Any:
 
     `exact` has products and sums that are rounded one by one, dmul_rn, dadd_rn (float64) and fmul_rn,
     fadd_rn, fsub_rn (float32), as a compiler for this target may contract a product and a sum into one
-    rounding.  Arrays are flat behind the steps: sums (T or 1, n), rest and kept (T or 1, n) or empty, spikes (T, n)
+    rounding. Arrays are flat behind the steps: sums (T or 1, n), rest and kept (T or 1, n) or empty, spikes (T, n)
     uint8, counts (T,) uint64; gain and shift are (channels,), channels last.
     """
     dmul, dadd = exact.dmul_rn, exact.dadd_rn
@@ -66,7 +68,7 @@ def neurons_fixed(sums, multiplier, offset, share, clip, rest, scale, v_clip, th
 
     Arrays as for `neurons`, `rest` and `kept` int32; multiplier, offset and share are (channels,), `clip` is the range
     of a membrane input, `scale` what takes it to the step of the potential's and half of the last place where that
-    rounds, `v_clip` the range of a potential; `threshold` is twice the neuron's, in steps of the input.  Everything is
+    rounds, `v_clip` the range of a potential; `threshold` is twice the neuron's, in steps of the input. Everything is
     an integer below 2^53 in float64, so that contracted products and sums are exact too.
     """
     i = cuda.grid(1)

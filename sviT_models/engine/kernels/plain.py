@@ -1,6 +1,8 @@
 """The operations in plain torch: slow, for any device, and what the fast ones have to equal."""
 
-from dataclasses import dataclass, replace
+from __future__ import annotations
+
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,38 +10,8 @@ import torch
 from torch import Tensor
 
 from sviT_models.engine.arithmetic import HandOver, fixed_activation
+from sviT_models.engine.convolution import Geometry
 from sviT_models.network.neuron import lif
-
-EXACT_FLOAT32 = 2**24
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Stride, padding and groups of a square convolution.
-
-    `inside` says that the input holds the rows above and below, as that of a strip does: only columns are padded.
-    """
-
-    stride: int = 1
-    padding: int = 0
-    groups: int = 1
-    inside: bool = False
-
-    @property
-    def sides(self) -> tuple[int, int]:
-        """Padding of rows and of columns."""
-        return 0 if self.inside else self.padding, self.padding
-
-    def rows(self, x: np.ndarray, kernel: int, first: int, count: int) -> tuple[np.ndarray, "Geometry"]:
-        """What `count` rows of the output from row `first` see of x (..., H, W, C), and the geometry to use there."""
-        *leading, height, width, channels = x.shape
-        top = first * self.stride - self.padding
-        bottom = top + (count - 1) * self.stride + kernel
-        seen = x[..., max(top, 0) : min(bottom, height), :, :]
-        if top < 0 or bottom > height:
-            inside, seen = seen, np.zeros((*leading, bottom - top, width, channels), x.dtype)
-            seen[..., max(-top, 0) : max(-top, 0) + inside.shape[-3], :, :] = inside
-        return seen, replace(self, inside=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +40,7 @@ class Plain:
     def conv(self, x: Tensor, packed: Tensor, geometry: Geometry) -> Tensor:
         """Integer sums in float32, (..., H', W', out), of bytes (..., H, W, in); exact below 2^24."""
         if x.device.type == "cuda":
-            return _shifted(x, packed, geometry)
+            return conv_by_positions(x, packed, geometry)
         image = x.flatten(0, -4).permute(0, 3, 1, 2)
         sums = torch.nn.functional.conv2d(  # in float32 a library may choose an algorithm that is not a plain sum
             image.double(), packed.double(), None, geometry.stride, geometry.sides, 1, geometry.groups
@@ -137,7 +109,7 @@ class Plain:
         return mixed.transpose(1, 2).reshape(q.shape)
 
 
-def _shifted(x: Tensor, digit: Tensor, geometry: Geometry) -> Tensor:
+def conv_by_positions(x: Tensor, digit: Tensor, geometry: Geometry) -> Tensor:
     """`conv` as one matrix product for every position of its kernel, bfloat16 in and float32 out.
 
     Bytes and codes of 8 bits are exact in bfloat16, and the products are summed in float32.

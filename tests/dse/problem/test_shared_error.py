@@ -11,7 +11,7 @@ from dse.surrogate import Data, diagnose, fit, information, prior_of
 from dse.surrogate.likelihood import Likelihood
 from sviT_models import ChaosFloor
 from sviT_models.measure.accuracy import correlation
-from sviT_models.measure.chaos_floor import _parts
+from sviT_models.measure.chaos_floor import shared_and_alone
 from tests.dse.problems import random_problem
 
 WIDTHS = [(2, 3, 4, 8)] * 8
@@ -44,7 +44,7 @@ def test_the_covariance_of_two_copies_is_shared_and_the_rest_each_ones_own():
     rng = np.random.default_rng(0)
     base, own = rng.normal(size=(50, 2)), rng.normal(size=(4, 50, 2))
     x = base + own
-    shared, alone = _parts(x)
+    shared, alone = shared_and_alone(x)
     pairs = [np.cov(x[a].T, x[b].T, bias=True)[:2, 2:] for a in range(4) for b in range(4) if a != b]
     each = [np.cov(x[a].T, bias=True) for a in range(4)]
     assert np.array(shared) == pytest.approx(np.mean(pairs, axis=0))
@@ -53,7 +53,7 @@ def test_the_covariance_of_two_copies_is_shared_and_the_rest_each_ones_own():
 
 def test_one_copy_shares_half():
     x = np.random.default_rng(1).normal(size=(1, 40, 2))
-    shared, alone = _parts(x)
+    shared, alone = shared_and_alone(x)
     assert np.array(shared) == pytest.approx(np.array(alone))
     assert 2 * np.array(shared) == pytest.approx(np.cov(x[0].T, bias=True))
 
@@ -61,7 +61,7 @@ def test_one_copy_shares_half():
 def test_draws_of_one_ensemble_share_half_of_their_variance():
     right = ensemble(np.random.default_rng(2), 6, 40_000)
     lost = 100 * (right[:1].astype(float) - right[1:])
-    shared, alone = _parts(np.stack([lost, lost], axis=2))
+    shared, alone = shared_and_alone(np.stack([lost, lost], axis=2))
     assert shared[0][0] == pytest.approx(alone[0][0], rel=0.05)
 
 

@@ -26,7 +26,7 @@ def measured():
 def test_what_is_measured_is_what_the_network_does(measured):
     bench, design, found = measured
     images = sviT_models.load_data("digits", "verify", count=80)
-    out = sviT_models.reference_run(bench.model, bench.bank, images.images, design.weight_bits)
+    out = sviT_models.fake_quantized_run(bench.model, bench.bank, images.images, design.weight_bits)
     labels = images.labels.numpy()
     guess = out.logits.argmax(1)
     assert found.evaluation.top1 == pytest.approx((guess == labels).mean())

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 import sviT_models
 from sviT_models.engine.arithmetic import IntegerWeight, digits
+from sviT_models.engine.convolution import Geometry
 from sviT_models.engine.engine import workers
 from sviT_models.engine.kernels import cpu
-from sviT_models.engine.kernels.plain import Geometry, Plain, _shifted
+from sviT_models.engine.kernels.plain import Plain, conv_by_positions
 from sviT_models.engine.prepared_weights import prepare
 from sviT_models.engine.streamed_sums import Later
 from sviT_models.errors import ModelError
@@ -94,7 +95,7 @@ def test_a_trained_network_computes_what_is_defined(trained, steps):
 @pytest.mark.parametrize("bits", [3, 8, 32])
 def test_plain_torch_says_the_same_up_to_its_own_rounding(trained, bits):
     model, bank, images, engine = trained
-    plain = sviT_models.reference_run(model, bank, images.images, [bits] * 138)
+    plain = sviT_models.fake_quantized_run(model, bank, images.images, [bits] * 138)
     exact = engine.run(images.images, [bits] * 138)
     np.testing.assert_array_equal(exact.logits.argmax(1), plain.logits.argmax(1))
     assert np.abs(exact.spikes - plain.spikes).sum() < 1e-3 * plain.spikes.sum()
@@ -206,7 +207,12 @@ def test_without_compiled_kernels_it_says_so_once_and_gives_the_same(trained, mo
 
 
 def test_a_missing_numba_is_noticed():
-    code = "import sys; sys.modules['numba'] = None; from sviT_models.kernels.fast import available; print(available())"
+    code = """
+import sys
+sys.modules['numba'] = None
+from sviT_models.engine.kernels.cpu import available
+print(available())
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -230,8 +236,8 @@ def test_convolutions_that_saturate_are_noticed(monkeypatch):
     """As those of processors without VNNI: sums of two products of bytes stop at 2^15 - 1."""
     cpu.exact_convolutions.cache_clear()
     assert cpu.exact_convolutions() == cpu.exact_convolutions.__wrapped__()
-    exact = cpu._convolve
-    monkeypatch.setattr(cpu, "_convolve", lambda *arguments: exact(*arguments).clip(-(2**20), 2**20))
+    exact = cpu.convolve
+    monkeypatch.setattr(cpu, "convolve", lambda *arguments: exact(*arguments).clip(-(2**20), 2**20))
     assert not cpu.exact_convolutions.__wrapped__()
 
 
@@ -239,7 +245,7 @@ def test_convolutions_that_are_missing_are_noticed(monkeypatch):
     def missing(*_):
         raise AttributeError("'_OpNamespace' 'onednn' object has no attribute 'qconv_pointwise'")
 
-    monkeypatch.setattr(cpu, "_convolve", missing)
+    monkeypatch.setattr(cpu, "convolve", missing)
     assert not cpu.exact_convolutions.__wrapped__()
 
 
@@ -248,9 +254,9 @@ def test_kernels_compile_where_nothing_can_be_written(tmp_path):
 import numpy as np
 from numba.core import caching
 caching.CacheImpl._locator_classes = []  # as where neither the package nor the user has a directory
-from sviT_models.kernels import fused
+from sviT_models.engine.kernels import cpu_passes
 out = np.zeros((4, 1), np.uint8)
-fused.split(np.array([1], np.int32), 2**31, out)
+cpu_passes.split(np.array([1], np.int32), 2**31, out)
 print(out.ravel().tolist())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -325,4 +331,4 @@ def test_the_matrix_products_of_a_gpu_are_the_convolution(seed, kernel, stride, 
     expected = torch.nn.functional.conv2d(
         x.permute(0, 3, 1, 2).double(), weight.double(), None, stride, kernel // 2, 1, groups
     )
-    assert torch.equal(_shifted(x, weight, geometry).permute(0, 3, 1, 2).double(), expected)
+    assert torch.equal(conv_by_positions(x, weight, geometry).permute(0, 3, 1, 2).double(), expected)

@@ -21,7 +21,7 @@ def test_the_engine_on_products_of_a_gpu_computes_what_is_defined(widths, fused,
 
     def counted(x, packed, geometry):
         products.append(packed)
-        return plain._shifted(x, packed, geometry)
+        return plain.conv_by_positions(x, packed, geometry)
 
     monkeypatch.setattr(plain.Plain, "conv", lambda _, x, packed, geometry: counted(x, packed, geometry))
     model = sviT_models.fuse(network()) if fused else network()
@@ -46,9 +46,9 @@ def test_bytes_and_codes_are_exact_in_bfloat16():
 SIMULATED = """
 import json, types
 import numpy as np, torch
-from sviT_models.fixedpoint import GUARD, Rescale, State
-from sviT_models.kernels import gpu, plain
-from sviT_models.kernels.integers import fire_fixed
+from sviT_models.engine.number_formats import GUARD, Rescale, State
+from sviT_models.engine.kernels import gpu, plain
+from sviT_models.engine.kernels.fixed_point import fire_fixed
 
 exact = types.SimpleNamespace(
     dmul_rn=lambda a, b: np.float64(a) * np.float64(b), dadd_rn=lambda a, b: np.float64(a) + np.float64(b),

@@ -36,7 +36,7 @@ def test_topk_against_scikit_learn(k):
 
 def test_nll_against_scikit_learn():
     probabilities = torch.softmax(torch.tensor(LOGITS), 1).numpy()
-    assert accuracy.nll(LOGITS, LABELS) == pytest.approx(log_loss(LABELS, probabilities))
+    assert accuracy.nll_per_image(LOGITS, LABELS).mean() == pytest.approx(log_loss(LABELS, probabilities))
 
 
 def test_kl_against_torch():

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sviT_models.quantization.compensated import BLOCK, compensated, damped, descend, fitted_scale, output_error, spread
+from sviT_models.quantization.compensated import BLOCK, compensated, damped, descend, fitted_scale, spread
 from sviT_models.quantization.quantizers import Nearest, round_codes
 
 
@@ -21,6 +21,11 @@ def problem(seed: int, rows: int = 3, inputs: int = 4, groups: int = 1):
 
 def three(scaled: torch.Tensor) -> torch.Tensor:
     return round_codes(scaled, 3)
+
+
+def output_error(error, moment):
+    """Expected squared output error e H e^T of every output channel."""
+    return ((error @ moment) * error).sum(2)
 
 
 def errors(codes, weight, scale, moment):

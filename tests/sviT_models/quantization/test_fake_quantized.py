@@ -44,7 +44,7 @@ def test_equals_the_network_with_those_weights(seed, method, steps):
     model = network().double()
     bank = sviT_models.WeightBank(model, method, images=IMAGES)
     widths = np.random.default_rng(seed).choice(WIDTHS, LAYERS).tolist()
-    found = sviT_models.reference_run(model, bank, IMAGES, widths, time_steps=steps)
+    found = sviT_models.fake_quantized_run(model, bank, IMAGES, widths, time_steps=steps)
     changed = sviT_models.with_time_steps(with_weights(model, bank, widths), steps)
     with torch.no_grad():
         expected = changed(IMAGES.double())
@@ -54,14 +54,14 @@ def test_equals_the_network_with_those_weights(seed, method, steps):
 
 
 def test_32_bits_are_the_float_network_to_the_bit(model, bank):
-    found = sviT_models.reference_run(model, bank, IMAGES, [32] * LAYERS)
+    found = sviT_models.fake_quantized_run(model, bank, IMAGES, [32] * LAYERS)
     with torch.no_grad():
         assert np.array_equal(found.logits, model(IMAGES).numpy())
     assert np.array_equal(found.spikes, spike_counts(model, IMAGES)[1])
 
 
 def test_batches_of_any_size_give_the_same(model, bank):
-    runs = [sviT_models.reference_run(model, bank, IMAGES, [4] * LAYERS, batch_size=size) for size in (None, 1, 4)]
+    runs = [sviT_models.fake_quantized_run(model, bank, IMAGES, [4] * LAYERS, batch_size=size) for size in (None, 1, 4)]
     for run in runs[1:]:
         assert np.array_equal(run.spikes, runs[0].spikes)
         np.testing.assert_allclose(run.logits, runs[0].logits, rtol=1e-5, atol=1e-6)
@@ -70,7 +70,7 @@ def test_batches_of_any_size_give_the_same(model, bank):
 def test_nothing_stays_changed(model, bank):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     model.train()
-    sviT_models.reference_run(model, bank, IMAGES, [2] * LAYERS, time_steps=1)
+    sviT_models.fake_quantized_run(model, bank, IMAGES, [2] * LAYERS, time_steps=1)
     assert model.training
     assert model.config.time_steps == 2
     assert not any("forward" in module.__dict__ or module._forward_hooks for module in model.modules())
@@ -80,20 +80,14 @@ def test_nothing_stays_changed(model, bank):
 
 def test_nothing_stays_changed_after_a_failure(model, bank):
     with pytest.raises(ModelError, match="images have shape"):
-        sviT_models.reference_run(model, bank, IMAGES[:, :1], [2] * LAYERS)
+        sviT_models.fake_quantized_run(model, bank, IMAGES[:, :1], [2] * LAYERS)
     assert not any("forward" in module.__dict__ or module._forward_hooks for module in model.modules())
-
-
-def test_the_object_form_is_the_same(model, bank):
-    run = sviT_models.Reference(model, bank).run(IMAGES, [3] * LAYERS, time_steps=1, batch_size=4)
-    expected = sviT_models.reference_run(model, bank, IMAGES, [3] * LAYERS, time_steps=1, batch_size=4)
-    assert np.array_equal(run.logits, expected.logits)
 
 
 def test_fewer_widths_than_layers_are_refused(model, bank):
     with pytest.raises(ModelError, match="3 widths for 138 weight layers"):
-        sviT_models.reference_run(model, bank, IMAGES, [8, 8, 8])
+        sviT_models.fake_quantized_run(model, bank, IMAGES, [8, 8, 8])
 
 
 def test_classes_of_the_output(model, bank):
-    assert sviT_models.reference_run(model, bank, IMAGES, [8] * LAYERS).logits.shape == (6, CLASSES)
+    assert sviT_models.fake_quantized_run(model, bank, IMAGES, [8] * LAYERS).logits.shape == (6, CLASSES)

@@ -1,4 +1,6 @@
-"""Plans of the fixed-point network, each made once, and what they have in common."""
+"""Plans of the designs of one network, each made once, with the ranges and the sums' extremes they share."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -6,7 +8,8 @@ from threading import Lock
 
 from torch import Tensor
 
-from sviT_models.engine.fixed_point.plan import Plan, Planner, activation_names
+from sviT_models.engine.fixed_point.plan import Plan, activation_names
+from sviT_models.engine.fixed_point.planner import Planner
 from sviT_models.engine.fixed_point.ranges import Ranges, observe
 from sviT_models.engine.number_formats import IMAGE_BITS, extremes, widths_of
 from sviT_models.engine.prepared_weights import Cache, Weights
@@ -38,7 +41,7 @@ class FixedPlans:
         return observe(self._model, self._bank.images)
 
     def widths(self, state_bits: Widths, activation_bits: Widths | None) -> tuple[dict[str, int], dict[str, int]]:
-        """Widths by LIF layer and by activation.  Raises ModelError for those that do not exist."""
+        """Widths by LIF layer and by activation. Raises ModelError for those that do not exist."""
         states = widths_of(state_bits, self._lifs, "state_bits")
         image = self._activations[0]
         given = {} if activation_bits is None else activation_bits
