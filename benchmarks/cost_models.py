@@ -41,7 +41,7 @@ def main() -> None:
     many = []
     for _ in range(3):
         start = time.process_time()
-        cost = costmodels.estimate(work, chip, weight_bits=designs, components=False)
+        cost = costmodels.estimate(work, chip, designs, components=False)
         many.append(time.process_time() - start)
     peak = peak_gb()
     seconds = float(np.median(many))
@@ -49,7 +49,7 @@ def main() -> None:
     single = []
     for design in designs[:300]:
         start = time.perf_counter()
-        costmodels.estimate(work, chip, weight_bits=design)
+        costmodels.estimate(work, chip, design)
         single.append(time.perf_counter() - start)
     single_ms = float(np.median(single)) * 1e3
 

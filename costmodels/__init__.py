@@ -2,7 +2,8 @@
 
     work = Workload.from_csv("layers.csv")
     chip = load_hardware("generic_45nm")
-    cost = estimate(work, chip, weight_bits=4)     # or (L,) or (N, L)
+    cost = estimate(work, chip, 4)                             # 4-bit weights in every layer
+    cost = estimate(work, chip, Designs(4, state_bits=8))      # everything else that a design may have of its own
 
 docs/cost-models.md has every equation, docs/methodology.md what they were checked against.
 """
@@ -11,8 +12,10 @@ from costmodels.equations.chip import Chip
 from costmodels.errors import CostError, ExtrapolationWarning
 from costmodels.estimation.actions import actions
 from costmodels.estimation.breakdown import breakdown
+from costmodels.estimation.candidates import Candidates, Part
+from costmodels.estimation.cost import Cost
 from costmodels.estimation.designs import Designs
-from costmodels.estimation.estimate import Cost, estimate
+from costmodels.estimation.estimate import estimate
 from costmodels.estimation.reasons import reasons
 from costmodels.estimation.separable import SeparableTables, separable_tables
 from costmodels.hardware.constants import Constant
@@ -23,10 +26,14 @@ from costmodels.studies.codesign import configurations, configured, knobs, sweep
 from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
 from costmodels.studies.published import published_consistency
 from costmodels.studies.stability import Stability, kendall_tau, stability
+from costmodels.workload.activity import Activity
 from costmodels.workload.examples import example_names
-from costmodels.workload.workload import Spikes, Workload
+from costmodels.workload.propagation import activity_of
+from costmodels.workload.workload import Workload
 
 __all__ = [
+    "Activity",
+    "Candidates",
     "Chip",
     "Constant",
     "Cost",
@@ -34,12 +41,13 @@ __all__ = [
     "Designs",
     "ExtrapolationWarning",
     "Hardware",
+    "Part",
     "SeparableTables",
-    "Spikes",
     "Stability",
     "Workload",
     "actions",
     "activation_width",
+    "activity_of",
     "breakdown",
     "comparisons",
     "configurations",

@@ -28,7 +28,7 @@ def test_costs_and_reports_need_no_torch():
         "import costmodels, reports\n"
         "work = costmodels.Workload.example('sdtv2_8_512')\n"
         "chip = costmodels.load_hardware('generic_45nm')\n"
-        "print(float(costmodels.estimate(work, chip, weight_bits=[8] * len(work.weight_layers)).energy_j))\n"
+        "print(float(costmodels.estimate(work, chip, [8] * len(work.weight_layers)).energy_j))\n"
         "reports.build\n"
     )
     done = python(code)

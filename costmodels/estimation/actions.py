@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from costmodels import dataflows
 from costmodels.equations import memory, terms
-from costmodels.errors import CostError
+from costmodels.estimation.designs import Designs
 from costmodels.estimation.request import request
 from costmodels.estimation.row_costs import load_of
 from costmodels.hardware.hardware import Hardware
-from costmodels.workload.workload import Spikes, Workload
+from costmodels.workload.workload import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def actions(
-    workload: Workload,
-    hardware: Hardware,
-    *,
-    weight_bits: ArrayLike,
-    state_bits: ArrayLike | None = None,
-    activation_bits: ArrayLike | None = None,
-    time_steps: int | None = None,
-    spikes: Spikes | ArrayLike | Mapping[str, float] | None = None,
-) -> pd.DataFrame:
+def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike) -> pd.DataFrame:
     """One design's counts per inference, one row per layer: what energy and latency are computed from.
 
-    Arguments as for `estimate`, for one design.  `synops` are exact; `rate_x_flops` is the literature's count of the
-    same layer.  The further columns are those of costmodels.counts.Counts, with the widths they were counted at.
+    workload  the layer table with the measured activity
+    hardware  the chip
+    design    one design as for `estimate`
+
+    `synops` are exact; `rate_x_flops` is the literature's count of the same layer. The further columns are those of
+    costmodels.equations.counts.Counts, with the widths [bit] they were counted at.
     """
     import pandas as pd
 
-    asked = request(workload, hardware, weight_bits, state_bits, activation_bits, time_steps, spikes, None)
-    if asked.designs != 1:
-        raise CostError(f"actions are for one design, not {asked.designs}; call it once per design")
-    work, activity = asked.workload, asked.activity
-    if asked.own_activity:
-        activity = Spikes(activity.spikes[0], activity.lif_spikes[0], activity.synops[0])
-    bits = np.zeros(work.rows)
-    bits[work.weight_rows] = asked.weight_bits[0]
-    states = None if asked.state_bits is None else asked.state_bits[0].astype(np.float64)
-    load = load_of(work, hardware, bits, states, asked.activation_bits, activity)
+    asked = request(workload, hardware, Designs.of(design), None)
+    work, load = asked.workload, load_of(asked, asked.only("actions are"))
     counts = dataflows.load(hardware.dataflow).counts(load, hardware.chip)
     columns = {
         "layer": work.names,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from costmodels.equations import energy, memory
-from costmodels.errors import CostError
+from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import whole
 from costmodels.estimation.gather import Sums, gather, rows_of
 from costmodels.estimation.request import Request, request
 from costmodels.estimation.row_costs import ROW_ENERGIES, ROW_MEMORIES, SUMMED, RowCosts
 from costmodels.hardware.hardware import Hardware
-from costmodels.workload.workload import Spikes, Workload
+from costmodels.workload.workload import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,28 +23,23 @@ FloatArray = NDArray[np.float64]
 
 
 def breakdown(
-    workload: Workload,
-    hardware: Hardware,
-    *,
-    weight_bits: ArrayLike,
-    state_bits: ArrayLike | None = None,
-    activation_bits: ArrayLike | None = None,
-    time_steps: int | None = None,
-    spikes: Spikes | ArrayLike | Mapping[str, float] | None = None,
-    frame_rate: float | None = None,
+    workload: Workload, hardware: Hardware, design: Designs | ArrayLike, *, frame_rate: float | None = None
 ) -> pd.DataFrame:
     """One design's costs as rows of `layer, stage, quantity, component, value`; zero entries are left out.
 
-    Arguments as for `estimate`, for one design.  `quantity` is energy_j or memory_bytes; the values of a quantity sum
-    to the design's.  Leakage is spread over layers by their time, spilled potentials by their size; the buffers, which
-    all layers share, stand at the layer that needs the most.
+    workload    the layer table with the measured activity
+    hardware    the chip
+    design      one design as for `estimate`
+    frame_rate  inferences per second; default: the hardware file's
+
+    `quantity` is energy_j or memory_bytes; the values of a quantity sum to the design's. Leakage is spread over
+    layers by their time, spilled potentials by their size; the buffers, which all layers share, stand at the layer
+    that needs the most.
     """
     import pandas as pd
 
-    asked = request(workload, hardware, weight_bits, state_bits, activation_bits, time_steps, spikes, frame_rate)
-    if asked.designs != 1:
-        raise CostError(f"breakdown is for one design, not {asked.designs}; call it once per design")
-    costs = _rows(asked)
+    asked = request(workload, hardware, Designs.of(design), frame_rate)
+    costs = rows_of(asked, asked.only("breakdown is"))
     sums = gather(asked, SUMMED)
     parts = _energies(asked, costs, sums), _memories(asked, costs)
     layers, stages = np.array(asked.workload.names), np.array(asked.workload.stages)
@@ -56,15 +50,6 @@ def breakdown(
             columns = {"layer": layers[kept], "stage": stages[kept], "quantity": quantity, "component": component}
             tables.append(pd.DataFrame({**columns, "value": values[kept]}))
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
-
-
-def _rows(asked: Request) -> RowCosts:
-    bits = np.zeros(asked.workload.rows)
-    bits[asked.workload.weight_rows] = asked.weight_bits[0]
-    activity = asked.activity
-    if asked.own_activity:
-        activity = Spikes(activity.spikes[0], activity.lif_spikes[0], activity.synops[0])
-    return rows_of(asked, bits, None if asked.state_bits is None else asked.state_bits[0].astype(np.float64), activity)
 
 
 def _energies(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArray]:

@@ -6,80 +6,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from costmodels import dataflows
 from costmodels.equations import energy
+from costmodels.estimation.cost import BoolArray, Cost, FloatArray, joined
+from costmodels.estimation.designs import Designs
 from costmodels.estimation.gather import Sums, gather
 from costmodels.estimation.request import Request, request
 from costmodels.estimation.row_costs import DETAIL, ROW_ENERGIES, ROW_MEMORIES, SUMMED
 from costmodels.hardware.hardware import Hardware
-from costmodels.workload.workload import Spikes, Workload
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Costs of designs, arrays of shape (...): J per inference, s, W, bytes, mm2.
-
-    energy_j              one inference: dynamic energy, and leakage during its latency
-    latency_s             from the image to the result; inferences do not overlap
-    power_w               average at the frame rate: dynamic energy x rate + leakage
-    throughput_power_w    average when inferences follow each other without pause: energy / latency
-    memory_bytes          everything the design stores = on_chip_bytes + off_chip_bytes
-    area_mm2              on-chip memories of the chip; logic is not modelled
-    cliff_bytes           room left in the weight memory (negative: bytes to save until the weights stay on the chip)
-    feasible              no violation; `violations` names them, one boolean array each
-    energy_by_component, memory_by_component   sum to energy_j and memory_bytes; empty unless asked for
-    """
-
-    energy_j: FloatArray
-    latency_s: FloatArray
-    power_w: FloatArray
-    throughput_power_w: FloatArray
-    memory_bytes: FloatArray
-    on_chip_bytes: FloatArray
-    off_chip_bytes: FloatArray
-    area_mm2: FloatArray
-    cliff_bytes: FloatArray
-    feasible: BoolArray
-    violations: Mapping[str, BoolArray]
-    energy_by_component: Mapping[str, FloatArray]
-    memory_by_component: Mapping[str, FloatArray]
+from costmodels.workload.workload import Workload
 
 
 def estimate(
     workload: Workload,
     hardware: Hardware,
+    designs: Designs | ArrayLike,
     *,
-    weight_bits: ArrayLike,
-    state_bits: ArrayLike | None = None,
-    activation_bits: ArrayLike | None = None,
-    time_steps: int | None = None,
-    spikes: Spikes | ArrayLike | Mapping[str, float] | None = None,
     frame_rate: float | None = None,
     components: bool = True,
 ) -> Cost:
-    """The cost of designs on a chip.
+    """The cost of designs of a network on a chip.
 
-    weight_bits      (..., L) in the order of workload.weight_layers, or one number for all; 1 to 16 integer, 32 float
-    state_bits       (..., R) in the order of workload.names, (..., LIF layers) in that of workload.lif_layers, or one
-                     number; default: the chip's (32 in float rows)
-    activation_bits  width of inputs between convolutions without neurons: one number or (R,); default: the table's
-    time_steps       default: as measured; other values scale the measured spikes
-    spikes           activity of the designs: workload.with_spikes(...), or what that takes; default: as measured
-    frame_rate       inferences per second; default: the hardware file's
-    components       whether the two component tables are filled
+    workload    the layer table with the measured activity
+    hardware    the chip
+    designs     `Designs`, or weight widths [bit] alone: one number, (L,) or (..., L)
+    frame_rate  inferences per second at which power is stated; default: the hardware file's
+    components  whether the two component tables are filled
 
-    The leading axes broadcast; row i of a batch equals the single call i to the last bit.  Raises CostError for
-    shapes and widths that cannot be.  A design that does not fit is no error: it has feasible = False, and costs what
-    it would cost if it streamed from DRAM or had enough cores.
+    Row i of a batch equals the single call i to the last bit. Raises CostError for shapes and widths that cannot be.
+    A design that does not fit is no error: it has feasible = False, and costs what it would cost if it streamed from
+    DRAM or had enough cores.
     """
-    asked = request(workload, hardware, weight_bits, state_bits, activation_bits, time_steps, spikes, frame_rate)
+    asked = Designs.of(designs)
     names = SUMMED + DETAIL if components else SUMMED
-    return assemble(asked, names, gather(asked, names))
+    parts = []
+    for places, part in asked.by_time_steps():
+        one = request(workload, hardware, part, frame_rate)
+        parts.append((places, assemble(one, names, gather(one, names))))
+    return joined(parts, asked.shape)
 
 
 @dataclass(frozen=True)

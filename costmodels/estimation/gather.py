@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodels import dataflows
-from costmodels.estimation.request import WIDTHS, Request, WidthArray
+from costmodels.estimation.request import WIDTHS, Request, RowInputs, WidthArray, some
 from costmodels.estimation.row_costs import TIMES, RowCosts, load_of, row_costs
-from costmodels.workload.workload import Spikes
 
 FloatArray = NDArray[np.float64]
 
@@ -39,10 +38,9 @@ def gather(asked: Request, names: tuple[str, ...]) -> Sums:
     return _directly(asked, names) if asked.own_activity else _by_table(asked, names)
 
 
-def rows_of(asked: Request, bits: FloatArray, states: FloatArray | None, activity: Spikes) -> RowCosts:
-    """The costs of rows at weight widths (..., R) and state widths (..., R) or None."""
-    load = load_of(asked.workload, asked.hardware, bits, states, asked.activation_bits, activity)
-    return row_costs(asked.workload, asked.hardware, load, bits)
+def rows_of(asked: Request, rows: RowInputs) -> RowCosts:
+    """The costs of the rows at given widths and activity, (..., R)."""
+    return row_costs(asked.workload, asked.hardware, load_of(asked, rows), rows.weight_bits)
 
 
 def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
@@ -60,9 +58,9 @@ def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
     state_place[state_widths] = np.arange(len(state_widths))
     for part in _parts(asked.designs, _CHUNK):
         index = np.zeros((len(table), part.stop - part.start), dtype=np.intp)
-        index[asked.workload.weight_rows] = place[_some(weights, part).T]
+        index[asked.workload.weight_rows] = place[some(weights, part).T]
         if states is not None:
-            index[: asked.workload.rows] += state_place[_some(states, part).T]
+            index[: asked.workload.rows] += state_place[some(states, part).T]
         picked = table[np.arange(len(table))[:, None], index]  # (R, n, Q)
         _add(picked, sums.totals[part], sums.slowest[part])
     return sums
@@ -73,12 +71,11 @@ def _tabulate(
 ) -> tuple[FloatArray, float]:
     """Costs (R, pairs, Q) of each row at each pair of weight and state width, padded to an even R, and the buffer."""
     work = asked.workload
-    bits = np.zeros((len(widths) * len(state_widths), work.rows))
-    bits[:, work.weight_rows] = np.repeat(widths, len(state_widths))[:, None]
+    bits = asked.spread(np.repeat(widths, len(state_widths))[:, None])
     states = None
     if asked.state_bits is not None:
         states = np.tile(state_widths, len(widths))[:, None].astype(np.float64)
-    costs = rows_of(asked, bits, states, asked.activity)
+    costs = rows_of(asked, RowInputs(bits, states, asked.activity))
     table = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
     table[: work.rows] = np.moveaxis(costs.stacked(names), 0, 1)
     return table, float(costs.buffer_bits.max())
@@ -93,7 +90,7 @@ def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums)
     pairs = (wide[0::2, :, None] + wide[1::2, None, :]).reshape(rows // 2, codes * codes, quantities)
     for part in _parts(asked.designs, _CHUNK):
         code = np.zeros((rows, part.stop - part.start), dtype=np.uint16)
-        code[asked.workload.weight_rows] = _some(asked.weight_bits, part).T
+        code[asked.workload.weight_rows] = some(asked.weight_bits, part).T
         index = code[0::2] * np.uint16(codes) + code[1::2]
         totals = sums.totals[part]
         picked = np.empty_like(totals)
@@ -104,15 +101,11 @@ def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums)
 
 def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
     """Designs with an activity of their own have nothing in common to tabulate."""
-    work, given, states = asked.workload, asked.activity, asked.state_bits
+    work = asked.workload
     totals, slowest, buffer_bits = np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), 0.0
     for part in _parts(asked.designs, _OWN_ACTIVITY):
-        bits = np.zeros((part.stop - part.start, work.rows))
-        bits[:, work.weight_rows] = _some(asked.weight_bits, part)
-        activity = Spikes(given.spikes[part], given.lif_spikes[part], given.synops[part])
-        own_states = None if states is None else _some(states, part).astype(np.float64)
-        costs = rows_of(asked, bits, own_states, activity)
-        picked = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
+        costs = rows_of(asked, asked.rows(part))
+        picked = np.zeros((work.rows + work.rows % 2, part.stop - part.start, len(names)))
         picked[: work.rows] = np.moveaxis(costs.stacked(names), 1, 0)
         _add(picked, totals[part], slowest[part])
         buffer_bits = float(costs.buffer_bits.max())
@@ -129,8 +122,3 @@ def _add(picked: FloatArray, totals: FloatArray, slowest: FloatArray) -> None:
 def _parts(count: int, size: int) -> Iterator[slice]:
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))
-
-
-def _some(values: WidthArray, part: slice) -> WidthArray:
-    """The designs of a part; all of them share the one row where there is only one."""
-    return values if len(values) == 1 else values[part]

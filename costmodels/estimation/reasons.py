@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from costmodels import dataflows
-from costmodels.errors import CostError
+from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import assemble
 from costmodels.estimation.gather import gather, rows_of
 from costmodels.estimation.request import request
 from costmodels.estimation.row_costs import SUMMED
 from costmodels.hardware.hardware import Hardware
-from costmodels.workload.workload import Spikes, Workload
+from costmodels.workload.workload import Workload
 
 
 def reasons(
-    workload: Workload,
-    hardware: Hardware,
-    *,
-    weight_bits: ArrayLike,
-    state_bits: ArrayLike | None = None,
-    activation_bits: ArrayLike | None = None,
-    time_steps: int | None = None,
-    spikes: Spikes | ArrayLike | Mapping[str, float] | None = None,
-    frame_rate: float | None = None,
+    workload: Workload, hardware: Hardware, design: Designs | ArrayLike, *, frame_rate: float | None = None
 ) -> list[str]:
     """Why one design does not fit, one line each with what would do; empty for a feasible design.
 
-    Arguments as for `estimate`.
+    workload    the layer table with the measured activity
+    hardware    the chip
+    design      one design as for `estimate`
+    frame_rate  inferences per second; default: the hardware file's
     """
-    asked = request(workload, hardware, weight_bits, state_bits, activation_bits, time_steps, spikes, frame_rate)
-    if asked.designs != 1:
-        raise CostError(f"reasons are for one design, not {asked.designs}; call it once per design")
+    asked = request(workload, hardware, Designs.of(design), frame_rate)
+    rows = asked.only("reasons are")
     work, chip, flow = asked.workload, hardware.chip, dataflows.load(hardware.dataflow)
     sums = gather(asked, SUMMED)
     cost = assemble(asked, SUMMED, sums)
     total = dict(zip(SUMMED, sums.totals[0], strict=True))
     broken = {name for name, flag in cost.violations.items() if bool(flag.any())}
-    bits = np.zeros(work.rows)
-    bits[work.weight_rows] = asked.weight_bits[0]
-    column = rows_of(
-        asked, bits, None if asked.state_bits is None else asked.state_bits[0] * 1.0, asked.activity
-    ).columns
+    bits, column = rows.weight_bits, rows_of(asked, rows).columns
     name = hardware.name
     found = []
     if "weight_width" in broken:

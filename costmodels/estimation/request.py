@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from costmodels.errors import CostError
+from costmodels.estimation.designs import Designs
 from costmodels.hardware.hardware import Hardware
-from costmodels.workload.workload import Spikes, Workload
+from costmodels.workload.activity import Activity
+from costmodels.workload.propagation import activity_of
+from costmodels.workload.workload import Workload
 
 FloatArray = NDArray[np.float64]
 WidthArray = NDArray[np.uint8]
@@ -20,6 +23,14 @@ WIDTHS = (*range(1, 17), 32)
 _KNOWN = np.zeros(256, dtype=bool)
 _KNOWN[list(WIDTHS)] = True
 _BLOCK = 1 << 20
+
+
+class RowInputs(NamedTuple):
+    """What rows are costed at: widths of weights (..., R), 0 where a row has none, of potentials or None, activity."""
+
+    weight_bits: FloatArray
+    state_bits: FloatArray | None
+    activity: Activity
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +49,7 @@ class Request:
     weight_bits: WidthArray
     state_bits: WidthArray | None
     activation_bits: FloatArray | None
-    activity: Spikes
+    activity: Activity
     frame_rate: float
 
     @property
@@ -49,56 +60,77 @@ class Request:
     @property
     def own_activity(self) -> bool:
         """Whether designs bring an activity each."""
-        return self.activity.synops.ndim > 1
+        return bool(self.activity.shape)
+
+    def rows(self, part: slice) -> RowInputs:
+        """What the rows of a part of the designs are costed at, arrays (n, R)."""
+        weights = some(self.weight_bits, part)
+        states = None if self.state_bits is None else some(self.state_bits, part).astype(np.float64)
+        activity = self.activity[part] if self.own_activity else self.activity
+        return RowInputs(self.spread(weights), states, activity)
+
+    def only(self, purpose: str) -> RowInputs:
+        """What the rows of the one design are costed at, arrays (R,). Raises CostError for several designs."""
+        if self.designs != 1:
+            raise CostError(f"{purpose} for one design, not {self.designs}; call it once per design")
+        weights, states, activity = self.rows(slice(0, 1))
+        return RowInputs(weights[0], None if states is None else states[0], activity[0] if activity.shape else activity)
+
+    def spread(self, weight_bits: WidthArray) -> FloatArray:
+        """Widths (n, L) at their rows, (n, R); 0 in rows without weights."""
+        bits = np.zeros((len(weight_bits), self.workload.rows))
+        bits[:, self.workload.weight_rows] = weight_bits
+        return bits
 
 
-def request(
-    workload: Workload,
-    hardware: Hardware,
-    weight_bits: ArrayLike,
-    state_bits: ArrayLike | None,
-    activation_bits: ArrayLike | None,
-    time_steps: int | None,
-    spikes: Spikes | ArrayLike | Mapping[str, float] | None,
-    frame_rate: float | None,
-) -> Request:
-    """The arguments of `estimate` in one form.  Raises CostError for shapes, widths and rates that cannot be."""
-    if time_steps is not None and time_steps != workload.time_steps:
-        workload = workload.with_time_steps(time_steps)
+def request(workload: Workload, hardware: Hardware, designs: Designs, frame_rate: float | None) -> Request:
+    """What is asked of an estimate in one form, for designs that share their number of time steps.
+
+    Raises CostError for shapes, widths and rates that cannot be.
+    """
+    workload = _over_steps(workload, designs)
     rate = hardware.frame_rate if frame_rate is None else float(frame_rate)
     if not 0 < rate < float("inf"):
         raise CostError(f"frame_rate is {rate:g}; expected inferences per second, above 0")
-    activations = None if activation_bits is None else _activations(activation_bits, workload)
-    weights = _widths(weight_bits, len(workload.weight_rows), "weight_bits", "layer with weights")
+    weights = _widths(designs.weight_bits, len(workload.weight_rows), "weight_bits", "layer with weights")
     _check_known(weights, workload)
-    states = None if state_bits is None else _states(state_bits, workload, hardware)
-    if states is not None and (states.min() < 1 or states.max() > 32):
-        wrong = states.min() if states.min() < 1 else states.max()
-        raise CostError(f"state_bits is {wrong}; expected 1 to 32")
-    activity = workload.activity
-    if spikes is not None:
-        activity = spikes if isinstance(spikes, Spikes) else workload.with_spikes(spikes)
-    try:
-        shape = np.broadcast_shapes(
-            weights.shape[:-1], () if states is None else states.shape[:-1], activity.synops.shape[:-1]
-        )
-    except ValueError:
-        raise CostError(
-            f"the batch axes of weight_bits {weights.shape[:-1]}, state_bits and spikes {activity.synops.shape[:-1]} "
-            "do not broadcast; expected one entry per design"
-        ) from None
-    if 0 in shape:
+    states = None if designs.state_bits is None else _states(designs.state_bits, workload, hardware)
+    activity = _activity(workload, designs)
+    if not len(designs):
         raise CostError("no designs; expected at least one")
+    shape = designs.shape
     return Request(
-        workload,
-        hardware,
-        shape,
-        _flat(weights, shape),
-        None if states is None else _flat(states, shape),
-        activations,
-        _flat_activity(activity, shape),
-        rate,
+        workload=workload,
+        hardware=hardware,
+        shape=shape,
+        weight_bits=_flat(weights, shape),
+        state_bits=None if states is None else _flat(states, shape),
+        activation_bits=None if designs.activation_bits is None else _activations(designs.activation_bits, workload),
+        activity=activity.broadcast(shape).flat() if activity.shape else activity,
+        frame_rate=rate,
     )
+
+
+def some(values: WidthArray, part: slice) -> WidthArray:
+    """The designs of a part; all of them share the one row where there is only one."""
+    return values if len(values) == 1 else values[part]
+
+
+def _over_steps(workload: Workload, designs: Designs) -> Workload:
+    if designs.time_steps is None:
+        return workload
+    steps = np.unique(designs.time_steps)
+    if len(steps) > 1:
+        raise CostError(f"time_steps are {', '.join(map(str, steps))}; expected the same for all designs")
+    if steps[0] % 1:
+        raise CostError(f"time_steps is {steps[0]:g}; expected a whole number")
+    return workload if steps[0] == workload.time_steps else workload.with_time_steps(int(steps[0]))
+
+
+def _activity(workload: Workload, designs: Designs) -> Activity:
+    if designs.spikes is None:
+        return workload.activity
+    return designs.spikes if isinstance(designs.spikes, Activity) else activity_of(workload, designs.spikes)
 
 
 def _widths(given: ArrayLike, count: int, name: str, meaning: str) -> WidthArray:
@@ -127,14 +159,22 @@ def _states(given: ArrayLike, workload: Workload, hardware: Hardware) -> WidthAr
     count = len(workload.lif_layers)
     values = np.asarray(given)
     if count == workload.rows or values.ndim == 0 or values.shape[-1] != count:
-        return _widths(values, workload.rows, "state_bits", f"row of the layer table (or {count}, one per LIF layer)")
+        meaning = f"row of the layer table (or {count}, one per LIF layer)"
+        return _checked(_widths(values, workload.rows, "state_bits", meaning))
     by_layer = _widths(values, count, "state_bits", "LIF layer")
     rows = np.zeros((*by_layer.shape[:-1], workload.rows), dtype=np.uint8)
     for place, row in enumerate(workload.lif_rows):
         np.maximum(rows[..., row], by_layer[..., place], out=rows[..., row])
     without = np.array([not lif for lif in workload.texts["lif"]])
     rows[..., without] = int(hardware.chip.state_bits)
-    return rows
+    return _checked(rows)
+
+
+def _checked(states: WidthArray) -> WidthArray:
+    if states.min() < 1 or states.max() > 32:
+        wrong = states.min() if states.min() < 1 else states.max()
+        raise CostError(f"state_bits is {wrong}; expected 1 to 32")
+    return states
 
 
 def _activations(given: ArrayLike, workload: Workload) -> FloatArray:
@@ -168,14 +208,3 @@ def _flat(values: WidthArray, shape: tuple[int, ...]) -> WidthArray:
     if values.ndim == 1 or np.prod(values.shape[:-1]) == 1:
         return values.reshape(1, -1)
     return np.broadcast_to(values, (*shape, values.shape[-1])).reshape(-1, values.shape[-1])
-
-
-def _flat_activity(activity: Spikes, shape: tuple[int, ...]) -> Spikes:
-    if activity.synops.ndim == 1:
-        return activity
-
-    def flat(values: FloatArray) -> FloatArray:
-        rows = values.shape[-1]
-        return np.broadcast_to(values, (*shape, rows)).reshape(-1, rows)
-
-    return Spikes(flat(activity.spikes), flat(activity.lif_spikes), flat(activity.synops))

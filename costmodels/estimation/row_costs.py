@@ -11,8 +11,9 @@ from costmodels import dataflows
 from costmodels.equations import energy, memory, timing
 from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Load
+from costmodels.estimation.request import Request, RowInputs
 from costmodels.hardware.hardware import Hardware
-from costmodels.workload.workload import Spikes, Workload
+from costmodels.workload.workload import Workload
 
 FloatArray = NDArray[np.float64]
 
@@ -54,26 +55,20 @@ def containers(weight_widths: tuple[int, ...]) -> FloatArray:
     return stored
 
 
-def load_of(
-    work: Workload,
-    hardware: Hardware,
-    asked_bits: FloatArray,
-    state_bits: FloatArray | None,
-    activation_bits: FloatArray | None,
-    activity: Spikes,
-) -> Load:
-    """The work of one inference at given widths: asked_bits (..., R), 0 in rows without weights.
+def load_of(asked: Request, rows: RowInputs) -> Load:
+    """The work of one inference at given widths and activity, (..., R).
 
     Without state_bits rows keep potentials at the chip's width, and at 32 bit where their weights are float.
     """
+    work, hardware, (asked_bits, state_bits, activity) = asked.workload, asked.hardware, rows
     chip, shape, column = hardware.chip, work.geometry, work.columns
     is_float = asked_bits >= FLOAT_BITS
     stored = containers(hardware.weight_widths)[asked_bits.astype(np.intp)]
     if state_bits is None:
         state_bits = np.where(is_float, float(FLOAT_BITS), chip.state_bits)
     inputs = column["input_bits"]
-    if activation_bits is not None:
-        inputs = np.where(shape.multiplies & ~shape.image, activation_bits, inputs)
+    if asked.activation_bits is not None:
+        inputs = np.where(shape.multiplies & ~shape.image, asked.activation_bits, inputs)
     input_bits = np.where(is_float & shape.multiplies, float(FLOAT_BITS), inputs)
     return Load(
         geometry=shape,

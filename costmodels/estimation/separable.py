@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,73 +11,57 @@ from numpy.typing import ArrayLike, NDArray
 from costmodels import dataflows
 from costmodels.equations import energy
 from costmodels.errors import CostError
+from costmodels.estimation.designs import Designs
 from costmodels.estimation.gather import rows_of
 from costmodels.estimation.request import request
 from costmodels.hardware.hardware import Hardware
-from costmodels.workload.workload import Spikes, Workload
+from costmodels.workload.workload import Workload
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class SeparableTables:
-    """quantity(design) = offsets[quantity] + sum over layers of tables[quantity][layer, width of the layer].
+    """quantity(design) = offsets[quantity] + sum over layers of tables[quantity][layer, option of the layer].
 
-    tables           memory_bytes, weight_bytes, energy_j, dynamic_j, latency_s and power_w, each (L, B)
-    streamed         whether the tables hold for designs whose weights are fetched from DRAM, or that stay on the chip
-    capacity_bytes   weight memory: a design streams when its weight_bytes exceed it (inf: it never does)
-    mixed            whether the widths allow designs of both kinds; a search then needs both tables
-    additive         quantities that are exact; latency_s and energy_j of pipelined data flows are not (the slowest
-                     layer sets the pace): their tables are then absent
+    layers   the L rows with weights
+    tables   (L, B): memory_bytes and weight_bytes [byte], energy_j and dynamic_j [J], latency_s [s], power_w [W];
+             without latency_s and energy_j on pipelined data flows, where the slowest layer sets the time
+    offsets  what does not depend on weight widths, in the same units
     """
 
     layers: tuple[str, ...]
-    widths: tuple[int, ...]
     tables: Mapping[str, FloatArray]
     offsets: Mapping[str, float]
-    streamed: bool
-    capacity_bytes: float
-    mixed: bool
-
-    @property
-    def additive(self) -> tuple[str, ...]:
-        """The quantities that have a table."""
-        return tuple(self.tables)
 
 
 def separable_tables(
     workload: Workload,
     hardware: Hardware,
-    widths: Sequence[int],
+    designs: Designs | ArrayLike,
     *,
     streamed: bool | None = None,
-    state_bits: ArrayLike | None = None,
-    activation_bits: ArrayLike | None = None,
-    time_steps: int | None = None,
-    spikes: Spikes | ArrayLike | Mapping[str, float] | None = None,
     frame_rate: float | None = None,
 ) -> SeparableTables:
-    """Costs of each layer at each of `widths` as additive tables.
+    """Costs as additive tables: what each layer costs at each of B options for its weight width.
 
-    Other arguments as for `estimate`, the same for all designs.  `streamed` picks the side of the cliff at the weight
-    memory's size; by default streaming, unless every design over `widths` stays on the chip.
+    workload    the layer table with the measured activity
+    hardware    the chip
+    designs     B designs with weight widths (B, L) and the rest in common: design b gives layer l its option b
+    streamed    whether the weights are fetched from DRAM; default: they are, unless the widest options all fit
+    frame_rate  inferences per second; default: the hardware file's
     """
-    if not len(widths):
-        raise CostError("widths is empty; expected at least one weight width")
-    grid = np.repeat(np.asarray(widths)[:, None], len(workload.weight_layers), axis=1)
-    asked = request(workload, hardware, grid, state_bits, activation_bits, time_steps, spikes, frame_rate)
-    if asked.own_activity and len(asked.activity.synops) not in (1, len(widths)):
+    asked = request(workload, hardware, Designs.of(designs), frame_rate)
+    if asked.own_activity:
         raise CostError("separable tables need one activity for all designs")
     work, chip = asked.workload, hardware.chip
     flow = dataflows.load(hardware.dataflow)
-    bits = np.zeros((len(widths), work.rows))
-    bits[:, work.weight_rows] = asked.weight_bits
-    states = None if asked.state_bits is None else asked.state_bits.astype(np.float64)
-    costs = rows_of(asked, bits, states, asked.activity)
-    shape = bits.shape
+    rows = asked.rows(slice(0, asked.designs))
+    costs = rows_of(asked, rows)
+    shape = (asked.designs, work.rows)
     column = {name: np.broadcast_to(values, shape) for name, values in costs.columns.items()}  # (B, R)
 
-    smallest, largest = column["stored_bits"].min(0).sum(), column["stored_bits"].max(0).sum()
+    largest = column["stored_bits"].max(0).sum()
     fetches = bool(np.any(column["fetched_bits"] > 0))
     side = fetches and bool(largest > chip.weights.size) if streamed is None else streamed
     spill = 2 * work.time_steps * max(0.0, float(column["state_bits"].max(0).sum()) - chip.states.size)
@@ -95,10 +79,6 @@ def separable_tables(
     without = np.setdiff1d(np.arange(work.rows), work.weight_rows)
     return SeparableTables(
         layers=work.weight_layers,
-        widths=tuple(int(w) for w in widths),
         tables={name: np.ascontiguousarray(values[:, work.weight_rows].T) for name, values in quantities.items()},
         offsets={name: constant[name] + float(values[0, without].sum()) for name, values in quantities.items()},
-        streamed=side,
-        capacity_bytes=chip.weights.size / 8,
-        mixed=fetches and bool(smallest <= chip.weights.size < largest),
     )

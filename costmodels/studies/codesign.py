@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from costmodels.errors import CostError
-from costmodels.estimation.designs import Designs
+from costmodels.estimation.candidates import Candidates
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.hardware.schema import HardwareFile
-from costmodels.workload.workload import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,17 +89,18 @@ def configured(hardware: Hardware, setting: Mapping[str, float | str]) -> Hardwa
 
 
 def sweep(
-    workload: Workload,
+    candidates: Candidates,
     hardware: Hardware,
-    designs: ArrayLike | Mapping[str, ArrayLike] | Designs,
     objectives: Sequence[str] = OBJECTIVES,
-    **arguments: Any,
+    *,
+    frame_rate: float | None = None,
 ) -> pd.DataFrame:
     """The co-design table: for each design and objective the best chip that the knobs span, by exact enumeration.
 
-    designs     (N, L), (L,) by name, or `Designs` with steps, potentials and spikes of their own
+    candidates  the N designs
+    hardware    the chip whose knobs span the space
     objectives  of OBJECTIVES; all minimised
-    arguments   further arguments of `estimate`, the same for all
+    frame_rate  inferences per second; default: the hardware file's
 
     Feasible chips come before infeasible ones; among equals the smaller area, then the first of the enumeration, wins.
     Columns: design, objective, a column per knob, the costs, `feasible`, `file_value` (the objective on the chip as
@@ -111,12 +111,11 @@ def sweep(
     unknown = [o for o in objectives if o not in OBJECTIVES]
     if unknown:
         raise CostError(f"unknown objective {unknown[0]!r}; there are {', '.join(OBJECTIVES)}")
-    asked = _named(designs)
-    space = configurations(hardware)
-    values, feasible = _costs(workload, [c.hardware for c in space], asked, arguments)  # (H, N, C), (H, N)
-    own, _ = _costs(workload, [hardware], asked, arguments)
+    space, names = configurations(hardware), candidates.names
+    values, feasible = _costs(candidates, [c.hardware for c in space], frame_rate)  # (H, N, C), (H, N)
+    own, _ = _costs(candidates, [hardware], frame_rate)
     rows = []
-    for place in range(len(asked)):
+    for place in range(len(candidates)):
         for objective in objectives:
             column = _objective(values[:, place], objective)
             best = int(np.lexsort((values[:, place, _COSTS.index("area_mm2")], column, ~feasible[:, place]))[0])
@@ -124,28 +123,20 @@ def sweep(
             costs = dict(zip(_COSTS, values[best, place].tolist(), strict=True))
             outcome = {"feasible": bool(feasible[best, place]), "file_value": at_file}
             gain = 1 - float(column[best]) / at_file if at_file else 0.0
-            head = {"design": asked.name(place), "objective": objective}
+            head = {"design": names[place], "objective": objective}
             rows.append(head | dict(space[best].setting) | costs | outcome | {"gain": gain})
     return pd.DataFrame(rows)
 
 
-def _named(designs: ArrayLike | Mapping[str, ArrayLike] | Designs) -> Designs:
-    if isinstance(designs, Designs):
-        return designs
-    if isinstance(designs, Mapping):
-        return Designs(np.array([np.asarray(bits) for bits in designs.values()]), tuple(designs))
-    return Designs(np.atleast_2d(np.asarray(designs)))
-
-
 def _costs(
-    workload: Workload, chips: Sequence[Hardware], designs: Designs, arguments: Mapping[str, Any]
+    candidates: Candidates, chips: Sequence[Hardware], frame_rate: float | None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    values = np.empty((len(chips), len(designs), len(_COSTS)))
-    feasible = np.empty((len(chips), len(designs)), dtype=bool)
+    values = np.empty((len(chips), len(candidates), len(_COSTS)))
+    feasible = np.empty((len(chips), len(candidates)), dtype=bool)
     for place, chip in enumerate(chips):
-        found = designs.costs(workload, chip, (*_COSTS, "feasible"), **arguments)
-        values[place] = np.stack([found[name] for name in _COSTS], axis=-1)
-        feasible[place] = found["feasible"]
+        cost = candidates.costs(chip, frame_rate=frame_rate)
+        values[place] = np.stack([getattr(cost, name) for name in _COSTS], axis=-1)
+        feasible[place] = cost.feasible
     return values, feasible
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from costmodels.estimation.estimate import Cost, estimate
+from costmodels.errors import CostError
+from costmodels.estimation.cost import Cost
+from costmodels.estimation.designs import Designs
+from costmodels.estimation.estimate import estimate
 from costmodels.hardware.hardware import Hardware
+from costmodels.workload.activity import Activity
+from costmodels.workload.propagation import with_spikes
 from costmodels.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -65,38 +70,48 @@ def non_spiking(work: Workload, dense: bool = False) -> Workload:
 def comparisons(
     workload: Workload,
     hardware: Hardware,
+    design: Designs | ArrayLike | None = None,
     *,
-    weight_bits: ArrayLike | None = None,
     widths: Sequence[int] = (8, 6, 4, 3, 2),
-    time_steps: int | None = None,
-    state_bits: ArrayLike | None = None,
-    spikes: ArrayLike | Mapping[str, float] | None = None,
     frame_rate: float | None = None,
 ) -> pd.DataFrame:
     """The table a reviewer asks for: one row per network, with savings against float.
 
-    Rows are `float`, `uniform 8` and so on, `design` (if weight_bits, (L,), is given), and for each but float
-    `... as QNN` (zeros skipped) and `... as dense QNN`: the equivalent non-spiking network with the same weights.
-    `time_steps`, `state_bits` and `spikes` are the design's own; the other rows keep the measured activity.
+    workload    the layer table with the measured activity, which all rows but the design's keep
+    hardware    the chip
+    design      one design as for `estimate`; default: none
+    widths      uniform weight widths [bit], a row each
+    frame_rate  inferences per second; default: the hardware file's
+
+    Rows are `float`, `uniform 8` and so on, `design`, and for each but float `... as QNN` (zeros skipped) and
+    `... as dense QNN`: the equivalent non-spiking network with the same weights.
     """
     import pandas as pd
 
-    designs: list[tuple[str, Workload, ArrayLike, ArrayLike | None]]
-    designs = [(f"uniform {bits}", workload, bits, None) for bits in widths]
-    if weight_bits is not None:
-        own = workload if time_steps is None else workload.with_time_steps(time_steps)
-        own = own if spikes is None else own.with_activity(spikes)
-        designs.append(("design", own, weight_bits, state_bits))
-    base = estimate(workload, hardware, weight_bits=32, frame_rate=frame_rate)
+    designs = [(f"uniform {bits}", workload, Designs(bits)) for bits in widths]
+    if design is not None:
+        designs.append(("design", *_with_own_activity(workload, Designs.of(design))))
+    base = estimate(workload, hardware, 32, frame_rate=frame_rate)
     rows = [_row("float", workload, base, base)]
-    for name, network, bits, states in designs:
-        cost = estimate(network, hardware, weight_bits=bits, state_bits=states, frame_rate=frame_rate)
+    for name, network, widths_of in designs:
+        cost = estimate(network, hardware, widths_of, frame_rate=frame_rate)
         rows.append(_row(name, network, cost, base))
         for suffix, dense in (("as QNN", False), ("as dense QNN", True)):
             equivalent = non_spiking(network, dense=dense)
-            cost = estimate(equivalent, hardware, weight_bits=bits, frame_rate=frame_rate)
+            cost = estimate(equivalent, hardware, widths_of.weight_bits, frame_rate=frame_rate)
             rows.append(_row(f"{name} {suffix}", equivalent, cost, base))
     return pd.DataFrame(rows)
+
+
+def _with_own_activity(workload: Workload, design: Designs) -> tuple[Workload, Designs]:
+    """The layer table over the design's own steps with its own spikes, and the design without them."""
+    if design.time_steps is not None:
+        workload = workload.with_time_steps(int(np.asarray(design.time_steps).item()))
+    if isinstance(design.spikes, Activity):
+        raise CostError("comparisons take spikes per LIF layer, not an Activity")
+    if design.spikes is not None:
+        workload = with_spikes(workload, design.spikes)
+    return workload, replace(design, time_steps=None, spikes=None)
 
 
 def _row(name: str, network: Workload, cost: Cost, base: Cost) -> dict[str, object]:

@@ -42,6 +42,6 @@ def published_consistency(rates: Sequence[float] = (0.1, 0.2, 0.3)) -> pd.DataFr
             row |= {"published_mj": float(entry["energy_mj"]), "implied_rate": float(implied)}
             for rate in rates:
                 at = Workload.example(entry["example"], rate=rate, time_steps=steps, fused=fused)
-                row[f"ratio_{rate:g}"] = float(estimate(at, chip, weight_bits=32).energy_j) / energy
+                row[f"ratio_{rate:g}"] = float(estimate(at, chip, 32).energy_j) / energy
             rows.append(row)
     return pd.DataFrame(rows)

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from costmodels.errors import CostError
-from costmodels.estimation.designs import Designs
+from costmodels.estimation.candidates import Candidates
 from costmodels.hardware.hardware import Hardware
 from costmodels.hardware.op_energy import op_tables
-from costmodels.workload.workload import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,40 +63,40 @@ class Stability:
 
 
 def stability(
-    workload: Workload,
+    candidates: Candidates,
     hardware: Hardware,
-    designs: ArrayLike | Designs,
     *,
     drop: ArrayLike | None = None,
     objective: str = "energy_j",
     reference: int | None = None,
-    **arguments: Any,
+    frame_rate: float | None = None,
 ) -> Stability:
     """How ranking and front of designs change under x0.5 and x2 of each constant and under each shipped op table.
 
-    designs    (N, L) weight widths, or `Designs` with steps, potentials and spikes of their own; N >= 2
-    drop       (N,) accuracy loss: the front is that of drop, memory and objective; without it of memory and objective
-    objective  energy_j, latency_s or power_w
-    reference  the design of the tornado table; default: the median one by objective
-    arguments  further arguments of `estimate`, the same for all
+    candidates  the N designs, N >= 2
+    hardware    the chip whose constants change
+    drop        (N,) accuracy loss: the front is that of drop, memory and objective; without it of memory and objective
+    objective   energy_j, latency_s or power_w
+    reference   place of the design of the tornado table; default: the median one by objective
+    frame_rate  inferences per second; default: the hardware file's
 
     Choices of the designer (sizes, counts, clock, widths) are no uncertainty and stay as they are.
     """
     import pandas as pd
 
-    asked = designs if isinstance(designs, Designs) else Designs(np.asarray(designs))
-    if len(asked) < 2:
-        raise CostError(f"designs has {len(asked)} design; expected at least 2 designs to rank")
+    count = len(candidates)
+    if count < 2:
+        raise CostError(f"designs has {count} design; expected at least 2 designs to rank")
     if objective not in OBJECTIVES:
         raise CostError(f"unknown objective {objective!r}; there are {', '.join(OBJECTIVES)}")
     losses = None if drop is None else np.asarray(drop, dtype=np.float64)
-    if losses is not None and losses.shape != (len(asked),):
-        raise CostError(f"drop has shape {losses.shape}; expected ({len(asked)},), one per design")
+    if losses is not None and losses.shape != (count,):
+        raise CostError(f"drop has shape {losses.shape}; expected ({count},), one per design")
 
     def costs(chip: Hardware) -> tuple[FloatArray, FloatArray]:
-        found = asked.costs(workload, chip, ("memory_bytes", objective), **arguments)
-        memory, values = found["memory_bytes"], found[objective]
-        kept = [memory, values] if losses is None else [losses, memory, values]
+        cost = candidates.costs(chip, frame_rate=frame_rate)
+        values: FloatArray = getattr(cost, objective)
+        kept = [cost.memory_bytes, values] if losses is None else [losses, cost.memory_bytes, values]
         return values, np.stack(kept, axis=1)
 
     base, objectives = costs(hardware)
@@ -115,10 +114,10 @@ def stability(
         rows.append({"constant": name, "change": change, "tau": tau, "front_kept": kept, "largest_change": largest})
     scenarios = pd.DataFrame(rows, columns=["constant", "change", "tau", "front_kept", "largest_change"])
     survival = pd.DataFrame({"design": front, "share": stayed / max(1, len(rows))})
-    tornado = pd.DataFrame(_tornado(workload, hardware, asked.only(place), objective, arguments))
+    tornado = pd.DataFrame(_tornado(candidates.only([place]), hardware, objective, frame_rate))
     span = (tornado["high_change"] - tornado["low_change"]).abs()
     tornado = tornado.iloc[np.argsort(-span.to_numpy(), kind="stable")].reset_index(drop=True)
-    return Stability(objective, len(asked), tuple(int(i) for i in front), scenarios, survival, tornado)
+    return Stability(objective, count, tuple(int(i) for i in front), scenarios, survival, tornado)
 
 
 def uncertain(hardware: Hardware) -> tuple[str, ...]:
@@ -144,10 +143,10 @@ def _bounded(key: str, value: float) -> float:
 
 
 def _tornado(
-    workload: Workload, hardware: Hardware, design: Designs, objective: str, arguments: dict[str, Any]
+    design: Candidates, hardware: Hardware, objective: str, frame_rate: float | None
 ) -> Iterator[dict[str, Any]]:
     def value(chip: Hardware) -> float:
-        return float(design.costs(workload, chip, (objective,), **arguments)[objective][0])
+        return float(getattr(design.costs(chip, frame_rate=frame_rate), objective)[0])
 
     base = value(hardware)
     ranged = tuple(key for key, c in hardware.table.items() if not c.value and c.high)  # zero, but perhaps more

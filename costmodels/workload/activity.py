@@ -1,104 +1,46 @@
-"""Spikes of evaluated designs, row by row: what LIF layers emit becomes inputs and operations of the rows they feed."""
+"""The activity of a network: what its neurons emit and what the rows of the layer table read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from costmodels.errors import CostError
-
-if TYPE_CHECKING:
-    from costmodels.workload.workload import Spikes, Workload
+from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
 
-def sources(work: Workload) -> NDArray[np.intp]:
-    """For each row the position, in `work.lif_layers`, of the LIF layer whose spikes it reads; -1 for none.  (R,).
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """Counts per image, summed over time steps, each (..., R) for the R rows of a layer table.
 
-    A row reads its own first LIF layer.  A spiking row without one shares the input of the nearest row before it that
-    has an equally large input and the same measured spikes (Q, K and V read the same neurons).
+    spikes       non-zero elements of the row's input
+    lif_spikes   spikes that the row's own LIF layers emit
+    synops       synaptic operations
     """
-    inputs, spikes = work.geometry.in_elements, work.columns["spikes"]
-    found = np.full(work.rows, -1)
-    position = 0
-    for row, joined in enumerate(work.texts["lif"]):
-        own = [name for name in joined.split(";") if name]
-        if work.texts["input"][row] == "spike":
-            if own:
-                found[row] = position
-            else:
-                same = (found[:row] >= 0) & (inputs[:row] == inputs[row]) & (spikes[:row] == spikes[row])
-                found[row] = found[np.flatnonzero(same)[-1]] if same.any() else -1
-        position += len(own)
-    return found
 
+    spikes: FloatArray
+    lif_spikes: FloatArray
+    synops: FloatArray
 
-def _vector(work: Workload, lif_spikes: ArrayLike | Mapping[str, float], base: FloatArray) -> FloatArray:
-    names = work.lif_layers
-    if not isinstance(lif_spikes, Mapping):
-        values = np.asarray(lif_spikes, dtype=np.float64)
-        if values.ndim < 1 or values.shape[-1] != len(names):
-            raise CostError(f"spikes has shape {values.shape}; expected (..., {len(names)}), one per LIF layer")
-        return values
-    unknown = [name for name in lif_spikes if name not in names]
-    if unknown:
-        raise CostError(
-            f"spikes: unknown LIF layer {unknown[0]!r}; they are named in the column lif of the layer table"
-        )
-    return np.array([lif_spikes.get(name, b) for name, b in zip(names, base, strict=True)], dtype=np.float64)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The batch axes (...); () for one activity."""
+        return self.synops.shape[:-1]
 
+    def __getitem__(self, index: Any) -> Activity:
+        """The activities at an index of the batch axes."""
+        return self._each(lambda values: values[index])
 
-def _measured(work: Workload) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
-    """Measured spikes (lif layers,), the row each is charged to, and its neurons (rows' neurons shared equally)."""
-    base, rows, neurons = [], [], []
-    for row, joined in enumerate(work.texts["lif"]):
-        own = [name for name in joined.split(";") if name]
-        total, first = work.columns["lif_spikes"][row], work.columns["spikes"][row]
-        for place in range(len(own)):
-            share = total if len(own) == 1 else first if place == 0 else (total - first) / (len(own) - 1)
-            base.append(share)
-            rows.append(row)
-            neurons.append(work.columns["neurons"][row] / len(own))
-    return np.array(base), np.array(rows, dtype=np.intp), np.array(neurons)
+    def broadcast(self, shape: tuple[int, ...]) -> Activity:
+        """The same activity with other batch axes, as views."""
+        return self._each(lambda values: np.broadcast_to(values, (*shape, values.shape[-1])))
 
+    def flat(self) -> Activity:
+        """The same activity with one batch axis."""
+        return self._each(lambda values: values.reshape(-1, values.shape[-1]))
 
-def follow(work: Workload, lif_spikes: ArrayLike | Mapping[str, float]) -> Spikes:
-    """See Workload.with_spikes."""
-    from costmodels.workload.workload import Spikes
-
-    base, rows, neurons = _measured(work)
-    emitted = _vector(work, lif_spikes, base)
-    bad = ~(emitted >= 0) | (emitted > neurons * work.time_steps * (1 + 1e-9))
-    if bad.any():
-        place = int(np.argwhere(bad)[0][-1])
-        value = emitted[..., place][bad[..., place]].flat[0]
-        limit = neurons[place] * work.time_steps
-        raise CostError(
-            f"spikes of {work.lif_layers[place]} is {value:g}; "
-            f"expected 0 to {limit:g} (neurons x time steps, per image)"
-        )
-    source = sources(work)
-    fed = source >= 0
-    shape = (*emitted.shape[:-1], work.rows)
-    spikes = np.broadcast_to(work.columns["spikes"], shape).copy()
-    spikes[..., fed] = emitted[..., source[fed]]
-    lif = np.zeros(shape)
-    for place, row in enumerate(rows):
-        lif[..., row] += emitted[..., place]
-    measured = work.columns["spikes"]
-    per_spike = np.where(
-        measured > 0, work.columns["synops"] / np.where(measured > 0, measured, 1.0), work.geometry.fan_out
-    )
-    synops = np.where(fed, spikes * per_spike, work.columns["synops"])
-    for row, joined in enumerate(work.texts["lif"]):
-        own = [name for name in joined.split(";") if name]
-        if len(own) == 2 and work.texts["kind"][row] == "attention":  # pairs of K and V: also in proportion to V
-            place = int(source[row]) + 1
-            if base[place] > 0:
-                synops[..., row] *= emitted[..., place] / base[place]
-    limit = work.columns["macs"] * work.time_steps
-    return Spikes(spikes, lif, np.minimum(synops, limit))
+    def _each(self, change: Callable[[FloatArray], FloatArray]) -> Activity:
+        return Activity(change(self.spikes), change(self.lif_spikes), change(self.synops))

@@ -9,26 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from costmodels.errors import CostError
+from costmodels.workload.activity import Activity
+from costmodels.workload.examples import example_table
 from costmodels.workload.geometry import Geometry, geometry
-from costmodels.workload.layer_table import NUMBERS, TEXTS, checked
+from costmodels.workload.layer_table import COLUMNS, NUMBERS, TEXTS, checked
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
 Text = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Spikes:
-    """Activity of evaluated designs: non-zero inputs, neurons' output and operations per image, each (..., R)."""
-
-    spikes: FloatArray
-    lif_spikes: FloatArray
-    synops: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,15 +73,11 @@ class Workload:
         `name` is one of costmodels.example_names(); shapes, weights and MACs are exact, spikes are `rate` times
         neurons times steps and nothing measured.  `fused` merges each linear chain into one dense convolution.
         """
-        from costmodels.workload.examples import example_table
-
         return cls.from_table(example_table(name, rate, time_steps, fused), f"example {name}")
 
     def table(self) -> pd.DataFrame:
         """The full layer table, derived columns included."""
         import pandas as pd
-
-        from costmodels.workload.layer_table import COLUMNS
 
         merged = {**self.texts, **self.columns, "time_steps": [self.time_steps] * self.rows}
         return pd.DataFrame({name: merged[name] for name in COLUMNS})
@@ -137,29 +126,9 @@ class Workload:
         return geometry(self.texts, self.columns, self.shares_input or (False,) * self.rows)
 
     @cached_property
-    def activity(self) -> Spikes:
+    def activity(self) -> Activity:
         """The measured activity, (R,) each."""
-        return Spikes(self.columns["spikes"], self.columns["lif_spikes"], self.columns["synops"])
-
-    def with_spikes(self, lif_spikes: ArrayLike | Mapping[str, float]) -> Spikes:
-        """The activity when the LIF layers emit `lif_spikes` per image, (..., lif layers) in their order or by name.
-
-        Operations follow the spikes of their inputs at the measured fan-out per spike (at the mean fan-out where
-        nothing was measured); K^T V follows the product of the rates of K and V.  Rows without spiking input keep
-        their measured counts.  A mapping may leave LIF layers out; those keep their measured spikes.
-        Raises CostError for unknown names, wrong lengths, negative or impossible counts.
-        """
-        from costmodels.workload.activity import follow
-
-        return follow(self, lif_spikes)
-
-    def with_activity(self, lif_spikes: ArrayLike | Mapping[str, float]) -> Workload:
-        """The workload with the spikes of one design in the place of the measured ones; arguments as `with_spikes`."""
-        seen = self.with_spikes(lif_spikes)
-        if seen.synops.ndim != 1:
-            raise CostError(f"with_activity takes the spikes of one design, not of shape {seen.synops.shape[:-1]}")
-        moved = {"spikes": seen.spikes, "lif_spikes": seen.lif_spikes, "synops": seen.synops}
-        return replace(self, columns={**self.columns, **moved})
+        return Activity(self.columns["spikes"], self.columns["lif_spikes"], self.columns["synops"])
 
     def with_time_steps(self, time_steps: int) -> Workload:
         """The workload over another number of steps at the measured rate per step."""

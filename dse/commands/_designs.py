@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from costmodels import Designs, Hardware, Workload, load_hardware
+from costmodels import Candidates, Designs, Hardware, Workload, load_hardware
 from dse.errors import ConfigError
-from dse.evaluation.mixed import MixedDesigns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,29 +21,35 @@ CHIP = "generic_45nm"
 
 @dataclass(frozen=True)
 class Asked:
-    """A network, a chip and designs, the rate at which power is stated, and measured drops where there is a run."""
+    """Designs, a chip, the rate at which power is stated, and measured drops where there is a run."""
 
     title: str
-    workload: Workload
+    candidates: Candidates
     hardware: Hardware
-    designs: Designs
     frame_rate: float
     drop: NDArray[Any] | None = None
 
-    def one(self, place: int) -> tuple[Workload, dict[str, Any]]:
-        """One of the designs: the network as its form has it, and its arguments of `estimate`."""
-        workload, designs = self.workload, self.designs
-        if isinstance(designs, MixedDesigns):
-            workload, at, designs = next(part for part in designs.parts if place in part[1])
-            place = list(at).index(place)
-        own: dict[str, Any] = {"weight_bits": designs.weight_bits[place]}
-        if designs.time_steps is not None:
-            own["time_steps"] = int(designs.time_steps[place])
-        for name in ("state_bits", "spikes"):
-            values = getattr(designs, name)
-            if values is not None:
-                own[name] = values[place]
-        return workload, own
+    def at(
+        self,
+        *,
+        frame_rate: float | None = None,
+        state_bits: int | None = None,
+        activation_bits: int | None = None,
+        time_steps: int | None = None,
+    ) -> Asked:
+        """The same designs at another frame rate, and at widths [bit] or time steps that all of them share."""
+
+        def changed(designs: Designs) -> Designs:
+            return replace(
+                designs,
+                state_bits=designs.state_bits if state_bits is None else state_bits,
+                activation_bits=designs.activation_bits if activation_bits is None else activation_bits,
+                time_steps=designs.time_steps if time_steps is None else time_steps,
+            )
+
+        parts = tuple(part._replace(designs=changed(part.designs)) for part in self.candidates.parts)
+        rate = self.frame_rate if frame_rate is None else frame_rate
+        return replace(self, candidates=Candidates(parts), frame_rate=rate)
 
 
 def workload_of(text: str) -> Workload:
@@ -57,7 +62,7 @@ def uniform(text: str, hardware: str | None, bits: Sequence[int]) -> Asked:
     work, chip = workload_of(text), load_hardware(hardware or CHIP)
     widths = np.repeat(np.asarray(bits, dtype=np.int64)[:, None], len(work.weight_layers), axis=1)
     names = tuple("float" if b == 32 else f"uniform {b}" for b in bits)
-    return Asked(text, work, chip, Designs(widths, names), chip.frame_rate)
+    return Asked(text, Candidates.of(work, Designs(widths, names)), chip, chip.frame_rate)
 
 
 def mixtures(text: str, hardware: str | None, bits: Sequence[int]) -> Asked:
@@ -65,7 +70,7 @@ def mixtures(text: str, hardware: str | None, bits: Sequence[int]) -> Asked:
     work, chip = workload_of(text), load_hardware(hardware or CHIP)
     drawn = np.random.default_rng(0).choice(np.asarray(bits), (MIXTURES, len(work.weight_layers)))
     title = f"{MIXTURES} random mixtures of {', '.join(map(str, bits))} bit in {text}"
-    return Asked(title, work, chip, Designs(drawn), chip.frame_rate)
+    return Asked(title, Candidates.of(work, drawn), chip, chip.frame_rate)
 
 
 def of_run(run: Path, hardware: str | None, wanted: Sequence[str], every: bool = False) -> Asked:
@@ -91,4 +96,4 @@ def of_run(run: Path, hardware: str | None, wanted: Sequence[str], every: bool =
     part = table[named].reset_index(drop=True) if wanted else front
     designs = designs_of(costing, part, spikes)
     title = f"all {len(part)} designs of {run}" if every and not wanted else str(run)
-    return Asked(title, costing.workload, chip, designs, config.frame_rate, part["drop"].to_numpy(dtype=float))
+    return Asked(title, designs, chip, config.frame_rate, part["drop"].to_numpy(dtype=float))

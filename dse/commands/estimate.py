@@ -55,62 +55,70 @@ def estimate(
         raise ConfigError("give either WORKLOAD, a layers.csv or an example network, or --run, a run directory")
     if run is None and design:
         raise ConfigError(f"--design {design[0]}: designs have names in a run; add --run, or give --bits")
-    given: dict[str, Any] = {"state_bits": state_bits, "activation_bits": activation_bits, "time_steps": time_steps}
     if run is not None:
         taken = {"bits": bits, "state_bits": state_bits, "time_steps": time_steps}
-        own = [name for name, value in taken.items() if value is not None]
-        if own:
-            raise ConfigError(f"--{own[0].replace('_', '-')}: the designs of a run have their own; leave it out")
+        _refuse(taken, "the designs of a run have their own; leave it out")
         asked = _designs.of_run(run, hardware, design or (), every=stability)
     elif stability:
         asked = _designs.mixtures(str(workload), hardware, [b for b in bits or MIXED if b != 32])
     else:
         asked = _designs.uniform(str(workload), hardware, bits or WIDTHS)
-    more = {name: value for name, value in given.items() if value is not None}
-    more["frame_rate"] = asked.frame_rate if frame_rate is None else frame_rate
+    if compare:
+        shared = {"activation_bits": activation_bits, "state_bits": state_bits, "time_steps": time_steps}
+        _refuse(shared, "not with --compare, whose rows have different networks")
     show = next((name for name, wanted in tables.items() if wanted), "")
     {"": _costs, "--breakdown": _breakdown, "--compare": _compare, "--sweep": _sweep, "--stability": _stability}[show](
-        asked, more, as_json
+        asked.at(frame_rate=frame_rate, state_bits=state_bits, activation_bits=activation_bits, time_steps=time_steps),
+        as_json,
     )
 
 
-def _costs(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
+def _refuse(options: dict[str, Any], why: str) -> None:
+    """Raise ConfigError for the first option that is given."""
+    from dse.errors import ConfigError
+
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"--{name.replace('_', '-')}: {why}")
+
+
+def _costs(asked: Asked, as_json: bool) -> None:
     from dse.commands._show import print_rows
 
     quantities = [column for column, _ in UNITS.values()]
-    found = asked.designs.costs(asked.workload, asked.hardware, [*quantities, *FURTHER, "feasible"], **more)
+    cost = asked.candidates.costs(asked.hardware, frame_rate=asked.frame_rate)
     rows = []
-    for place in range(len(asked.designs)):
-        row: dict[str, Any] = {"design": asked.designs.name(place)}
+    for place, name in enumerate(asked.candidates.names):
+        row: dict[str, Any] = {"design": name}
         if asked.drop is not None:
             row["drop"] = float(asked.drop[place])
-        row |= {name: float(found[name][place]) for name in (*quantities, *FURTHER)}
-        rows.append(row | {"feasible": bool(found["feasible"][place])})
+        row |= {name: float(getattr(cost, name)[place]) for name in (*quantities, *FURTHER)}
+        rows.append(row | {"feasible": bool(cost.feasible[place])})
     if as_json:
         print_rows(rows, as_json=True)
         return
     print_rows([_readable(row, "design") for row in rows], _title(asked))
     if not all(row["feasible"] for row in rows):
-        _say_why(asked, more, next(i for i, row in enumerate(rows) if not row["feasible"]))
+        _say_why(asked, next(i for i, row in enumerate(rows) if not row["feasible"]))
 
 
-def _say_why(asked: Asked, more: dict[str, Any], place: int) -> None:
+def _say_why(asked: Asked, place: int) -> None:
     import costmodels
 
-    workload, own = asked.one(place)
-    for reason in costmodels.reasons(workload, asked.hardware, **{**more, **own}):
-        typer.echo(f"{asked.designs.name(place)} does not fit: {reason}")
+    workload, design = asked.candidates.one(place)
+    for reason in costmodels.reasons(workload, asked.hardware, design, frame_rate=asked.frame_rate):
+        typer.echo(f"{asked.candidates.names[place]} does not fit: {reason}")
 
 
-def _breakdown(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
+def _breakdown(asked: Asked, as_json: bool) -> None:
     import costmodels
     from dse.commands._show import print_rows
     from dse.config.quantities import show
 
     tables = {}
-    for place in range(len(asked.designs)):
-        workload, own = asked.one(place)
-        tables[asked.designs.name(place)] = costmodels.breakdown(workload, asked.hardware, **{**more, **own})
+    for place, name in enumerate(asked.candidates.names):
+        workload, design = asked.candidates.one(place)
+        tables[name] = costmodels.breakdown(workload, asked.hardware, design, frame_rate=asked.frame_rate)
     if as_json:
         print_rows([{"design": n} | row for n, t in tables.items() for row in t.to_dict("records")], as_json=True)
         return
@@ -124,22 +132,21 @@ def _breakdown(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
         print_rows(rows, f"{_title(asked)}: {quantity.split('_')[0]} by component")
 
 
-def _compare(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
+def _compare(asked: Asked, as_json: bool) -> None:
+    import numpy as np
+
     import costmodels
     from dse.commands._show import print_rows
     from dse.errors import ConfigError
 
-    workload, own = asked.workload, dict[str, Any]()
     if asked.drop is None:
-        widths = [int(row[0]) for row in asked.designs.weight_bits if row[0] != 32]
+        workload, designs, _ = asked.candidates.parts[0]
+        widths, design = [int(row[0]) for row in np.asarray(designs.weight_bits) if row[0] != 32], None
     else:
-        if len(asked.designs) != 1:
-            raise ConfigError(f"--compare is for one design, not {len(asked.designs)}; name it with --design")
-        widths, (workload, own) = [8, 4], asked.one(0)
-    rejected = [name for name in ("activation_bits", "state_bits", "time_steps") if name in more]
-    if rejected:
-        raise ConfigError(f"--{rejected[0].replace('_', '-')}: not with --compare, whose rows have different networks")
-    table = costmodels.comparisons(workload, asked.hardware, widths=widths, **more, **own)
+        if len(asked.candidates) != 1:
+            raise ConfigError(f"--compare is for one design, not {len(asked.candidates)}; name it with --design")
+        widths, (workload, design) = [8, 4], asked.candidates.one(0)
+    table = costmodels.comparisons(workload, asked.hardware, design, widths=widths, frame_rate=asked.frame_rate)
     rows = table.to_dict("records")
     if as_json:
         print_rows(rows, as_json=True)
@@ -148,11 +155,11 @@ def _compare(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
     print_rows([{k: v for k, v in row.items() if k != "latency"} for row in shown], _title(asked))
 
 
-def _sweep(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
+def _sweep(asked: Asked, as_json: bool) -> None:
     import costmodels
     from dse.commands._show import print_rows
 
-    table = costmodels.sweep(asked.workload, asked.hardware, asked.designs, **more)
+    table = costmodels.sweep(asked.candidates, asked.hardware, frame_rate=asked.frame_rate)
     if as_json:
         print_rows(table.to_dict("records"), as_json=True)
         return
@@ -172,16 +179,16 @@ def _sweep(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
     print_rows(rows, f"{_title(asked)}: best setting of the knobs")
 
 
-def _stability(asked: Asked, more: dict[str, Any], as_json: bool) -> None:
+def _stability(asked: Asked, as_json: bool) -> None:
     import json
 
     import costmodels
     from dse.commands._show import print_rows
 
-    found = costmodels.stability(asked.workload, asked.hardware, asked.designs, drop=asked.drop, **more)
-    record = found.record()
-    record["front"] = [asked.designs.name(int(i)) for i in record["front"]]
-    record["survival"] = [{**row, "design": asked.designs.name(int(row["design"]))} for row in record["survival"]]
+    found = costmodels.stability(asked.candidates, asked.hardware, drop=asked.drop, frame_rate=asked.frame_rate)
+    record, names = found.record(), asked.candidates.names
+    record["front"] = [names[int(i)] for i in record["front"]]
+    record["survival"] = [{**row, "design": names[int(row["design"])]} for row in record["survival"]]
     if as_json:
         print(json.dumps(record, indent=2, default=float))
         return

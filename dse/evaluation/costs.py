@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from costmodels import Hardware, Workload, breakdown, estimate, separable_tables
+from costmodels import Designs, Hardware, Workload, breakdown, estimate, separable_tables
 from dse.arrays import FloatArray, IntArray
 from dse.evaluation.evaluator import Evaluation
 from dse.evaluation.spike_rates import Features, Rates, fit_rates
@@ -75,24 +75,14 @@ class Costing:
         self, bits: IntArray, steps: IntArray, spikes: FloatArray | None = None, states: IntArray | None = None
     ) -> dict[str, NDArray[Any]]:
         """The same for widths (N, L), time steps (N,) and widths of membrane potentials (N, rows of the table)."""
-        out: dict[str, NDArray[Any]] = {name: np.empty(len(bits)) for name in (*COLUMNS.values(), "area_mm2")}
-        out["fits"] = np.empty(len(bits), dtype=bool)
-        for t in np.unique(steps):
-            rows = steps == t
-            cost = estimate(
-                self.workload,
-                self.hardware,
-                weight_bits=bits[rows],
-                state_bits=None if states is None else states[rows],
-                time_steps=int(t),
-                spikes=None if spikes is None else self._by_table(spikes[rows]),
-                frame_rate=self.frame_rate,
-                components=False,
-            )
-            for name in (*COLUMNS.values(), "area_mm2"):
-                out[name][rows] = getattr(cost, name)
-            out["fits"][rows] = cost.feasible
-        return out
+        designs = Designs(
+            bits,
+            time_steps=steps,
+            state_bits=states,
+            spikes=None if spikes is None else self._by_table(spikes),
+        )
+        cost = estimate(self.workload, self.hardware, designs, frame_rate=self.frame_rate, components=False)
+        return {name: getattr(cost, name) for name in (*COLUMNS.values(), "area_mm2")} | {"fits": cost.feasible}
 
     def objectives(self, design: Design, evaluation: Evaluation, names: Sequence[str]) -> dict[str, float]:
         """Every limited or minimised quantity of one evaluated design, by column of results.csv."""
@@ -109,15 +99,13 @@ class Costing:
 
         `spikes` (LIF layers,) are the design's spikes per image.
         """
-        return breakdown(
-            self.workload,
-            self.hardware,
-            weight_bits=design.widths,
-            state_bits=self.state_widths([design]),
+        one = Designs(
+            design.widths,
             time_steps=design.time_steps,
+            state_bits=self.state_widths([design]),
             spikes=self._by_table(spikes),
-            frame_rate=self.frame_rate,
         )
+        return breakdown(self.workload, self.hardware, one, frame_rate=self.frame_rate)
 
     def tables(
         self, space: Space, steps: int | None = None, form: str = ""
@@ -133,14 +121,9 @@ class Costing:
         fixed = {layer: bits for layer, bits in (space.fixed or {}).items() if layer not in _searched(space)}
         widths = sorted({b for d in space.dimensions if d.kind == "weight" for b in d.choices} | set(fixed.values()))
         widest = (space.sizes - 1)[None]
-        known = separable_tables(
-            self.workload,
-            self.hardware,
-            widths,
-            state_bits=self.stage_widths(space, widest),
-            time_steps=steps,
-            frame_rate=self.frame_rate,
-        )
+        uniform = np.repeat(np.array(widths)[:, None], len(self.workload.weight_layers), axis=1)
+        options = Designs(uniform, time_steps=steps, state_bits=self.stage_widths(space, widest))
+        known = separable_tables(self.workload, self.hardware, options, frame_rate=self.frame_rate)
         where = {name: i for i, name in enumerate(space.layers)}
         tables: dict[str, FloatArray] = {}
         offsets: dict[str, float] = {}

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from costmodels import Designs, Hardware, Workload
+from costmodels import Hardware, Workload
 from dse.arrays import FloatArray, IntArray
 from dse.evaluation.costs import Costing, Following, ObjectiveCosts
 from dse.evaluation.evaluator import Evaluation, Evaluator, Partial
@@ -198,28 +198,3 @@ class FormEvaluator:
 
 
 AnyEvaluator = Evaluator | FormEvaluator
-
-
-@dataclass(frozen=True, eq=False)
-class MixedDesigns(Designs):
-    """Designs of several forms, each costed with the workload of its own form, whatever workload is asked for.
-
-    `parts` are workloads, the places of their designs and the designs themselves; `weight_bits` has no columns.
-    """
-
-    parts: tuple[tuple[Workload, IntArray, Designs], ...] = ()
-
-    def only(self, places: ArrayLike) -> MixedDesigns:
-        """The designs at some places."""
-        at = np.atleast_1d(np.asarray(places))
-        parts = []
-        for workload, own, designs in self.parts:
-            new, old = np.nonzero(at[:, None] == own[None])
-            if len(new):
-                parts.append((workload, new, designs.only(old)))
-        return MixedDesigns(self.weight_bits[at], tuple(self.name(int(i)) for i in at), parts=tuple(parts))
-
-    def costs(self, workload: Workload, hardware: Hardware, quantities: Sequence[str], **arguments: Any) -> Columns:
-        """As `Designs.costs`."""
-        found = [(own, designs.costs(each, hardware, quantities, **arguments)) for each, own, designs in self.parts]
-        return _together(len(self), found)

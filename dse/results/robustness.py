@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from costmodels import Designs, Workload, comparisons, knobs, stability, sweep
+from costmodels import Candidates, Designs, Part, Workload, comparisons, knobs, stability, sweep
 from dse.evaluation.costs import Costing
-from dse.evaluation.mixed import AnyCosting, FormCosting, MixedDesigns
+from dse.evaluation.mixed import AnyCosting, FormCosting, costing_of
 from dse.results import files, tables
 
 MOST_DESIGNS = 60
@@ -34,19 +34,18 @@ def write(out: Path, costing: AnyCosting, table: pd.DataFrame, third: str, picks
         files.write_csv(out / "codesign.csv", _codesign(costing, rows, spikes, names))
 
 
-def designs_of(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Designs:
+def designs_of(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Candidates:
     """Rows of results.csv as designs with all that their costs depend on; `spikes` is the run's spikes.csv."""
     names = tuple(names) or tuple(map(str, rows["id"]))
-    if not isinstance(costing, FormCosting):
-        return _of_one_form(costing, rows, spikes, names)
-    owner = [costing.of(tables.design_of(row)) for _, row in rows.iterrows()]
+    costings = tuple(costing.parts.values()) if isinstance(costing, FormCosting) else (costing,)
+    owner = [costing_of(costing, tables.design_of(row)) for _, row in rows.iterrows()]
     parts = []
-    for part in costing.parts.values():
-        at = np.array([i for i, one in enumerate(owner) if one is part], dtype=np.int64)
+    for part in costings:
+        at = np.array([i for i, one in enumerate(owner) if one is part], dtype=np.intp)
         if len(at):
             own = _of_one_form(part, rows.iloc[at], spikes, [names[i] for i in at])
-            parts.append((part.workload, at, own))
-    return MixedDesigns(np.zeros((len(rows), 0)), names, parts=tuple(parts))
+            parts.append(Part(part.workload, own, at))
+    return Candidates(tuple(parts))
 
 
 def _of_one_form(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> Designs:
@@ -82,28 +81,15 @@ def _comparisons(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame,
     """
     named = table["origin"].isin(["float", "guided"]) | table["origin"].str.fullmatch(r"uniform-\d+")
     rows = table[(named & ~table["origin"].duplicated()) | table["id"].isin(list(chosen))].drop_duplicates("id")
-    designs, parts = designs_of(costing, rows, spikes), {}
-    forms = designs.parts if isinstance(designs, MixedDesigns) else ((costing.workload, range(len(rows)), designs),)
-    for workload, at, own in forms:
-        for place, i in enumerate(at):
-            parts[int(i)] = _compared(costing, workload, own, place, rows.iloc[int(i)])
+    designs = designs_of(costing, rows, spikes)
+    parts = [_compared(costing, *designs.one(i), rows.iloc[i]) for i in range(len(rows))]
     columns = ["id", "origin", "network", "time_steps", "memory_bytes", "energy_j", "latency_s", "power_w"]
-    return pd.concat([parts[i] for i in range(len(rows))], ignore_index=True)[columns]
+    return pd.concat(parts, ignore_index=True)[columns]
 
 
-def _compared(costing: AnyCosting, workload: Workload, designs: Designs, place: int, row: pd.Series) -> pd.DataFrame:
+def _compared(costing: AnyCosting, workload: Workload, design: Designs, row: pd.Series) -> pd.DataFrame:
     """One design and the non-spiking networks beside it."""
-    steps = np.asarray(designs.time_steps)
-    found = comparisons(
-        workload,
-        costing.hardware,
-        weight_bits=designs.weight_bits[place],
-        widths=(),
-        time_steps=int(steps[place]),
-        state_bits=None if designs.state_bits is None else designs.state_bits[place],
-        spikes=None if designs.spikes is None else designs.spikes[place],
-        frame_rate=costing.frame_rate,
-    )
+    found = comparisons(workload, costing.hardware, design, widths=(), frame_rate=costing.frame_rate)
     part = found[found["network"] != "float"].assign(id=row["id"], origin=row["origin"])
     part = part.assign(network=["spiking", "non-spiking", "non-spiking, dense"])
     return part.head(1) if row["origin"] == "float" else part
@@ -115,9 +101,8 @@ def _stability(
     """Ranking and front of designs under changed constants, designs by id."""
     ids = list(part["id"])
     found = stability(
-        costing.workload,
-        costing.hardware,
         designs_of(costing, part, spikes),
+        costing.hardware,
         drop=part["drop"].to_numpy(dtype=float),
         objective=third if third in ("power_w", "latency_s") else "energy_j",
         reference=ids.index(chosen[0]) if chosen and chosen[0] in ids else None,
@@ -130,8 +115,7 @@ def _stability(
 
 def _codesign(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The best setting of the chip's knobs for every pick and objective: `id`, the pick's name as `design`, ..."""
-    designs = designs_of(costing, rows, spikes, names)
-    found = sweep(costing.workload, costing.hardware, designs, frame_rate=costing.frame_rate)
+    found = sweep(designs_of(costing, rows, spikes, names), costing.hardware, frame_rate=costing.frame_rate)
     ids = dict(zip(names, rows["id"], strict=True))
     found.insert(0, "id", [ids[name] for name in found["design"]])
     return found

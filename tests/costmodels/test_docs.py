@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from costmodels import (
+    Candidates,
     CostError,
     Workload,
     comparisons,
@@ -68,7 +69,7 @@ def test_the_stability_table_is_recomputed():
     work, designs = Workload.example("sdtv2_8_256"), np.random.default_rng(0).choice([2, 3, 4, 6, 8], (200, 138))
     weights = work.columns["weights"][work.weight_rows]
     noise = (weights * 4.0**-designs).sum(axis=1) / weights.sum()  # stands in for the drop
-    result = stability(work, load_hardware("generic_45nm"), designs, drop=noise)
+    result = stability(Candidates.of(work, designs), load_hardware("generic_45nm"), drop=noise)
     assert f"The front of {len(result.front)} designs" in METHODOLOGY
     worst = result.scenarios.sort_values("tau", kind="stable").head(8)
     for row in worst.to_dict("records"):

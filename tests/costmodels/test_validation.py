@@ -24,7 +24,7 @@ def test_literature_mode_reproduces_spikingformer():
     rest = {"name": "rest", "kind": "linear", "in_channels": 10_000, "out_channels": 814_750}
     rest |= {"spikes": 8000, "time_steps": 4}  # 8.1475 G x 0.8 spikes per input = 6.518 G
     work = Workload.from_table(pd.DataFrame([image, rest]))
-    energy = float(estimate(work, load_hardware("literature_45nm"), weight_bits=32).energy_j)
+    energy = float(estimate(work, load_hardware("literature_45nm"), 32).energy_j)
     assert energy == pytest.approx(7.4624e-3, rel=1e-12)
     assert energy * 1e3 == pytest.approx(7.463, abs=1e-3)
 
@@ -104,7 +104,7 @@ SANAFE = pytest.mark.parametrize(
 def test_energy_equals_sanafe_event_by_event(case: dict):
     work, outputs, spikes = _case(case)
     chip = load_hardware("loihi_like").with_constant("noc.hops", 0.0)  # both cores in one tile
-    cost = estimate(work, chip, weight_bits=8)
+    cost = estimate(work, chip, 8)
     recorded = case["sanafe"]["energy"]
     assert float(cost.energy_by_component["compute"]) == pytest.approx(recorded["synapse"], rel=1e-9)
     assert float(cost.energy_by_component["neurons"]) == pytest.approx(recorded["soma"], rel=1e-9)
@@ -121,7 +121,7 @@ def test_latency_is_near_sanafe(case: dict):
     work, _, _ = _case(case)
     chip = load_hardware("loihi_like").with_constant("synchronisation", 0.6e-6)  # one tile
     alone = Workload.from_table(work.table().iloc[:1])
-    ratio = float(estimate(alone, chip, weight_bits=8).latency_s) / case["sanafe"]["sim_time"]
+    ratio = float(estimate(alone, chip, 8).latency_s) / case["sanafe"]["sim_time"]
     assert 0.75 < ratio < 1.25
 
 
@@ -131,7 +131,7 @@ def test_a_dense_layer_of_a_million_synapses():
     layer |= {"time_steps": 20, "neurons": 0, "lif": "", "lif_spikes": 0}
     work = Workload.from_table(pd.DataFrame([layer]))
     chip = load_hardware("loihi_like").with_constant("noc.hops", 0.0)
-    part = estimate(work, chip, weight_bits=8).energy_by_component
+    part = estimate(work, chip, 8).energy_by_component
     assert float(part["compute"]) == pytest.approx(5_242_880 * 35.5 * PJ, rel=1e-9)
     assert float(part["compute"]) * 1e6 == pytest.approx(186.12, abs=0.005)
     assert float(part["noc"]) == pytest.approx(5120 * 111 * PJ, rel=1e-9)
@@ -144,7 +144,7 @@ def test_hops_are_charged_by_distance():
     chip = load_hardware("loihi_like")
     layer = {"name": "layer", "kind": "linear", "in_channels": 10, "out_channels": 10, "spikes": 7, "time_steps": 1}
     work = Workload.from_table(pd.DataFrame([layer]))
-    part = estimate(work, chip, weight_bits=8).energy_by_component
+    part = estimate(work, chip, 8).energy_by_component
     assert float(part["noc"]) == pytest.approx(7 * (111 + 4 * 3.6) * PJ)
     assert callable(noc)
 
@@ -156,7 +156,7 @@ def test_seneca_energy_per_operation_follows_from_its_instructions():
 
     def per_operation(group: float) -> float:
         chip = load_hardware("seneca_like").with_constant("spike_group", group)
-        part = estimate(work, chip, weight_bits=8).energy_by_component
+        part = estimate(work, chip, 8).energy_by_component
         parts = [float(part[name]) for name in ("compute", "control", "weights", "sums")]
         return sum(parts) / float(work.columns["synops"][0]) / PJ
 
@@ -180,7 +180,7 @@ def test_published_sdtv2_energies_are_a_band_not_a_target():
 def test_a_tick_batched_chip_is_within_the_published_order_of_magnitude():
     """Chen & Chang 2025: 38.334 TSOPS/W counts dense operations, 0.026 pJ each; the model is not tuned to it."""
     work, chip = Workload.example("sdtv2_8_256"), load_hardware("tick_batched_28nm")
-    part = estimate(work, chip, weight_bits=8).energy_by_component
+    part = estimate(work, chip, 8).energy_by_component
     on_chip = sum(float(value) for name, value in part.items() if name != "dram")
     per_dense = on_chip / (work.columns["macs"].sum() * work.time_steps) / PJ
     assert 0.026 < per_dense < 10 * 0.026

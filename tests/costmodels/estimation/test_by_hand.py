@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from costmodels import CostError, actions, breakdown, estimate
+from costmodels import CostError, Designs, actions, breakdown, estimate
 from tests.costmodels.small import plain, two_layers
 
 PJ = 1e-12
@@ -18,7 +18,7 @@ BITS = [4, 2]
 
 
 def test_tick_batched_energy_component_by_component(tmp_path: Path):
-    cost = estimate(two_layers(), plain(tmp_path), weight_bits=BITS)
+    cost = estimate(two_layers(), plain(tmp_path), BITS)
     part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
     # accumulators: 4 + ceil(log2 18) = 9 bit and 2 + ceil(log2 64) = 8 bit; 1 pJ per bit
     assert part["compute"] == pytest.approx(300 * 9 + 200 * 8)
@@ -42,29 +42,29 @@ def test_tick_batched_energy_component_by_component(tmp_path: Path):
 
 
 def test_latency_is_the_longest_of_compute_and_ports(tmp_path: Path):
-    cost = estimate(two_layers(), plain(tmp_path), weight_bits=BITS)
+    cost = estimate(two_layers(), plain(tmp_path), BITS)
     # 1 MHz.  conv: 300 / 4 accumulators = 75, 75 weight words, 100 / 16 spike words -> 75 us; head: 50, 40, 15 -> 50 us
     assert float(cost.latency_s) == pytest.approx(125e-6)
 
 
 def test_unbalanced_channels_stretch_compute(tmp_path: Path):
-    cost = estimate(two_layers(balance=0.5), plain(tmp_path), weight_bits=BITS)
+    cost = estimate(two_layers(balance=0.5), plain(tmp_path), BITS)
     assert float(cost.latency_s) == pytest.approx((75 / 0.5 + 50) * 1e-6)
 
 
 def test_power_at_the_frame_rate_and_without_pause(tmp_path: Path):
-    cost = estimate(two_layers(), plain(tmp_path), weight_bits=BITS)
+    cost = estimate(two_layers(), plain(tmp_path), BITS)
     leak = 3 * 2e-6 + 1e-6  # three memories and the logic
     assert float(cost.energy_by_component["leakage"]) == pytest.approx(leak * 125e-6)
     dynamic = float(cost.energy_j) - leak * 125e-6
     assert float(cost.power_w) == pytest.approx(dynamic * 10 + leak)
     assert float(cost.throughput_power_w) == pytest.approx(dynamic / 125e-6 + leak)
-    faster = estimate(two_layers(), plain(tmp_path), weight_bits=BITS, frame_rate=20)
+    faster = estimate(two_layers(), plain(tmp_path), BITS, frame_rate=20)
     assert float(faster.power_w) == pytest.approx(dynamic * 20 + leak)
 
 
 def test_memory_with_packing_waste(tmp_path: Path):
-    cost = estimate(two_layers(), plain(tmp_path), weight_bits=[3, 2])
+    cost = estimate(two_layers(), plain(tmp_path), [3, 2])
     part = {name: float(value) for name, value in cost.memory_by_component.items()}
     assert part["weights"] == (72 * 3 + 640 * 2) / 8
     # 5 weights of 3 bit in a 16-bit word: ceil(72 / 5) = 15 words = 240 bit for 216; 8 of 2 bit fit exactly
@@ -78,7 +78,7 @@ def test_memory_with_packing_waste(tmp_path: Path):
 
 
 def test_event_driven_reads_every_weight_and_keeps_sums_in_memory(tmp_path: Path):
-    cost = estimate(two_layers(), plain(tmp_path, "event_driven"), weight_bits=BITS)
+    cost = estimate(two_layers(), plain(tmp_path, "event_driven"), BITS)
     part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
     assert part["weights"] == pytest.approx(7 * (300 / 4 * 1 + 200 / 10 * 2))
     # sums of 9 bit: one per 16-bit word, 300 of them; of 8 bit: two per word, ceil(10 / 2) = 5 words per spike
@@ -88,7 +88,7 @@ def test_event_driven_reads_every_weight_and_keeps_sums_in_memory(tmp_path: Path
 
 
 def test_time_step_major_fetches_weights_in_every_step(tmp_path: Path):
-    cost = estimate(two_layers(), plain(tmp_path, "time_step_major"), weight_bits=BITS)
+    cost = estimate(two_layers(), plain(tmp_path, "time_step_major"), BITS)
     part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
     # a tile of 2 positions in each of 2 steps: min(300, 1152 * 2 / 2) and min(200, 640 * 2)
     assert part["weights"] == pytest.approx(7 * (75 + 40))
@@ -98,8 +98,8 @@ def test_time_step_major_fetches_weights_in_every_step(tmp_path: Path):
 
 def test_weights_that_do_not_fit_stream_from_dram(tmp_path: Path):
     # 72 * 4 bit = 18 words = 288 bit; 640 * 2 bit = 80 words = 1280 bit; together 196 bytes
-    roomy = estimate(two_layers(), plain(tmp_path, size=196), weight_bits=BITS)
-    tight = estimate(two_layers(), plain(tmp_path, size=195), weight_bits=BITS)
+    roomy = estimate(two_layers(), plain(tmp_path, size=196), BITS)
+    tight = estimate(two_layers(), plain(tmp_path, size=195), BITS)
     assert float(roomy.cliff_bytes) == 0
     assert float(tight.cliff_bytes) == -1
     assert float(roomy.off_chip_bytes) == 0
@@ -109,14 +109,14 @@ def test_weights_that_do_not_fit_stream_from_dram(tmp_path: Path):
     assert extra == pytest.approx(1568 * 5 + 98 * 3)
     # 1 MB/s = 8 Mbit/s: 36 us < 75 us for the convolution, 160 us > 50 us for the head
     assert float(tight.latency_s) == pytest.approx((75 + 160) * 1e-6)
-    major = estimate(two_layers(), plain(tmp_path, "time_step_major", size=195), weight_bits=BITS)
+    major = estimate(two_layers(), plain(tmp_path, "time_step_major", size=195), BITS)
     assert float(major.energy_by_component["dram"]) / PJ == pytest.approx(2 * extra)  # in each of two steps
 
 
 def test_potentials_that_do_not_fit_spill(tmp_path: Path):
     # 96 potentials of 16 bit are 192 bytes in a memory of 100: 92 bytes leave and come back in each of two steps
     chip = plain(tmp_path, "time_step_major", size=100)
-    cost = estimate(two_layers(), chip, weight_bits=1, state_bits=16)
+    cost = estimate(two_layers(), chip, Designs(1, state_bits=16))
     weights = (72 + 640) / 8
     assert float(cost.cliff_bytes) == pytest.approx(100 - 90)  # ceil(72 / 16) = 5 words, 40 words: 90 bytes
     assert weights < 90
@@ -126,14 +126,14 @@ def test_potentials_that_do_not_fit_spill(tmp_path: Path):
 
 def test_multibit_inputs_multiply(tmp_path: Path):
     work = two_layers(input="multibit", input_bits=8, spikes=64, synops=2304)
-    cost = estimate(work, plain(tmp_path), weight_bits=BITS)
+    cost = estimate(work, plain(tmp_path), BITS)
     # 4-bit weight x 8-bit input = 32 pJ, then an addition of 4 + 8 + 5 = 17 bit
     assert float(cost.energy_by_component["compute"]) / PJ == pytest.approx(2304 * (32 + 17) + 200 * 8)
 
 
 def test_a_width_the_chip_lacks_is_stored_in_the_next_wider_one(tmp_path: Path):
     chip = plain(tmp_path)
-    five, eight = (estimate(two_layers(), chip, weight_bits=[bits, 2]) for bits in (5, 8))
+    five, eight = (estimate(two_layers(), chip, [bits, 2]) for bits in (5, 8))
     assert float(five.memory_bytes) == float(eight.memory_bytes)
     assert float(five.energy_j) == float(eight.energy_j)
     assert bool(five.feasible)
@@ -142,7 +142,7 @@ def test_a_width_the_chip_lacks_is_stored_in_the_next_wider_one(tmp_path: Path):
 
 
 def test_float_weights_use_fp32_units(tmp_path: Path):
-    cost = estimate(two_layers(), plain(tmp_path), weight_bits=32)
+    cost = estimate(two_layers(), plain(tmp_path), 32)
     # Horowitz at 45 nm: 0.9 pJ per fp32 addition
     assert float(cost.energy_by_component["compute"]) / PJ == pytest.approx(500 * 0.9)
     # sequencing as for 32-bit integers
@@ -156,8 +156,8 @@ def test_float_weights_use_fp32_units(tmp_path: Path):
 def test_the_breakdown_adds_up(tmp_path: Path):
     for dataflow in ("tick_batched", "time_step_major", "event_driven"):
         chip = plain(tmp_path, dataflow, size=90)
-        cost = estimate(two_layers(), chip, weight_bits=BITS, state_bits=16)
-        table = breakdown(two_layers(), chip, weight_bits=BITS, state_bits=16)
+        cost = estimate(two_layers(), chip, Designs(BITS, state_bits=16))
+        table = breakdown(two_layers(), chip, Designs(BITS, state_bits=16))
         assert list(table.columns) == ["layer", "stage", "quantity", "component", "value"]
         sums = table.groupby("quantity")["value"].sum()
         assert sums["energy_j"] == pytest.approx(float(cost.energy_j), rel=1e-12)
@@ -168,11 +168,11 @@ def test_the_breakdown_adds_up(tmp_path: Path):
 
 
 def test_actions_show_what_was_counted(tmp_path: Path):
-    table = actions(two_layers(), plain(tmp_path), weight_bits=BITS).set_index("layer")
+    table = actions(two_layers(), plain(tmp_path), BITS).set_index("layer")
     assert table.loc["stem.conv", "synops"] == 300  # exact, as measured
     assert table.loc["stem.conv", "rate_x_flops"] == 10 / 32 * 1152  # the literature's count, borders ignored
     assert table["sum_bits"].tolist() == [9, 8]
     assert table["weight_words"].tolist() == [75, 40]
     assert table["neuron_steps"].tolist() == [64, 128]
     with pytest.raises(CostError, match="actions are for one design"):
-        actions(two_layers(), plain(tmp_path), weight_bits=[BITS, BITS])
+        actions(two_layers(), plain(tmp_path), [BITS, BITS])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from costmodels import (
     CostError,
+    Designs,
     Hardware,
     Workload,
     breakdown,
@@ -36,6 +37,11 @@ def chips() -> dict[str, Hardware]:
     return found
 
 
+def uniform(work: Workload, widths: list[int]) -> np.ndarray:
+    """The same width in every layer, a design per width."""
+    return np.repeat(np.array(widths)[:, None], len(work.weight_layers), axis=1)
+
+
 CHIP = st.sampled_from([*hardware_names(), "generic_45nm time_step_major"])
 
 
@@ -46,7 +52,7 @@ def test_equals_the_slow_implementation(chip: str, fused: bool, seed: int, own: 
     bits = rng.choice(WIDTHS, len(work.weight_layers))
     states = rng.integers(4, 17, work.rows) if own else None  # a width per row
     activations = int(rng.integers(4, 17)) if between else None
-    cost = estimate(work, hardware, weight_bits=bits, state_bits=states, activation_bits=activations)
+    cost = estimate(work, hardware, Designs(bits, state_bits=states, activation_bits=activations))
     slow = naive(
         layers_of(work),
         constants_of(hardware),
@@ -75,15 +81,14 @@ def test_a_row_of_a_batch_equals_the_single_call_to_the_last_bit(chip: str, seed
         )
         share = np.array([len(lif.split(";")) for lif in work.texts["lif"] for _ in lif.split(";") if lif])
         spikes = measured / share * work.time_steps * rng.random((count, len(work.lif_layers)))
-    batch = estimate(work, hardware, weight_bits=bits, state_bits=states, spikes=spikes)
+    batch = estimate(work, hardware, Designs(bits, state_bits=states, spikes=spikes))
     for i in {0, count // 2, count - 1}:
-        single = estimate(
-            work,
-            hardware,
-            weight_bits=bits[i],
+        alone = Designs(
+            bits[i],
             state_bits=None if states is None else states[i],
             spikes=None if spikes is None else spikes[i],
         )
+        single = estimate(work, hardware, alone)
         for name in (*QUANTITIES, "throughput_power_w", "off_chip_bytes", "feasible"):
             assert getattr(single, name) == getattr(batch, name)[i], name
         for name, values in batch.energy_by_component.items():
@@ -93,9 +98,9 @@ def test_a_row_of_a_batch_equals_the_single_call_to_the_last_bit(chip: str, seed
 def test_many_designs_equal_few_to_the_last_bit():
     work, hardware = example(), chips()["generic_45nm"]
     bits = np.random.default_rng(0).choice(WIDTHS, (5000, len(work.weight_layers)))
-    many = estimate(work, hardware, weight_bits=bits, components=False)
+    many = estimate(work, hardware, bits, components=False)
     for i in (0, 4095, 4096, 4999):
-        single = estimate(work, hardware, weight_bits=bits[i])
+        single = estimate(work, hardware, bits[i])
         for name in QUANTITIES:
             assert getattr(single, name) == getattr(many, name)[i], name
 
@@ -104,10 +109,33 @@ def test_batch_axes_lead_and_broadcast():
     work, hardware = example(), chips()["generic_22nm"]
     layers = len(work.weight_layers)
     bits = np.random.default_rng(1).integers(2, 9, (3, 4, layers))
-    cost = estimate(work, hardware, weight_bits=bits, state_bits=np.full((4, work.rows), 8))
+    cost = estimate(work, hardware, Designs(bits, state_bits=np.full((4, work.rows), 8)))
     assert cost.energy_j.shape == cost.feasible.shape == cost.area_mm2.shape == (3, 4)
     assert cost.energy_by_component["weights"].shape == (3, 4)
-    assert estimate(work, hardware, weight_bits=4).energy_j.shape == ()
+    assert estimate(work, hardware, 4).energy_j.shape == ()
+
+
+def test_designs_of_different_time_steps_are_costed_in_one_call():
+    work, hardware, rng = example(), chips()["generic_22nm"], np.random.default_rng(2)
+    bits, steps = rng.choice(WIDTHS, (2, 3, len(work.weight_layers))), np.array([[1, 4, 2], [4, 4, 1]])
+    states = rng.integers(4, 17, (3, work.rows))
+    batch = estimate(work, hardware, Designs(bits, time_steps=steps, state_bits=states))
+    assert batch.energy_j.shape == batch.violations["weights"].shape == (2, 3)
+    for i, j in np.ndindex(2, 3):
+        alone = estimate(work, hardware, Designs(bits[i, j], time_steps=int(steps[i, j]), state_bits=states[j]))
+        for name in (*QUANTITIES, "feasible", "area_mm2"):
+            assert getattr(batch, name)[i, j] == getattr(alone, name), name
+        assert batch.energy_by_component["states"][i, j] == alone.energy_by_component["states"]
+        assert batch.violations["frame_rate"][i, j] == alone.violations["frame_rate"]
+
+
+def test_time_steps_alone_make_a_batch():
+    work, hardware = example(), chips()["literature_45nm"]
+    energy = estimate(work, hardware, Designs(4, time_steps=[1, 4, 1])).energy_j
+    assert energy.shape == (3,)
+    assert energy[1] == pytest.approx(4 * energy[0], rel=1e-12)
+    assert energy[2] == energy[0]
+    assert estimate(work, hardware, Designs(4, time_steps=[4, 4])).energy_j.tolist() == [energy[1]] * 2
 
 
 def test_potentials_may_have_a_width_per_lif_layer():
@@ -122,7 +150,7 @@ def test_potentials_may_have_a_width_per_lif_layer():
             by_row[:, row] = by_layer[:, own].max(axis=1)
     pairs = [row for row, joined in enumerate(work.texts["lif"]) if ";" in joined]
     assert len(pairs) == 8
-    a, b = (estimate(work, hardware, weight_bits=4, state_bits=s) for s in (by_layer, by_row))
+    a, b = (estimate(work, hardware, Designs(4, state_bits=s)) for s in (by_layer, by_row))
     for name in QUANTITIES:
         assert (getattr(a, name) == getattr(b, name)).all()
     assert len(set(a.energy_j.tolist())) == 3
@@ -132,7 +160,7 @@ def test_potentials_may_have_a_width_per_lif_layer():
 @given(chip=CHIP, few=st.integers(1, 15))
 def test_no_cost_falls_with_wider_activations(chip: str, few: int):
     narrow, wide = (
-        estimate(example(), chips()[chip], weight_bits=4, activation_bits=b, components=False) for b in (few, few + 1)
+        estimate(example(), chips()[chip], Designs(4, activation_bits=b), components=False) for b in (few, few + 1)
     )
     for name in QUANTITIES:
         assert getattr(wide, name) >= getattr(narrow, name) * (1 - 1e-12), name
@@ -141,16 +169,16 @@ def test_no_cost_falls_with_wider_activations(chip: str, few: int):
 def test_activations_may_have_a_width_per_row():
     work, hardware = example(), chips()["generic_45nm"]
     widths = np.full(work.rows, 8)
-    same, one = (estimate(work, hardware, weight_bits=4, activation_bits=a) for a in (widths, 8))
+    same, one = (estimate(work, hardware, Designs(4, activation_bits=a)) for a in (widths, 8))
     assert same.energy_j == one.energy_j
     widths[np.flatnonzero(work.geometry.multiplies & ~work.geometry.image)[0]] = 16
-    assert estimate(work, hardware, weight_bits=4, activation_bits=widths).energy_j > one.energy_j
+    assert estimate(work, hardware, Designs(4, activation_bits=widths)).energy_j > one.energy_j
 
 
 def test_uniform_width_may_be_one_number():
     work, hardware = example(), chips()["generic_45nm"]
-    one = estimate(work, hardware, weight_bits=4)
-    assert one.energy_j == estimate(work, hardware, weight_bits=[4] * len(work.weight_layers)).energy_j
+    one = estimate(work, hardware, 4)
+    assert one.energy_j == estimate(work, hardware, [4] * len(work.weight_layers)).energy_j
 
 
 @settings(max_examples=30)
@@ -161,7 +189,7 @@ def test_no_cost_falls_when_one_layer_gets_more_bits(chip: str, seed: int):
     more = bits.copy()
     layer = rng.integers(len(bits))
     more[layer] = min(16, more[layer] + rng.integers(1, 8))
-    few, many = (estimate(work, hardware, weight_bits=b, components=False) for b in (bits, more))
+    few, many = (estimate(work, hardware, b, components=False) for b in (bits, more))
     quantities = ("power_w", "memory_bytes")
     if hardware.dataflow != "event_driven":  # a layer with more bits is spread over more cores, which also compute
         quantities += ("latency_s", "energy_j")
@@ -178,8 +206,8 @@ def test_no_cost_falls_with_more_spikes_or_wider_states(chip: str, seed: int):
     most = np.array([limit[r] / n for r, n in enumerate(shares) for _ in range(n)])
     low = rng.random(len(most))
     high = low + (1 - low) * rng.random(len(most))
-    few, many = (estimate(work, hardware, weight_bits=4, spikes=most * s) for s in (low, high))
-    narrow, wide = (estimate(work, hardware, weight_bits=4, state_bits=b) for b in (6, 12))
+    few, many = (estimate(work, hardware, Designs(4, spikes=most * s)) for s in (low, high))
+    narrow, wide = (estimate(work, hardware, Designs(4, state_bits=b)) for b in (6, 12))
     for name in ("energy_j", "latency_s", "power_w"):
         assert getattr(many, name) >= getattr(few, name) * (1 - 1e-12), name
         if name == "power_w" or hardware.dataflow != "event_driven":
@@ -193,7 +221,7 @@ def test_twice_the_energies_cost_twice_the_energy(chip: str):
     for key, constant in hardware.table.items():
         if constant.dimension in ("J", "J/bit", "J/bit2", "W"):
             doubled = doubled.with_constant(key, 2 * constant.value)
-    before, after = (estimate(work, h, weight_bits=4) for h in (hardware, doubled))
+    before, after = (estimate(work, h, 4) for h in (hardware, doubled))
     assert float(after.energy_j) == pytest.approx(2 * float(before.energy_j), rel=1e-12)
     assert float(after.power_w) == pytest.approx(2 * float(before.power_w), rel=1e-12)
     assert after.latency_s == before.latency_s
@@ -203,7 +231,7 @@ def test_twice_the_energies_cost_twice_the_energy(chip: str):
 def test_without_spikes_only_static_terms_and_multibit_layers_remain(chip: str):
     hardware = chips()[chip]
     silent = Workload.example("sdtv2_8_256", rate=0.0)
-    table = breakdown(silent, hardware, weight_bits=4)
+    table = breakdown(silent, hardware, 4)
     energy = table[table["quantity"] == "energy_j"]
     moving = energy[energy["component"].isin(["compute", "weights", "sums", "noc"])]
     multibit = {name for name, kind in zip(silent.names, silent.texts["input"], strict=True) if kind == "multibit"}
@@ -224,7 +252,7 @@ def test_layers_add_up():
     for memory in ("weights", "states", "spikes"):
         hardware = hardware.with_constant(f"memories.{memory}.leakage", 0.0)
         hardware = hardware.with_constant(f"memories.{memory}.size", 1e12)  # no cliffs
-    costs = [estimate(work, hardware, weight_bits=4) for work in (whole, *parts)]
+    costs = [estimate(work, hardware, 4) for work in (whole, *parts)]
     assert float(costs[0].energy_j) == pytest.approx(float(costs[1].energy_j + costs[2].energy_j), rel=1e-12)
     assert float(costs[0].latency_s) == pytest.approx(float(costs[1].latency_s + costs[2].latency_s), rel=1e-12)
     shared = [float(cost.memory_bytes - cost.memory_by_component["buffers"]) for cost in costs]
@@ -237,37 +265,47 @@ def test_separable_tables_give_the_same_costs(chip: str):
     widths = [2, 3, 4, 6, 8]
     places = np.random.default_rng(3).integers(0, len(widths), len(work.weight_layers))
     bits = np.array(widths)[places]
-    cost = estimate(work, hardware, weight_bits=bits, frame_rate=7)
+    cost = estimate(work, hardware, bits, frame_rate=7)
     streamed = bool(cost.off_chip_bytes > 0) and hardware.chip.has_dram
-    tables = separable_tables(work, hardware, widths, streamed=streamed, frame_rate=7)
+    tables = separable_tables(work, hardware, uniform(work, widths), streamed=streamed, frame_rate=7)
     assert tables.layers == work.weight_layers
-    for name in tables.additive:
+    for name in tables.tables:
         if name in ("weight_bytes", "dynamic_j"):
             continue
         total = tables.offsets[name] + tables.tables[name][np.arange(len(places)), places].sum()
         assert total == pytest.approx(float(getattr(cost, name)), rel=1e-12), name
-    assert ("latency_s" in tables.additive) == (hardware.dataflow != "event_driven")
+    assert ("latency_s" in tables.tables) == (hardware.dataflow != "event_driven")
     leak = hardware.chip.leakage
     dynamic = tables.offsets["dynamic_j"] + tables.tables["dynamic_j"][np.arange(len(places)), places].sum()
     assert dynamic * 7 + leak == pytest.approx(float(cost.power_w), rel=1e-12)
 
 
-def test_separable_tables_know_both_sides_of_the_cliff():
+def test_separable_tables_hold_on_one_side_of_the_cliff():
+    """15.0 M weights: 1.9 MB at 1 bit and 3.7 MB at 2 bit fit into 4 MiB, 7.5 MB at 4 bit do not."""
     work, hardware = example(), chips()["generic_45nm"]
-    # 15.0 M weights: 1.9 MB at 1 bit fit into 4 MiB, 7.5 MB at 4 bit do not
-    both = separable_tables(work, hardware, [1, 4])
-    assert both.mixed
-    assert both.streamed
-    assert both.capacity_bytes == 4 * 1024**2
-    assert not separable_tables(work, hardware, [1, 2]).streamed
-    assert not separable_tables(work, hardware, [4, 8]).mixed
-    inside = separable_tables(work, hardware, [1, 4], streamed=False)
-    assert np.all(inside.tables["energy_j"] < both.tables["energy_j"])
+
+    def energy(widths: list[int], streamed: bool | None = None) -> np.ndarray:
+        return separable_tables(work, hardware, uniform(work, widths), streamed=streamed).tables["energy_j"]
+
+    assert np.all(energy([1, 4], streamed=False) < energy([1, 4], streamed=True))
+    assert np.array_equal(energy([1, 4]), energy([1, 4], streamed=True))
+    assert np.array_equal(energy([1, 2]), energy([1, 2], streamed=False))
+    assert np.array_equal(energy([4, 8]), energy([4, 8], streamed=True))
+
+
+def test_each_layer_may_have_options_of_its_own():
+    work, hardware = example(), chips()["generic_45nm"]
+    options = np.random.default_rng(5).integers(1, 9, (3, len(work.weight_layers)))
+    tables = separable_tables(work, hardware, options, streamed=True)
+    for option, widths in enumerate(options):
+        alone = estimate(work, hardware, widths)
+        total = tables.offsets["memory_bytes"] + tables.tables["memory_bytes"][:, option].sum()
+        assert total == pytest.approx(float(alone.memory_bytes), rel=1e-12)
 
 
 def test_fewer_time_steps_scale_the_measured_spikes():
     work, hardware = example(), chips()["literature_45nm"]
-    four, one = (estimate(work, hardware, weight_bits=4, time_steps=t) for t in (4, 1))
+    four, one = (estimate(work, hardware, Designs(4, time_steps=t)) for t in (4, 1))
     assert float(four.energy_j) == pytest.approx(4 * float(one.energy_j), rel=1e-12)
 
 
@@ -291,17 +329,25 @@ def test_fewer_time_steps_scale_the_measured_spikes():
         ({"weight_bits": 4, "spikes": {"nowhere": 1}}, "unknown LIF layer 'nowhere'"),
         ({"weight_bits": 4, "spikes": {"lif": 1e9}}, "spikes of lif is 1e.09; expected 0 to 1440"),
         ({"weight_bits": 4, "spikes": {"lif": -1}}, "spikes of lif is -1; expected 0 to"),
+        ({"weight_bits": 4, "time_steps": 2.5}, "time_steps is 2.5; expected a whole number"),
         ({"weight_bits": np.zeros((0, 138), dtype=np.uint8)}, "no designs"),
         ({"weight_bits": np.full((3, 138), 4), "state_bits": np.full((2, 154), 4)}, "do not broadcast"),
     ],
 )
 def test_impossible_arguments_are_refused(arguments: dict, message: str):
+    rate = arguments.get("frame_rate")
+    own = {name: value for name, value in arguments.items() if name != "frame_rate"}
     with pytest.raises(CostError, match=message):
-        estimate(example(), chips()["generic_45nm"], **arguments)
+        estimate(example(), chips()["generic_45nm"], Designs(**own), frame_rate=rate)
 
 
 def test_breakdown_and_tables_are_for_one_design():
     with pytest.raises(CostError, match="breakdown is for one design, not 2"):
-        breakdown(example(), chips()["generic_45nm"], weight_bits=np.full((2, 138), 4))
-    with pytest.raises(CostError, match="widths is empty"):
-        separable_tables(example(), chips()["generic_45nm"], [])
+        breakdown(example(), chips()["generic_45nm"], np.full((2, 138), 4))
+    with pytest.raises(CostError, match="no designs; expected at least one"):
+        separable_tables(example(), chips()["generic_45nm"], np.zeros((0, 138), dtype=np.uint8))
+    spikes = np.zeros((2, 77))
+    with pytest.raises(CostError, match="separable tables need one activity"):
+        separable_tables(example(), chips()["generic_45nm"], Designs(np.full((2, 138), 4), spikes=spikes))
+    with pytest.raises(CostError, match="time_steps are 2, 4; expected the same for all designs"):
+        separable_tables(example(), chips()["generic_45nm"], Designs(np.full((2, 138), 4), time_steps=[2, 4]))

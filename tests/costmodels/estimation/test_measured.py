@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import sviT_models
-from costmodels import Workload, estimate, example_names, load_hardware
+from costmodels import Designs, Workload, estimate, example_names, load_hardware
 from tests.costmodels.oracle import constants_of, layers_of, naive
 
 
@@ -27,7 +27,7 @@ def test_a_measured_table_costs_what_the_slow_implementation_says(chip: str, fus
     rng = np.random.default_rng(5)
     bits = rng.choice([1, 2, 4, 8, 16], len(work.weight_layers))
     states = rng.integers(4, 17, work.rows)
-    cost = estimate(work, hardware, weight_bits=bits, state_bits=states, activation_bits=12)
+    cost = estimate(work, hardware, Designs(bits, state_bits=states, activation_bits=12))
     slow = naive(
         layers_of(work),
         constants_of(hardware),

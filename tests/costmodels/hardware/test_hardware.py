@@ -167,9 +167,7 @@ def test_a_users_own_file_is_one_path(tmp_path: Path):
     mine, shipped = load_hardware(path), load_hardware("generic_45nm")
     assert mine.name == "mine"
     assert mine.sha256 == shipped.sha256
-    assert (
-        estimate(two_layers(), mine, weight_bits=4).energy_j == estimate(two_layers(), shipped, weight_bits=4).energy_j
-    )
+    assert estimate(two_layers(), mine, 4).energy_j == estimate(two_layers(), shipped, 4).energy_j
 
 
 def test_op_energies_follow_the_node():
@@ -226,6 +224,6 @@ def test_importing_the_package_needs_neither_torch_nor_pandas():
     code = (
         "import sys; sys.modules['torch'] = sys.modules['optuna'] = None\n"
         "import costmodels as c; c.load_hardware('generic_45nm'); assert 'pandas' not in sys.modules\n"
-        "c.estimate(c.Workload.example('sdtv2_8_256'), c.load_hardware('generic_45nm'), weight_bits=4)\n"
+        "c.estimate(c.Workload.example('sdtv2_8_256'), c.load_hardware('generic_45nm'), 4)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from costmodels import (
+    Candidates,
     Cost,
     CostError,
     Designs,
     Hardware,
+    Part,
     Workload,
     activation_width,
+    activity_of,
     comparisons,
     configurations,
     configured,
@@ -34,6 +37,7 @@ from costmodels import (
 from costmodels.hardware.hardware import CHIPS
 from costmodels.hardware.op_energy import op_tables
 from costmodels.studies.stability import nondominated, uncertain
+from costmodels.workload.propagation import with_spikes
 from tests.costmodels.small import plain, two_layers
 
 
@@ -56,7 +60,7 @@ def test_the_non_spiking_equivalent_by_hand(tmp_path: Path):
     assert network.time_steps == 1
     assert network.columns["input_bits"].tolist() == [2, 2]
     assert network.columns["synops"].tolist() == [300, 200]
-    cost = estimate(network, plain(tmp_path), weight_bits=[4, 2])
+    cost = estimate(network, plain(tmp_path), [4, 2])
     # 4 x 2 bit multiplier and an addition of 4 + 2 + 5 bit; 2 x 2 bit and 2 + 2 + 6 bit
     assert float(cost.energy_by_component["compute"]) * 1e12 == pytest.approx(300 * (8 + 11) + 200 * (4 + 10))
     assert float(cost.energy_by_component["neurons"]) == 0
@@ -65,7 +69,7 @@ def test_the_non_spiking_equivalent_by_hand(tmp_path: Path):
 
 
 def test_a_reviewers_table_has_float_uniform_and_non_spiking_rows():
-    table = comparisons(example(), load_hardware("generic_45nm"), weight_bits=_designs(1)[0], widths=(8, 4))
+    table = comparisons(example(), load_hardware("generic_45nm"), _designs(1)[0], widths=(8, 4))
     rows = table.set_index("network")
     assert list(rows.index) == ["float"] + [
         f"{name}{suffix}"
@@ -75,7 +79,7 @@ def test_a_reviewers_table_has_float_uniform_and_non_spiking_rows():
     assert rows.loc["float", "energy_saving"] == 0
     assert rows.loc["uniform 4", "memory_saving"] > rows.loc["uniform 8", "memory_saving"] > 0.7
     assert rows.loc["uniform 4 as dense QNN", "energy_j"] > rows.loc["uniform 4 as QNN", "energy_j"]
-    direct = estimate(example(), load_hardware("generic_45nm"), weight_bits=4)
+    direct = estimate(example(), load_hardware("generic_45nm"), 4)
     assert rows.loc["uniform 4", "energy_j"] == float(direct.energy_j)
 
 
@@ -95,10 +99,14 @@ def test_knobs_are_enumerated_exactly():
 def test_the_best_chip_of_a_sweep_is_the_best_of_all():
     chip, bits = load_hardware("generic_45nm"), _designs(2)
     chip = configured(chip, {})
-    table = sweep(example(), chip, {"a": bits[0], "b": bits[1]}, objectives=("energy_j", "energy_delay_js", "area_mm2"))
+    table = sweep(
+        Candidates.of(example(), Designs(bits, ("a", "b"))),
+        chip,
+        objectives=("energy_j", "energy_delay_js", "area_mm2"),
+    )
     assert list(table["design"]) == ["a"] * 3 + ["b"] * 3
     for place, name in enumerate("ab"):
-        costs = [estimate(example(), c.hardware, weight_bits=bits[place]) for c in configurations(chip)]
+        costs = [estimate(example(), c.hardware, bits[place]) for c in configurations(chip)]
         feasible = [c for c in costs if bool(c.feasible)]
         best = table[(table["design"] == name)].set_index("objective")
         assert best.loc["energy_j", "energy_j"] == min(float(c.energy_j) for c in feasible)
@@ -106,11 +114,13 @@ def test_the_best_chip_of_a_sweep_is_the_best_of_all():
         assert product["energy_j"] * product["latency_s"] == min(float(c.energy_j * c.latency_s) for c in feasible)
         assert best.loc["area_mm2", "area_mm2"] == min(float(c.area_mm2) for c in feasible)
         assert best["feasible"].all()
-        assert best.loc["energy_j", "file_value"] == float(estimate(example(), chip, weight_bits=bits[place]).energy_j)
+        assert best.loc["energy_j", "file_value"] == float(estimate(example(), chip, bits[place]).energy_j)
 
 
 def test_a_chip_without_knobs_is_its_own_best():
-    table = sweep(two_layers(), load_hardware("seneca_like"), np.array([[4, 4]]), objectives=("energy_j",))
+    table = sweep(
+        Candidates.of(two_layers(), np.array([[4, 4]])), load_hardware("seneca_like"), objectives=("energy_j",)
+    )
     assert len(table) == 1
     assert table.loc[0, "gain"] == 0
 
@@ -124,7 +134,7 @@ def test_knob_mistakes_are_refused(tmp_path: Path):
     with pytest.raises(CostError, match=r"knobs: \{dataflow: warp\} make no chip: dataflow: unknown data flow 'warp'"):
         configured(chip, {"dataflow": "warp"})
     with pytest.raises(CostError, match="unknown objective 'beauty'"):
-        sweep(two_layers(), chip, [[4, 4]], objectives=("beauty",))
+        sweep(Candidates.of(two_layers(), [[4, 4]]), chip, objectives=("beauty",))
     path = tmp_path / "many.yaml"
     text = (CHIPS / "generic_45nm.yaml").read_text()
     path.write_text(
@@ -158,7 +168,7 @@ def test_nondominated_equals_brute_force(rows: list[tuple[int, int, int]]):
 def test_stability_changes_every_uncertain_constant_and_every_op_table():
     chip, bits = load_hardware("generic_45nm"), _designs(40)
     drop = np.random.default_rng(1).random(40)
-    result = stability(example(), chip, bits, drop=drop)
+    result = stability(Candidates.of(example(), bits), chip, drop=drop)
     changed = set(result.scenarios["constant"])
     assert changed == {*uncertain(chip), "compute.table"}
     assert "memories.weights.read" in changed
@@ -168,10 +178,10 @@ def test_stability_changes_every_uncertain_constant_and_every_op_table():
     assert result.worst_tau == result.scenarios["tau"].min()
     # against one scenario done by hand
     doubled = chip.with_constant("memories.weights.read", 2 * chip.table["memories.weights.read"].value)
-    base, changed_energy = (estimate(example(), h, weight_bits=bits).energy_j for h in (chip, doubled))
+    base, changed_energy = (estimate(example(), h, bits).energy_j for h in (chip, doubled))
     row = result.scenarios.query("constant == 'memories.weights.read' and change == 'x2'").iloc[0]
     assert row["tau"] == pytest.approx(kendalltau(base, changed_energy).statistic)
-    memory = estimate(example(), chip, weight_bits=bits).memory_bytes
+    memory = estimate(example(), chip, bits).memory_bytes
     front = nondominated(np.stack([drop, memory, base], 1))
     assert result.front == tuple(np.flatnonzero(front))
     kept = nondominated(np.stack([drop, memory, changed_energy], 1))[front]
@@ -180,7 +190,7 @@ def test_stability_changes_every_uncertain_constant_and_every_op_table():
 
 
 def test_the_tornado_uses_stated_ranges_and_is_sorted():
-    result = stability(example(), load_hardware("generic_45nm"), _designs(5))
+    result = stability(Candidates.of(example(), _designs(5)), load_hardware("generic_45nm"))
     table = result.tornado.set_index("constant")
     assert table.loc["dram.energy", ["low", "high", "range"]].tolist() == [3.9, 40, "stated"]
     span = (table["high_change"] - table["low_change"]).abs()
@@ -193,11 +203,11 @@ def test_the_tornado_uses_stated_ranges_and_is_sorted():
 def test_stability_checks_its_arguments():
     chip = load_hardware("generic_45nm")
     with pytest.raises(CostError, match="has 1 design; expected at least 2 designs"):
-        stability(example(), chip, _designs(1))
+        stability(Candidates.of(example(), _designs(1)), chip)
     with pytest.raises(CostError, match="unknown objective 'beauty'"):
-        stability(example(), chip, _designs(2), objective="beauty")
+        stability(Candidates.of(example(), _designs(2)), chip, objective="beauty")
     with pytest.raises(CostError, match=r"drop has shape \(3,\); expected \(2,\)"):
-        stability(example(), chip, _designs(2), drop=[1, 2, 3])
+        stability(Candidates.of(example(), _designs(2)), chip, drop=[1, 2, 3])
 
 
 def _own(count: int) -> Designs:
@@ -210,78 +220,98 @@ def _own(count: int) -> Designs:
     return Designs(_designs(count), tuple("abcdef"[:count]), steps, rng.integers(6, 17, (count, 77)), spikes)
 
 
-def _alone(designs: Designs, place: int, chip: Hardware) -> Cost:
+def _alone(designs: Designs, place: int, chip: Hardware, work: Workload | None = None) -> Cost:
     own = {"state_bits": designs.state_bits[place], "spikes": designs.spikes[place]}
-    steps = int(designs.time_steps[place])
-    return estimate(example(), chip, weight_bits=designs.weight_bits[place], time_steps=steps, **own)
+    one = Designs(designs.weight_bits[place], time_steps=int(designs.time_steps[place]), **own)
+    return estimate(work or example(), chip, one)
 
 
 def test_designs_bring_their_own_steps_potentials_and_spikes():
     chip, designs = load_hardware("generic_45nm"), _own(6)
-    found = designs.costs(example(), chip, ("energy_j", "memory_bytes", "feasible"))
+    found = estimate(example(), chip, designs)
     for place in range(6):
         alone = _alone(designs, place, chip)
-        assert found["energy_j"][place] == alone.energy_j
-        assert found["memory_bytes"][place] == alone.memory_bytes
-        assert found["feasible"][place] == alone.feasible
-    ranked = stability(example(), chip, designs)
+        assert found.energy_j[place] == alone.energy_j
+        assert found.memory_bytes[place] == alone.memory_bytes
+        assert found.feasible[place] == alone.feasible
+    ranked = stability(Candidates.of(example(), designs), chip)
     doubled = chip.with_constant("memories.weights.read", 2 * chip.table["memories.weights.read"].value)
     base, changed = ([float(_alone(designs, i, h).energy_j) for i in range(6)] for h in (chip, doubled))
     row = ranked.scenarios.query("constant == 'memories.weights.read' and change == 'x2'").iloc[0]
     assert row["tau"] == pytest.approx(kendalltau(base, changed).statistic)
-    table = sweep(example(), load_hardware("seneca_like"), designs.only([1, 4]), objectives=("energy_j",))
+    table = sweep(
+        Candidates.of(example(), designs).only([1, 4]), load_hardware("seneca_like"), objectives=("energy_j",)
+    )
     assert list(table["design"]) == ["b", "e"]
     assert table["energy_j"].tolist() == [
         float(_alone(designs, i, load_hardware("seneca_like")).energy_j) for i in (1, 4)
     ]
 
 
+def test_candidates_of_several_forms_are_costed_by_their_own_layer_tables():
+    """Places 0, 2 and 4 have the fused network, the others the unfused one; another order changes nothing."""
+    chip, fused = load_hardware("generic_45nm"), Workload.example("sdtv2_8_256", fused=True)
+    unfused, few = _own(2), np.random.default_rng(3).choice([2, 4, 8], (3, len(fused.weight_layers)))
+    parts = Part(fused, Designs(few, ("x", "y", "z")), np.array([4, 0, 2])), Part(example(), unfused, np.array([1, 3]))
+    candidates = Candidates(parts)
+    assert candidates.names == ("y", "a", "z", "b", "x")
+    energies = candidates.costs(chip).energy_j
+    assert energies[[4, 0, 2]].tolist() == [float(estimate(fused, chip, bits).energy_j) for bits in few]
+    assert energies[[1, 3]].tolist() == [float(_alone(unfused, i, chip).energy_j) for i in range(2)]
+    some = candidates.only([3, 0])
+    assert some.names == ("b", "y")
+    assert some.costs(chip).energy_j.tolist() == energies[[3, 0]].tolist()
+    work, design = candidates.one(3)
+    assert work is parts[1].workload
+    assert estimate(work, chip, design).energy_j == energies[3]
+    assert stability(candidates, chip).designs == 5
+    with pytest.raises(CostError, match="do not fill the places 0 to N - 1"):
+        Candidates((parts[0],))
+
+
 def test_designs_are_checked():
-    with pytest.raises(CostError, match=r"widths of shape \(138,\); expected \(designs, layers\)"):
-        Designs(_designs(1)[0])
-    with pytest.raises(CostError, match="time_steps has 3 entries; expected 2, one per design"):
+    with pytest.raises(CostError, match="names has 3 entries; expected 2, one per design"):
+        Designs(_designs(2), names=("a", "b", "c"))
+    with pytest.raises(CostError, match=r"weight_bits \(2,\), time_steps \(3,\) do not broadcast"):
         Designs(_designs(2), time_steps=np.array([1, 2, 4]))
     with pytest.raises(CostError, match="takes the spikes of one design"):
-        example().with_activity(np.zeros((2, 77)))
+        with_spikes(example(), np.zeros((2, 77)))
+    chip, spikes = load_hardware("generic_45nm"), activity_of(example(), {})
+    assert estimate(example(), chip, Designs(4, spikes=spikes)).energy_j == pytest.approx(
+        float(estimate(example(), chip, 4).energy_j), rel=1e-12
+    )
+    with pytest.raises(CostError, match="comparisons take spikes per LIF layer"):
+        comparisons(example(), chip, Designs(4, spikes=spikes))
 
 
 def test_a_design_is_compared_at_its_own_activity():
     chip, designs = load_hardware("generic_45nm"), _own(1)
-    steps, spikes = int(designs.time_steps[0]), designs.spikes[0]
-    table = comparisons(
-        example(),
-        chip,
-        weight_bits=designs.weight_bits[0],
-        widths=(4,),
-        time_steps=steps,
-        state_bits=designs.state_bits[0],
-        spikes=spikes,
-    ).set_index("network")
+    table = comparisons(example(), chip, designs.only(0), widths=(4,)).set_index("network")
     assert table.loc["design", "energy_j"] == pytest.approx(float(_alone(designs, 0, chip).energy_j), rel=1e-12)
-    assert table.loc["uniform 4", "energy_j"] == float(estimate(example(), chip, weight_bits=4).energy_j)
-    assert table.loc["design", "time_steps"] == steps
+    assert table.loc["uniform 4", "energy_j"] == float(estimate(example(), chip, 4).energy_j)
+    assert table.loc["design", "time_steps"] == designs.time_steps[0]
 
 
 def test_designs_that_do_not_fit_say_why(tmp_path: Path):
     work = Workload.example("sdtv2_8_512")
-    assert reasons(work, load_hardware("generic_45nm"), weight_bits=4) == []
-    why = reasons(work, load_hardware("generic_45nm"), weight_bits=32)
+    assert reasons(work, load_hardware("generic_45nm"), 4) == []
+    why = reasons(work, load_hardware("generic_45nm"), 32)
     assert "32-bit weights; generic_45nm stores 1, 2, 3, 4, 5, 6, 7, 8, 16 bits" in why[0]
     assert why[1].startswith(
         "downsample4.encode_conv needs 11796480 bytes of weights; memories.weights.size is 4194304"
     )
     assert "lower the frame rate" in why[2]
-    crowd = reasons(work, load_hardware("loihi_like"), weight_bits=4)
+    crowd = reasons(work, load_hardware("loihi_like"), 4)
     assert any(text.startswith("the layers need") and "cores is 128" in text for text in crowd)
     assert any("all potentials need" in text for text in crowd)
     assert any("all weights need" in text for text in crowd)
     # a memory smaller than one layer's weights is an answer, not an exception
     tiny = plain(tmp_path, size=20)
-    cost = estimate(two_layers(), tiny, weight_bits=4)
+    cost = estimate(two_layers(), tiny, 4)
     assert not bool(cost.feasible)
     assert bool(cost.violations["layer_weights"])
     assert np.isfinite(float(cost.energy_j))
-    assert any("head needs 320 bytes of weights" in text for text in reasons(two_layers(), tiny, weight_bits=4))
+    assert any("head needs 320 bytes of weights" in text for text in reasons(two_layers(), tiny, 4))
 
 
 def test_feature_maps_without_dram_must_fit(tmp_path: Path):
@@ -289,12 +319,12 @@ def test_feature_maps_without_dram_must_fit(tmp_path: Path):
     text = (tmp_path / plain(tmp_path, size=20).path).read_text()
     path.write_text(text[: text.index("dram:")])
     chip = load_hardware(path)
-    why = reasons(two_layers(), chip, weight_bits=1)
+    why = reasons(two_layers(), chip, 1)
     assert any(text.startswith("the largest feature map needs 24 bytes") for text in why)
     assert any("or add dram" in text for text in why)
 
 
 def test_reasons_are_for_one_design():
     with pytest.raises(CostError, match="reasons are for one design, not 2"):
-        reasons(example(), load_hardware("generic_45nm"), weight_bits=np.full((2, 138), 4))
+        reasons(example(), load_hardware("generic_45nm"), np.full((2, 138), 4))
     assert isinstance(comparisons(example(), load_hardware("generic_22nm"), widths=()), pd.DataFrame)

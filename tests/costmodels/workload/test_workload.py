@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from costmodels import CostError, Workload, estimate, load_hardware
+from costmodels import CostError, Designs, Workload, activity_of, estimate, load_hardware
 from tests.costmodels.small import CONV, HEAD, two_layers
 
 
@@ -100,7 +100,7 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path):
 
 def test_measured_spikes_give_back_the_measured_workload():
     work = Workload.example("sdtv2_8_256")
-    same = work.with_spikes({})
+    same = activity_of(work, {})
     np.testing.assert_allclose(same.spikes, work.columns["spikes"])
     np.testing.assert_allclose(same.lif_spikes, work.columns["lif_spikes"])
     np.testing.assert_allclose(same.synops, work.columns["synops"])
@@ -108,7 +108,7 @@ def test_measured_spikes_give_back_the_measured_workload():
 
 def test_spikes_reach_every_row_that_reads_them():
     work = Workload.example("sdtv2_8_256", rate=0.2)
-    halved = work.with_spikes({"block3.0.attn.head_lif": 0.1 * 256 * 196 * 4})
+    halved = activity_of(work, {"block3.0.attn.head_lif": 0.1 * 256 * 196 * 4})
     for matrix in "qkv":
         row = work.names.index(f"block3.0.attn.{matrix}_conv.0.body.0")
         assert halved.synops[row] == pytest.approx(work.columns["synops"][row] / 2)
@@ -120,7 +120,7 @@ def test_pairs_of_keys_and_values_follow_both():
     work = Workload.example("sdtv2_8_256", rate=0.2)
     row = work.names.index("block3.0.attn.kv")
     neurons = 256 * 196 * 4
-    fewer = work.with_spikes({"block3.0.attn.k_lif": 0.1 * neurons, "block3.0.attn.v_lif": 0.05 * neurons})
+    fewer = activity_of(work, {"block3.0.attn.k_lif": 0.1 * neurons, "block3.0.attn.v_lif": 0.05 * neurons})
     assert fewer.synops[row] == pytest.approx(work.columns["synops"][row] / 2 / 4)
     assert fewer.lif_spikes[row] == pytest.approx(0.15 * neurons)
 
@@ -136,10 +136,10 @@ def test_activity_is_vectorised_over_designs():
         ]
     )
     spikes = neurons * work.time_steps * np.array([0.1, 0.2, 0.3])[:, None]
-    cost = estimate(work, chip, weight_bits=4, spikes=spikes)
+    cost = estimate(work, chip, Designs(4, spikes=spikes))
     assert cost.energy_j.shape == (3,)
     assert np.all(np.diff(cost.energy_j) > 0)
-    middle = estimate(work, chip, weight_bits=4)  # the example assumes 0.2
+    middle = estimate(work, chip, 4)  # the example assumes 0.2
     assert float(cost.energy_j[1]) == pytest.approx(float(middle.energy_j), rel=1e-12)
 
 

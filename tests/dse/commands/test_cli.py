@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from costmodels import Workload, estimate, hardware_names, load_hardware
+from costmodels import Designs, Workload, estimate, hardware_names, load_hardware
 from costmodels.hardware.hardware import CHIPS
 from dse import cli
 from dse.config.file import load_config, template
@@ -360,10 +360,7 @@ def test_estimate_prints_what_the_cost_model_says(svit: Run):
         cost = estimate(
             Workload.example("sdtv2_8_256"),
             load_hardware("seneca_like"),
-            weight_bits=bits,
-            state_bits=8,
-            activation_bits=8,
-            time_steps=2,
+            Designs(bits, time_steps=2, state_bits=8, activation_bits=8),
             frame_rate=5,
         )
         for name in ("energy_j", "latency_s", "power_w", "memory_bytes", "cliff_bytes", "area_mm2"):
@@ -407,7 +404,7 @@ def test_every_table_of_estimate_fits_80_columns_and_has_json(svit: Run, table: 
     found = json.loads(svit(*words, "--json").out)
     if table == "--breakdown":
         total = sum(r["value"] for r in found if r["design"] == "uniform 4" and r["quantity"] == "energy_j")
-        cost = estimate(Workload.example("sdtv2_8_256"), load_hardware("seneca_like"), weight_bits=4)
+        cost = estimate(Workload.example("sdtv2_8_256"), load_hardware("seneca_like"), 4)
         assert total == pytest.approx(float(cost.energy_j), rel=1e-12)
     elif table == "--compare":
         assert {"float", "uniform 4", "uniform 4 as QNN", "uniform 4 as dense QNN"} <= {r["network"] for r in found}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costmodels import Workload, estimate, load_hardware
+from costmodels import Designs, Workload, estimate, load_hardware
 from costmodels.workload.examples import example_table
 from dse.evaluation.costs import Costing
 from dse.problem.design import Design
@@ -54,7 +54,7 @@ def test_a_design_is_costed_with_its_own_state_widths():
     narrow = Design(design.layers, design.weight_bits, design.time_steps, states)
     by_hand = [6 if stage == "block3" else 16 for stage in costing.workload.stages]
     expected = estimate(
-        costing.workload, costing.hardware, weight_bits=design.widths, state_bits=by_hand, time_steps=4, frame_rate=30.0
+        costing.workload, costing.hardware, Designs(design.widths, time_steps=4, state_bits=by_hand), frame_rate=30.0
     )
     cost = costing.columns([design, narrow])
     assert cost["memory_bytes"][1] == pytest.approx(float(expected.memory_bytes))

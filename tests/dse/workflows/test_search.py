@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import sviT_models
-from costmodels import Workload, estimate, load_hardware
+from costmodels import Designs, Workload, estimate, load_hardware
 from dse.config.file import load_config
 from dse.config.schema import Config, Data, Search
 from dse.errors import ConfigError
@@ -107,10 +107,12 @@ def test_costs_are_those_of_the_cost_model_at_the_measured_spikes(run, table):
         cost = estimate(
             work,
             load_hardware("generic_45nm"),
-            weight_bits=bits[row],
-            state_bits=None if row == 0 else [16 if np.isnan(own[s]) else own[s] for s in work.stages],
-            time_steps=int(table["time_steps"][row]),
-            spikes=spikes[row],
+            Designs(
+                bits[row],
+                time_steps=int(table["time_steps"][row]),
+                state_bits=None if row == 0 else [16 if np.isnan(own[s]) else own[s] for s in work.stages],
+                spikes=spikes[row],
+            ),
             frame_rate=30.0,
         )
         for name in ("memory_bytes", "energy_j", "latency_s", "power_w"):

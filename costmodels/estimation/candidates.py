@@ -1,0 +1,80 @@
+"""Candidates: designs that are compared with each other, of one network or of several forms of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from costmodels.errors import CostError
+from costmodels.estimation.cost import Cost, joined
+from costmodels.estimation.designs import Designs, Places
+from costmodels.estimation.estimate import estimate
+from costmodels.hardware.hardware import Hardware
+from costmodels.workload.workload import Workload
+
+
+class Part(NamedTuple):
+    """Designs (n,) of one layer table, and their places (n,) among all candidates."""
+
+    workload: Workload
+    designs: Designs
+    places: Places
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """N designs to compare; those with the same layer table are one part. Every place belongs to one part."""
+
+    parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        places = np.concatenate([part.places for part in self.parts]) if self.parts else np.empty(0)
+        if not np.array_equal(np.sort(places), np.arange(len(places))) or len(places) != len(self):
+            raise CostError("the parts of candidates do not fill the places 0 to N - 1; expected each place once")
+
+    @classmethod
+    def of(cls, workload: Workload, designs: Designs | ArrayLike) -> Candidates:
+        """Designs, or weight widths (N, L), of one network."""
+        given = Designs.of(designs)
+        flat = given.only(np.arange(len(given)))
+        return cls((Part(workload, flat, np.arange(len(flat))),))
+
+    def __len__(self) -> int:
+        return sum(len(part.designs) for part in self.parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all N designs."""
+        names = {
+            int(place): part.designs.name(i) for part in self.parts for i, place in enumerate(part.places.tolist())
+        }
+        return tuple(names[place] for place in range(len(self)))
+
+    def one(self, place: int) -> tuple[Workload, Designs]:
+        """The layer table and the design at one place."""
+        for workload, designs, places in self.parts:
+            if place in places:
+                return workload, designs.only(int(np.flatnonzero(places == place)[0]))
+        raise IndexError(place)
+
+    def only(self, places: Sequence[int] | NDArray[np.intp]) -> Candidates:
+        """The candidates at some places, in that order."""
+        at = np.asarray(places, dtype=np.intp)
+        parts = []
+        for workload, designs, own in self.parts:
+            new, old = np.nonzero(at[:, None] == own[None])
+            if len(new):
+                parts.append(Part(workload, designs.only(old), new))
+        return Candidates(tuple(parts))
+
+    def costs(self, hardware: Hardware, *, frame_rate: float | None = None) -> Cost:
+        """What all N cost on a chip, arrays (N,), as `estimate`; without the tables of components."""
+        parts = [
+            (places, estimate(workload, hardware, designs, frame_rate=frame_rate, components=False))
+            for workload, designs, places in self.parts
+        ]
+        return joined(parts, (len(self),))
