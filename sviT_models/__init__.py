@@ -12,6 +12,7 @@ _HOME = {
     "ModelError": "errors",
     "build": "zoo",
     "names": "zoo",
+    "families": "zoo",
     "LIF": "network.neuron",
     "lif": "network.neuron",
     "MetaSpikeFormer": "network.meta_spikeformer",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sviT_models.errors import ModelError
+
 THRESHOLD = 1.0
+TAU = 2.0
 SURROGATE_SLOPE = 4.0  # of the sigmoid that replaces the step in the backward pass
 
 
@@ -68,20 +71,88 @@ def lif(current: Tensor, threshold: float = THRESHOLD, slope: float = SURROGATE_
     return _fire(current, threshold)
 
 
-class LIF(nn.Module):
-    """A layer of LIF neurons under the name it has in the network; it holds a threshold and no state."""
+def charge(v: Tensor, current: Tensor, tau: float = TAU, decay_input: bool = True) -> Tensor:
+    """The membrane potential after one step's `current`: a leak towards 0 with the time constant `tau` [steps].
 
-    def __init__(self, threshold: float = THRESHOLD):
+    v + (current - v) / tau where the input decays too, else v - v / tau + current.  An infinite tau without decay of
+    the input is the integrate-and-fire neuron.  SpikingJelly's LIFNode has both forms (Fang et al., Science Advances
+    2023); snnTorch's Leaky with decay rate beta is the second one with tau = 1 / (1 - beta).
+    """
+    return v + (current - v) / tau if decay_input else v - v / tau + current
+
+
+def after_spike(v: Tensor, spikes: Tensor, threshold: float, reset: str) -> Tensor:
+    """What the spikes leave of the potential: 0 (`reset` "zero") or v - threshold ("subtract")."""
+    return v * (1 - spikes) if reset == "zero" else v - threshold * spikes
+
+
+class _Fire(torch.autograd.Function):
+    """One step's spikes, with the derivative of a sigmoid in the backward pass."""
+
+    @staticmethod
+    def forward(ctx, above: Tensor) -> Tensor:
+        ctx.save_for_backward(above)
+        return (above >= 0).to(above)
+
+    @staticmethod
+    def backward(ctx, grad_spikes: Tensor) -> Tensor:
+        (above,) = ctx.saved_tensors
+        sigmoid = torch.sigmoid(SURROGATE_SLOPE * above)
+        return grad_spikes * SURROGATE_SLOPE * sigmoid * (1 - sigmoid)
+
+
+class Neuron(nn.Module):
+    """A layer of neurons under the name it has in the network: it keeps no state between calls."""
+
+    def counts(self, output: Tensor) -> Tensor:
+        """How often what a call gave holds what a report counts, int64: see the classes below."""
+        raise NotImplementedError
+
+
+class LIF(Neuron):
+    """A layer of leaky integrate-and-fire neurons, its attributes those of `charge` and `after_spike`.
+
+    The defaults are the neuron of every published spiking transformer here, and have a fast implementation.
+    With `detach_reset` no gradient passes through the reset.  Raises ModelError for values that make no neuron.
+    """
+
+    def __init__(
+        self,
+        threshold: float = THRESHOLD,
+        tau: float = TAU,
+        decay_input: bool = True,
+        reset: str = "zero",
+        detach_reset: bool = True,
+    ):
         super().__init__()
-        self.threshold = threshold
+        if not threshold > 0:
+            raise ModelError(f"threshold is {threshold!r}; expected a positive number")
+        if not tau >= 1:
+            raise ModelError(f"tau is {tau!r}; expected a number of steps of at least 1")
+        if reset not in ("zero", "subtract"):
+            raise ModelError(f"reset is {reset!r}; expected zero or subtract")
+        self.threshold, self.tau, self.decay_input = threshold, tau, decay_input
+        self.reset, self.detach_reset = reset, detach_reset
 
     def forward(self, current: Tensor) -> Tensor:
-        """Spikes of `current`, both (T, ...)."""
-        return lif(current, self.threshold)
+        """Spikes (0 or 1) of `current`, both (T, ...)."""
+        if (self.tau, self.decay_input, self.reset, self.detach_reset) == (TAU, True, "zero", True):
+            return lif(current, self.threshold)
+        v, fired = torch.zeros_like(current[0]), []
+        for x in current:
+            v = charge(v, x, self.tau, self.decay_input)
+            spikes = _Fire.apply(v - self.threshold)
+            v = after_spike(v, spikes.detach() if self.detach_reset else spikes, self.threshold, self.reset)
+            fired.append(spikes)
+        return torch.stack(fired)
+
+    def counts(self, output: Tensor) -> Tensor:
+        """Spikes in each step of what a call gave: (T, ...) -> (T,)."""
+        return output.flatten(1).count_nonzero(dim=1)
 
     def extra_repr(self) -> str:
         """Shown when the network is printed."""
-        return f"threshold={self.threshold}"
+        return ", ".join(f"{key}={getattr(self, key)}" for key in ("threshold", "tau", "decay_input", "reset"))
 
 
 class _Levels(torch.autograd.Function):
@@ -106,7 +177,7 @@ def integer_levels(x: Tensor, levels: int, half_up: bool = False) -> Tensor:
     return torch.floor(clamped + 0.5) if half_up else torch.round(clamped)
 
 
-class IntegerNeuron(nn.Module):
+class IntegerNeuron(Neuron):
     """A neuron without state that answers with one of the levels 0, 1, ..., `levels`, divided by `divisor`.
 
     Its output is round(clamp(gain * x, 0, levels)) / divisor; on a chip, level k is k binary spikes. `divisor` is
@@ -122,6 +193,11 @@ class IntegerNeuron(nn.Module):
     def forward(self, current: Tensor) -> Tensor:
         """Levels / divisor, in the shape and dtype of `current`."""
         return _Levels.apply(current, self.levels, self.gain, self.divisor, self.half_up)
+
+    def counts(self, output: Tensor) -> Tensor:
+        """How many elements of what a call gave have each level: (...) -> (levels + 1,)."""
+        integers = (output * self.divisor).round().long().flatten()
+        return torch.bincount(integers, minlength=self.levels + 1)
 
     def extra_repr(self) -> str:
         """Shown when the network is printed."""

@@ -1,0 +1,68 @@
+"""What a network of the zoo was built with: the options that its family shares with the others."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+from sviT_models.errors import ModelError
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Options of every family; a family's own class adds its sizes.
+
+    `resolution` is that of the data set the network was published for: layer tables assume it, and images of other
+    sizes run as well where a family does not say otherwise.  Raises ModelError for a count below one.
+    """
+
+    name: str = ""
+    num_classes: int
+    resolution: int
+    in_channels: int = 3
+
+    def __post_init__(self) -> None:
+        for key in ("num_classes", "resolution", "in_channels"):
+            self._check_count(key)
+
+    def _check_count(self, key: str) -> None:
+        value = getattr(self, key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ModelError(f"{key} is {value!r}; expected an integer of at least 1")
+
+    def _check_heads(self, heads: int, *embed_dims: int) -> None:
+        """Raises ModelError for a number of heads that some width cannot be divided by."""
+        self._check_count("heads")
+        if any(dim % heads for dim in embed_dims):
+            raise ModelError(f"heads is {heads}, which does not divide the embedding sizes {embed_dims}")
+
+    def changed(self, **options: object) -> Self:
+        """The same with other values of its fields; those that are None stay as they are.  Raises ModelError."""
+        known = [field.name for field in fields(self) if field.name != "name"]
+        if unknown := sorted(options.keys() - {*known, "name"}):
+            name = options.get("name") or self.name
+            raise ModelError(f"{name} has no option {unknown[0]}; there are: {', '.join(known)}")
+        return replace(self, **{key: value for key, value in options.items() if value is not None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikingConfig(NetworkConfig):
+    """Options of a network whose neurons fire 0 or 1 in each of `time_steps` steps."""
+
+    time_steps: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("time_steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegerSpikingConfig(NetworkConfig):
+    """Options of a network whose neurons fire an integer of 0 to `levels`, once: `levels` stands where others have T.
+
+    On a chip a level of k is k spikes, spread over as many binary steps as there are levels.
+    """
+
+    levels: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("levels")
