@@ -18,6 +18,7 @@ import pandas as pd
 
 from dse.config.schema import Config, Data, Search
 from dse.workflows import search
+from dse.workflows.search_steps import Listener
 
 BUDGETS = {"digits": 2.1, "glyphs": 1.0}  # percentage points
 IMAGES = {"digits": (None, None), "glyphs": (2016, 20_016)}  # search, verification; None: all there are
@@ -32,7 +33,7 @@ def searched(data: str, evaluations: int, seed: int, out: Path) -> list[dict[str
         search=Search(evaluations=evaluations, seed=seed),
         budgets={"drop": BUDGETS[data]},
     )
-    run = search.search(config, out, say=print)
+    run = search.search(config, out, hear=Listener(print))
     table = run.table.set_index("id")
     verified = pd.read_csv(out / "verified.csv").set_index("id").join(table[["memory_bytes"]])
     kept = verified[verified["drop"] <= BUDGETS[data]]

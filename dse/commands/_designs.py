@@ -82,11 +82,12 @@ def of_run(run: Path, hardware: str | None, wanted: Sequence[str], every: bool =
     """
     from dse.results import tables
     from dse.results.robustness import designs_of
-    from dse.workflows import recost
+    from dse.results.run import open_run
 
-    config, table, layers, spikes = recost.read_run(run)
-    chip = load_hardware(hardware or config.hardware)
-    costing = recost.costing_of_run(run, config, layers, chip)
+    opened = open_run(run)
+    table = opened.table
+    chip = load_hardware(hardware or opened.config.hardware)
+    costing = opened.costing(chip)
     unknown = set(wanted) - set(table["id"]) - set(table["origin"])
     if unknown:
         origins = ", ".join(table["origin"].unique())
@@ -94,6 +95,6 @@ def of_run(run: Path, hardware: str | None, wanted: Sequence[str], every: bool =
     named = table["id"].isin(list(wanted)) | (table["origin"].isin(list(wanted)) & ~table["origin"].duplicated())
     front = table[table["origin"] != "float"] if every else tables.front_of(table)
     part = table[named].reset_index(drop=True) if wanted else front
-    designs = designs_of(costing, part, spikes)
+    designs = designs_of(costing, part, opened.spikes)
     title = f"all {len(part)} designs of {run}" if every and not wanted else str(run)
-    return Asked(title, designs, chip, config.frame_rate, part["drop"].to_numpy(dtype=float))
+    return Asked(title, designs, chip, opened.config.frame_rate, part["drop"].to_numpy(dtype=float))

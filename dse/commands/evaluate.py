@@ -24,13 +24,15 @@ def evaluate(
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows
-    from dse.workflows.evaluate import evaluated, of_run, uniform_design
+    from dse.results.run import open_run
+    from dse.workflows.evaluate import evaluated, uniform_design
 
     with Meter() as advance:
         if run is None:
             bench, chosen = uniform_design(checkpoint, data, bits, time_steps, advance)
         else:
-            bench, chosen = of_run(run, design, advance)
+            opened = open_run(run)
+            chosen, bench = opened.design(design), opened.experiment(design, advance)
         found = evaluated(bench, chosen, split, images)
     if as_json:
         print_rows([found.record()], as_json=True)

@@ -24,9 +24,9 @@ def export(
 ) -> None:
     """Write a design as integers: packed weights, a specification, golden vectors for testbenches."""
     from dse.commands._progress import Meter
-    from dse.workflows.export import export_design
+    from dse.workflows.export import Widths, export_design
 
     with Meter() as advance:
-        found = export_design(run, design, out, golden, state_bits, activation_bits, advance)
+        found = export_design(run, design, out, golden, Widths(state_bits, activation_bits), advance)
     for line in found.lines():
         typer.echo(line)

@@ -19,7 +19,7 @@ def reestimate(
     """Estimate the batch norms of one design again from unlabelled images; no training."""
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows, say
-    from dse.workflows.reestimate import reestimated
+    from dse.workflows.finetune import reestimated
 
     with Meter() as advance:
         done = reestimated(run, design, images, advance)

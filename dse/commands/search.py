@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dse.strategies import names
+
+if TYPE_CHECKING:
+    from dse.config.schema import Config
+    from dse.results.picks import Picks
 
 EXAMPLE = "Example: svit-dse search my.yaml --out runs/first --evaluations 200"
 
@@ -37,7 +41,7 @@ def search(
         run_search(resolved, out, storage=storage, allow_mixed=allow_mixed, report=report)
 
 
-def run_search(config: Any, out: Path, *, storage: str | None, allow_mixed: bool, report: bool) -> None:
+def run_search(config: Config, out: Path, *, storage: str | None, allow_mixed: bool, report: bool) -> None:
     """Search with progress on stderr, then print the recommendation and the report's path."""
     import sys
 
@@ -45,18 +49,12 @@ def run_search(config: Any, out: Path, *, storage: str | None, allow_mixed: bool
     from dse.commands._show import say
     from dse.progress import within
     from dse.workflows import search as pipeline
+    from dse.workflows.search_steps import Ledger, Listener
 
+    ledger = Ledger(out, storage, allow_mixed)
     with Meter() as advance:
-        run = pipeline.search(
-            config,
-            out,
-            command=["svit-dse", *sys.argv[1:]],
-            storage=storage,
-            allow_mixed=allow_mixed,
-            say=say,
-            watch=SearchProgress,
-            advance=advance,
-        )
+        hear = Listener(say, SearchProgress, advance)
+        run = pipeline.search(config, out, command=["svit-dse", *sys.argv[1:]], ledger=ledger, hear=hear)
     for line in summary(run.picks):
         typer.echo(line)
     if report:
@@ -70,11 +68,11 @@ def run_search(config: Any, out: Path, *, storage: str | None, allow_mixed: bool
         typer.echo(f"run directory: {out}")
 
 
-def summary(picks: dict[str, Any]) -> list[str]:
+def summary(picks: Picks) -> list[str]:
     """The recommendation in a few lines."""
     from dse.config.quantities import BUDGETS, show
 
-    if not picks["picks"]:
+    if not picks["picks"] or picks["savings"] is None:
         limited = [b for b in BUDGETS if b.column in picks["budgets"]]
         limits = ", ".join(f"{b.key} {show(picks['budgets'][b.column], b.unit)}" for b in limited)
         return [f"no design meets the budgets ({limits}); front.csv lists what was reached"]

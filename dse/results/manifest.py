@@ -1,4 +1,4 @@
-"""What made a run: versions, hashes, seeds and phases, so that somebody else can make it again."""
+"""What made a run: versions, hashes, seeds and the phases of the methodology, so that somebody else can repeat it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from dse import version
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "optuna", "numba", "moocore", "scikit-learn", "pydantic")
+STEPS = {
+    "prepare": ("network, images and chip", "a design is judged by measuring it on these images"),
+    "1 precision study": ("gradient sensitivity of every layer at every width", "which layers can lose bits"),
+    "2 base setting": ("float, uniform widths and the guided setting", "what every later design has to beat"),
+    "3 guided search": ("designs proposed by the strategy, measured", "the trade-off between accuracy and cost"),
+    "4 final network": ("candidates measured on images the search never saw", "a promise that holds"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,8 +37,88 @@ class Phase:
     seconds: float
 
 
-def git_state() -> dict[str, Any]:
-    """Commit of the source tree that runs and whether it has local changes; both None outside a checkout."""
+def begin(name: str, say: Callable[[str], None]) -> Callable[[int, int], Phase]:
+    """Announce a phase and start its clock.
+
+    The function returned ends the phase: it takes the designs evaluated in it and the images run through the network.
+    """
+    what, why = STEPS[name]
+    label = name if name == "prepare" else f"step {name}"
+    say(f"{label}: {what} ({why})")
+    start = time.perf_counter()
+    return lambda evaluations, images: Phase(name, what, why, evaluations, images, time.perf_counter() - start)
+
+
+class GitState(TypedDict):
+    """Commit of the source tree that ran and whether it had local changes; both None outside a checkout."""
+
+    commit: str | None
+    dirty: bool | None
+
+
+class CheckpointRecord(TypedDict):
+    """The network that was searched."""
+
+    name: str
+    network: str
+    path: str
+    sha256: str
+
+
+class DataRecord(TypedDict):
+    """The images that designs were measured on; `corrupt` could not be decoded."""
+
+    name: str
+    split: str
+    images: int
+    sha256: str
+    ids: list[str]
+    corrupt: list[str]
+
+
+class ChipRecord(TypedDict):
+    """The chip that designs were costed on."""
+
+    name: str
+    sha256: str
+    path: str
+
+
+class Inputs(TypedDict):
+    """Network, images and chip of a run."""
+
+    checkpoint: CheckpointRecord
+    data: DataRecord
+    hardware: ChipRecord
+
+
+class Manifest(TypedDict, total=False):
+    """The content of manifest.json."""
+
+    tool: dict[str, str]
+    command: str
+    created: str
+    seed: int
+    git: GitState
+    python: str
+    machine: dict[str, str | int | None]
+    packages: dict[str, str]
+    checkpoint: CheckpointRecord
+    data: DataRecord
+    hardware: ChipRecord
+    float: dict[str, Any]
+    chaos: dict[str, Any]
+    stop_reason: str
+    model: dict[str, Any]
+    failures: list[str]
+    forms: dict[str, dict[str, Any]]
+    mixed: list[str]
+    phases: list[dict[str, Any]]
+    recosted_from: dict[str, Any]
+
+
+def git_state() -> GitState:
+    """The state of the source tree that runs."""
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str | None:
@@ -46,9 +134,12 @@ def git_state() -> dict[str, Any]:
     return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
 
 
-def manifest(command: Sequence[str], seed: int, phases: Sequence[Phase], **parts: Any) -> dict[str, Any]:
-    """The content of manifest.json; `parts` are its further top-level entries."""
-    return {
+def manifest(command: Sequence[str], seed: int, phases: Sequence[Phase], parts: Manifest) -> Manifest:
+    """The content of manifest.json: the tool and the machine, then `parts`, then the phases.
+
+    `command` is the command line word by word, `seed` that of the search.
+    """
+    record: Manifest = {
         "tool": {"name": "svit-dse", "version": version()},
         "command": " ".join(command),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -57,6 +148,5 @@ def manifest(command: Sequence[str], seed: int, phases: Sequence[Phase], **parts
         "python": platform.python_version(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "cpus": os.cpu_count()},
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        **parts,
-        "phases": [asdict(p) for p in phases],
     }
+    return {**record, **parts, "phases": [asdict(phase) for phase in phases]}

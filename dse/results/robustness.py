@@ -1,9 +1,9 @@
-"""What a reviewer asks of the decision: stability.json, codesign.csv and comparisons.csv."""
+"""What a reviewer asks of the decision: does it hold when constants move, and beside other networks and chips."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,26 +12,39 @@ import pandas as pd
 from costmodels import Candidates, Designs, Part, Workload, comparisons, knobs, stability, sweep
 from dse.evaluation.costs import Costing
 from dse.evaluation.mixed import AnyCosting, FormCosting, costing_of
-from dse.results import files, tables
+from dse.results import tables
+from dse.results.files import plain
+from dse.results.origin import FLOAT, GUIDED, is_plain_uniform
+from dse.results.picks import Picks
 
 MOST_DESIGNS = 60
 
 
-def write(out: Path, costing: AnyCosting, table: pd.DataFrame, third: str, picks: dict[str, Any]) -> None:
-    """Write stability.json and comparisons.csv, and codesign.csv for the picks where the chip declares knobs.
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """The records behind stability.json, comparisons.csv and codesign.csv.
 
-    Every design is costed as in results.csv: with its own time steps and potentials, and its spikes from spikes.csv.
+    Stability takes two designs, co-design a pick and a chip with knobs; without them they are None.
     """
-    spikes = pd.read_csv(out / "spikes.csv")
+
+    stability: dict[str, Any] | None
+    comparisons: pd.DataFrame
+    codesign: pd.DataFrame | None
+
+
+def robustness(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame, third: str, picks: Picks) -> Robustness:
+    """How the decision stands when constants move, beside non-spiking networks, and at other settings of the chip.
+
+    Every design is costed as in results.csv: with its own time steps and potentials, and its spikes per image from
+    `spikes` (spikes.csv).  `third` is the column of the third objective.
+    """
     chosen = [p["id"] for p in picks["picks"]]
-    ranked = _ranked(table, chosen)
-    if len(ranked) >= 2:
-        files.write_json(out / "stability.json", _stability(costing, ranked, spikes, third, chosen))
-    files.write_csv(out / "comparisons.csv", _comparisons(costing, table, spikes, chosen))
+    ranked, codesign = _ranked(table, chosen), None
     if chosen and knobs(costing.hardware):
         rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]
-        names = [p["name"] for p in picks["picks"]]
-        files.write_csv(out / "codesign.csv", _codesign(costing, rows, spikes, names))
+        codesign = _codesign(costing, rows, spikes, [p["name"] for p in picks["picks"]])
+    stable = _stability(costing, ranked, spikes, third, chosen) if len(ranked) >= 2 else None
+    return Robustness(stable, _comparisons(costing, table, spikes, chosen), codesign)
 
 
 def designs_of(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Candidates:
@@ -63,7 +76,7 @@ def _of_one_form(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, nam
 
 def _ranked(table: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
     """At most MOST_DESIGNS to rank, of those that fit if any does: the picks, the front, and others spread evenly."""
-    searched = table[(table["origin"] != "float") & (table["fits"] | ~table["fits"].any())].drop_duplicates("id")
+    searched = table[(table["origin"] != FLOAT) & (table["fits"] | ~table["fits"].any())].drop_duplicates("id")
     picked = searched["id"].isin(list(chosen))
     kept = list(searched.index[picked])
     for part in (searched[searched["on_front"] & ~picked], searched[~searched["on_front"] & ~picked]):
@@ -79,7 +92,7 @@ def _comparisons(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame,
     `id, origin, network`, and costs; `network` is `spiking`, `non-spiking` (activations of ceil(log2(T + 1)) bits,
     zeros skipped) or `non-spiking, dense`.
     """
-    named = table["origin"].isin(["float", "guided"]) | table["origin"].str.fullmatch(r"uniform-\d+")
+    named = table["origin"].isin([FLOAT, GUIDED]) | table["origin"].map(is_plain_uniform)
     rows = table[(named & ~table["origin"].duplicated()) | table["id"].isin(list(chosen))].drop_duplicates("id")
     designs = designs_of(costing, rows, spikes)
     parts = [_compared(costing, *designs.one(i), rows.iloc[i]) for i in range(len(rows))]
@@ -92,7 +105,7 @@ def _compared(costing: AnyCosting, workload: Workload, design: Designs, row: pd.
     found = comparisons(workload, costing.hardware, design, widths=(), frame_rate=costing.frame_rate)
     part = found[found["network"] != "float"].assign(id=row["id"], origin=row["origin"])
     part = part.assign(network=["spiking", "non-spiking", "non-spiking, dense"])
-    return part.head(1) if row["origin"] == "float" else part
+    return part.head(1) if row["origin"] == FLOAT else part
 
 
 def _stability(
@@ -110,7 +123,7 @@ def _stability(
     ).record()
     found["front"] = [ids[i] for i in found["front"]]
     found["survival"] = [{**row, "design": ids[int(row["design"])]} for row in found["survival"]]
-    return {key: _plain(value) for key, value in found.items()}
+    return {key: plain(value) for key, value in found.items()}
 
 
 def _codesign(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -119,16 +132,3 @@ def _codesign(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, nam
     ids = dict(zip(names, rows["id"], strict=True))
     found.insert(0, "id", [ids[name] for name in found["design"]])
     return found
-
-
-def _plain(value: Any) -> Any:
-    """numpy scalars to Python numbers, for JSON; what is not finite becomes null."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

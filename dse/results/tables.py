@@ -17,11 +17,13 @@ from dse.problem.design import Design
 from dse.problem.form_space import merged_columns
 from dse.problem.problem import Problem
 from dse.problem.space import Space
+from dse.results.origin import FLOAT, Kind, origins
 
 LEADING = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
     *("memory_bytes", "energy_j", "latency_s", "power_w", "mean_weight_bits", "on_front", "feasible"),
 ]
+NAMED = ("id", "origin", "time_steps")  # columns that say which design a row is
 FURTHER = ["top5", "nll", "logit_distance", "changed", "area_mm2", "fits"]
 
 
@@ -46,11 +48,11 @@ def results_table(
     """
     designs = [reference[0], *(problem.space.design(problem.space.levels(t.params)) for t in trials)]
     evaluations = [reference[1], *(from_record(t.user_attrs["evaluation"]) for t in trials)]
-    origins = ["float", *(str(t.user_attrs["origin"]) for t in trials)]
+    names = [FLOAT, *(str(t.user_attrs["origin"]) for t in trials)]
     table = pd.DataFrame(
         {
             "id": [d.id for d in designs],
-            "origin": origins,
+            "origin": names,
             "time_steps": [d.time_steps for d in designs],
             "mean_weight_bits": [mean_bits(d, weights(d)) for d in designs],
         }
@@ -78,7 +80,7 @@ def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequen
     table["feasible"] = table["fits"]
     for column, limit in budgets.items():
         table["feasible"] &= table[column] <= limit
-    searched = table["origin"] != "float"
+    searched = table["origin"] != FLOAT
     table["on_front"] = False
     table.loc[searched, "on_front"] = is_nondominated(table.loc[searched, list(objectives)].to_numpy(dtype=float))
     return table
@@ -115,3 +117,19 @@ def score_rows(space: Space, scores: FloatArray, table: pd.DataFrame) -> pd.Data
         for bits, score in zip(d.choices, row, strict=False)
     ]
     return pd.DataFrame(rows, columns=["group", "type", "stage", "bits", "score"])
+
+
+def breakdown_table(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame, strategy: str) -> pd.DataFrame:
+    """Energy [J] and memory [B] per layer and component of the front and of all designs that are no proposals.
+
+    `spikes` is spikes.csv, row by row that of `table`; `strategy` proposed the other designs.
+    """
+    counts = np.asarray(spikes.drop(columns="id"), dtype=np.float64)
+    found = origins(list(table["origin"]), strategy)
+    detailed = table["on_front"].to_numpy(dtype=bool) | np.array([o.kind is not Kind.STRATEGY for o in found])
+    parts = []
+    for i in np.flatnonzero(detailed):
+        part = costing.breakdown(design_of(table.iloc[i]), counts[i])
+        part.insert(0, "id", table["id"].iloc[i])
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,15 @@ from dse.evaluation.mixed import AnyCosting, AnyEvaluator
 from dse.optimize.integer_program import FREE, InfeasibleError
 from dse.problem.constraints import obeyed
 from dse.problem.problem import Problem
-from dse.results import picks, tables
-from dse.results.phases import Say
+from dse.results import tables
+from dse.results.candidates import candidates
+from dse.results.origin import EXACT
 from dse.search.best_design import best_under_budgets
 from dse.search.expected_drop import model_of
 from dse.search.loop import Loop, evaluated, finished
 
 LEAST_FOR_MODEL = 5  # measurements
+Say = Callable[[str], None]
 
 
 def add_exact_pick(loop: Loop, study: Study, costing: AnyCosting, evaluations: int, say: Say) -> None:
@@ -31,7 +34,7 @@ def add_exact_pick(loop: Loop, study: Study, costing: AnyCosting, evaluations: i
     trials = study.get_trials(deepcopy=False)
     if len(evaluated(study)) < LEAST_FOR_MODEL or finished(study) >= evaluations:
         return
-    if trials and trials[-1].user_attrs.get("origin") == picks.EXACT:
+    if trials and trials[-1].user_attrs.get("origin") == EXACT:
         return
     try:
         found = best_under_budgets(costing, problem, model_of(study, problem))
@@ -42,7 +45,7 @@ def add_exact_pick(loop: Loop, study: Study, costing: AnyCosting, evaluations: i
         f"exact pick: the least memory within the budgets, predicted to lose {found.drop:+.2f} +- {found.drop_sd:.2f} "
         f"pp, P(drop within budget) = {found.probability:.2f}"
     )
-    loop.measure(study, found.levels, picks.EXACT)
+    loop.measure(study, found.levels, EXACT)
 
 
 def verify(
@@ -51,13 +54,13 @@ def verify(
     """Measure the candidate designs on images that the search has not seen; evaluations by id."""
     rows = table.set_index("id")
     out: dict[str, Evaluation] = {}
-    candidates = picks.candidates(_eligible(problem, table), problem.budgets, problem.objectives[2], expected=expected)
+    chosen = candidates(_eligible(problem, table), problem.budgets, problem.objectives[2], expected)
     started = time.perf_counter()
-    for done, design_id in enumerate(candidates, start=1):
+    for done, design_id in enumerate(chosen, start=1):
         out[design_id] = found = verifier(tables.design_of(rows.loc[design_id]))
-        left = (time.perf_counter() - started) / done * (len(candidates) - done)
+        left = (time.perf_counter() - started) / done * (len(chosen) - done)
         measured = f"{design_id} loses {found.drop:+.2f} pp ({found.drop_low:+.2f} to {found.drop_high:+.2f})"
-        say(f"verified {done}/{len(candidates)}, ETA {left:.0f} s: {measured}")
+        say(f"verified {done}/{len(chosen)}, ETA {left:.0f} s: {measured}")
     return out
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +16,6 @@ from dse.evaluation.experiment import Workbench, prepare
 from dse.evaluation.health import class_table, health_table
 from dse.problem.design import Design, uniform
 from dse.progress import Advance, quiet, within
-from dse.results import tables
-from dse.results.tuned_weights import load_weights, row_of, with_weights
-from dse.workflows.recost import read_run
 
 
 @dataclass(frozen=True)
@@ -74,42 +69,6 @@ def uniform_design(
     )
     bench = prepare(config, advance)
     return bench, uniform(bench.layers, bits, time_steps or bench.time_steps)
-
-
-def of_run(run: Path, design: str | None, advance: Advance = quiet) -> tuple[Workbench, Design]:
-    """A design of a finished run, by id or origin (`uniform-2`), with the run's network, data and quantization.
-
-    The workbench is that of the design's form.  A fine-tuned design comes with its own integers.  Raises ConfigError
-    where the run has no such design, and where the network that its configuration names is no longer the run's.
-    """
-    config, table, _, _ = read_run(run)
-    row = row_of(run, table, design)
-    bench, chosen = prepare(config, advance), tables.design_of(row)
-    bench = bench.of(chosen)
-    _check_network(run, bench, chosen)
-    if (folder := run / "finetuned" / str(row["id"])).is_dir():
-        bench = with_weights(bench, load_weights(folder, chosen.layers, chosen.weight_bits))
-    return bench, chosen
-
-
-def _check_network(run: Path, bench: Workbench, design: Design) -> None:
-    """Raises ConfigError where a design belongs to another network, or was measured with other weights."""
-    if design.layers != bench.layers:
-        strange = [name for name in design.layers if name not in set(bench.layers)]
-        first = strange[0] if strange else next(name for name in bench.layers if name not in set(design.layers))
-        raise ConfigError(
-            f"{run / 'results.csv'}: its designs have {len(design.layers)} weight layers, network "
-            f"{bench.model.config.name} ({bench.config.form}) has {len(bench.layers)}; {first} is in one only; "
-            f"restore checkpoint, network and form in {run / 'config.yaml'}"
-        )
-    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
-    recorded = (manifest.get("checkpoint") or {}).get("sha256", bench.checkpoint.sha256)
-    if recorded != bench.checkpoint.sha256:
-        new, old = bench.checkpoint.sha256[:12], recorded[:12]
-        raise ConfigError(
-            f"{run / 'config.yaml'}: checkpoint {bench.config.checkpoint} has the SHA-256 {new}..., the run was "
-            f"made with {old}...; restore that file or search again"
-        )
 
 
 def evaluated(bench: Workbench, design: Design, split: str, count: int | None) -> Measured:

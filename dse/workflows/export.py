@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +10,26 @@ import numpy as np
 
 import sviT_models
 from dse.errors import ConfigError
+from dse.evaluation.experiment import Workbench
+from dse.problem.design import Design
 from dse.progress import Advance, quiet
-from dse.results.tuned_weights import row_of
-from dse.workflows.evaluate import of_run
-from dse.workflows.recost import read_run
+from dse.results.run import open_run
 
 DEFAULT_STATE_BITS = 16
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Widths [bit] of membrane potentials and of activations between layers; None: the design's, or the run's.
+
+    A design that the search ran with float potentials gets 16 bits.
+    """
+
+    state_bits: int | None = None
+    activation_bits: int | None = None
+
+
+OWN = Widths()
 
 
 @dataclass(frozen=True)
@@ -50,45 +65,28 @@ def export_design(
     design: str,
     out: Path,
     golden: int = 0,
-    state_bits: int | None = None,
-    activation_bits: int | None = None,
+    widths: Widths = OWN,
     advance: Advance = quiet,
 ) -> Export:
-    """Write a design of `run`, by id or origin, into the new folder `out`.
+    """Write a design of the run in `run`, by id or origin, as an integer network into the new folder `out`.
 
-    `activation_bits` are those of the run by default.  `state_bits` is for designs whose potentials are float in the
-    search (16 without it).  Raises ConfigError for what is no run or no design of it, for a state width where the
-    design has its own, and for too many golden images.
+    `golden` is the number of search images that golden vectors are written for.  `widths` are those of potentials and
+    activations where the run leaves them open.  `advance` hears how far the steps are.  Raises ConfigError for what is
+    no run or no design of it, for a state width where the design has its own, and for too many golden images.
     """
-    bench, chosen = of_run(run, design, advance)
-    if chosen.state_bits and state_bits is not None:
+    opened = open_run(run)
+    row, chosen = opened.row(design), opened.design(design)
+    bench = opened.experiment(design, advance)
+    if chosen.state_bits and widths.state_bits is not None:
         raise ConfigError(f"--state-bits: design {chosen.id} has its own widths; leave it out")
     if golden > len(bench.images):
         raise ConfigError(f"--golden {golden}: the search had {len(bench.images)} images; ask for at most that many")
-    width = state_bits or DEFAULT_STATE_BITS
-    between = activation_bits or bench.activation_bits or None
+    width = widths.state_bits or DEFAULT_STATE_BITS
     own = {lif: bits for stage, bits in chosen.state_bits.items() for lif in bench.lif_by_stage[stage]}
     states = own or dict.fromkeys(bench.lif_layers, width)
-    row = row_of(run, read_run(run)[1], design)
+    between = widths.activation_bits or bench.activation_bits or None
+    top1 = _integer_top1(bench, chosen, states, between)
     name, recorded = str(row["id"]), float(row["top1"])
-    images = bench.images.images[: len(bench.images)]
-    bench.round([chosen])
-    done = 0
-
-    def count(output: sviT_models.Output) -> None:
-        nonlocal done
-        done += len(output.logits)
-        advance("images through the integer network", done, len(images))
-
-    found = bench.engine.run(
-        images,
-        list(chosen.weight_bits),
-        state_bits=states,
-        activation_bits=between,
-        time_steps=chosen.time_steps,
-        on_batch=count,
-    )
-    top1 = float((found.logits.argmax(1) == np.asarray(bench.images.labels)).mean())
     spec = sviT_models.export(
         bench.model,
         bench.bank,
@@ -97,14 +95,38 @@ def export_design(
         out,
         activation_bits=between,
         time_steps=chosen.time_steps,
-        golden_images=images[:golden] if golden else None,
+        golden_images=bench.images.images[:golden] if golden else None,
         notes={
             "design": name,
             "checkpoint_sha256": bench.checkpoint.sha256,
-            "search_images": len(images),
+            "search_images": len(bench.images),
             "top1": top1,
             "top1_recorded": recorded,
         },
     )
     widest = max(row["worst_case_bits"] for row in spec["accumulators"])
-    return Export(out, name, top1, recorded, len(images), bool(own), width, widest, golden)
+    return Export(out, name, top1, recorded, len(bench.images), bool(own), width, widest, golden)
+
+
+def _integer_top1(
+    bench: Workbench, design: Design, states: Mapping[str, int], activations: int | Mapping[str, int] | None
+) -> float:
+    """Share of the search images that the integer network gets right; widths of potentials are by LIF layer [bit]."""
+    images = bench.images.images[: len(bench.images)]
+    bench.round([design])
+    done = 0
+
+    def count(output: sviT_models.Output) -> None:
+        nonlocal done
+        done += len(output.logits)
+        bench.advance("images through the integer network", done, len(images))
+
+    found = bench.engine.run(
+        images,
+        list(design.weight_bits),
+        state_bits=states,
+        activation_bits=activations,
+        time_steps=design.time_steps,
+        on_batch=count,
+    )
+    return float((found.logits.argmax(1) == np.asarray(bench.images.labels)).mean())

@@ -1,16 +1,19 @@
-"""Fine-tuning a design of a finished run, and keeping what comes of it beside the run."""
+"""Other integers for one design of a finished run: learned from training images, or its batch norms estimated again.
+
+What comes of it is measured and kept beside the run, in its folder `finetuned`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 import sviT_models
 from dse.evaluation.activation_widths import engine_options
@@ -19,10 +22,9 @@ from dse.evaluation.experiment import Workbench
 from dse.evaluation.loading import load_at_most
 from dse.problem.design import Design
 from dse.progress import Advance, quiet
-from dse.results import files, tables
-from dse.results.tuned_weights import PARTS, TABLE, save_weights, with_weights
-from dse.workflows.evaluate import of_run
-from dse.workflows.recost import read_run
+from dse.results.origin import FINETUNED, REESTIMATED
+from dse.results.run import Run, open_run
+from dse.results.tuned_weights import PARTS, Weights, with_weights
 from sviT_models.measure import accuracy
 
 MOST_IMAGES = 5000
@@ -30,27 +32,39 @@ MOST_IMAGES = 5000
 
 @dataclass(frozen=True)
 class Finetuned:
-    """A fine-tuned design: its id, where it lies, and what was measured."""
+    """A design with other integers: its id, where it lies, and what was measured."""
 
     id: str
     directory: Path
     record: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where integers come from: `origin` of the new design, the images they were made from, and further facts."""
+
+    origin: str
+    images: sviT_models.ImageSet
+    facts: Mapping[str, Any]
+
+
 def finetuned(
     run: Path,
     design: str,
-    schedule: Any,
+    schedule: sviT_models.Schedule,
     count: int | None,
     progress: Callable[[int, float], None] | None = None,
     advance: Advance = quiet,
 ) -> Finetuned:
     """Fine-tune a design of a run on its training images; writes `finetuned/<id>/` and a row of `finetuned.csv`.
 
-    Before and after are measured with integers on the verification images, paired.  Raises ConfigError and ModelError
-    for a design that the run does not have and for one without integer weights.
+    `design` is an id or an origin; `count` training images are used, by default at most 5000.  `progress` hears the
+    epoch and its loss [nat], `advance` how far the other steps are.  Before and after are measured with integers on the
+    verification images, paired.  Raises ConfigError and ModelError for a design that the run does not have and for one
+    without integer weights.
     """
-    bench, chosen = of_run(run, design, advance)
+    opened = open_run(run)
+    chosen, bench = opened.design(design), opened.experiment(design, advance)
     images = load_at_most(bench.config, "train", count or MOST_IMAGES)
     weights = sviT_models.finetune_design(
         bench.model,
@@ -61,42 +75,50 @@ def finetuned(
         time_steps=chosen.time_steps,
         progress=progress,
     )
-    return keep(run, bench, chosen, weights, "finetuned", images, {"schedule": asdict(schedule)})
+    return keep(opened, bench, chosen, weights, Source(FINETUNED, images, {"schedule": asdict(schedule)}))
 
 
-def keep(
-    run: Path, bench: Workbench, chosen: Design, weights: dict[str, Any], origin: str, images: Any, how: dict[str, Any]
-) -> Finetuned:
-    """Measure a design with other integers than the bank's, and write `finetuned/<id>/` and a row of `finetuned.csv`.
+def reestimated(run: Path, design: str, count: int | None = None, advance: Advance = quiet) -> Finetuned:
+    """A design whose norms have the statistics of its own sums on unlabelled validation images.
 
-    `images` are those the integers were learned from, `how` is kept in `design.json`.
+    `design` is an id or an origin; `count` images are used, by default as many as the run calibrated with.  Before and
+    after are measured with integers on the verification images, paired.  Raises ConfigError and ModelError for a design
+    that the run does not have and for one without integer weights.
     """
+    opened = open_run(run)
+    chosen, bench = opened.design(design), opened.experiment(design, advance)
+    images = load_at_most(bench.config, "validation", count or bench.config.data.calibration_images)
+    found = sviT_models.reestimate(
+        bench.model, bench.bank, chosen.weight_bits, images.images, time_steps=chosen.time_steps
+    )
+    return keep(opened, bench, chosen, found.weights, Source(REESTIMATED, images, {"dead_channels": found.dead}))
+
+
+def keep(run: Run, bench: Workbench, design: Design, weights: Weights, source: Source) -> Finetuned:
+    """Measure a design with other integers than the bank's, and keep it beside the run."""
     tuned = with_weights(bench, weights)
-    name = weights_id(chosen, weights)
-    logits, labels = _verified(bench, tuned, chosen)
+    name = weights_id(design, weights)
+    logits, labels = _verified(bench, tuned, design)
     exact, before, after = (accuracy.correct(each, labels) for each in logits)
     record = {
         "id": name,
-        "origin": origin,
-        "parent": chosen.id,
+        "origin": source.origin,
+        "parent": design.id,
         "checkpoint_sha256": bench.checkpoint.sha256,
-        "data_sha256": images.sha256,
-        "training_images": len(images),
-        **how,
+        "data_sha256": source.images.sha256,
+        "training_images": len(source.images),
+        **source.facts,
         "images": len(labels),
         "before": _drop(accuracy.paired_drop(exact, before)),
         "after": _drop(accuracy.paired_drop(exact, after)),
         "gain": _drop(accuracy.paired_drop(after, before)),
     }
-    directory = run / "finetuned" / name
-    directory.mkdir(parents=True, exist_ok=True)
-    save_weights(directory, weights)
-    files.write_json(directory / "design.json", {**record, "weight_bits": list(chosen.weight_bits)})
-    _add_row(run, bench, name, chosen, tuned.evaluator(bench.images)(chosen), record)
+    row = _row(run, bench, design, tuned.evaluator(bench.images)(design), record)
+    directory = run.add_tuned(row, {**record, "weight_bits": list(design.weight_bits)}, weights)
     return Finetuned(name, directory, record)
 
 
-def weights_id(design: Design, weights: dict[str, Any]) -> str:
+def weights_id(design: Design, weights: Weights) -> str:
     """Short content hash of a design with other integers; `ft` in front tells it from a design of the search."""
     content = hashlib.sha256(design.id.encode())
     for weight in weights.values():
@@ -109,8 +131,10 @@ def _drop(found: accuracy.PairedDrop) -> dict[str, float]:
     return {"drop": found.drop, "low": found.low, "high": found.high}
 
 
-def _verified(bench: Workbench, tuned: Workbench, design: Design) -> tuple[list[Any], Any]:
-    """Logits of the float network, the design and the fine-tuned design on the verification images, and the labels."""
+def _verified(
+    bench: Workbench, tuned: Workbench, design: Design
+) -> tuple[list[NDArray[np.float32]], NDArray[np.int64]]:
+    """Logits of the float network, the design and the tuned design on the verification images, and the labels."""
     images = bench.load("verify", bench.config.data.verify_images)
     states = {lif: bits for stage, bits in design.state_bits.items() for lif in bench.lif_by_stage[stage]}
     options: dict[str, Any] = {"batch_size": bench.config.data.batch_size, "time_steps": design.time_steps}
@@ -126,25 +150,19 @@ def _verified(bench: Workbench, tuned: Workbench, design: Design) -> tuple[list[
     return [out.logits for out in outputs], np.asarray(images.labels)
 
 
-def _add_row(
-    run: Path, bench: Workbench, name: str, design: Design, evaluation: Evaluation, record: dict[str, Any]
-) -> None:
-    """Add the design to finetuned.csv: the columns of results.csv, measured on the search images, and the parent's."""
-    _, table, _, _ = read_run(run)
-    row = table[table["id"] == design.id].iloc[0].to_dict()
+def _row(
+    run: Run, bench: Workbench, design: Design, evaluation: Evaluation, record: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A row of finetuned.csv: the columns of results.csv, measured on the search images, and what was verified."""
+    row: dict[str, Any] = run.table[run.table["id"] == design.id].iloc[0].to_dict()
     measured = asdict(evaluation)
     row |= {column: measured[column] for column in row if column in measured}
     costs = bench.costing().columns([design], np.array([evaluation.spikes]))
     row |= {column: values[0] for column, values in costs.items() if column in row}
     budgets = bench.config.column_budgets()
     feasible = bool(row.get("fits", True)) and all(row[column] <= limit for column, limit in budgets.items())
-    row |= {"id": name, "origin": record["origin"], "on_front": False, "feasible": feasible, "parent": design.id}
+    row |= {"id": record["id"], "origin": record["origin"], "on_front": False, "feasible": feasible}
+    row["parent"] = design.id
     for when in ("before", "after", "gain"):
         row |= {f"verify_{when}_{key}": value for key, value in record[when].items()}
-    path = run / TABLE
-    new = pd.DataFrame([row])
-    if path.exists():
-        old = pd.read_csv(path)
-        new = pd.concat([old[old["id"] != name], new], ignore_index=True)
-    files.write_csv(path, new)
-    assert tables.design_of(new.iloc[-1]).weight_bits == design.weight_bits
+    return row

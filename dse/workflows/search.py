@@ -1,177 +1,118 @@
-"""The whole job, in the four steps of QSViT's methodology: precision study, base setting, search, final network."""
+"""A search from a configuration to a run directory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-import sviT_models
 from dse.config.schema import Config
-from dse.evaluation.evaluator import Evaluation, from_record
-from dse.evaluation.experiment import Workbench, prepare
-from dse.evaluation.health import class_table, health_table
+from dse.evaluation.experiment import Workbench
 from dse.evaluation.mixed import AnyEvaluator, FormEvaluator
-from dse.evaluation.one_at_a_time import READERS, second_opinion
-from dse.evaluation.sample_size import needed_images
-from dse.problem.shared_error import Luck
-from dse.progress import Advance, quiet
-from dse.results import files, picks, robustness, tables
-from dse.results.manifest import manifest
-from dse.results.phases import Clock, Say
-from dse.results.verification import add_exact_pick, verify
-from dse.search.best_design import check_budgets
-from dse.search.build_problem import build_problem
-from dse.search.expected_drop import expectation
-from dse.search.loop import Loop, Step, evaluated, finished, open_study, reclaim_stale
-from dse.strategies import load as load_strategy
-from dse.surrogate.blas import on_one_thread
-
-Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished search: where it lies and what it recommends."""
-
-    directory: Path
-    table: pd.DataFrame
-    picks: dict[str, Any]
-    stop_reason: str
+from dse.results import history, tables
+from dse.results.manifest import Inputs, Manifest, manifest
+from dse.results.picks import verified_table
+from dse.results.robustness import robustness
+from dse.results.run import Contents, Run, write_run
+from dse.workflows.search_steps import (
+    SILENT,
+    BaseSetting,
+    Final,
+    Ledger,
+    Listener,
+    Precision,
+    Prepared,
+    Searched,
+    base_setting,
+    final_network,
+    guided_search,
+    precision_study,
+    prepare,
+)
 
 
-@on_one_thread
 def search(
     config: Config,
     out: Path,
     *,
     command: Sequence[str] = (),
-    storage: str | None = None,
-    allow_mixed: bool = False,
-    say: Say = lambda line: None,
-    watch: Watch = lambda: nullcontext(None),
-    advance: Advance = quiet,
+    ledger: Ledger | None = None,
+    hear: Listener = SILENT,
 ) -> Run:
-    """Carry out a search and write its run directory; joins and resumes what the directory or the storage holds."""
-    clock = Clock(say)
-    clock.begin("prepare")
-    bench = prepare(config, advance)
-    strategy = load_strategy(config.search.strategy)
-    out.mkdir(parents=True, exist_ok=True)
-    study = open_study(out, bench.fingerprint(), url=storage, allow_mixed=allow_mixed)
-    if storage is None:
-        reclaim_stale(study)
-    if finished(study):
-        say(f"{out}: resuming a study with {finished(study)} finished evaluations")
-    evaluator = bench.evaluator(bench.images)
-    chaos = bench.chaos_floor()
-    budget = config.budgets.get("drop")
-    needed = needed_images(chaos.changed, budget, images=chaos.images) if budget else None
-    clock.end(1, evaluator.images_run + chaos.images * (chaos.copies + 1))
-    share, stderr = evaluator.float.top1, evaluator.float.top1_stderr
-    say(f"float network: top-1 {share:.2%} +- {stderr:.2%} on {evaluator.images} images")
+    """Carry out a search and write its run directory; joins and resumes what the directory or the storage holds.
 
-    say(chaos_advice(chaos, budget, needed))
-    clock.begin("1 precision study")
-    fisher = bench.fisher(bench.config.search.widths)
-    opinion = None
-    if config.search.prior == "both" and config.search.strategy in READERS:
-        opinion = second_opinion(bench, config.search.prior_images)
-        say(f"one-at-a-time distances beside the gradient scores: {opinion.images:,} images evaluated for them")
-    for note in bench.notes:
-        say(note)
-    clock.end(0, config.data.fisher_images + (opinion.images if opinion else 0))
+    `out` is the run directory, `command` the words of the command line for the manifest, `ledger` where the study lies
+    (by default the journal in `out`), `hear` who is told how far it is.  Raises ConfigError, ModelError or CostError
+    for a mistake in the configuration, InfeasibleError for budgets that no design can keep, and EvaluationError where
+    evaluations keep failing.
+    """
+    prepared = prepare(config, ledger or Ledger(out), hear)
+    precision = precision_study(prepared, hear)
+    base = base_setting(prepared, precision, hear)
+    searched = guided_search(prepared, base, hear)
+    final = final_network(prepared, base, searched, hear)
+    record = search_manifest(command, prepared, precision, base, searched, final)
+    return write_run(out, contents(prepared, base, searched, final, record))
 
-    clock.begin("2 base setting")
-    costing = bench.costing()
-    luck = Luck.of(chaos, evaluator.images)
-    problem = build_problem(bench, costing, fisher, opinion.distances if opinion else None, luck)
-    check_budgets(costing, problem)
-    sampler = strategy(problem, config.search.seed, **config.search.options)
-    loop = Loop(problem, evaluator, costing, config.search.strategy, sampler)
-    before = evaluator.images_run
-    with watch() as on_step:
-        base = min(len(problem.baselines), config.search.evaluations)
-        loop.run(study, base, on_step)
-        clock.end(base, evaluator.images_run - before)
-        files.write_json(out / "base_setting.json", files.base_setting(problem, study))
-        clock.begin("3 guided search")
-        before, started = evaluator.images_run, finished(study)
-        reason = loop.run(study, max(base, config.search.evaluations - 1), on_step)
-        add_exact_pick(loop, study, costing, config.search.evaluations, say)
-        clock.end(finished(study) - started, evaluator.images_run - before)
-    say(f"stopped: {reason}")
-    expected, diagnosis = expectation(study, problem)
-    for line in diagnosis.lines:
-        say(line)
 
-    trials = evaluated(study)
-    reference = (bench.float_design, evaluator.float)
-    table = tables.results_table(problem, costing, trials, reference, lambda design: bench.of(design).weights)
-    clock.begin("4 final network")
-    unseen = bench.load("verify", config.data.verify_images)
-    verifier = bench.evaluator(unseen)
-    verified = verify(verifier, problem, table, expected, say)
-    clock.end(len(verified) + 1, verifier.images_run)
-    files.write_csv(out / "verified.csv", picks.verified_table(verified))
-    chosen = picks.choose(table, problem.budgets, verified, problem.objectives[2], needed, expected)
-    files.write_csv(out / "expected.csv", expected.rename_axis("id").reset_index())
-    files.write_csv(out / "predictions.csv", files.predictions_table(study))
-    evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in trials)]
-    files.write_tables(out, bench, problem, costing, table, evaluations)
-    files.write_csv(out / "history.csv", files.history_table(study, problem))
-    files.write_json(out / "picks.json", chosen)
-    _write_health(out, bench, table, chosen, {**verified, str(table["id"].iloc[0]): verifier.float}, unseen)
-    robustness.write(out, costing, table, problem.objectives[2], chosen)
-    failures = [t.user_attrs.get("error", "") for t in study.get_trials(deepcopy=False) if "error" in t.user_attrs]
-    record = manifest(
-        command,
-        config.search.seed,
-        clock.phases,
-        **inputs(bench),
-        float=_float_record(evaluator, verifier),
-        chaos=asdict(chaos) | {"needed_images": needed},
-        stop_reason=reason,
-        model=diagnosis.record,
-        failures=failures,
-        **_float_by_form(bench, evaluator, verifier),
-        mixed=study.user_attrs.get("mixed", []),
+def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: Final, record: Manifest) -> Contents:
+    """The run directory of a search: its steps as tables, with `record` as its manifest."""
+    experiment, problem, costing, table = prepared.experiment, base.problem, base.costing, searched.table
+    parts = experiment.forms or {experiment.config.form: experiment}
+    spikes = tables.spikes_table(table, searched.evaluations, experiment.lif_layers)
+    asked = robustness(costing, table, spikes, problem.objectives[2], final.picks)
+    return Contents(
+        config=experiment.config,
+        manifest=record,
+        results=table,
+        hardware=pd.DataFrame(costing.hardware.constants()),
+        breakdown=tables.breakdown_table(costing, table, spikes, experiment.config.search.strategy),
+        layers={form: part.table for form, part in parts.items()},
+        spikes=spikes,
+        sensitivity=tables.score_rows(problem.space, problem.scores, experiment.table),
+        history=history.history_table(prepared.study, experiment.config.search.strategy),
+        predictions=history.predictions_table(prepared.study),
+        expected=searched.expected.rename_axis("id").reset_index(),
+        verified=verified_table(final.verified),
+        health=final.health,
+        classes=final.classes,
+        comparisons=asked.comparisons,
+        codesign=asked.codesign,
+        picks=final.picks,
+        base_setting=history.base_setting(problem, prepared.study),
+        stability=asked.stability,
     )
-    files.write_json(out / "manifest.json", record)
-    return Run(out, table, chosen, reason)
 
 
-def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: int | None) -> str:
-    """What the chaos floor means for a promise, in one line."""
-    line = (
-        f"chaos floor: noise of {chaos.noise:g} on the weights changes the class of {chaos.changed:.1%} of the images "
-        f"(drop {chaos.drop:+.2f} pp)"
-    )
-    if needed is None:
-        return line
-    return f"{line}; a promise of at most {budget:g} pp takes {needed:,} unseen images on this network"
+def search_manifest(
+    command: Sequence[str],
+    prepared: Prepared,
+    precision: Precision,
+    base: BaseSetting,
+    searched: Searched,
+    final: Final,
+) -> Manifest:
+    """The manifest of a search; `command` is the command line word by word."""
+    experiment, study, evaluator = prepared.experiment, prepared.study, prepared.evaluator
+    failures = [t.user_attrs["error"] for t in study.get_trials(deepcopy=False) if "error" in t.user_attrs]
+    parts: Manifest = {
+        **inputs(experiment),
+        "float": _float_record(evaluator, final.verifier),
+        "chaos": asdict(prepared.chaos) | {"needed_images": prepared.needed_images},
+        "stop_reason": searched.stop_reason,
+        "model": searched.quality.record,
+        "failures": failures,
+        **_float_by_form(experiment, evaluator, final.verifier),
+        "mixed": study.user_attrs.get("mixed", []),
+    }
+    phases = [step.phase for step in (prepared, precision, base, searched, final)]
+    return manifest(command, experiment.config.search.seed, phases, parts)
 
 
-def _write_health(
-    out: Path,
-    bench: Workbench,
-    table: pd.DataFrame,
-    chosen: dict[str, Any],
-    verified: dict[str, Evaluation],
-    unseen: Any,
-) -> None:
-    """Write health.csv and classes.csv: the float network and the picks."""
-    rows = table.set_index("id")
-    ids = [str(rows.index[0]), *(p["id"] for p in chosen["picks"])]
-    files.write_csv(out / "health.csv", health_table(bench, {i: tables.design_of(rows.loc[i]) for i in ids}))
-    files.write_csv(out / "classes.csv", class_table(unseen, {i: verified[i] for i in ids if i in verified}))
-
-
-def inputs(bench: Workbench) -> dict[str, Any]:
+def inputs(bench: Workbench) -> Inputs:
     """Manifest entries that identify network, data and chip."""
     images = bench.images
     return {
@@ -197,7 +138,7 @@ def inputs(bench: Workbench) -> dict[str, Any]:
     }
 
 
-def _float_by_form(bench: Workbench, evaluator: AnyEvaluator, verifier: AnyEvaluator) -> dict[str, Any]:
+def _float_by_form(bench: Workbench, evaluator: AnyEvaluator, verifier: AnyEvaluator) -> Manifest:
     """`forms`: the float network as every form that occurred computes it; nothing where no form is searched.
 
     The function is the same; in float32 a neuron near its threshold may fire differently.

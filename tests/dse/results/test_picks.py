@@ -4,6 +4,7 @@ import pytest
 from scipy.stats import norm
 
 from dse.results import picks
+from dse.results.candidates import candidates, knee
 from dse.results.picks import Verified
 from dse.results.tables import front_of, judged
 
@@ -55,7 +56,7 @@ def test_the_front_and_feasibility_by_hand():
 
 
 def test_candidates_meet_the_cost_budgets_and_may_meet_the_drop():
-    ids = picks.candidates(judged_results(), BUDGETS, "power_w")
+    ids = candidates(judged_results(), BUDGETS, "power_w")
     # d5 measures 1.4 with a lower end of 0.9: it may be within 1.0; d1 is over the memory budget
     assert "d5" in ids
     assert "d4" in ids
@@ -64,7 +65,7 @@ def test_candidates_meet_the_cost_budgets_and_may_meet_the_drop():
 
 
 def test_the_number_of_candidates_is_bounded():
-    assert len(picks.candidates(judged_results({}), {}, "power_w", most=2)) == 2
+    assert len(candidates(judged_results({}), {}, "power_w", most=2)) == 2
 
 
 def test_the_recommended_design_is_the_cheapest_verified_one():
@@ -114,8 +115,8 @@ def test_without_a_drop_budget_the_cheapest_is_recommended():
 def test_the_knee_is_the_corner_of_a_corner():
     x = np.array([1.0, 2.0, 3.0, 10.0])
     front = pd.DataFrame({"id": list("abcd"), "memory_bytes": x, "drop": [9.0, 1.0, 0.9, 0.0]})
-    assert picks.knee(front) == "b"
-    assert picks.knee(front.head(2)) is None
+    assert knee(front) == "b"
+    assert knee(front.head(2)) is None
 
 
 def test_verified_drops_survive_their_table():

@@ -23,6 +23,7 @@ from dse.strategies.base.sampler import cost_tables, prior_harm
 from dse.surrogate import Data as Measured
 from dse.surrogate import Diagnostics, fit, prior_of
 from dse.workflows.search import search
+from dse.workflows.search_steps import Listener
 from tests.dse.problems import every_design, random_problem, space_of
 
 SMALL = Config(
@@ -164,7 +165,7 @@ def test_levels_of_a_design_are_the_levels_it_came_from():
 def test_a_search_measures_and_verifies_the_exact_pick_within_its_constraints(tmp_path):
     config = SMALL.model_copy(update={"budgets": {"drop": 40.0}, "constraints": Constraints(max_widths=2)})
     lines = []
-    run = search(config, tmp_path / "run", say=lines.append)
+    run = search(config, tmp_path / "run", hear=Listener(lines.append))
     exact = run.table[run.table["origin"] == "exact"]
     assert len(exact) == 1
     assert len(run.table) - 1 <= 14

@@ -5,8 +5,8 @@ import optuna
 import pandas as pd
 import pytest
 
-from dse.results import picks
-from dse.results.files import predictions_table
+from dse.results.candidates import candidates
+from dse.results.history import predictions_table
 from dse.search.expected_drop import Quality, expectation
 from dse.search.loop import Loop, quiet_optuna
 from dse.strategies import load
@@ -73,6 +73,6 @@ def test_candidates_are_a_ladder_of_chances():
         }
     )
     expected = pd.DataFrame({"expected": [0.0, 0.5, 1.0, 2.0], "sd": 0.49}, index=list("abcd"))
-    ids = picks.candidates(table, {"drop": 1.0}, "power_w", expected=expected)
+    ids = candidates(table, {"drop": 1.0}, "power_w", expected=expected)
     assert ids[:3] == ["a", "b", "c"]
-    assert "a" not in picks.candidates(table, {"drop": 1.0, "memory_bytes": 35.0}, "power_w", expected=expected)
+    assert "a" not in candidates(table, {"drop": 1.0, "memory_bytes": 35.0}, "power_w", expected=expected)

@@ -12,8 +12,9 @@ from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluator, from_record
 from dse.evaluation.sample_size import needed_images
 from dse.problem.design import uniform
+from dse.results.run import open_run
 from dse.workflows.check import checkup
-from dse.workflows.evaluate import evaluated, of_run, uniform_design
+from dse.workflows.evaluate import evaluated, uniform_design
 from sviT_models.data.folder import load as load_folder
 
 
@@ -68,7 +69,7 @@ def test_a_width_that_does_not_exist():
 
 def test_a_design_of_something_that_is_no_run(tmp_path):
     with pytest.raises(ConfigError, match=r"config\.yaml: no such file"):
-        of_run(tmp_path, "abc")
+        open_run(tmp_path)
 
 
 class Counting:

@@ -8,8 +8,8 @@ import pytest
 import sviT_models
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
+from dse.results.run import open_run
 from dse.results.tuned_weights import load_weights, with_weights
-from dse.workflows.evaluate import of_run
 from dse.workflows.finetune import finetuned
 from dse.workflows.search import search
 
@@ -49,7 +49,7 @@ def test_a_design_is_fine_tuned_kept_and_measured_as_integers(run):
     row = table.iloc[0]
     assert (row["id"], row["origin"], row["parent"]) == (done.id, "finetuned", record["parent"])
 
-    bench, design = of_run(run, "uniform-1")
+    design, bench = open_run(run).design("uniform-1"), open_run(run).experiment("uniform-1")
     weights = load_weights(done.directory, design.layers, design.weight_bits)
     again = with_weights(bench, weights).evaluator(bench.images)(design)
     assert again.drop == pytest.approx(row["drop"])

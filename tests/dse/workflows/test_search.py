@@ -14,9 +14,10 @@ from dse.config.schema import Config, Data, Search
 from dse.errors import ConfigError
 from dse.evaluation.loading import chip_widths
 from dse.optimize.pareto import is_nondominated
-from dse.results.files import hypervolume_curve
+from dse.results.history import hypervolume_curve
 from dse.workflows.recost import recost
 from dse.workflows.search import search
+from dse.workflows.search_steps import Listener
 
 COLUMNS = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
@@ -36,7 +37,7 @@ FILES = {
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "small"
     lines = []
-    search(SMALL, out, command=["svit-dse", "search"], say=lines.append)
+    search(SMALL, out, command=["svit-dse", "search"], hear=Listener(lines.append))
     return out, lines
 
 
@@ -177,7 +178,7 @@ def test_a_finished_run_repeats_nothing_and_writes_the_same(run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(run[0], copy)
     lines = []
-    search(SMALL, copy, say=lines.append)
+    search(SMALL, copy, hear=Listener(lines.append))
     assert "resuming a study with 8 finished evaluations" in "\n".join(lines)
     assert (copy / "results.csv").read_bytes() == (run[0] / "results.csv").read_bytes()
     phases = json.loads((copy / "manifest.json").read_text())["phases"]

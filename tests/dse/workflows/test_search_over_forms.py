@@ -13,11 +13,12 @@ from dse.config.file import load_config
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.evaluation.experiment import prepare
+from dse.results.run import open_run
 from dse.results.tables import design_of
-from dse.workflows.evaluate import of_run
 from dse.workflows.export import export_design
 from dse.workflows.recost import recost
 from dse.workflows.search import search
+from dse.workflows.search_steps import Listener
 
 FORMS = ("unfused", "fused")
 CONFIG = Config(
@@ -94,7 +95,7 @@ def test_the_baselines_of_one_form_are_those_of_a_search_in_it(table, tmp_path):
 def test_the_same_seed_gives_the_same_results_and_a_finished_run_repeats_nothing(run, tmp_path):
     lines = []
     search(CONFIG, tmp_path / "again")
-    search(CONFIG, tmp_path / "again", say=lines.append)
+    search(CONFIG, tmp_path / "again", hear=Listener(lines.append))
     assert any("resuming a study with" in line for line in lines)
     for name in ("results.csv", "front.csv", "spikes.csv", "breakdown.csv", "verified.csv", "comparisons.csv"):
         assert (tmp_path / "again" / name).read_bytes() == (run / name).read_bytes(), name
@@ -146,7 +147,7 @@ def test_recosting_on_the_same_chip_changes_nothing_and_needs_both_tables(run, t
 
 def test_a_fused_design_is_exported_with_the_accuracy_that_was_recorded(run, table, tmp_path):
     row = table[(table["form"] == "fused") & (table["origin"] == "posterior")].iloc[0]
-    bench, design = of_run(run, row["id"])
+    design, bench = open_run(run).design(row["id"]), open_run(run).experiment(row["id"])
     assert bench.config.form == "fused"
     assert bench.layers == design.layers
     found = export_design(run, row["id"], tmp_path / "chip", golden=2)

@@ -20,6 +20,7 @@ from dse.problem.space import Dimension, Space
 from dse.results import tables
 from dse.workflows import sensitivity as study
 from dse.workflows.search import search
+from dse.workflows.search_steps import Listener
 
 LAYERS = ("downsample2.encode_conv", "block3.0.attn.q_conv.0.body.0", "block3.0.mlp.fc1_conv", "block3.1.mlp.fc1_conv")
 SPACE = Space(
@@ -199,7 +200,7 @@ def test_a_search_starts_from_both_priors_and_charges_for_them(tmp_path):
         quantization=Quantization(method="nearest"),
     )
     lines = []
-    search(config, tmp_path / "run", say=lines.append)
+    search(config, tmp_path / "run", hear=Listener(lines.append))
     phases = json.loads((tmp_path / "run" / "manifest.json").read_text())["phases"]
     paid = 2 * 16 * sum(d.kind == "weight" for d in prepare(config).space.dimensions)
     assert next(p["images"] for p in phases if p["name"] == "1 precision study") == 16 + paid

@@ -1,0 +1,284 @@
+"""The run directory: `write_run` is its only writer, `open_run` its only reader; docs/design.md lists every column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from costmodels import Hardware, Workload, load_hardware
+from dse.config.file import dump_config, load_config
+from dse.config.schema import Config
+from dse.errors import ConfigError
+from dse.evaluation.costs import Costing
+from dse.evaluation.experiment import Workbench, prepare
+from dse.evaluation.mixed import AnyCosting, FormCosting
+from dse.problem.design import Design
+from dse.progress import Advance, quiet
+from dse.results import tables
+from dse.results.files import write_csv, write_json, write_text
+from dse.results.manifest import Manifest
+from dse.results.picks import Picks, Verified, read_verified
+from dse.results.tuned_weights import Weights, load_weights, save_weights, with_weights
+
+TUNED = "finetuned"
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What a run directory holds, one field per file; a field that is None leaves its file as it is.
+
+    A table `x` is `x.csv`, a record `x` is `x.json`; `front.csv` follows from `results`.  Drops are percentage points,
+    energies J, memories byte, latencies s, powers W, areas mm2.
+    """
+
+    config: Config
+    """config.yaml: the resolved configuration."""
+    manifest: Manifest
+    """manifest.json: versions, hashes, seed, phases, chaos floor; written last."""
+    results: pd.DataFrame
+    """One row per design: `id, origin, time_steps`, measurements, costs, `on_front, feasible`, then widths [bit]."""
+    hardware: pd.DataFrame
+    """Every constant of the chip: `key, value, unit, source, low, high`."""
+    breakdown: pd.DataFrame
+    """Of the front and the baselines: `id, layer, stage, quantity, component, value`."""
+    layers: Mapping[str, pd.DataFrame] | None = None
+    """By form, the layer tables: the first form in layers.csv, another one in layers-<form>.csv."""
+    spikes: pd.DataFrame | None = None
+    """`id`, then `s:<LIF layer>`: spikes per image, summed over the time steps; the rows of `results`."""
+    sensitivity: pd.DataFrame | None = None
+    """Fisher scores: `group, type, stage, bits, score`."""
+    history: pd.DataFrame | None = None
+    """In the order of evaluation: `trial, id, phase, origin, images, seconds, hypervolume`."""
+    predictions: pd.DataFrame | None = None
+    """What the strategy expected: `id, predicted, sd, measured, predicted_energy_j, measured_energy_j`."""
+    expected: pd.DataFrame | None = None
+    """By the model of all measurements: `id, expected, sd` of the drop on unseen images."""
+    verified: pd.DataFrame | None = None
+    """On images that the search never saw: `id, drop, drop_low, drop_high, images`."""
+    health: pd.DataFrame | None = None
+    """Firing of the float network and the picks: `id, name, neurons, rate, dead, saturated, rate_1, ...`."""
+    classes: pd.DataFrame | None = None
+    """Unseen images right per class: `class, images, right:<id>`."""
+    comparisons: pd.DataFrame | None = None
+    """Beside non-spiking networks: `id, origin, network, time_steps`, costs."""
+    codesign: pd.DataFrame | None = None
+    """Best setting of the chip's knobs per pick and objective: `id, design, objective`, knobs, costs, `gain`."""
+    picks: Picks | None = None
+    """The recommended design and its alternatives with their verdicts."""
+    base_setting: Mapping[str, Any] | None = None
+    """The guided design of step 2 with the evidence it rests on."""
+    stability: Mapping[str, Any] | None = None
+    """Ranking and front of designs when constants move: `scenarios, survival, tornado`."""
+
+
+def write_run(out: Path, contents: Contents) -> Run:
+    """Write a run directory, every file complete or not at all, and open it.  Raises OSError where it cannot."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "config.yaml", dump_config(contents.config))
+    for place, (form, table) in enumerate((contents.layers or {}).items()):
+        write_csv(out / (f"layers-{form}.csv" if place else "layers.csv"), table)
+    write_csv(out / "front.csv", tables.front_of(contents.results))
+    for name, value in vars(contents).items():
+        if isinstance(value, pd.DataFrame):
+            write_csv(out / f"{name}.csv", value)
+        elif isinstance(value, Mapping) and name not in ("layers", "manifest"):
+            write_json(out / f"{name}.json", value)
+    write_json(out / "manifest.json", contents.manifest)
+    return open_run(out)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished search as its directory tells it; the columns of its tables stand at `Contents`.
+
+    `table` is results.csv, `layers` and `spikes` are layers.csv and spikes.csv.  The other files are read when they
+    are asked for.
+    """
+
+    path: Path
+    config: Config
+    manifest: Manifest
+    table: pd.DataFrame
+    layers: pd.DataFrame
+    spikes: pd.DataFrame
+
+    @cached_property
+    def picks(self) -> Picks:
+        """The recommended design and its alternatives."""
+        return cast(Picks, _json(self.path / "picks.json"))
+
+    @cached_property
+    def verified(self) -> dict[str, Verified] | None:
+        """Drops on images that the search never saw, by id; None where none was verified."""
+        path, columns = self.path / "verified.csv", ("id", "drop", "drop_low", "drop_high", "images")
+        return read_verified(_table(path, columns)) if path.is_file() else None
+
+    @cached_property
+    def expected(self) -> pd.DataFrame | None:
+        """`expected, sd` of every design's drop on unseen images [percentage points], by id; None in older runs."""
+        path = self.path / "expected.csv"
+        return _table(path, ("id", "expected", "sd")).set_index("id") if path.is_file() else None
+
+    @property
+    def tuned(self) -> pd.DataFrame:
+        """finetuned.csv: designs with other integers; the columns of `table`, `parent` and `verify_...`."""
+        path = self.path / f"{TUNED}.csv"
+        return _table(path, tables.NAMED) if path.is_file() else self.table.head(0)
+
+    @property
+    def lif_layers(self) -> tuple[str, ...]:
+        """LIF layers in the order of the engine's spike counts."""
+        return tuple(str(c).removeprefix("s:") for c in self.spikes.columns if c != "id")
+
+    @property
+    def spike_counts(self) -> NDArray[np.float64]:
+        """Spikes per image of every row of `table`, (N, LIF layers)."""
+        return np.asarray(self.spikes.drop(columns="id"), dtype=np.float64)
+
+    @property
+    def needed_images(self) -> int | None:
+        """Unseen images that a guarantee of the drop budget takes on this network; None without such a budget."""
+        needed = (self.manifest.get("chaos") or {}).get("needed_images")
+        return None if needed is None else int(needed)
+
+    def row(self, name: str | None) -> pd.Series:
+        """The row of a design, by id or origin (`uniform-2`), of `table` or `tuned`.
+
+        Raises ConfigError where neither has it.
+        """
+        known = pd.concat([self.table, self.tuned], ignore_index=True) if len(self.tuned) else self.table
+        rows = known[(known["id"] == name) | (known["origin"] == name)]
+        if rows.empty:
+            ids, names = ", ".join(known["id"].head(3)), ", ".join(known["origin"].unique())
+            place = self.path / "results.csv"
+            raise ConfigError(f"--design {name}: no such id in {place} ({ids}, ...), nor one of {names}")
+        return rows.iloc[0]
+
+    def design(self, name: str | None) -> Design:
+        """A design by id or origin.  Raises ConfigError as `row`."""
+        return tables.design_of(self.row(name))
+
+    def weights(self, name: str | None) -> Weights | None:
+        """The integers of a fine-tuned or reestimated design, by layer; None where the run's rounding made them.
+
+        Raises ConfigError as `row`, and where the file lacks a layer.
+        """
+        row = self.row(name)
+        folder, design = self.path / TUNED / str(row["id"]), tables.design_of(row)
+        return load_weights(folder, design.layers, design.weight_bits) if folder.is_dir() else None
+
+    def workload(self) -> Workload:
+        """The layer table of the first form for the cost models."""
+        return Workload.from_table(self.layers, str(self.path / "layers.csv"))
+
+    def costing(self, chip: Hardware | None = None) -> AnyCosting:
+        """The costs of the run's designs on its chip, or on another.
+
+        Raises ConfigError where a layer table is missing.
+        """
+        chip = chip or load_hardware(self.config.hardware)
+        rate, (first, *others) = self.config.frame_rate, self.config.forms
+        parts = {str(first): Costing(self.workload(), chip, rate, self.lif_layers)}
+        for form in others:
+            path = self.path / f"layers-{form}.csv"
+            if not path.is_file():
+                raise ConfigError(f"{path}: no such file, and search.forms has {form}; search again")
+            parts[form] = Costing(Workload.from_csv(path), chip, rate, self.lif_layers)
+        return FormCosting(parts) if others else parts[first]
+
+    def experiment(self, name: str | None, advance: Advance = quiet) -> Workbench:
+        """Network, images and chip of the run, in the form and with the integers of a design.
+
+        Raises ConfigError as `row`, and where network or checkpoint are no longer those of the run.
+        """
+        design = self.design(name)
+        bench = prepare(self.config, advance).of(design)
+        _check_network(self, bench, design)
+        weights = self.weights(name)
+        return bench if weights is None else with_weights(bench, weights)
+
+    def add_tuned(self, row: Mapping[str, Any], record: Mapping[str, Any], weights: Weights) -> Path:
+        """Keep a design with other integers: its folder finetuned/<id>, which is returned, and a row of finetuned.csv.
+
+        `row` has the columns of `tuned`, `record` becomes design.json.  A design of the same id is replaced.
+        """
+        folder = self.path / TUNED / str(row["id"])
+        folder.mkdir(parents=True, exist_ok=True)
+        save_weights(folder, weights)
+        write_json(folder / "design.json", record)
+        others = self.tuned[self.tuned["id"] != row["id"]]
+        new = pd.DataFrame([dict(row)])
+        write_csv(self.path / f"{TUNED}.csv", pd.concat([others, new], ignore_index=True) if len(others) else new)
+        return folder
+
+
+def open_run(path: Path) -> Run:
+    """The run in a directory.
+
+    Raises ConfigError, naming file, entry and remedy, for what no finished search wrote.
+    """
+    for name in ("config.yaml", "results.csv", "layers.csv", "spikes.csv", "manifest.json"):
+        if not (path / name).is_file():
+            raise ConfigError(f"{path / name}: no such file; is {path} the --out of a finished `svit-dse search`?")
+    run = Run(
+        path,
+        load_config(path / "config.yaml"),
+        cast(Manifest, _json(path / "manifest.json")),
+        _table(path / "results.csv", tables.NAMED),
+        pd.read_csv(path / "layers.csv"),
+        _table(path / "spikes.csv", ("id",)),
+    )
+    if list(run.spikes["id"]) != list(run.table["id"]):
+        raise ConfigError(f"{path / 'spikes.csv'}: its designs are not those of results.csv; search again")
+    return run
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; search again") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: is no JSON ({error}); search again") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected an object, not {type(tree).__name__}; search again")
+    return tree
+
+
+def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype={"id": str})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is no table ({str(error).splitlines()[0]}); search again") from None
+    for column in columns:
+        if column not in table.columns:
+            raise ConfigError(f"{path}: has no column {column!r}, which every run has; search again")
+    return table
+
+
+def _check_network(run: Run, bench: Workbench, design: Design) -> None:
+    """Raises ConfigError where a design belongs to another network, or was measured with other weights."""
+    if design.layers != bench.layers:
+        strange = [name for name in design.layers if name not in set(bench.layers)]
+        first = strange[0] if strange else next(name for name in bench.layers if name not in set(design.layers))
+        raise ConfigError(
+            f"{run.path / 'results.csv'}: its designs have {len(design.layers)} weight layers, network "
+            f"{bench.model.config.name} ({bench.config.form}) has {len(bench.layers)}; {first} is in one only; "
+            f"restore checkpoint, network and form in {run.path / 'config.yaml'}"
+        )
+    checkpoint = run.manifest.get("checkpoint")
+    recorded = checkpoint["sha256"] if checkpoint else bench.checkpoint.sha256
+    if recorded != bench.checkpoint.sha256:
+        new, old = bench.checkpoint.sha256[:12], recorded[:12]
+        raise ConfigError(
+            f"{run.path / 'config.yaml'}: checkpoint {bench.config.checkpoint} has the SHA-256 {new}..., the run was "
+            f"made with {old}...; restore that file or search again"
+        )
