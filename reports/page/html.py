@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from reports.plots.interactive import Plot
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Plot = dict[str, Any]
 
 
 @dataclass(frozen=True)

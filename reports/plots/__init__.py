@@ -1,1 +1,4 @@
-"""Plots of the report: computed once as records, drawn with plotly or matplotlib."""
+"""What plots show (`description`) and the two that draw it: `interactive` for the page, `printed` for files and paper.
+
+Sections import the modules they need; `sensitivity_chart` is the one figure that a command draws without a report.
+"""

@@ -1,29 +1,35 @@
-"""The front plot, interactive and static."""
+"""The front plot: accuracy drop against one cost, with baselines, picks and what unseen images said."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from reports.number_text import NAMES, UNITS
-from reports.page.html import Plot
-from reports.plots import label_placement
+from reports.plots import interactive, printed
+from reports.plots.description import (
+    Axis,
+    Chart,
+    Labels,
+    Line,
+    Mark,
+    Marker,
+    Points,
+    Rule,
+    cost_axis,
+)
+from reports.plots.interactive import Plot
+from reports.plots.scales import drop_ticks, root, square, transformed
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 AGAINST = {"memory": "memory_bytes", "energy": "energy_j"}
 
 
-NARROWEST = 250.0, 330.0  # px of the frame on a telephone of 390 px; names that are apart there are apart everywhere
-
-
 @dataclass(frozen=True)
-class Point:
+class FrontPoint:
     """A design on the front plot: drop with its 95 % interval [pp], memory [B], energy [J].
 
     `name` is its name as a baseline; `verified` is (drop, low, high) on unseen images.
@@ -39,6 +45,10 @@ class Point:
     on_front: bool
     feasible: bool
     verified: tuple[float, float, float] | None
+
+    def cost(self, column: str) -> float:
+        """Memory or energy [SI], by its column of results.csv."""
+        return self.energy_j if column == "energy_j" else self.memory_bytes
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class Front:
     `edges` are the ids that no other design beats in drop and one cost, by cost; `windows` the frames.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[FrontPoint, ...]
     baselines: dict[str, str]
     picks: dict[str, str]
     budgets: dict[str, float]
@@ -67,7 +77,29 @@ class Front:
     windows: dict[str, Window]
 
 
-def kinds(r: Front) -> dict[str, list[Point]]:
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of points: its look, the colour of its intervals (empty: none drawn), and its entry in the legend."""
+
+    marker: Marker
+    interval: str
+    name: str
+
+
+KINDS = {
+    "dominated": _Kind(Marker("faint", size=5), "", "dominated"),
+    "dominated over": _Kind(Marker("paper", size=5, edge="faint", edge_width=1), "", "dominated, over a budget"),
+    "over": _Kind(Marker("paper", size=7, edge="accent", edge_width=1.4), "accent", "front, over a budget"),
+    "front": _Kind(Marker("accent", size=8, edge="paper", edge_width=0.7), "accent", "front, within the budgets"),
+    "baseline": _Kind(
+        Marker("ink", "diamond", size=9, edge="paper", edge_width=1), "muted", "baseline (N bit: uniform)"
+    ),
+    "verified": _Kind(Marker("warn", "square", size=7), "warn", "measured on unseen images"),
+    "pick": _Kind(Marker("none", size=17, edge="warn", edge_width=2), "", "picked"),
+}
+
+
+def by_kind(r: Front) -> dict[str, list[FrontPoint]]:
     """The points by how they are drawn, bottom layer first; verified and picked designs occur twice."""
     named = set(r.baselines.values())
     plain = [p for p in r.points if p.id not in named]
@@ -82,7 +114,7 @@ def kinds(r: Front) -> dict[str, list[Point]]:
     }
 
 
-def label(p: Point, r: Front) -> str:
+def baseline_label(p: FrontPoint, r: Front) -> str:
     """The names of a design as a baseline, short: uniform-8-T1 is `8 bit, T=1`, uniform-8-fused is `8 bit, fused`."""
     uniform = re.compile(r"uniform-(\d+)(?:-T(\d+))?(?:-(\w+))?")
 
@@ -92,215 +124,66 @@ def label(p: Point, r: Front) -> str:
     return ", ".join(uniform.sub(short, o) for o, i in r.baselines.items() if i == p.id)
 
 
-@dataclass(frozen=True)
-class _Axes:
-    """Ticks and ranges of one view: costs (logarithmic) and drops (square root)."""
-
-    cost: tuple[float, float]
-    cost_ticks: tuple[list[float], list[str]]
-    unit: str
-    drop: tuple[float, float]
-    drop_ticks: list[float]
-
-    @property
-    def frame(self) -> tuple[float, float, float, float]:
-        """Left, right, bottom and top on the transformed axes."""
-        from reports.plots.style import root
-
-        left, right = np.log10(self.cost)
-        bottom, top = root(self.drop)
-        wide, tall = max(right - left, 0.02), max(top - bottom, 0.1)
-        return left - 0.06 * wide, right + 0.1 * wide, bottom - 0.05 * tall, top + 0.06 * tall
-
-
-def _axes(costs: list[float], drops: list[float], unit: str) -> _Axes:
-    from reports.plots.style import drop_ticks, units_axis
-
-    costs = [max(c, 1e-30) for c in costs]
-    _, prefixed, ticks, texts = units_axis(costs, unit)
-    low, high = min(drops), max(drops)
-    return _Axes((min(costs), max(costs)), (ticks, texts), prefixed, (low, high), drop_ticks(low, high))
-
-
-def _window_axes(r: Front, name: str) -> _Axes:
+def chart(r: Front, name: str) -> Chart:
+    """One projection, in the frame of its window."""
+    column = AGAINST[name]
+    by_id = {p.id: p for p in r.points}
+    edge = [by_id[i] for i in r.edges[name]]
+    marks: list[Mark] = [Line([p.cost(column) for p in edge], [p.drop for p in edge], "accent", 1, 0.45, "hv")]
+    groups = by_kind(r)
+    marks += [_points(kind, points, column) for kind, points in groups.items()]
+    named = groups["baseline"]
+    marks.append(
+        Labels(
+            [(p.cost(column), p.drop) for p in named],
+            [baseline_label(p, r) for p in named],
+            [(p.cost(column), p.drop) for p in r.points if p.on_front],
+        )
+    )
     w = r.windows[name]
-    return _axes([w.cost_low, w.cost_high], [w.drop_low, w.drop_high], UNITS[AGAINST[name]])
+    x, y = _axes(column, (w.cost_low, w.cost_high), (w.drop_low, w.drop_high))
+    rules = [Rule("y", r.budgets[key], on_page=False) for key in ("drop",) if key in r.budgets]
+    rules += [Rule("x", r.budgets[key], on_page=False) for key in (column,) if key in r.budgets]
+    return Chart(tuple(marks), x, y, tuple(rules))
 
 
-def _sides(
-    r: Front, name: str, view: _Axes, width: float, height: float, size: float, margin: float = 0.0
-) -> list[int]:
-    """Where the labels of the baselines stand (indices into labels.SIDES), for a frame in points or pixels."""
-    from reports.plots.style import root
-
-    left, right, bottom, top = view.frame
-
-    def spot(p: Point) -> tuple[float, float]:
-        x = (np.log10(max(getattr(p, AGAINST[name]), 1e-30)) - left) / (right - left)
-        return float(x), float((root(p.drop) - bottom) / (top - bottom))
-
-    named = kinds(r)["baseline"]
-    others = [spot(p) for p in r.points if p.on_front]
-    return label_placement.place(
-        [spot(p) for p in named], [label(p, r) for p in named], others, width, height, size, margin
+def _points(kind: str, points: Sequence[FrontPoint], column: str) -> Points:
+    look = KINDS[kind]
+    shown = [p.verified if kind == "verified" and p.verified else (p.drop, p.low, p.high) for p in points]
+    return Points(
+        x=[p.cost(column) for p in points],
+        y=[drop for drop, _, _ in shown],
+        marker=look.marker,
+        name=look.name,
+        ids=() if kind == "pick" else [p.id for p in points],
+        y_interval=tuple((low, high) for _, low, high in shown) if look.interval else (),
+        interval_colour=look.interval,
+        key=kind,
     )
 
 
-MARKERS: dict[str, dict[str, Any]] = {
-    "dominated": {"color": "$faint", "size": 5},
-    "dominated over": {"color": "$paper", "size": 5, "line": {"color": "$faint", "width": 1}},
-    "over": {"color": "$paper", "size": 7, "line": {"color": "$accent", "width": 1.4}},
-    "front": {"color": "$accent", "size": 8, "line": {"color": "$paper", "width": 0.7}},
-    "baseline": {"color": "$ink", "size": 9, "symbol": "diamond", "line": {"color": "$paper", "width": 1}},
-    "verified": {"color": "$warn", "size": 7, "symbol": "square"},
-    "pick": {"color": "rgba(0,0,0,0)", "size": 17, "symbol": "circle", "line": {"color": "$warn", "width": 2}},
-}
-BARS = {"front": "$accent", "over": "$accent", "baseline": "$muted", "verified": "$warn"}
-
-
-def _interval(p: Point, kind: str) -> tuple[float, float, float]:
-    return p.verified if kind == "verified" and p.verified else (p.drop, p.low, p.high)
+def _axes(column: str, costs: Sequence[float], drops: Sequence[float]) -> tuple[Axis, Axis]:
+    """Both axes with a little room around what they show."""
+    left, right = transformed([min(costs), max(costs)], "log").tolist()
+    bottom, top = root([min(drops), max(drops)]).tolist()
+    wide, tall = max(right - left, 0.02), max(top - bottom, 0.1)
+    x = cost_axis(column, costs, (10 ** (left - 0.06 * wide), 10 ** (right + 0.1 * wide)))
+    limits = square([bottom - 0.05 * tall, top + 0.06 * tall]).tolist()
+    ticks = drop_ticks(min(drops), max(drops))
+    return x, Axis("accuracy drop [pp]", "root", ticks, limits=(limits[0], limits[1]))
 
 
 def plotted(r: Front, name: str) -> Plot:
-    """One projection as an interactive plot; `app.js` adds the selection, moves the budgets and widens the frame."""
-    from reports.plots.style import root
-
+    """One projection for the page; `app.js` adds the selection, moves the budgets and widens the frame."""
     column = AGAINST[name]
-    by_id = {p.id: p for p in r.points}
-    view = _window_axes(r, name)
-    every = _axes([getattr(p, column) for p in r.points], [v for p in r.points for v in (p.low, p.high)], UNITS[column])
-    line = [by_id[i] for i in r.edges[name]]
-    data: list[dict[str, Any]] = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": [getattr(p, column) for p in line],
-            "y": root([p.drop for p in line]).tolist(),
-            "line": {"shape": "hv", "color": "$accent", "width": 1},
-            "opacity": 0.45,
-            "hoverinfo": "skip",
-        }
-    ]
-    for kind, points in kinds(r).items():
-        shown = [_interval(p, kind) for p in points]
-        centre = root([s[0] for s in shown])
-        trace: dict[str, Any] = {
-            "type": "scatter",
-            "mode": "markers",
-            "ids": [p.id for p in points],
-            "x": [getattr(p, column) for p in points],
-            "y": centre.tolist(),
-            "marker": MARKERS[kind],
-            "meta": kind,
-        }
-        if kind in BARS:
-            trace["error_y"] = {
-                "type": "data",
-                "symmetric": False,
-                "array": (root([s[2] for s in shown]) - centre).tolist(),
-                "arrayminus": (centre - root([s[1] for s in shown])).tolist(),
-                "color": BARS[kind],
-                "thickness": 1,
-                "width": 0,
-            }
-        if kind == "baseline":
-            sides = [label_placement.SIDES[i][0] for i in _sides(r, name, view, *NARROWEST, 11.0, 36.0)]
-            trace["cliponaxis"] = False  # a name at the rim runs into the margin
-            trace |= {"mode": "markers+text", "text": [label(p, r) for p in points], "textposition": sides}
-            trace["textfont"] = {"size": 11}
-        if kind == "pick":
-            trace["hoverinfo"] = "skip"
-        data.append(trace)
-    layout = _view_layout(view, column)
-    layout["margin"] = {"r": 44}
-    layout["meta"] = {"cost": column, "budgets": r.budgets, "drop": True, "everything": _view_layout(every, column)}
-    return {"data": data, "layout": layout}
-
-
-def _view_layout(view: _Axes, column: str) -> dict[str, Any]:
-    from reports.plots.style import root
-
-    left, right, bottom, top = view.frame
-    ticks, texts = view.cost_ticks
-    cost = {"type": "log", "range": [float(left), float(right)], "tickvals": ticks, "ticktext": texts}
-    drop = {
-        "range": [float(bottom), float(top)],
-        "tickvals": root(view.drop_ticks).tolist(),
-        "ticktext": [f"{t:g}".replace("-", "−") for t in view.drop_ticks],
-    }
-    return {
-        "xaxis": {**cost, "title": {"text": f"{NAMES[column].lower()} [{view.unit}]"}},
-        "yaxis": {**drop, "title": {"text": "accuracy drop [pp]"}},
-    }
+    figure = interactive.plot(chart(r, name))
+    x, y = _axes(column, [p.cost(column) for p in r.points], [v for p in r.points for v in (p.low, p.high)])
+    everything = {"xaxis": interactive.axis(x), "yaxis": interactive.axis(y)}
+    figure["layout"] |= {"margin": {"r": 44}}
+    figure["layout"]["meta"] = {"cost": column, "budgets": r.budgets, "drop": True, "everything": everything}
+    return figure
 
 
 def figure(r: Front, name: str) -> Figure:
     """One projection for slides and print."""
-    from reports.plots import style
-
-    made, axes = style.new(height=4.0)
-    _draw_points(axes, r, name)
-    _draw_frame(axes, r, name)
-    made.legend(loc="outside upper center", ncols=3)
-    return made
-
-
-def _draw_points(axes: Axes, r: Front, name: str) -> None:
-    from reports.plots import style
-
-    column = AGAINST[name]
-    by_id = {p.id: p for p in r.points}
-    line = [by_id[i] for i in r.edges[name]]
-    x, y = [getattr(p, column) for p in line], [p.drop for p in line]
-    axes.step(x, y, where="post", color=style.ACCENT, lw=0.7, alpha=0.45)
-    looks: dict[str, tuple[str, str, str, float, str]] = {
-        "dominated": ("o", style.FAINT, style.FAINT, 2.6, "dominated"),
-        "dominated over": ("o", "white", style.FAINT, 2.6, "dominated, over a budget"),
-        "over": ("o", "white", style.ACCENT, 3.6, "front, over a budget"),
-        "front": ("o", style.ACCENT, style.ACCENT, 3.8, "front, within the budgets"),
-        "baseline": ("D", style.INK, style.INK, 4.2, "baseline (N bit: uniform)"),
-        "verified": ("s", style.WARN, style.WARN, 3.2, "measured on unseen images"),
-        "pick": ("o", "none", style.WARN, 9.0, "picked"),
-    }
-    for kind, points in kinds(r).items():
-        if not points:
-            continue
-        marker, face, rim, size, legend = looks[kind]
-        shown = [_interval(p, kind) for p in points]
-        x = [getattr(p, column) for p in points]
-        if kind in BARS:
-            axes.vlines(x, [s[1] for s in shown], [s[2] for s in shown], color=rim, lw=0.7, alpha=0.7)
-        axes.plot(x, [s[0] for s in shown], marker, ms=size, mfc=face, mec=rim, mew=0.8, ls="none", label=legend)
-
-
-def _draw_frame(axes: Axes, r: Front, name: str) -> None:
-    from reports.plots import style
-
-    column = AGAINST[name]
-    view = _window_axes(r, name)
-    left, right, bottom, top = view.frame
-    axes.set_xscale("log")
-    style.drop_axis(axes, *view.drop)
-    axes.set_xlim(10.0**left, 10.0**right)
-    axes.set_ylim(float(style.square(bottom)), float(style.square(top)))
-    style.set_cost_ticks(axes, *view.cost_ticks)
-    axes.set_xlabel(f"{NAMES[column].lower()} [{view.unit}]")
-    axes.grid(True)
-    for budget, line_at in (("drop", axes.axhline), (column, axes.axvline)):
-        if budget in r.budgets:
-            line_at(r.budgets[budget], color=style.MUTED, lw=0.7, ls=(0, (4, 3)), zorder=0)
-    named = kinds(r)["baseline"]
-    for p, side in zip(named, _sides(r, name, view, 430.0, 215.0, 6.5), strict=True):
-        if p.id in r.windows[name].outside:
-            continue
-        _, across, along, dx, dy = label_placement.SIDES[side]
-        axes.annotate(
-            label(p, r),
-            (getattr(p, column), p.drop),
-            (4.5 * dx, 3.5 * dy),
-            textcoords="offset points",
-            horizontalalignment=across,
-            verticalalignment=along,
-            fontsize=6.5,
-        )
+    return printed.figure(chart(r, name), height=4.0, legend_columns=3)

@@ -3,75 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.plots.description import Axis, Labels
 
 GAP = 4.0  # between two names beside each other, in the unit of the frame
-Box = tuple[float, float, float, float]
-# (plotly's name, matplotlib's alignments, direction); the first that is free is taken
-SIDES: tuple[tuple[str, str, str, float, float], ...] = (
-    ("top right", "left", "bottom", 1, 1),
-    ("bottom right", "left", "top", 1, -1),
-    ("top left", "right", "bottom", -1, 1),
-    ("bottom left", "right", "top", -1, -1),
-    ("top center", "center", "bottom", 0, 1),
-    ("bottom center", "center", "top", 0, -1),
+Position = tuple[float, float]
+# What a place of a label costs, worst fault first: a name on another name is unreadable, one beyond the rim is cut off,
+# one close to another named point seems to belong to it, and one on a point hides a little of the plot. Each is dearer
+# than two of the next, so the placement takes a lesser fault before a worse one.
+COVERS_NAME, BEYOND_RIM, NEAR_OTHER_POINT, COVERS_POINT = 300.0, 60.0, 8.0, 3.0
+LETTER_WIDTH, LINE_HEIGHT, DISTANCE, NEAR = 0.58, 1.25, 0.55, 0.8  # in sizes of a letter; a digit is 0.58 wide
+
+
+@dataclass(frozen=True)
+class Side:
+    """A place beside a point: plotly's name, matplotlib's alignments, and the direction from the point."""
+
+    plotly: str
+    across: str
+    along: str
+    dx: float
+    dy: float
+
+
+# the first of the best is taken
+SIDES = (
+    Side("top right", "left", "bottom", 1, 1),
+    Side("bottom right", "left", "top", 1, -1),
+    Side("top left", "right", "bottom", -1, 1),
+    Side("bottom left", "right", "top", -1, -1),
+    Side("top center", "center", "bottom", 0, 1),
+    Side("bottom center", "center", "top", 0, -1),
 )
 
 
-def place(
-    points: Sequence[tuple[float, float]],
-    texts: Sequence[str],
-    obstacles: Sequence[tuple[float, float]],
-    width: float,
-    height: float,
-    size: float,
-    margin: float = 0.0,
-) -> list[int]:
-    """The index into SIDES of every label.
+@dataclass(frozen=True)
+class Frame:
+    """The frame of a plot: `width` x `height`, letters `size` high; names may run `margin` beyond its right side."""
 
-    Points and obstacles are in units of the frame, (0, 0) its lower left corner; the frame is `width` x `height` and
-    letters are `size` high, in one unit of length; names may run `margin` beyond its right side.  Labels are placed
-    greedily in the order given, each where it covers the least: other labels first, then the frame's rim, then places
-    where it seems to belong to another point, then points.
-    """
-    taken: list[Box] = []
-    chosen = []
-    marks = [(x * width, y * height) for x, y in [*points, *obstacles]]
-    named = [(x * width, y * height) for x, y in points]
-    for (x, y), text in zip(points, texts, strict=True):
-        at = (x * width, y * height)
-        costs = []
-        for _, _, _, dx, dy in SIDES:
-            box = _box(at, 0.58 * size * len(text), 1.25 * size, dx, dy, 0.55 * size)
-            costs.append(
-                300 * sum(_overlap(box, other) for other in taken)
-                + 3 * sum(_inside(box, mark) for mark in marks if mark != at)
-                + 60 * _outside(box, width + margin, height)
-                + 8 * sum(_near(box, other, 0.8 * size) for other in named if other != at)
-            )
-        best = min(range(len(SIDES)), key=lambda i: costs[i])
-        _, _, _, dx, dy = SIDES[best]
-        taken.append(_box(at, 0.58 * size * len(text), 1.25 * size, dx, dy, 0.55 * size))
-        chosen.append(best)
-    return chosen
+    width: float
+    height: float
+    size: float
+    margin: float = 0.0
 
 
-def _box(at: tuple[float, float], width: float, height: float, dx: float, dy: float, gap: float) -> Box:
-    left = at[0] + (dx * gap if dx > 0 else dx * (gap + width) if dx < 0 else -width / 2)
-    bottom = at[1] + (gap if dy > 0 else -gap - height)
-    return left, bottom, left + width, bottom + height
+@dataclass(frozen=True)
+class _Box:
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlaps(self, other: _Box) -> bool:
+        across = self.left < other.right + GAP and other.left < self.right + GAP
+        return across and self.bottom < other.top and other.bottom < self.top
+
+    def holds(self, point: Position) -> bool:
+        return self.left < point[0] < self.right and self.bottom < point[1] < self.top
+
+    def wider(self, by: float) -> _Box:
+        return _Box(self.left - by, self.bottom - by, self.right + by, self.top + by)
+
+    def beyond(self, frame: Frame) -> bool:
+        low = self.left < 0 or self.bottom < 0
+        return low or self.right > frame.width + frame.margin or self.top > frame.height
 
 
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] + GAP and b[0] < a[2] + GAP and a[1] < b[3] and b[1] < a[3]
+def place(labels: Labels, x: Axis, y: Axis, frame: Frame) -> list[Side]:
+    """The side of its point on which every label stands; labels are placed one after the other, each at its best."""
+
+    def position(point: Position) -> Position:
+        return x.fraction(point[0]) * frame.width, y.fraction(point[1]) * frame.height
+
+    named = [position(p) for p in labels.points]
+    marks = [*named, *map(position, labels.obstacles)]
+    boxes: list[_Box] = []
+    sides: list[Side] = []
+    for point, text in zip(named, labels.texts, strict=True):
+        choices = [_box(point, text, side, frame.size) for side in SIDES]
+        costs = [_cost(box, point, boxes, marks, named, frame) for box in choices]
+        best = costs.index(min(costs))
+        boxes.append(choices[best])
+        sides.append(SIDES[best])
+    return sides
 
 
-def _inside(box: Box, mark: tuple[float, float]) -> bool:
-    return box[0] < mark[0] < box[2] and box[1] < mark[1] < box[3]
+def _cost(
+    box: _Box,
+    point: Position,
+    placed: Sequence[_Box],
+    marks: Sequence[Position],
+    named: Sequence[Position],
+    frame: Frame,
+) -> float:
+    """What is wrong with a label in `box` beside `point`."""
+    near = box.wider(NEAR * frame.size)
+    return (
+        COVERS_NAME * sum(box.overlaps(other) for other in placed)
+        + BEYOND_RIM * box.beyond(frame)
+        + NEAR_OTHER_POINT * sum(near.holds(other) for other in named if other != point)
+        + COVERS_POINT * sum(box.holds(mark) for mark in marks if mark != point)
+    )
 
 
-def _near(box: Box, mark: tuple[float, float], reach: float) -> bool:
-    return _inside((box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach), mark)
-
-
-def _outside(box: Box, width: float, height: float) -> bool:
-    return box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height
+def _box(at: Position, text: str, side: Side, size: float) -> _Box:
+    width, height, gap = LETTER_WIDTH * size * len(text), LINE_HEIGHT * size, DISTANCE * size
+    left = at[0] + (gap if side.dx > 0 else -gap - width if side.dx < 0 else -width / 2)
+    bottom = at[1] + (gap if side.dy > 0 else -gap - height)
+    return _Box(left, bottom, left + width, bottom + height)

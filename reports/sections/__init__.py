@@ -1,4 +1,4 @@
-"""The sections of a report: one file each, in the order of their names.
+"""The sections of a report: one file each, in the order of their names; import `all_sections` from here.
 
 Every module has `TITLE`, `record(run)`, which computes a small frozen value, and `draw(record)`, which shows it.
 """
@@ -7,10 +7,26 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from types import ModuleType
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reports.page.html import Drawing
+from reports.run import FinishedRun
 
 
-def modules() -> dict[str, ModuleType]:
-    """The section modules by name without their number, in report order."""
-    names = sorted(m.name for m in pkgutil.iter_modules(__path__))
-    return {name.split("_", 1)[1]: importlib.import_module(f"{__name__}.{name}") for name in names}
+@dataclass(frozen=True)
+class Section:
+    """What a section module offers; `draw` takes what `record` gave."""
+
+    title: str
+    record: Callable[[FinishedRun], object]
+    draw: Callable[[object], Drawing]
+
+
+def all_sections() -> dict[str, Section]:
+    """The sections by name without their number, in report order."""
+    sections = {}
+    for name in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+        module = importlib.import_module(f"{__name__}.{name}")
+        sections[name.split("_", 1)[1]] = Section(module.TITLE, module.record, module.draw)
+    return sections

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
-from reports.number_text import label, quantity, share, tidy
+from reports.number_text import UNITS, label, quantity, share, tidy
 from reports.page import html
 from reports.page.html import Drawing
-from reports.run import Run
+from reports.run import BudgetCheck, FinishedRun, Saving
 
 TITLE = "Decision"
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One budget of one pick, SI units; `slack` is budget minus achieved."""
-
-    quantity: str
-    unit: str
-    budget: float
-    achieved: float
-    slack: float
-    verdict: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Pick:
+class JudgedPick:
     """A design put forward, with its verdict: OK where every budget is, REVIEW otherwise."""
 
     name: str
@@ -38,16 +24,7 @@ class Pick:
     verdict: str
     probability: float | None
     images: int
-    rows: tuple[Judged, ...]
-
-
-@dataclass(frozen=True)
-class Saving:
-    """Shares of memory and energy that the recommended design saves against a baseline."""
-
-    against: str
-    memory: float
-    energy: float
+    rows: tuple[BudgetCheck, ...]
 
 
 @dataclass(frozen=True)
@@ -58,56 +35,33 @@ class Decision:
     sentence: str
     verdict: str
     identity: tuple[tuple[str, str, str], ...]
-    picks: tuple[Pick, ...]
+    picks: tuple[JudgedPick, ...]
     savings: tuple[Saving, ...]
 
 
-def record(run: Run) -> Decision:
+def record(run: FinishedRun) -> Decision:
     """What the first page says about a run."""
-    picks = tuple(_pick(p) for p in run.picks["picks"])
-    savings = run.picks.get("savings") or {"against": {}}
-    saved = tuple(Saving(o, float(s["memory"]), float(s["energy"])) for o, s in savings["against"].items())
+    picks = tuple(
+        JudgedPick(p.name, p.id, p.why, p.verdict, p.probability, p.verified_images, p.checks) for p in run.picks.picks
+    )
+    savings = run.picks.savings
     return Decision(
         question=_question(run),
-        sentence=_sentence(picks, saved, run.picks.get("needed_images")),
+        sentence=_sentence(picks, savings, run.picks.needed_images),
         verdict=picks[0].verdict if picks else "REVIEW",
         identity=_identity(run),
         picks=picks,
-        savings=saved,
+        savings=savings,
     )
 
 
-def _pick(pick: dict[str, Any]) -> Pick:
-    rows = tuple(
-        Judged(
-            quantity=str(r["quantity"]),
-            unit=str(r["unit"]).replace("mm2", "mm²"),
-            budget=float(r["budget"]),
-            achieved=float(r["achieved"]),
-            slack=float(r["slack"]),
-            verdict=str(r["verdict"]),
-            note=str(r.get("note", "")),
-        )
-        for r in pick["rows"]
-    )
-    verdict = "OK" if all(r.verdict == "OK" for r in rows) else "REVIEW"
-    sure = pick.get("p_drop_within_budget")
-    images = int((pick.get("verified_drop") or {}).get("images", 0))
-    return Pick(
-        pick["name"], str(pick["id"]), pick["why"], verdict, None if sure is None else float(sure), images, rows
-    )
-
-
-def _question(run: Run) -> str:
-    network = run.manifest["checkpoint"].get("network") or run.manifest["checkpoint"]["name"]
-    limits = [f"{label(c).lower()} of at most {_amount(c, v)}" for c, v in run.budgets.items()]
+def _question(run: FinishedRun) -> str:
+    limits = [f"{label(c).lower()} of at most {_amount(c, v)}" for c, v in run.picks.budgets.items()]
     within = f" with {_listed(limits)}" if limits else ""
-    return f"Which layer of {network} may have how many bits on {run.manifest['hardware']['name']}{within}?"
+    return f"How many bits may each layer of {run.manifest.network} have on {run.manifest.hardware.name}{within}?"
 
 
 def _amount(column: str, value: float) -> str:
-    from reports.number_text import UNITS
-
     unit = UNITS.get(column, "")
     return f"{value:g} pp" if unit == "pp" else quantity(value, unit)
 
@@ -116,7 +70,7 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _sentence(picks: tuple[Pick, ...], savings: tuple[Saving, ...], needed: int | None) -> str:
+def _sentence(picks: tuple[JudgedPick, ...], savings: tuple[Saving, ...], needed: int | None) -> str:
     if not picks:
         return "No design is recommended: none of the verified candidates meets the budgets on cost."
     first = picks[0]
@@ -134,22 +88,21 @@ def _sentence(picks: tuple[Pick, ...], savings: tuple[Saving, ...], needed: int 
         )
     sentence = f"{words[0]}: {'; '.join(words[1:])}." if len(words) > 1 else f"{words[0]}."
     if needed is not None and first.images < needed:
-        sentence += f" A promise on this network takes {needed:,} images."
+        sentence += f" A statistical guarantee on this network takes {needed:,} images."
     return sentence
 
 
-def _identity(run: Run) -> tuple[tuple[str, str, str], ...]:
+def _identity(run: FinishedRun) -> tuple[tuple[str, str, str], ...]:
     m = run.manifest
-    reference = m["float"].get("verify") or m["float"]
+    reference = m.float_unseen or m.float_search
     return (
-        ("Network", str(m["checkpoint"].get("network") or m["checkpoint"]["name"]), ""),
-        ("Checkpoint", str(m["checkpoint"]["name"]), str(m["checkpoint"].get("sha256", ""))),
-        ("Images", f"{m['data']['name']}, {m['data']['images']:,} in the search", str(m["data"].get("sha256", ""))),
-        ("Hardware", str(m["hardware"]["name"]), str(m["hardware"].get("sha256", ""))),
+        ("Network", m.network, ""),
+        ("Checkpoint", m.checkpoint.name, m.checkpoint.sha256),
+        ("Images", f"{m.images.name}, {m.images.count:,} in the search", m.images.sha256),
+        ("Hardware", m.hardware.name, m.hardware.sha256),
         (
             "Float network",
-            f"top-1 {share(reference['top1'])} ± {tidy(100 * reference['top1_stderr'])} pp "
-            f"on {reference['images']:,} images",
+            f"top-1 {share(reference.top1)} ± {tidy(100 * reference.top1_stderr)} pp on {reference.images:,} images",
             "",
         ),
     )
@@ -174,25 +127,7 @@ def draw(r: Decision) -> Drawing:
 
 
 def _budget_table(r: Decision) -> Markup:
-    body = Markup("")
-    for pick in r.picks:
-        for i, row in enumerate(pick.rows):
-            lead = Markup('<th scope="rowgroup" rowspan="{}">{}<br>{}<small>{}</small></th>').format(
-                len(pick.rows), pick.name.capitalize(), html.design_link(pick.id), pick.why
-            )
-            body += Markup(
-                '<tr class="{}">{}<td>{}</td><td class="number" data-label="budget">{}</td>'
-                '<td class="number" data-label="achieved">{}</td>'
-                '<td class="number" data-label="slack">{}</td><td>{}</td></tr>'
-            ).format(
-                "first" if i == 0 else "",
-                lead if i == 0 else "",
-                Markup("{}<small>{}</small>").format(label(row.quantity), row.note if row.quantity == "drop" else ""),
-                _amount(row.quantity, row.budget),
-                quantity(row.achieved, row.unit),
-                quantity(row.slack, row.unit),
-                html.verdict(row.verdict),
-            )
+    body = Markup("").join(_budget_row(pick, i, check) for pick in r.picks for i, check in enumerate(pick.rows))
     head = Markup("").join(
         Markup('<th scope="col"{}>{}</th>').format(Markup(' class="number"') if h in _RIGHT else "", h)
         for h in ("Design", "Quantity", "Budget", "Achieved", "Slack", "Verdict")
@@ -200,6 +135,26 @@ def _budget_table(r: Decision) -> Markup:
     return Markup(
         '<div class="scroll"><table class="budgets"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(head, body)
+
+
+def _budget_row(pick: JudgedPick, place: int, check: BudgetCheck) -> Markup:
+    """One budget of a pick; the first row of a pick names it."""
+    lead = Markup('<th scope="rowgroup" rowspan="{}">{}<br>{}<small>{}</small></th>').format(
+        len(pick.rows), pick.name.capitalize(), html.design_link(pick.id), pick.why
+    )
+    return Markup(
+        '<tr class="{}">{}<td>{}</td><td class="number" data-label="budget">{}</td>'
+        '<td class="number" data-label="achieved">{}</td>'
+        '<td class="number" data-label="slack">{}</td><td>{}</td></tr>'
+    ).format(
+        "first" if place == 0 else "",
+        lead if place == 0 else "",
+        Markup("{}<small>{}</small>").format(label(check.quantity), check.note if check.quantity == "drop" else ""),
+        _amount(check.quantity, check.budget),
+        quantity(check.achieved, check.unit),
+        quantity(check.slack, check.unit),
+        html.verdict(check.verdict),
+    )
 
 
 _RIGHT = ("Budget", "Achieved", "Slack")

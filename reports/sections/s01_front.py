@@ -6,53 +6,51 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.designs import Design, designs
 from reports.number_text import NAMES, UNITS, quantity
-from reports.page import html as drawing
+from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import front
-from reports.plots.front import AGAINST, Front, Point, Window
-from reports.run import Run
+from reports.plots.front import AGAINST, Front, FrontPoint, Window
+from reports.run import Design, FinishedRun
 
 TITLE = "Pareto front"
 LEAST_CAP = 10.0  # pp; the frame shows at least this much drop, and four budgets where that is more
 
 
-def record(run: Run) -> Front:
+def record(run: FinishedRun) -> Front:
     """The points of both projections, and which of them form the edge of each."""
-    every = designs(run)
-    points = tuple(_point(d) for d in every)
+    points = tuple(_point(d) for d in run.designs)
     searched = [p for p in points if p.id != run.baselines.get("float")]
     return Front(
         points=points,
         baselines=dict(run.baselines),
-        picks={str(p["name"]): str(p["id"]) for p in run.picks["picks"]},
-        budgets=run.budgets,
+        picks={p.name: p.id for p in run.picks.picks},
+        budgets=run.picks.budgets,
         edges={name: edge(searched, column) for name, column in AGAINST.items()},
         windows={name: window(points, run, column) for name, column in AGAINST.items()},
     )
 
 
-def window(points: Sequence[Point], run: Run, column: str) -> Window:
+def window(points: Sequence[FrontPoint], run: FinishedRun, column: str) -> Window:
     """The part of a projection where the decision falls: no float network, no design that lost far too much."""
-    cap = max(LEAST_CAP, 4 * run.budgets.get("drop", 0.0))
+    cap = max(LEAST_CAP, 4 * run.picks.budgets.get("drop", 0.0))
     float_id = run.baselines.get("float")
-    picked = {str(p["id"]) for p in run.picks["picks"]}
+    picked = {p.id for p in run.picks.picks}
     inside = [p for p in points if p.id in picked or (p.id != float_id and p.drop <= cap)] or list(points)
-    costs = [getattr(p, column) for p in inside]
+    costs = [p.cost(column) for p in inside]
     shown = [e for p in inside for e in ((p.low, p.high) if p.on_front else (p.drop,))]
-    high = min(max(*shown, run.budgets.get("drop", 0.0)), max(cap, *(p.drop for p in inside)))
+    high = min(max(*shown, run.picks.budgets.get("drop", 0.0)), max(cap, *(p.drop for p in inside)))
     low = min(*shown, 0.0)
     reach = max(costs) * 1.3
-    beyond = [p for p in points if p.drop > high or getattr(p, column) > reach]
+    beyond = [p for p in points if p.drop > high or p.cost(column) > reach]
     if float_id is not None and all(p.id != float_id for p in beyond):  # it fits after all
-        costs += [getattr(p, column) for p in points if p.id == float_id]
+        costs += [p.cost(column) for p in points if p.id == float_id]
     return Window(min(costs), max(costs), low, high, tuple(p.id for p in beyond))
 
 
-def _point(d: Design) -> Point:
+def _point(d: Design) -> FrontPoint:
     verified = None if d.verified is None else (d.verified.drop, d.verified.low, d.verified.high)
-    return Point(
+    return FrontPoint(
         id=d.id,
         name=d.baseline,
         drop=d.drop,
@@ -66,10 +64,10 @@ def _point(d: Design) -> Point:
     )
 
 
-def edge(points: Sequence[Point], column: str) -> tuple[str, ...]:
+def edge(points: Sequence[FrontPoint], column: str) -> tuple[str, ...]:
     """Ids of the points that none beats in drop and one cost together, by rising cost."""
     best, kept = float("inf"), []
-    for p in sorted(points, key=lambda p: (getattr(p, column), p.drop, p.id)):
+    for p in sorted(points, key=lambda p: (p.cost(column), p.drop, p.id)):
         if p.drop < best:
             best = p.drop
             kept.append(p.id)
@@ -95,8 +93,8 @@ def draw(r: Front) -> Drawing:
         outside += Markup(
             '<p class="tools"><button type="button" id="whole" aria-pressed="false">Show everything</button></p>'
         )
-    html = drawing.join(
-        drawing.text(
+    body = html.join(
+        html.text(
             "Every evaluated design. Down and to the left is better. The front is that of three objectives, so a "
             "front design may lie behind the edge of one projection. The drop axis is a square root, the cost axis "
             "is logarithmic. Click a point, or step through the front with the arrow keys, to follow one design "
@@ -104,10 +102,10 @@ def draw(r: Front) -> Drawing:
             "lead",
         ),
         Markup('<div id="sliders" class="sliders" role="group" aria-label="Budgets"></div>'),
-        drawing.key(LEGEND),
-        drawing.columns(
+        html.key(LEGEND),
+        html.columns(
             *(
-                drawing.plot(f"front-{n}", 430, f"Accuracy drop against {n}; the front table holds the same numbers")
+                html.plot(f"front-{n}", 430, f"Accuracy drop against {n}; the front table holds the same numbers")
                 for n in AGAINST
             )
         ),
@@ -115,7 +113,7 @@ def draw(r: Front) -> Drawing:
         Markup('<div id="card" class="card" aria-live="polite"></div>'),
     )
     plots = {f"front-{name}": front.plotted(r, name) for name in AGAINST}
-    return Drawing(html, plots, {f"front_{name}": _static(r, name) for name in AGAINST})
+    return Drawing(body, plots, {f"front_{name}": _static(r, name) for name in AGAINST})
 
 
 def _static(r: Front, name: str) -> StaticFigure:
@@ -131,9 +129,9 @@ def outside_text(r: Front, name: str) -> str:
     if not beyond:
         return ""
     named = [
-        f"{front.label(p, r)} ({quantity(getattr(p, column), UNITS[column])}, {quantity(p.drop, 'pp')})"
+        f"{front.baseline_label(p, r)} ({quantity(p.cost(column), UNITS[column])}, {quantity(p.drop, 'pp')})"
         for p in beyond
-        if front.label(p, r)
+        if front.baseline_label(p, r)
     ]
     others = len(beyond) - len(named)
     if others:

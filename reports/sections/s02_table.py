@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.designs import Design, designs
 from reports.number_text import quantity, share, tidy
-from reports.page import html as drawing
+from reports.page import html
 from reports.page.html import Drawing
-from reports.run import Run
+from reports.run import Design, FinishedRun
 
 TITLE = "Front table"
 
@@ -46,11 +45,10 @@ class FrontTable:
     others: int
 
 
-def record(run: Run) -> FrontTable:
+def record(run: FinishedRun) -> FrontTable:
     """The front and the baselines by rising memory."""
-    every = designs(run)
-    shown = sorted((d for d in every if d.on_front or d.baseline), key=lambda d: (d.memory_bytes, d.drop, d.id))
-    return FrontTable(tuple(_row(d) for d in shown), len(every) - len(shown))
+    shown = sorted((d for d in run.designs if d.on_front or d.baseline), key=lambda d: (d.memory_bytes, d.drop, d.id))
+    return FrontTable(tuple(_row(d) for d in shown), len(run.designs) - len(shown))
 
 
 def _row(d: Design) -> Row:
@@ -101,8 +99,8 @@ def draw(r: FrontTable) -> Drawing:
     )
     body = Markup("").join(_html_row(row) for row in r.rows)
     more = f"{r.others:,} dominated designs are in results.csv and in report.json." if r.others else ""
-    html = drawing.join(
-        drawing.text(
+    content = html.join(
+        html.text(
             f"{len(r.rows)} designs: the front and every baseline. The drop is paired: the same images go through the "
             f"float and the quantized network. {more}",
             "lead",
@@ -117,12 +115,12 @@ def draw(r: FrontTable) -> Drawing:
             "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
         ).format(head, body),
     )
-    return Drawing(html)
+    return Drawing(content)
 
 
 def _html_row(row: Row) -> Markup:
     cells = [
-        (row.id, drawing.design_link(row.id), False),
+        (row.id, html.design_link(row.id), False),
         (row.name, row.name, False),
         (row.top1, f"{share(row.top1)} ± {tidy(100 * row.top1_stderr)}", True),
         (row.drop, tidy(row.drop), True),

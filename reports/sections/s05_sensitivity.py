@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
 from reports.number_text import quantity, short_names, tidy
-from reports.page import html as drawing
-from reports.page.html import Drawing, Plot, StaticFigure
-from reports.run import Run
+from reports.page import html
+from reports.page.html import Drawing, StaticFigure
+from reports.plots import interactive, printed, style
+from reports.plots.description import Axis, Chart, Marker, Points, intervals
+from reports.run import FinishedRun, SensitivityRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "Sensitivity of the layers"
-SHOWN = (2, 3, 4)
+SHOWN = (2, 3, 4)  # widths, where the run has them
+FLOAT_WIDTH = 32
+SHAPES = ("circle", "square", "triangle-up")
 
 
 @dataclass(frozen=True)
-class Curve:
+class WidthCurve:
     """One width: `value[group]`, and `low`, `high` where an interval was measured."""
 
     bits: int
@@ -32,7 +36,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Change:
+class MeasuredChange:
     """One measured change of the float network, in words, with its drop and 95 % interval [pp]."""
 
     what: str
@@ -52,97 +56,97 @@ class Sensitivity:
     quantity: str
     groups: tuple[str, ...]
     short: tuple[str, ...]
-    curves: tuple[Curve, ...]
+    curves: tuple[WidthCurve, ...]
     order: tuple[int, ...]
-    others: tuple[Change, ...] = ()
+    others: tuple[MeasuredChange, ...] = ()
 
 
-def record(run: Run) -> Sensitivity | None:
+def record(run: FinishedRun) -> Sensitivity | None:
     """The sensitivities of a run; None when it has no sensitivity.csv."""
     table = run.sensitivity
     if table is None:
         return None
-    measured = "drop" in table.columns and table["drop"].notna().any()
+    measured = any(np.isfinite(row.drop) for row in table)
     by = "drop" if measured else "score"
-    others: tuple[Change, ...] = ()
-    if "kind" in table.columns:
-        others = _others(table) if measured else ()
-        table = table[table["kind"] == "weight"]
-    table = table[table[by].notna() & (table["bits"] < 32)]
-    if table.empty:
+    rows = [r for r in table if r.kind == "weight" and r.bits < FLOAT_WIDTH and not np.isnan(_harm(r, measured))]
+    if not rows:
         return None
-    available = sorted(int(b) for b in table["bits"].unique())
-    chosen = [b for b in SHOWN if b in available] or available[:3]
-    groups = list(dict.fromkeys(table["group"]))
-    curves = []
-    for bits in chosen:
-        part = table[table["bits"] == bits].drop_duplicates("group").set_index("group").reindex(groups)
-        ranged = measured and {"drop_low", "drop_high"} <= set(part.columns) and part["drop_low"].notna().all()
-        curves.append(
-            Curve(
-                bits,
-                tuple(part[by].astype(float)),
-                tuple(part["drop_low"].astype(float)) if ranged else None,
-                tuple(part["drop_high"].astype(float)) if ranged else None,
-            )
-        )
+    available = sorted({r.bits for r in rows})
+    widths = [b for b in SHOWN if b in available] or available[:3]
+    groups = tuple(dict.fromkeys(r.group for r in rows))
+    curves = tuple(_curve(bits, groups, rows, measured) for bits in widths)
     lowest = np.nan_to_num(np.array(curves[0].value), nan=-np.inf)
     order = tuple(int(i) for i in np.argsort(-lowest, kind="stable"))
-    short = short_names(run.layers["name"])
+    short = short_names(layer.name for layer in run.layers)
     names = tuple(short.get(g, short_names([g])[g]) for g in groups)
-    return Sensitivity(by, tuple(groups), names, tuple(curves), order, others)
+    return Sensitivity(by, groups, names, curves, order, _other_changes(table) if measured else ())
 
 
-def _others(table: pd.DataFrame) -> tuple[Change, ...]:
+def _harm(row: SensitivityRow, measured: bool) -> float:
+    return row.drop if measured else row.score
+
+
+def _curve(bits: int, groups: Sequence[str], rows: Sequence[SensitivityRow], measured: bool) -> WidthCurve:
+    """One width; a group without a row has NaN."""
+    by_group = {r.group: r for r in reversed(rows) if r.bits == bits}
+    nan = float("nan")
+    value = tuple(_harm(by_group[g], measured) if g in by_group else nan for g in groups)
+    low = tuple(by_group[g].drop_low if g in by_group else nan for g in groups)
+    high = tuple(by_group[g].drop_high if g in by_group else nan for g in groups)
+    ranged = measured and not np.isnan(low).any()
+    return WidthCurve(bits, value, low if ranged else None, high if ranged else None)
+
+
+def _other_changes(table: Sequence[SensitivityRow]) -> tuple[MeasuredChange, ...]:
     """Changes of potentials and of time steps, in the order of the table."""
     changes = []
-    for row in table[table["kind"].isin(["state", "time_steps"]) & table["drop"].notna()].to_dict("records"):
-        steps = row["kind"] == "time_steps"
-        what = f"T = {int(row['time_steps'])}" if steps else f"{row['group']}: potentials at {int(row['bits'])} bit"
-        drop = float(row["drop"])
-        low, high = (float(row.get(name, float("nan"))) for name in ("drop_low", "drop_high"))
-        changes.append(Change(what, drop, low, high))
+    for row in table:
+        if row.kind not in ("state", "time_steps") or np.isnan(row.drop):
+            continue
+        steps = row.kind == "time_steps"
+        what = f"T = {row.time_steps}" if steps else f"{row.group}: potentials at {row.bits} bit"
+        changes.append(MeasuredChange(what, row.drop, row.drop_low, row.drop_high))
     return tuple(changes)
 
 
-AXIS = {"drop": "drop, one layer quantized [pp]", "score": "gradient score [nat]"}
+AXIS = {"drop": "drop, one layer quantized [pp]", "score": "Fisher score [nat]"}
 
 
 def draw(r: Sensitivity | None) -> Drawing:
     """Two charts: network order, and sorted with the most sensitive first."""
     if r is None:
-        return Drawing(
-            drawing.not_measured("how sensitive each layer is", "`svit-dse sensitivity CONFIG` measures it.")
-        )
+        return Drawing(html.not_measured("how sensitive each layer is", "`svit-dse sensitivity CONFIG` measures it."))
     source = (
-        "The drop was measured with one group at low width and everything else in float, with its 95 % interval."
+        "The drop was measured with one group at low width and everything else in float; bars are 95 % intervals."
         if r.quantity == "drop"
-        else "The score is the second-order estimate of the loss increase from the diagonal Fisher information; it "
-        "ranks layers, it does not promise a drop. `svit-dse sensitivity "
-        "--measure` measures the drop one group at a time."
+        else "The score is a second-order estimate of the increase of the loss, from the diagonal Fisher information. "
+        "It ranks layers; it does not predict a drop. `svit-dse sensitivity --measure` measures the drop of each group."
     )
     top = ", ".join(r.short[i] for i in r.order[:5])
-    html = drawing.join(
-        Markup('<p class="lead">{} Most sensitive: {}.</p>').format(drawing.code_in(source), top),
-        drawing.key([(f"c{i}", f"{c.bits} bit") for i, c in enumerate(r.curves)]),
-        drawing.heading("In network order"),
-        drawing.plot("sensitivity", 300, "Sensitivity of every group in network order", wide=True),
-        drawing.heading("Sorted"),
-        drawing.plot("sensitivity-sorted", 300, "Sensitivity of every group, most sensitive first", wide=True),
+    body = html.join(
+        Markup('<p class="lead">{} Most sensitive: {}.</p>').format(html.code_in(source), top),
+        html.key([(f"c{i}", f"{c.bits} bit") for i, c in enumerate(r.curves)]),
+        html.heading("In network order"),
+        html.plot("sensitivity", 300, "Sensitivity of every group in network order", wide=True),
+        html.heading("Sorted"),
+        html.plot("sensitivity-sorted", 300, "Sensitivity of every group, most sensitive first", wide=True),
         _others_table(r),
     )
-    plots = {"sensitivity": plotted(r, tuple(range(len(r.groups)))), "sensitivity-sorted": plotted(r, r.order)}
+    plots = {
+        "sensitivity": interactive.plot(chart(r, range(len(r.groups)), "In network order")),
+        "sensitivity-sorted": interactive.plot(chart(r, r.order, "Most sensitive first")),
+    }
     caption = "Sensitivity of every group of layers at low width, in network order and sorted."
-    return Drawing(html, plots, {"sensitivity": StaticFigure(caption, lambda: figure(r))})
+    return Drawing(body, plots, {"sensitivity": StaticFigure(caption, lambda: figure(r))})
 
 
 def _others_table(r: Sensitivity) -> Markup:
     if not r.others:
         return Markup("")
     rows = [(c.what, quantity(c.drop, "pp"), f"{tidy(c.low)} … {tidy(c.high)}") for c in r.others]
-    return drawing.join(
-        drawing.heading("Membrane potentials and time steps"),
-        drawing.table(("One change of the float network", "Drop", "95 % interval [pp]"), rows, numeric=(1, 2)),
+    return html.join(
+        html.heading("Membrane potentials and time steps"),
+        html.table(("One change of the float network", "Drop", "95 % interval [pp]"), rows, numeric=(1, 2)),
     )
 
 
@@ -153,72 +157,34 @@ def _positive(r: Sensitivity) -> float:
     return float(max(positive.min(), positive.max() * 1e-6)) if len(positive) else 1e-6
 
 
-def plotted(r: Sensitivity, order: tuple[int, ...]) -> Plot:
+def chart(r: Sensitivity, order: Sequence[int], title: str) -> Chart:
     """Sensitivities in a given order, logarithmic; values at or below zero stand on the lower rim."""
     floor = _positive(r)
-    data: list[dict[str, Any]] = []
+    marks = []
     for i, c in enumerate(r.curves):
         value = np.array(c.value)[list(order)]
-        shown = np.maximum(np.nan_to_num(value, nan=floor), floor)
-        trace: dict[str, Any] = {
-            "type": "scatter",
-            "mode": "markers",
-            "x": list(range(len(order))),
-            "y": shown.tolist(),
-            "marker": {"color": f"$c{i}", "size": 6, "symbol": ("circle", "square", "triangle-up")[i % 3]},
-            "text": [f"{r.short[j]}, {c.bits} bit: {v:.3g}" for j, v in zip(order, value, strict=True)],
-            "hovertemplate": "%{text}<extra></extra>",
-        }
+        ranged: tuple[tuple[float, float], ...] = ()
         if c.low is not None and c.high is not None:
-            low = np.maximum(np.array(c.low)[list(order)], floor)
-            trace["error_y"] = {
-                "type": "data",
-                "symmetric": False,
-                "array": np.maximum(np.array(c.high)[list(order)] - shown, 0).tolist(),
-                "arrayminus": np.maximum(shown - low, 0).tolist(),
-                "color": f"$c{i}",
-                "thickness": 0.8,
-                "width": 0,
-            }
-        data.append(trace)
-    step = max(1, len(order) // 46)
-    layout = {
-        "xaxis": {
-            "tickvals": list(range(0, len(order), step)),
-            "ticktext": [r.short[j] for j in order[::step]],
-            "tickangle": -90,
-            "showgrid": False,
-            "range": [-1, len(order)],
-        },
-        "yaxis": {"type": "log", "title": {"text": AXIS[r.quantity]}, "dtick": 1, "exponentformat": "power"},
-    }
-    return {"data": data, "layout": layout}
+            low, high = (np.maximum(np.array(ends)[list(order)], floor).tolist() for ends in (c.low, c.high))
+            ranged = intervals(low, high)
+        marks.append(
+            Points(
+                x=range(len(order)),
+                y=np.maximum(np.nan_to_num(value, nan=floor), floor).tolist(),
+                marker=Marker(f"c{i}", SHAPES[i % 3], size=6),
+                name=f"{c.bits} bit",
+                hover=[f"{r.short[j]}, {c.bits} bit: {v:.3g}" for j, v in zip(order, value, strict=True)],
+                y_interval=ranged,
+            )
+        )
+    x = Axis(categories=tuple(r.short[j] for j in order), limits=(-1, len(order)), grid=False)
+    return Chart(tuple(marks), x=x, y=Axis(AXIS[r.quantity], "log"), title=title)
 
 
 def figure(r: Sensitivity) -> Figure:
     """Both orders for slides and print."""
-    from reports.plots import style
-
     made, axes = style.new(2, 1, height=5.2)
-    floor = _positive(r)
-    for ax, order, title in (
-        (axes[0], tuple(range(len(r.groups))), "In network order"),
-        (axes[1], r.order, "Most sensitive first"),
-    ):
-        x = np.arange(len(order))
-        for i, c in enumerate(r.curves):
-            value = np.maximum(np.nan_to_num(np.array(c.value)[list(order)], nan=floor), floor)
-            colour = style.CATEGORIES[i]
-            if c.low is not None and c.high is not None:
-                low, high = np.array(c.low)[list(order)], np.array(c.high)[list(order)]
-                ax.vlines(x, np.maximum(low, floor), np.maximum(high, floor), color=colour, lw=0.6, alpha=0.6)
-            ax.plot(x, value, "os^"[i % 3], ms=2.8, color=colour, mew=0, label=f"{c.bits} bit")
-        step = max(1, len(order) // 32)
-        ax.set_xticks(x[::step], [r.short[j] for j in order[::step]], rotation=90, fontsize=5.5)
-        ax.set_yscale("log")
-        ax.set_xlim(-1, len(order))
-        ax.set_title(title)
-        ax.set_ylabel(AXIS[r.quantity])
-        ax.grid(True, axis="y")
+    printed.draw(axes[0], chart(r, range(len(r.groups)), "In network order"))
+    printed.draw(axes[1], chart(r, r.order, "Most sensitive first"))
     axes[0].legend(ncols=3, loc="upper right", bbox_to_anchor=(1, 1.16))
     return made

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from reports.number_text import UNITS, quantity
-from reports.page import html as drawing
+from reports.page import html
 from reports.page.html import Drawing
-from reports.run import Run
+from reports.run import FinishedRun
 
 TITLE = "The same weights without spikes"
 COSTS = ("memory_bytes", "energy_j", "latency_s", "power_w")
 
 
 @dataclass(frozen=True)
-class Network:
+class ComparedNetwork:
     """One network of the comparison; `costs` in the order of COSTS, SI units."""
 
     id: str
@@ -30,19 +28,18 @@ class Network:
 class NonSpiking:
     """The rows of comparisons.csv, and of how many designs the spiking network needs less energy than either other."""
 
-    networks: tuple[Network, ...]
+    networks: tuple[ComparedNetwork, ...]
     designs: int
     spiking_wins: int
 
 
-def record(run: Run) -> NonSpiking | None:
+def record(run: FinishedRun) -> NonSpiking | None:
     """The comparison; None for a run without comparisons.csv."""
-    path = run.directory / "comparisons.csv"
-    if not path.is_file():
+    if run.comparisons is None:
         return None
     networks = tuple(
-        Network(str(r["id"]), str(r["origin"]), str(r["network"]), int(r["time_steps"]), tuple(r[c] for c in COSTS))
-        for r in pd.read_csv(path).to_dict("records")
+        ComparedNetwork(r.id, r.origin, r.network, r.time_steps, (r.memory_bytes, r.energy_j, r.latency_s, r.power_w))
+        for r in run.comparisons
     )
     spiking = {n.id: n.costs[1] for n in networks if n.network == "spiking"}
     others: dict[str, float] = {}
@@ -55,10 +52,10 @@ def record(run: Run) -> NonSpiking | None:
 def draw(r: NonSpiking | None) -> Drawing:
     """One table, and in words which way it goes."""
     if r is None:
-        return Drawing(drawing.not_measured("the comparison", "`svit-dse search` writes comparisons.csv."))
+        return Drawing(html.not_measured("the comparison", "`svit-dse search` writes comparisons.csv."))
     rows = [
         (
-            drawing.design_link(n.id),
+            html.design_link(n.id),
             n.origin,
             n.network,
             str(n.time_steps),
@@ -66,16 +63,16 @@ def draw(r: NonSpiking | None) -> Drawing:
         )
         for n in r.networks
     ]
-    html = drawing.join(
-        drawing.text(
+    body = html.join(
+        html.text(
             f"For {r.spiking_wins} of {r.designs} designs the spiking network needs less energy than its non-spiking "
             "equivalent, which has the same weights and shapes, one pass, and activations of ceil(log2(T + 1)) "
             "bits, with as many non-zero inputs as there are spikes (or, dense, all of them). Its accuracy was not "
             "measured.",
             "lead",
         ),
-        drawing.table(
+        html.table(
             ("Design", "Origin", "Network", "T", "Memory", "Energy", "Latency", "Power"), rows, numeric=(3, 4, 5, 6, 7)
         ),
     )
-    return Drawing(html)
+    return Drawing(body)

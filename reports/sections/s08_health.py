@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
 from reports.number_text import share, short_names, tidy
 from reports.page import html
-from reports.page.html import Drawing, Plot, StaticFigure
-from reports.run import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from reports.page.html import Drawing, StaticFigure
+from reports.plots import interactive, printed
+from reports.plots.description import Axis, Chart, Marker, Points, Segments
+from reports.run import FinishedRun, HealthRow
 
 TITLE = "Spike health"
 LARGE_CHANGE = 0.25  # relative change of a layer's rate that a reviewer should look at
 
 
 @dataclass(frozen=True)
-class Health:
+class Firing:
     """Firing per row of the layer table that owns neurons: spikes per neuron and time step, float and picked.
 
     `spike_change` is the relative change of all spikes; `moved` are the indices of layers whose rate changes by more
     than LARGE_CHANGE or falls silent. `dead` and `saturated` are shares of neurons per network, None where the run
-    has no health.csv.
+    has no health.csv. `fixed_point` says whether the design has fixed-point membrane potentials, `health_fixed_point`
+    whether dead and saturated neurons were counted with them.
     """
 
     design: str
@@ -40,160 +39,142 @@ class Health:
     moved: tuple[int, ...]
     dead: tuple[float, float] | None
     saturated: tuple[float, float] | None
+    fixed_point: bool = False
+    health_fixed_point: bool = False
 
 
-def record(run: Run) -> Health | None:
+def record(run: FinishedRun) -> Firing | None:
     """Rates of the float and the recommended network; None without spikes.csv or without a pick."""
-    spikes, chosen, reference = run.spikes, run.recommended, run.baselines.get("float")
-    if spikes is None or chosen is None or reference is None:
+    spikes, picked, reference = run.spikes, run.recommended, run.baselines.get("float")
+    if spikes is None or picked is None or reference is None:
         return None
-    counts = spikes.drop_duplicates("id").set_index("id")
-    if chosen not in counts.index or reference not in counts.index:
+    if picked not in spikes or reference not in spikes:
         return None
-    rows = run.layers[(run.layers["neurons"] > 0) & run.layers["lif"].notna()]
-    capacity = (rows["neurons"] * rows["time_steps"]).to_numpy(dtype=float)
-    before, after = (_spikes(counts.loc[i], rows["lif"]) for i in (reference, chosen))
+    layers = [layer for layer in run.layers if layer.neurons > 0 and layer.lif]
+    capacity = np.array([layer.neurons * layer.time_steps for layer in layers], dtype=float)
+    before, after = (_spikes(spikes[i], [layer.lif for layer in layers]) for i in (reference, picked))
+    design = run.by_id(picked)
     # a design may run another number of time steps than the float network
-    steps = float(run.results.loc[chosen, "time_steps"]) / float(run.results.loc[reference, "time_steps"])
+    steps = design.time_steps / run.by_id(reference).time_steps
     old, new = before / capacity, after / (capacity * steps)
     change = np.abs(new - old) / np.maximum(old, 1e-12)
-    short = short_names(run.layers["name"])
-    health = run.health
-    return Health(
-        design=chosen,
-        names=tuple(rows["name"]),
-        short=tuple(short[n] for n in rows["name"]),
+    short = short_names(layer.name for layer in run.layers)
+    rows = run.health or ()
+    return Firing(
+        design=picked,
+        names=tuple(layer.name for layer in layers),
+        short=tuple(short[layer.name] for layer in layers),
         float_rate=tuple(old.tolist()),
         rate=tuple(new.tolist()),
         spike_change=float(after.sum() / max(before.sum(), 1e-12) - 1),
         silent=int(((new == 0) & (old > 0)).sum()),
         moved=tuple(int(i) for i in np.flatnonzero(change > LARGE_CHANGE)),
-        dead=_share(health, "dead", reference, chosen),
-        saturated=_share(health, "saturated", reference, chosen),
+        dead=_shares([(_of(rows, i), [row.dead for row in _of(rows, i)]) for i in (reference, picked)]),
+        saturated=_shares([(_of(rows, i), [row.saturated for row in _of(rows, i)]) for i in (reference, picked)]),
+        fixed_point=bool(design.state_bits),
+        health_fixed_point=any(row.membrane == "fixed" for row in _of(rows, picked)),
     )
 
 
-def _spikes(counts: pd.Series, lif: pd.Series) -> Any:
-    return np.array([sum(float(counts.get(f"s:{name}", 0.0)) for name in joined.split(";")) for joined in lif])
+def _spikes(counts: Mapping[str, float], lifs: Sequence[str]) -> np.ndarray:
+    """Spikes per image of every layer; `lifs` joins the LIF layers that one layer feeds by `;`."""
+    return np.array([sum(counts.get(name, 0.0) for name in joined.split(";")) for joined in lifs])
 
 
-def _share(health: pd.DataFrame | None, column: str, *ids: str) -> tuple[float, float] | None:
-    if health is None:
+def _of(rows: Sequence[HealthRow], design: str) -> list[HealthRow]:
+    return [row for row in rows if row.id == design]
+
+
+def _shares(networks: Sequence[tuple[Sequence[HealthRow], Sequence[float]]]) -> tuple[float, float] | None:
+    """The share of neurons in both networks, given that of every LIF layer; None where one has no rows."""
+    if not all(rows for rows, _ in networks):
         return None
-    out = []
-    for i in ids:
-        part = health[health["id"] == i]
-        if part.empty:
-            return None
-        out.append(float((part[column] * part["neurons"]).sum() / part["neurons"].sum()))
-    return out[0], out[1]
+    first, second = (
+        float(np.sum(np.array(shares) * [row.neurons for row in rows]) / sum(row.neurons for row in rows))
+        for rows, shares in networks
+    )
+    return first, second
 
 
-def draw(r: Health | None) -> Drawing:
+def draw(r: Firing | None) -> Drawing:
     """Rates per layer, the shares of dead and saturated neurons, and what moved."""
     if r is None:
         return Drawing(html.not_measured("spike counts", "`svit-dse search` writes spikes.csv for every design."))
     moved = ", ".join(f"{r.short[i]} ({share(r.float_rate[i])} → {share(r.rate[i])})" for i in r.moved[:8])
     more = f" and {len(r.moved) - 8} more" if len(r.moved) > 8 else ""
-    told = (
+    changes = (
         f"Layers whose rate changes by more than {share(LARGE_CHANGE, 0)}: {moved}{more}."
         if moved
-        else (f"No layer's rate changes by more than {share(LARGE_CHANGE, 0)}.")
+        else f"No layer's rate changes by more than {share(LARGE_CHANGE, 0)}."
     )
     silent = f" {r.silent} layers fell silent." if r.silent else ""
     direction = "more" if r.spike_change >= 0 else "fewer"
-    parts: list[Markup] = [
-        html.text(
-            f"Design {r.design} fires {share(abs(r.spike_change))} {direction} spikes per image than the float "
-            f"network. {told}{silent} A rate is spikes per neuron and time step.",
-            "lead",
-        )
-    ]
-    if r.dead is not None and r.saturated is not None:
-        parts.append(
-            html.table(
-                ("Neurons", "Float", "Picked"),
-                [
-                    ("that never fire (dead)", *(share(v, 2) for v in r.dead)),
-                    ("that fire at every step (saturated)", *(share(v, 2) for v in r.saturated)),
-                ],
-                numeric=(1, 2),
-            )
-        )
-    else:
-        parts.append(
-            html.not_measured(
-                "dead and saturated neurons",
-                "`sviT_models.spike_health` measures them per layer; health.csv holds them.",
-            )
-        )
-    parts += [
+    lead = (
+        f"Design {r.design} fires {share(abs(r.spike_change))} {direction} spikes per image than the float "
+        f"network. {changes}{silent} A rate is spikes per neuron and time step. {_membranes(r)}"
+    )
+    shown = chart(r)
+    body = html.join(
+        html.text(lead, "lead"),
+        _neurons(r),
         html.key((("muted", "float"), ("accent", "picked"))),
         html.plot("health", 310, "Firing rate of every layer, float and picked", wide=True),
-    ]
+    )
     caption = f"Firing rate per layer of the float network and of design {r.design}."
-    return Drawing(html.join(*parts), {"health": plotted(r)}, {"health": StaticFigure(caption, lambda: figure(r))})
+    figure = StaticFigure(caption, lambda: printed.figure(shown, height=3.2, legend_columns=2))
+    return Drawing(body, {"health": interactive.plot(shown)}, {"health": figure})
 
 
-def plotted(r: Health) -> Plot:
-    """Two markers per layer joined by a line."""
-    x = list(range(len(r.names)))
-    joined_x = [v for i in x for v in (i, i, None)]
-    joined_y = [v for a, b in zip(r.float_rate, r.rate, strict=True) for v in (a, b, None)]
-    data: list[dict[str, Any]] = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": joined_x,
-            "y": joined_y,
-            "line": {"color": "$faint", "width": 1},
-            "hoverinfo": "skip",
-        }
-    ]
-    for what, values, colour, symbol in (
-        ("float", r.float_rate, "$muted", "circle-open"),
-        ("picked", r.rate, "$accent", "circle"),
-    ):
-        text = [f"{s}, {what}: {tidy(100 * v)} %" for s, v in zip(r.short, values, strict=True)]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": x,
-                "y": list(values),
-                "marker": {"color": colour, "symbol": symbol, "size": 6},
-                "text": text,
-                "hovertemplate": "%{text}<extra></extra>",
-            }
+def _membranes(r: Firing) -> str:
+    """With which membrane potentials the rates were measured."""
+    if r.fixed_point:
+        return "The rates of the picked design are those of its integer network, with fixed-point membrane potentials."
+    return "All rates were measured with float32 membrane potentials."
+
+
+def _neurons(r: Firing) -> Markup:
+    """The shares of dead and saturated neurons, and with which potentials they were counted."""
+    if r.dead is None or r.saturated is None:
+        return html.not_measured(
+            "dead and saturated neurons", "`svit-dse search` writes health.csv for the float network and the picks."
         )
-    step = max(1, len(x) // 38)
-    ticks = {
-        "tickvals": x[::step],
-        "ticktext": list(r.short[::step]),
-        "tickangle": -90,
-        "showgrid": False,
-        "range": [-1, len(x)],
-    }
-    return {
-        "data": data,
-        "layout": {"xaxis": ticks, "yaxis": {"title": {"text": "spikes per neuron and step"}, "rangemode": "tozero"}},
-    }
+    table = html.table(
+        ("Neurons", "Float", "Picked"),
+        [
+            ("that never fire (dead)", *(share(v, 2) for v in r.dead)),
+            ("that fire at every step (saturated)", *(share(v, 2) for v in r.saturated)),
+        ],
+        numeric=(1, 2),
+    )
+    if r.fixed_point == r.health_fixed_point:
+        return table
+    note = "This table was measured with float32 membrane potentials; those of the picked design are fixed-point."
+    return html.join(table, html.text(note))
 
 
-def figure(r: Health) -> Figure:
-    """Rates for slides and print."""
-    from reports.plots import style
+def chart(r: Firing) -> Chart:
+    """Two markers per layer joined by a line."""
+    x = range(len(r.names))
+    series = (
+        ("float", r.float_rate, Marker("paper", size=6, edge="muted", edge_width=1.2)),
+        ("picked", r.rate, Marker("accent", size=6)),
+    )
+    points = tuple(
+        Points(
+            x,
+            rates,
+            marker,
+            name,
+            hover=[f"{s}, {name}: {tidy(100 * v)} %" for s, v in zip(r.short, rates, strict=True)],
+        )
+        for name, rates, marker in series
+    )
+    return Chart(
+        (Segments(x, r.float_rate, r.rate), *points),
+        x=Axis(categories=r.short, limits=(-1, len(r.names)), grid=False),
+        y=Axis("spikes per neuron and step", from_zero=True),
+    )
 
-    made, ax = style.new(height=3.2)
-    x = np.arange(len(r.names))
-    ax.vlines(x, r.float_rate, r.rate, color=style.FAINT, lw=0.8)
-    ax.plot(x, r.float_rate, "o", ms=3, mfc="white", mec=style.MUTED, mew=0.8, label="float")
-    ax.plot(x, r.rate, "o", ms=3, color=style.ACCENT, mew=0, label="picked")
-    step = max(1, len(x) // 32)
-    ax.set_xticks(x[::step], r.short[::step], rotation=90, fontsize=5.5)
-    ax.set_xlim(-1, len(x))
-    ax.set_ylim(bottom=0)
-    ax.set_ylabel("spikes per neuron and step")
-    ax.grid(True, axis="y")
-    made.legend(loc="outside upper center", ncols=2)
-    return made
+
+def _hover(name: str, layers: Sequence[str], rates: Sequence[float]) -> list[str]:
+    return [f"{layer}, {name}: {tidy(100 * rate)} %" for layer, rate in zip(layers, rates, strict=True)]

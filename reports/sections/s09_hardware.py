@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reports.page import html as drawing
+from reports.page import html
 from reports.page.html import Drawing
-from reports.run import Run
+from reports.run import FinishedRun
 
 TITLE = "Hardware assumptions"
 
@@ -25,7 +25,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Hardware:
+class HardwareConstants:
     """The constants in the order of the file; `ranged` is how many state a range."""
 
     name: str
@@ -34,46 +34,30 @@ class Hardware:
     ranged: int
 
 
-def record(run: Run) -> Hardware | None:
+def record(run: FinishedRun) -> HardwareConstants | None:
     """The constants of a run's hardware; None when it has no hardware.csv."""
-    table = run.hardware
-    if table is None:
+    if run.hardware is None:
         return None
-    rows = table.to_dict("records")
-    constants = tuple(
-        Constant(
-            key=str(r["key"]),
-            value=float(r["value"]),
-            unit=_text(r["unit"]),
-            source=_text(r["source"]),
-            low=float(r["low"]),
-            high=float(r["high"]),
-        )
-        for r in rows
-    )
-    made = run.manifest["hardware"]
+    constants = tuple(Constant(r.key, r.value, r.unit, r.source, r.low, r.high) for r in run.hardware)
+    chip = run.manifest.hardware
     ranged = sum(math.isfinite(c.low) and math.isfinite(c.high) for c in constants)
-    return Hardware(str(made["name"]), str(made.get("sha256", "")), constants, ranged)
+    return HardwareConstants(chip.name, chip.sha256, constants, ranged)
 
 
-def _text(cell: object) -> str:
-    return "" if cell is None or cell != cell else str(cell)
-
-
-def draw(r: Hardware | None) -> Drawing:
+def draw(r: HardwareConstants | None) -> Drawing:
     """One table; the sources are part of it."""
     if r is None:
-        return Drawing(drawing.not_measured("the hardware's constants", "`svit-dse search` writes hardware.csv."))
+        return Drawing(html.not_measured("the hardware's constants", "`svit-dse search` writes hardware.csv."))
     rows = []
     for c in r.constants:
         ranged = f"{c.low:g} … {c.high:g}" if math.isfinite(c.low) and math.isfinite(c.high) else ""
         rows.append((c.key, f"{c.value:g}", "" if c.unit == "1" else c.unit, ranged, c.source or "no source stated"))
-    html = drawing.join(
-        drawing.text(
+    body = html.join(
+        html.text(
             f"All costs in this report follow from these {len(r.constants)} constants of {r.name} and the layer table; "
             f"{r.ranged} of them state a range. No cost was measured on silicon.",
             "lead",
         ),
-        drawing.table(("Constant", "Value", "Unit", "Range", "Source"), rows, numeric=(1, 3), kind="constants"),
+        html.table(("Constant", "Value", "Unit", "Range", "Source"), rows, numeric=(1, 3), kind="constants"),
     )
-    return Drawing(html)
+    return Drawing(body)

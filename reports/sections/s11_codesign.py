@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reports.number_text import UNITS, label, quantity, share
-from reports.page import html as drawing
+from reports.page import html
 from reports.page.html import Drawing
-from reports.run import Run
+from reports.run import FinishedRun
 
 TITLE = "Hardware and bits together"
-
-
 HEADS = {"id": "Design", "design": "Role", "objective": "Least, with this setting", "gain": "Saved"}
 UNSHOWN = ("feasible", "file_value")
 
@@ -27,25 +25,20 @@ class Codesign:
     units: dict[str, str]
 
 
-def record(run: Run) -> Codesign | None:
+def record(run: FinishedRun) -> Codesign | None:
     """The co-design table; None when no hardware knob was searched."""
-    table = run.codesign
-    if table is None:
+    if run.codesign is None:
         return None
-    rows = tuple(
-        tuple(float(v) if isinstance(v, int | float) and not isinstance(v, bool) else str(v) for v in row)
-        for row in table.itertuples(index=False)
-    )
-    units = {} if run.hardware is None else dict(zip(run.hardware["key"], run.hardware["unit"].fillna(""), strict=True))
-    knobs = {str(c): str(units[c]) for c in table.columns if c in units and units[c] != "1"}
-    return Codesign(tuple(str(c) for c in table.columns), rows, knobs)
+    units = {row.key: row.unit for row in run.hardware or ()}
+    columns = run.codesign.columns
+    return Codesign(columns, run.codesign.rows, {c: units[c] for c in columns if units.get(c, "1") != "1"})
 
 
 def draw(r: Codesign | None) -> Drawing:
     """The table, costs with units."""
     if r is None:
         return Drawing(
-            drawing.join(
+            html.join(
                 Markup('<p class="absent">The chip file declares no knobs: there is no other setting to compare.</p>')
             )
         )
@@ -59,16 +52,16 @@ def draw(r: Codesign | None) -> Drawing:
             [Markup("{}<small>{}</small>").format(_cell(c, cells[c]), setting if c == under else "") for c in plain]
         )
     numeric = [i for i, c in enumerate(plain) if c in UNITS or c == "gain"]
-    html = drawing.join(
-        drawing.text(
+    content = html.join(
+        html.text(
             "Best setting of the knobs per design and objective: every setting of the chip's knobs was costed for "
             "every picked design; a row says which one costs that design least there and what it "
             "saves against the setting of the chip file. The bits stay as they are.",
             "lead",
         ),
-        drawing.table([HEADS.get(c, label(c)) for c in plain], body, numeric=numeric, kind="knobs"),
+        html.table([HEADS.get(c, label(c)) for c in plain], body, numeric=numeric, kind="knobs"),
     )
-    return Drawing(html)
+    return Drawing(content)
 
 
 def _knob(name: str, value: str | float, units: dict[str, str]) -> str:
@@ -78,7 +71,7 @@ def _knob(name: str, value: str | float, units: dict[str, str]) -> str:
 
 def _cell(column: str, value: str | float) -> str | Markup:
     if column == "id":
-        return drawing.design_link(str(value))
+        return html.design_link(str(value))
     if column == "objective":
         return "Energy × latency" if value == "energy_delay_js" else label(str(value))
     if column == "gain" and isinstance(value, float):

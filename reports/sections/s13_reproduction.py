@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.page import html as drawing
+from reports.page import html
 from reports.page.html import Drawing
-from reports.run import Run
+from reports.run import FinishedRun
 
 TITLE = "Reproduction"
 
@@ -24,59 +24,40 @@ class Reproduction:
     dirty: bool
 
 
-def record(run: Run) -> Reproduction:
+def record(run: FinishedRun) -> Reproduction:
     """The manifest of a run in words."""
-    m = run.manifest
-    git = m.get("git") or {}
-    commit = git.get("commit")
-    machine = m.get("machine") or {}
+    m, made = run.manifest, run.manifest.origin
+    local = ", with local changes" if made.dirty else ""
     facts = [
-        ("Tool", f"{m['tool']['name']} {m['tool']['version']}"),
-        (
-            "Source",
-            "not a checkout"
-            if commit is None
-            else f"commit {commit}{', with local changes' if git.get('dirty') else ''}",
-        ),
-        ("Created", str(m.get("created", "unknown"))),
-        ("Seed", str(m.get("seed", "unknown"))),
-        (
-            "Checkpoint",
-            f"{m['checkpoint'].get('path') or m['checkpoint']['name']}, sha256 {m['checkpoint'].get('sha256')}",
-        ),
-        (
-            "Images",
-            f"{m['data']['name']}, split {m['data'].get('split')}, {m['data']['images']:,}, "
-            f"sha256 {m['data'].get('sha256')}",
-        ),
-        ("Hardware", f"{m['hardware'].get('path') or m['hardware']['name']}, sha256 {m['hardware'].get('sha256')}"),
-        (
-            "Machine",
-            " ".join(str(machine[k]) for k in ("system", "processor") if k in machine)
-            + f", {machine.get('cpus')} CPUs",
-        ),
-        ("Python", str(m.get("python", "unknown"))),
+        ("Tool", f"{made.tool} {made.version}"),
+        ("Source", "not a checkout" if made.commit is None else f"commit {made.commit}{local}"),
+        ("Created", made.created or "unknown"),
+        ("Seed", made.seed),
+        ("Checkpoint", f"{m.checkpoint.path}, sha256 {m.checkpoint.sha256}"),
+        ("Images", f"{m.images.name}, split {m.images.split}, {m.images.count:,}, sha256 {m.images.sha256}"),
+        ("Hardware", f"{m.hardware.path}, sha256 {m.hardware.sha256}"),
+        ("Machine", made.machine),
+        ("Python", made.python),
     ]
-    if m.get("recosted_from"):
-        facts.append(("Costs", f"computed again from {m['recosted_from'].get('run')}; nothing was measured again"))
-    if m.get("mixed"):
-        facts.append(("Mixed inputs", f"{m['mixed']}; the study joins measurements made with different inputs"))
-    packages = tuple(sorted((str(k), str(v)) for k, v in (m.get("packages") or {}).items()))
-    return Reproduction(str(m.get("command", "")), tuple(facts), packages, run.config, bool(git.get("dirty")))
+    if m.recosted_from:
+        facts.append(("Costs", f"computed again from {m.recosted_from}; nothing was measured again"))
+    if m.mixed_inputs:
+        facts.append(("Mixed inputs", f"{m.mixed_inputs}; the study joins measurements made with different inputs"))
+    return Reproduction(made.command, tuple(facts), made.packages, run.config, made.dirty)
 
 
 def draw(r: Reproduction) -> Drawing:
     """The manifest as a table, the command, the configuration."""
     command = Markup("<pre><code>{}</code></pre>").format(r.command) if r.command else Markup("")
-    html = drawing.join(
-        drawing.text(
+    body = html.join(
+        html.text(
             "The same inputs, seed and versions give the same results.csv. All hashes and the image "
             "ids are in manifest.json.",
             "lead",
         ),
         command,
-        drawing.table(("What", "Value"), r.facts, kind="plain"),
-        drawing.details("Package versions", drawing.table(("Package", "Version"), r.packages, kind="plain")),
-        drawing.details("Resolved configuration", Markup("<pre><code>{}</code></pre>").format(r.config)),
+        html.table(("What", "Value"), r.facts, kind="plain"),
+        html.details("Package versions", html.table(("Package", "Version"), r.packages, kind="plain")),
+        html.details("Resolved configuration", Markup("<pre><code>{}</code></pre>").format(r.config)),
     )
-    return Drawing(html)
+    return Drawing(body)

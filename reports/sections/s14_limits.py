@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from markupsafe import Markup
+
 from reports.number_text import tidy
 from reports.page import html
 from reports.page.html import Drawing
-from reports.run import Run
+from reports.run import FinishedRun
 
 TITLE = "Limits"
 
@@ -22,11 +25,9 @@ class Limits:
 
 
 GENERAL = (
-    "Accuracy was measured by torch on weights that were really rounded to integers; the arithmetic between layers was "
-    "float. A chip with narrower accumulators or membrane potentials may differ.",
-    "Memory, energy, latency and power are models on stated constants, not measurements on silicon. Compare designs "
-    "with them; do not read them as absolute promises.",
-    "Spikes are those of the images of this run. Images that make the network fire more cost more energy.",
+    "Memory, energy, latency and power are computed from the constants of the chip file, not measured on silicon. Use "
+    "them to compare designs on this chip, not as absolute values.",
+    "Energy is that of the spikes counted on the images of this run. Images that make the network fire more cost more.",
     "The front is the best of the evaluated designs, not of all possible ones.",
 )
 REDO = (
@@ -37,49 +38,62 @@ REDO = (
 )
 
 
-def record(run: Run) -> Limits:
-    """The limits of a run."""
+def record(run: FinishedRun) -> Limits:
+    """The limits of a run, each read from what the run recorded."""
     here = []
     m = run.manifest
-    if run.verified is None:
+    if not any(d.verified for d in run.designs):
+        here.append("No design was measured on unseen images. The drops are those of the images that the search used.")
+    front = [(d.drop_high - d.drop_low) / 2 for d in run.front]
+    if front:
+        here.append(f"The median half width of the 95 % intervals on the front is {tidy(float(np.median(front)))} pp.")
+    if m.chaos:
         here.append(
-            "No design was measured on unseen images: the drops are those of the images that the search chose by."
+            f"Noise on the weights alone changes {tidy(100 * m.chaos.changed)} % of the predictions (the chaos floor). "
+            "Designs whose predictions differ by less cannot be told apart."
         )
-    wide = run.results["drop_high"] - run.results["drop_low"]
-    wide = wide[run.results["on_front"]] / 2
-    if len(wide):
-        here.append(
-            f"The half width of the 95 % intervals on the front is {tidy(float(wide.median()))} pp in the median."
-        )
-    chaos = m.get("chaos")
-    if chaos:
-        here.append(
-            f"Noise on the weights alone changes {tidy(100 * float(chaos['changed']))} % of the predictions; smaller "
-            "differences between designs are chance."
-        )
-    if (m.get("git") or {}).get("dirty"):
+    if m.origin.dirty:
         here.append("The source tree had local changes that no commit holds.")
-    if m.get("mixed"):
+    if m.mixed_inputs:
         here.append("The study joins evaluations that were made with different inputs; see Reproduction.")
-    if m.get("failures"):
-        here.append(f"{len(m['failures'])} evaluations failed and are missing from the tables.")
-    if m.get("recosted_from"):
-        here.append(
-            "The costs were computed again on another chip; the search was guided by the costs of the first one."
+    if m.failures:
+        here.append(f"{len(m.failures)} evaluations failed and are missing from the tables.")
+    if m.recosted_from:
+        here.append("The costs were computed again on another chip. The search used the costs of the first chip.")
+    return Limits((arithmetic(run), *GENERAL), tuple(here), REDO)
+
+
+def arithmetic(run: FinishedRun) -> str:
+    """With which arithmetic the accuracies of this run were measured.
+
+    A design with widths of its membrane potentials was evaluated as the integer network of its export, one without in
+    float32 between layers; results.csv says which by its v: columns.
+    """
+    quantized = [d for d in run.designs if d.id != run.baselines.get("float")]
+    integer = sum(bool(d.state_bits) for d in quantized)
+    if not quantized or integer == 0:
+        return (
+            "Accuracy was measured with weights rounded to integers and float32 arithmetic between layers. A chip with "
+            "fixed-point membrane potentials or narrower accumulators may give other results."
         )
-    return Limits(GENERAL, tuple(here), REDO)
+    which = "Every design" if integer == len(quantized) else f"{integer:,} of {len(quantized):,} designs"
+    others = "" if integer == len(quantized) else " The others have float32 membrane potentials."
+    return (
+        f"{which} except the float network was evaluated as the integer network that `svit-dse export` writes: integer "
+        f"weights, fixed-point membrane potentials and fixed-point values between layers, with the widths of the "
+        f"configuration.{others} A chip that rounds, saturates or accumulates differently may give other results."
+    )
 
 
 def draw(r: Limits) -> Drawing:
     """Three lists."""
-    from markupsafe import Markup
-
-    def listed(sentences: tuple[str, ...]) -> Markup:
-        items = Markup("").join(Markup("<li>{}</li>").format(html.code_in(s)) for s in sentences)
-        return Markup("<ul>{}</ul>").format(items)
-
-    parts = [listed(r.general)]
+    parts = [_listed(r.general)]
     if r.here:
-        parts += [html.heading("In this run"), listed(r.here)]
-    parts += [html.heading("Make the report again when"), listed(r.redo)]
+        parts += [html.heading("In this run"), _listed(r.here)]
+    parts += [html.heading("Make the report again when"), _listed(r.redo)]
     return Drawing(html.join(*parts))
+
+
+def _listed(sentences: tuple[str, ...]) -> Markup:
+    items = Markup("").join(Markup("<li>{}</li>").format(html.code_in(s)) for s in sentences)
+    return Markup("<ul>{}</ul>").format(items)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.page.page import Part
-from reports.static.pdf import write_pdf
+from reports.static.pdf import FirstPage, write_pdf
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def write_figures(out: Path, title: str, decision: Any, parts: Sequence[Part]) -> Iterator[int]:
+def write_figures(out: Path, title: str, first_page: FirstPage | None, parts: Sequence[Part]) -> Iterator[int]:
     """Write figures/NAME.png, .svg and .pdf of every static figure, and all of them as pages of report.pdf.
 
     Gives the number of parts that are finished, after each.
@@ -30,7 +30,7 @@ def write_figures(out: Path, title: str, decision: Any, parts: Sequence[Part]) -
                 figure = static.draw()
                 save(figure, folder / name)
                 pages.append((part.title, static.caption, figure))
-        write_pdf(out / "report.pdf", title, decision, pages)
+        write_pdf(out / "report.pdf", title, first_page, pages)
     yield len(parts)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.number_text import label, quantity, share
+from reports.plots import style
+from reports.run import BudgetCheck, Saving
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,54 +18,65 @@ if TYPE_CHECKING:
 A4 = (8.27, 11.69)  # inch
 
 
-def write_pdf(path: Path, title: str, decision: Any, pages: Sequence[tuple[str, str, Figure]]) -> None:
+@dataclass(frozen=True)
+class FirstPage:
+    """What the first page says: question and answer, (what, name, hash) of the inputs, (name, id, checks) of picks."""
+
+    question: str
+    answer: str
+    identity: tuple[tuple[str, str, str], ...]
+    checks: tuple[tuple[str, str, tuple[BudgetCheck, ...]], ...]
+    savings: tuple[Saving, ...]
+
+
+def write_pdf(path: Path, title: str, first: FirstPage | None, pages: Sequence[tuple[str, str, Figure]]) -> None:
     """Write the multi-page report; a page is (section, caption, figure)."""
     from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
 
     canvas: Any  # the methods that write have no types
     with PdfPages(path, metadata={"Title": title, "CreationDate": None, "ModDate": None}) as pdf:
-        if decision is not None:
-            canvas = FigureCanvasPdf(_first_page(title, decision))
+        if first is not None:
+            canvas = FigureCanvasPdf(_first_page(title, first))
             canvas.print_pdf(pdf)
-        for number, (section, caption, figure) in enumerate(pages, start=2 if decision is not None else 1):
+        for number, (section, caption, figure) in enumerate(pages, start=2 if first is not None else 1):
             _place(figure, section, caption, title, number)
             canvas = FigureCanvasPdf(figure)
             canvas.print_pdf(pdf)  # not savefig, which draws twice
 
 
-def _first_page(title: str, decision: Any) -> Figure:
+def _first_page(title: str, first: FirstPage) -> Figure:
     from matplotlib.figure import Figure
-
-    from reports.plots import style
 
     figure = Figure(figsize=A4)
     y = 0.94
     figure.text(0.08, y, title, fontsize=16, fontweight="bold", va="top")
-    y = _paragraph(figure, decision.question, y - 0.045, 9.5, style.MUTED)
-    for what, name, sha in decision.identity:
-        figure.text(0.08, y, what, fontsize=8.5, color=style.MUTED, va="top")
-        figure.text(0.24, y, name, fontsize=8.5, va="top")
-        if sha:
-            figure.text(
-                0.92, y, f"sha256 {sha[:16]}", fontsize=7, color=style.MUTED, va="top", ha="right", family="monospace"
-            )
-        y -= 0.019
-    y = _paragraph(figure, f"{decision.verdict}: {decision.sentence}", y - 0.02, 11, style.INK, "bold")
-    y -= 0.005
+    y = _paragraph(figure, first.question, y - 0.045, 9.5, style.MUTED)
+    y = _identity(figure, first, y)
+    y = _paragraph(figure, first.answer, y - 0.02, 11, style.INK, "bold") - 0.005
     rows: list[tuple[str, ...]] = [("Design", "Quantity", "Budget", "Achieved", "Slack", "Verdict")]
-    for pick in decision.picks:
-        for i, r in enumerate(pick.rows):
-            budget, achieved, slack = (quantity(v, r.unit) for v in (r.budget, r.achieved, r.slack))
-            name = f"{pick.name}\n{pick.id}" if i == 0 else ""
-            rows.append((name, label(r.quantity), budget, achieved, slack, r.verdict))
-    y = _rows(
-        figure, rows, y, (0.08, 0.27, 0.56, 0.69, 0.82, 0.84), ("left", "left", "right", "right", "right", "left")
-    )
-    if decision.savings:
+    for name, design, checks in first.checks:
+        for i, check in enumerate(checks):
+            values = (quantity(v, check.unit) for v in (check.budget, check.achieved, check.slack))
+            rows.append((f"{name}\n{design}" if i == 0 else "", label(check.quantity), *values, check.verdict))
+    sides = ("left", "left", "right", "right", "right", "left")
+    y = _rows(figure, rows, y, (0.08, 0.27, 0.56, 0.69, 0.82, 0.84), sides)
+    if first.savings:
         rows = [("Saved against", "Memory", "Energy")]
-        rows += [(s.against, share(s.memory), share(s.energy)) for s in decision.savings]
+        rows += [(s.against, share(s.memory), share(s.energy)) for s in first.savings]
         _rows(figure, rows, y - 0.03, (0.08, 0.42, 0.56), ("left", "right", "right"))
     return figure
+
+
+def _identity(figure: Figure, first: FirstPage, y: float) -> float:
+    """The inputs of the run with their hashes; gives the place below them."""
+    muted: dict[str, Any] = {"color": style.MUTED, "va": "top"}
+    for what, name, sha in first.identity:
+        figure.text(0.08, y, what, fontsize=8.5, **muted)
+        figure.text(0.24, y, name, fontsize=8.5, va="top")
+        if sha:
+            figure.text(0.92, y, f"sha256 {sha[:16]}", fontsize=7, ha="right", family="monospace", **muted)
+        y -= 0.019
+    return y
 
 
 def _paragraph(figure: Figure, content: str, y: float, size: float, colour: str, weight: str = "normal") -> float:
@@ -75,8 +89,6 @@ def _rows(
     figure: Figure, rows: Sequence[Sequence[str]], y: float, places: Sequence[float], sides: Sequence[str]
 ) -> float:
     from matplotlib.lines import Line2D
-
-    from reports.plots import style
 
     for n, row in enumerate(rows):
         new_group = n == 0 or row[0] != ""
@@ -95,8 +107,6 @@ def _rows(
 
 def _place(figure: Figure, section: str, caption: str, title: str, number: int) -> None:
     """Put a finished figure on an A4 page: its content keeps its size, heading above, caption below."""
-    from reports.plots import style
-
     width, height = figure.get_size_inches()
     scale_x, scale_y = width / A4[0], height / A4[1]
     left, bottom = (1 - scale_x) / 2, 0.88 - scale_y

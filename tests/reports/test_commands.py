@@ -13,7 +13,7 @@ from costmodels import load_hardware
 from dse import cli
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.workflows.search import search
-from reports.comparison import record
+from reports.comparison.record import record
 from reports.run import read_run
 from tests.reports import by_hand
 

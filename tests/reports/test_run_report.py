@@ -101,7 +101,7 @@ def test_a_failure_leaves_the_old_report_and_no_traces(run, index, tmp_path, mon
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("reports.run_report.write_figures", fail)
+    monkeypatch.setattr("reports.report_files.write_figures", fail)
     with pytest.raises(OSError, match="disk full"):
         reports.build(run, out)
     assert (out / "index.html").read_bytes() == before

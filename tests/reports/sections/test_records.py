@@ -4,13 +4,13 @@ import dataclasses
 import math
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from reports import ReportError
-from reports.run import Run, read_run
+from reports.plots.front import FrontPoint
+from reports.run import FinishedRun, SensitivityRow, read_run
 from reports.sections import (
-    modules,
+    all_sections,
     s00_decision,
     s01_front,
     s02_table,
@@ -25,6 +25,7 @@ from reports.sections import (
     s11_codesign,
     s12_search,
     s13_reproduction,
+    s14_limits,
 )
 from tests.reports import by_hand
 from tests.reports.by_hand import EIGHT, FLOAT, PICK, SMALL
@@ -36,7 +37,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(directory: Path) -> Run:
+def run(directory: Path) -> FinishedRun:
     return read_run(directory)
 
 
@@ -74,8 +75,8 @@ def test_the_front_names_baselines_and_keeps_dominated_designs_off_the_edge(run)
 
 
 def test_a_point_that_another_beats_is_not_on_the_edge():
-    def point(i: str, drop: float, memory: float) -> s01_front.Point:
-        return s01_front.Point(i, "", drop, drop, drop, memory, 1.0, True, True, None)
+    def point(i: str, drop: float, memory: float) -> FrontPoint:
+        return FrontPoint(i, "", drop, drop, drop, memory, 1.0, True, True, None)
 
     points = [point("a", 1.0, 10.0), point("b", 2.0, 5.0), point("worse", 2.0, 6.0), point("equal", 1.0, 10.0)]
     assert s01_front.edge(points, "memory_bytes") == ("b", "a")
@@ -109,25 +110,15 @@ def test_the_heat_map_is_ordered_by_memory_with_the_share_of_every_layer(run):
 
 
 def test_measured_potentials_and_time_steps_have_a_table_of_their_own(run):
-    weights = run.sensitivity.assign(kind="weight", time_steps=4, drop=0.4, drop_low=0.1, drop_high=0.7)
-    other = pd.DataFrame(
-        [
-            {
-                "kind": "state",
-                "group": "stage1",
-                "bits": 4,
-                "time_steps": 4,
-                "drop": 9.0,
-                "drop_low": 8,
-                "drop_high": 10,
-            },
-            {"kind": "time_steps", "group": "T", "bits": 32, "time_steps": 1, "drop": 2, "drop_low": 1, "drop_high": 3},
-            {"kind": "type", "group": "MLP", "bits": 2, "time_steps": 4, "drop": 50, "drop_low": 49, "drop_high": 51},
-        ]
-    )
-    r = s05_sensitivity.record(dataclasses.replace(run, sensitivity=pd.concat([weights, other], ignore_index=True)))
+    weights = [dataclasses.replace(row, time_steps=4, drop=0.4, drop_low=0.1, drop_high=0.7) for row in run.sensitivity]
+    others = [
+        SensitivityRow("stage1", 4, math.nan, "state", 4, 9.0, 8.0, 10.0),
+        SensitivityRow("T", 32, math.nan, "time_steps", 1, 2.0, 1.0, 3.0),
+        SensitivityRow("MLP", 2, math.nan, "type", 4, 50.0, 49.0, 51.0),
+    ]
+    r = s05_sensitivity.record(dataclasses.replace(run, sensitivity=(*weights, *others)))
     assert r.quantity == "drop"
-    assert set(r.groups) == set(run.sensitivity["group"])
+    assert set(r.groups) == {row.group for row in run.sensitivity}
     assert [(c.what, c.drop, c.low, c.high) for c in r.others] == [
         ("stage1: potentials at 4 bit", 9, 8, 10),
         ("T = 1", 2, 1, 3),
@@ -238,8 +229,52 @@ def test_every_section_draws_the_smallest_possible_run(tmp_path):
     (out / "codesign.csv").unlink()
     (out / "stability.json").unlink()
     bare = read_run(out)
-    for module in modules().values():
-        assert module.draw(module.record(bare)).html
+    for section in all_sections().values():
+        assert section.draw(section.record(bare)).html
+
+
+def with_potentials(directory: Path, *designs: str) -> FinishedRun:
+    """The run of four designs, some of which have 8 bit membrane potentials in stage `head`."""
+    head, *lines = (directory / "results.csv").read_text(encoding="utf-8").splitlines()
+    cells = ["8" if line.split(",")[0] in designs else "" for line in lines]
+    table = [f"{head},v:head", *(f"{line},{cell}" for line, cell in zip(lines, cells, strict=True))]
+    (directory / "results.csv").write_text("\n".join(table), encoding="utf-8")
+    return read_run(directory)
+
+
+def test_the_limits_name_the_arithmetic_that_the_designs_were_evaluated_with(run, tmp_path):
+    assert "float32 arithmetic between layers" in s14_limits.arithmetic(run)
+    every = s14_limits.arithmetic(with_potentials(by_hand.write(tmp_path / "all"), EIGHT, PICK, SMALL))
+    assert every.startswith("Every design except the float network was evaluated as the integer network")
+    assert "float32" not in every
+    some = s14_limits.arithmetic(with_potentials(by_hand.write(tmp_path / "some"), PICK))
+    assert some.startswith("1 of 3 designs except the float network was evaluated as the integer network")
+    assert "The others have float32 membrane potentials" in some
+
+
+def test_spike_health_says_which_membrane_potentials_were_measured(run, tmp_path):
+    html = str(s08_health.draw(s08_health.record(run)).html)
+    assert "All rates were measured with float32 membrane potentials" in html
+    assert "This table was measured" not in html
+    out = by_hand.write(tmp_path / "fixed")
+    html = str(s08_health.draw(s08_health.record(with_potentials(out, PICK))).html)
+    assert "The rates of the picked design are those of its integer network" in html
+    assert "This table was measured with float32 membrane potentials" in html
+    head, *lines = (out / "health.csv").read_text(encoding="utf-8").splitlines()
+    cells = ["fixed" if line.startswith(PICK) else "float" for line in lines]
+    table = [f"{head},membrane", *(f"{line},{cell}" for line, cell in zip(lines, cells, strict=True))]
+    (out / "health.csv").write_text("\n".join(table), encoding="utf-8")
+    html = str(s08_health.draw(s08_health.record(read_run(out))).html)
+    assert "This table was measured" not in html
+
+
+def test_only_designs_that_the_search_measures_first_are_baselines(tmp_path):
+    out = by_hand.write(tmp_path / "run")
+    text = (out / "results.csv").read_text(encoding="utf-8")
+    for strategy in ("guided", "qsvit", "greedy", "uniform", "guidedly"):
+        (out / "results.csv").write_text(text.replace("tpe", strategy), encoding="utf-8")
+        named = {"float": FLOAT, "uniform-8": EIGHT}
+        assert read_run(out).baselines == (named | {"guided": PICK} if strategy == "guided" else named)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +286,9 @@ def test_every_section_draws_the_smallest_possible_run(tmp_path):
         ("verified.csv", "u8,0.1", "zz,0.1", r"verified\.csv: design zz is not in results\.csv"),
         ("picks.json", '"budgets"', '"limits"', r"picks\.json: has no 'budgets'"),
         ("manifest.json", "{", "", r"manifest\.json: line 1 is no JSON"),
+        ("manifest.json", '"images": 1000', '"images": "many"', r"manifest\.json: data\.images is 'many'; expected a"),
+        ("results.csv", "tpe,4,0.895", "tpe,4.5,0.895", r"results\.csv: line 4, time_steps is 4\.5; expected a whole"),
+        ("stability.json", '"tau": 1.0', '"rho": 1.0', r"stability\.json: has no 'scenarios\[0\]\.tau'"),
     ],
 )
 def test_a_broken_file_is_one_line_with_its_name(tmp_path, name, old, new, told):

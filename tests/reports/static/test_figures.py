@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from reports.plots import style
 from reports.run import read_run
-from reports.sections import modules
+from reports.sections import all_sections
 from tests.reports import by_hand
 from tests.reports.make_run import make_run
 
@@ -59,8 +59,8 @@ def figures(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with style.styled():
         drawn = {
             name: static.draw()
-            for module in modules().values()
-            for name, static in module.draw(module.record(run)).figures.items()
+            for section in all_sections().values()
+            for name, static in section.draw(section.record(run)).figures.items()
         }
         for figure in drawn.values():
             figure.draw_without_rendering()

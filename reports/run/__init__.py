@@ -1,0 +1,49 @@
+"""A run directory as frozen, typed values; import `read_run`, `FinishedRun` and the rows from here.
+
+`FinishedRun` is the whole directory, `Design` an evaluated design, `WeightLayers` the layers that have weights.
+"""
+
+from reports.run.designs import Design, VerifiedDrop, WeightLayers
+from reports.run.finished_run import Breakdown, FinishedRun, KnobTable, read_run
+from reports.run.manifest import ChaosFloor, Manifest, Phase
+from reports.run.picks import BudgetCheck, PickedDesign, Picks, Saving
+from reports.run.rows import (
+    ComparisonRow,
+    FinetunedRow,
+    HardwareRow,
+    HealthRow,
+    HistoryRow,
+    LayerRow,
+    PredictionRow,
+    SensitivityRow,
+)
+from reports.run.stability import FrontSurvival, Scenario, Stability, Swing
+
+__all__ = [
+    "Breakdown",
+    "BudgetCheck",
+    "ChaosFloor",
+    "ComparisonRow",
+    "Design",
+    "FinetunedRow",
+    "FinishedRun",
+    "FrontSurvival",
+    "HardwareRow",
+    "HealthRow",
+    "HistoryRow",
+    "KnobTable",
+    "LayerRow",
+    "Manifest",
+    "Phase",
+    "PickedDesign",
+    "Picks",
+    "PredictionRow",
+    "Saving",
+    "Scenario",
+    "SensitivityRow",
+    "Stability",
+    "Swing",
+    "VerifiedDrop",
+    "WeightLayers",
+    "read_run",
+]

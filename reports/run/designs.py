@@ -1,0 +1,180 @@
+"""Every evaluated design of a run: what results.csv, verified.csv and picks.json say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.errors import ReportError
+from reports.number_text import short_names
+from reports.run.picks import PickedDesign
+from reports.run.rows import LayerRow, ResultRow, VerifiedRow
+from reports.run.tables import rows_of
+
+FINITE = ("top1", "drop", "drop_low", "drop_high", "memory_bytes", "energy_j", "latency_s", "power_w")
+WEIGHTS, POTENTIALS = "w:", "v:"  # prefixes of the columns that hold the widths of layers and of stages
+FORM = "form"  # the column of results.csv that says fused or unfused, where the search had the choice
+
+
+@dataclass(frozen=True)
+class VerifiedDrop:
+    """A drop on images that the search never saw, with its 95 % interval [pp]."""
+
+    drop: float
+    low: float
+    high: float
+    images: int
+
+
+@dataclass(frozen=True)
+class Design:
+    """One evaluated design: measured accuracy, computed costs (SI), its widths in network order.
+
+    `baseline` is its name as a baseline, `pick` its name among the picks, `form` says fused or unfused where the
+    search had the choice; each empty where there is none.  `state_bits` are the widths of the membrane potentials by
+    stage: empty for a design that was evaluated with float32 potentials.  A fused layer's width stands for all layers
+    that were fused into it.
+    """
+
+    id: str
+    origin: str
+    baseline: str
+    pick: str
+    time_steps: int
+    top1: float
+    top1_stderr: float
+    drop: float
+    drop_low: float
+    drop_high: float
+    kl: float
+    images: int
+    memory_bytes: float
+    energy_j: float
+    latency_s: float
+    power_w: float
+    mean_weight_bits: float
+    on_front: bool
+    feasible: bool
+    verified: VerifiedDrop | None
+    state_bits: dict[str, int]
+    bits: tuple[int, ...]
+    form: str = ""
+
+
+@dataclass(frozen=True)
+class WeightLayers:
+    """The weight layers in network order: names, short names, stages, blocks, and their parts of the whole.
+
+    `weight_share` and `synop_share` are shares of all weights and of all synaptic operations of weight layers.
+    """
+
+    names: tuple[str, ...]
+    short: tuple[str, ...]
+    stages: tuple[str, ...]
+    blocks: tuple[str, ...]
+    weight_share: tuple[float, ...]
+    synop_share: tuple[float, ...]
+
+
+def weight_layers(layers: Sequence[LayerRow]) -> WeightLayers:
+    """The layers that have weights, of all layers of a network."""
+    weighted = [layer for layer in layers if layer.kind != "attention"]
+    short = short_names(layer.name for layer in layers)
+    weights = sum(layer.weights for layer in weighted)
+    synops = float(np.sum([layer.synops for layer in weighted]))
+    return WeightLayers(
+        names=tuple(layer.name for layer in weighted),
+        short=tuple(short[layer.name] for layer in weighted),
+        stages=tuple(layer.stage for layer in weighted),
+        blocks=tuple(layer.block for layer in weighted),
+        weight_share=tuple(layer.weights / max(weights, 1) for layer in weighted),
+        synop_share=tuple(layer.synops / max(synops, 1) for layer in weighted),
+    )
+
+
+def baselines(results: pd.DataFrame) -> dict[str, str]:
+    """Ids of the baselines by name, in the order of results.csv: float, uniform widths and the guided settings.
+
+    A strategy may have the name of a baseline; the first design of that name is the baseline.
+    """
+    first = results.drop_duplicates("origin")
+    named = first["origin"].str.fullmatch(r"float|guided(-.+)?|uniform-.+")
+    return dict(zip(first.loc[named, "origin"], first.loc[named, "id"].astype(str), strict=True))
+
+
+def checked_results(path: Path, results: pd.DataFrame, layers: Sequence[LayerRow]) -> pd.DataFrame:
+    """The table of results.csv with a width for every weight layer of layers.csv; raises ReportError where it has none.
+
+    Also raised for a table without rows, and for a measurement that is no finite number.
+    """
+    if results.empty:
+        raise ReportError(f"{path}: has no rows; a report needs at least one evaluated design")
+    for column in FINITE:
+        numbers = pd.to_numeric(results[column], errors="coerce").replace([float("inf"), -float("inf")], float("nan"))
+        if numbers.isna().any():
+            row = int(numbers.isna().to_numpy().argmax())
+            raise ReportError(f"{path}: line {row + 2}, {column} is {results[column].iloc[row]!r}; expected a number")
+    weighted = [layer.name for layer in layers if layer.kind != "attention"]
+    if FORM in results.columns:
+        results = _by_unfused_layers(results, weighted)
+    named = [c.removeprefix(WEIGHTS) for c in results.columns if c.startswith(WEIGHTS)]
+    if named != weighted:
+        odd = sorted(set(named) ^ set(weighted)) or ["their order"]
+        raise ReportError(
+            f"{path}: its w: columns and the weight layers of layers.csv differ in {odd[0]}; repeat the search"
+        )
+    if results[[WEIGHTS + n for n in named]].isna().to_numpy().any():
+        raise ReportError(f"{path}: a w: column has an empty cell; expected a width in bits everywhere")
+    return results
+
+
+def _by_unfused_layers(results: pd.DataFrame, weighted: Sequence[str]) -> pd.DataFrame:
+    """Designs of both forms by the layers of the unfused one: each has the width of the layer it was fused into.
+
+    A fused layer's column stands after those of the layers it stands for, which are empty in its designs.
+    """
+    every = [c for c in results.columns if c.startswith(WEIGHTS)]
+    only_fused = [c for c in every if c.removeprefix(WEIGHTS) not in set(weighted)]
+    filled = results[every].bfill(axis=1).drop(columns=only_fused)
+    return pd.concat([results.drop(columns=every), filled], axis=1)
+
+
+def designs(
+    path: Path, results: pd.DataFrame, picks: Sequence[PickedDesign], verified: Sequence[VerifiedRow]
+) -> tuple[Design, ...]:
+    """All designs in the order of evaluation, of a table that `checked_results` gave.
+
+    A design that several origins proposed carries all their names.
+    """
+    origins = results.groupby("id", sort=False)["origin"].agg(lambda names: ", ".join(dict.fromkeys(names)))
+    unique = results.drop_duplicates("id").copy()
+    unique["origin"] = unique["id"].map(origins)
+    unseen = {v.id: VerifiedDrop(v.drop, v.drop_low, v.drop_high, v.images) for v in reversed(verified)}
+    names: dict[str, str] = {}
+    for origin, design in baselines(results).items():
+        names[design] = f"{names[design]}, {origin}" if design in names else origin
+    picked = {p.id: p.name for p in reversed(picks)}
+    weights = unique[[c for c in unique.columns if c.startswith(WEIGHTS)]].astype(int).to_numpy().tolist()
+    states = unique[[c for c in unique.columns if c.startswith(POTENTIALS)]].to_dict("records")
+    forms = unique[FORM].astype(str).tolist() if FORM in unique.columns else [""] * len(unique)
+    return tuple(
+        Design(
+            **{field.name: getattr(row, field.name) for field in fields(row)},
+            baseline=names.get(row.id, ""),
+            pick=picked.get(row.id, ""),
+            verified=unseen.get(row.id),
+            state_bits=_state_bits(potentials),
+            bits=tuple(bits),
+            form=form,
+        )
+        for row, bits, potentials, form in zip(rows_of(path, unique, ResultRow), weights, states, forms, strict=True)
+    )
+
+
+def _state_bits(cells: Mapping[str, float]) -> dict[str, int]:
+    """Widths by stage; a cell is empty (NaN) where the potentials are float32."""
+    return {name.removeprefix(POTENTIALS): int(bits) for name, bits in cells.items() if bits == bits}

@@ -1,0 +1,178 @@
+"""One dataclass per table of a run directory: its fields are the columns that a report reads.
+
+A field without a default is a column that the file must have. Columns that a file has beside these are not read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NOT_MEASURED = float("nan")
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """results.csv, one evaluated design: shares, drops [pp], costs [SI]; its widths stand in the w: and v: columns."""
+
+    id: str
+    origin: str
+    time_steps: int
+    top1: float
+    top1_stderr: float
+    drop: float
+    drop_low: float
+    drop_high: float
+    kl: float
+    images: int
+    memory_bytes: float
+    energy_j: float
+    latency_s: float
+    power_w: float
+    mean_weight_bits: float
+    on_front: bool
+    feasible: bool
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """layers.csv, one layer in network order; `lif` joins the LIF layers that it feeds by `;`, counts are per image."""
+
+    name: str
+    kind: str
+    stage: str
+    block: str
+    weights: int
+    macs: float
+    synops: float
+    neurons: int
+    lif: str
+    lif_spikes: float
+    time_steps: int = 1
+
+
+@dataclass(frozen=True)
+class SensitivityRow:
+    """sensitivity.csv: the harm of one change; `score` [nat] is estimated, `drop` [pp] measured where it is finite."""
+
+    group: str
+    bits: int
+    score: float
+    kind: str = "weight"
+    time_steps: int = 0
+    drop: float = NOT_MEASURED
+    drop_low: float = NOT_MEASURED
+    drop_high: float = NOT_MEASURED
+
+
+@dataclass(frozen=True)
+class BreakdownRow:
+    """breakdown.csv: what one component of one layer adds to a cost of a design [SI]."""
+
+    id: str
+    layer: str
+    stage: str
+    quantity: str
+    component: str
+    value: float
+
+
+@dataclass(frozen=True)
+class HardwareRow:
+    """hardware.csv: a constant of the chip in its own unit; `low`, `high` are NaN where no range is stated."""
+
+    key: str
+    value: float
+    unit: str
+    source: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class VerifiedRow:
+    """verified.csv: a drop on images that the search never saw, with its 95 % interval [pp]."""
+
+    id: str
+    drop: float
+    drop_low: float
+    drop_high: float
+    images: int
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """history.csv: a design in the order of evaluation, and the hypervolume reached with it."""
+
+    trial: int
+    id: str
+    phase: str
+    origin: str
+    images: int
+    seconds: float
+    hypervolume: float
+
+
+@dataclass(frozen=True)
+class PredictionRow:
+    """predictions.csv: the drop that the surrogate expected, its standard deviation, and the measured drop [pp]."""
+
+    id: str
+    predicted: float
+    sd: float
+    measured: float
+
+
+@dataclass(frozen=True)
+class HealthRow:
+    """health.csv: firing of one LIF layer of one design; `rate`, `dead` and `saturated` are shares.
+
+    `membrane` is `fixed` where the potentials had the design's widths, `float` where they were float32.
+    """
+
+    id: str
+    name: str
+    neurons: int
+    rate: float
+    dead: float
+    saturated: float
+    membrane: str = "float"
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """comparisons.csv: the costs of a spiking network or of its non-spiking equivalent [SI]."""
+
+    id: str
+    origin: str
+    network: str
+    time_steps: int
+    memory_bytes: float
+    energy_j: float
+    latency_s: float
+    power_w: float
+
+
+@dataclass(frozen=True)
+class FinetunedRow:
+    """finetuned.csv: a design after training at its widths, drop with its 95 % interval [pp]."""
+
+    id: str
+    top1: float
+    drop: float
+    drop_low: float
+    drop_high: float
+    images: int
+
+
+@dataclass(frozen=True)
+class SpikesRow:
+    """spikes.csv, one design: an s: column per LIF layer holds its spikes per image."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class KnobRow:
+    """codesign.csv: a design, its best setting of the chip's knobs (a column each), and the costs with it."""
+
+    id: str

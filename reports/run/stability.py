@@ -1,0 +1,82 @@
+"""stability.json: what uncertain constants of the chip do to the costs, the ranking and the front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.errors import ReportError
+from reports.run.json_file import Entry, read_json
+
+
+@dataclass(frozen=True)
+class Swing:
+    """A constant and the relative change of the objective at the low and the high end of its range."""
+
+    constant: str
+    range: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One changed constant: Kendall's tau of the ranking, the share of the front that stays on it."""
+
+    constant: str
+    change: str
+    tau: float
+    front_kept: float
+
+
+@dataclass(frozen=True)
+class FrontSurvival:
+    """The share of the scenarios in which a design of the front stays on it."""
+
+    design: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Stability:
+    """The record of `costmodels.studies.stability`; `designs` were costed again, None where the file has no number."""
+
+    objective: str
+    designs: int | None
+    swings: tuple[Swing, ...]
+    scenarios: tuple[Scenario, ...]
+    survival: tuple[FrontSurvival, ...]
+
+
+def read_stability(path: Path, rows: tuple[str, ...]) -> Stability | None:
+    """The record of a run, None where it has none; `rows` are the ids of results.csv, which it may name by number.
+
+    Raises ReportError for an entry that is missing or of another type.
+    """
+    if not path.is_file():
+        return None
+    tree = read_json(path)
+    tree.need("tornado", "scenarios")
+    return Stability(
+        objective=tree.text("objective", "energy_j"),
+        designs=int(tree.number("designs")) if "designs" in tree else None,
+        swings=tuple(
+            Swing(t.text("constant"), t.text("range"), t.number("low_change"), t.number("high_change"))
+            for t in tree.entries("tornado")
+        ),
+        scenarios=tuple(
+            Scenario(s.text("constant"), s.text("change"), s.number("tau"), s.number("front_kept"))
+            for s in tree.entries("scenarios")
+        ),
+        survival=tuple(FrontSurvival(_design(path, s, rows), s.number("share")) for s in tree.entries("survival")),
+    )
+
+
+def _design(path: Path, entry: Entry, rows: tuple[str, ...]) -> str:
+    """The design of an entry, which is an id or a row of results.csv counted from 0."""
+    named = entry.text("design")
+    if named in rows:
+        return named
+    if not named.isdigit() or int(named) >= len(rows):
+        raise ReportError(f"{path}: design {named} is no row of results.csv; write it again")
+    return rows[int(named)]
