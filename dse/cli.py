@@ -69,7 +69,7 @@ _register()
 def _user_mistakes() -> tuple[type[Exception], ...]:
     from costmodels.errors import CostError
     from dse.errors import ConfigError
-    from reports.errors import ReportError
+    from reports import ReportError
     from sviT_models.errors import ModelError
 
     return ConfigError, ModelError, CostError, ReportError

@@ -37,13 +37,13 @@ def sensitivity(
     from dse.evaluation.experiment import prepare
     from dse.results.files import write_csv, write_json
     from dse.results.tables import score_rows
-    from reports.plots.sensitivity_chart import FORMATS, draw_chart
+    from reports import CHART_FORMATS, draw_sensitivity
 
     check_out(out)
     check_out(base)
     check_out(chart)
-    if chart is not None and chart.suffix not in FORMATS:
-        raise ConfigError(f"--chart {chart}: unknown format; name a file that ends in {', '.join(FORMATS)}")
+    if chart is not None and chart.suffix not in CHART_FORMATS:
+        raise ConfigError(f"--chart {chart}: unknown format; name a file that ends in {', '.join(CHART_FORMATS)}")
     if base is not None and not measure:
         raise ConfigError("--base: a base setting rests on measurements; add --measure")
     loaded = load_config(config)
@@ -62,7 +62,7 @@ def sensitivity(
     if out is not None:
         write_csv(out, table)
     if chart is not None:
-        draw_chart(table, chart)
+        draw_sensitivity(table, chart)
     if as_json:
         records = table.astype(object).where(table.notna(), None).to_dict("records")
         print_rows(records + setting, as_json=True)

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from reports.errors import ReportError
-from reports.plots.sensitivity_chart import chart, draw_chart
+from reports import ReportError, draw_sensitivity
+from reports.plots.sensitivity_chart import precision_study
 
 TABLE = pd.DataFrame(
     [
@@ -25,7 +25,7 @@ TABLE = pd.DataFrame(
 
 
 def test_groups_are_collected_by_type_width_and_stage():
-    found = chart(TABLE)
+    found = precision_study(TABLE)
     assert (found.quantity, found.stages) == ("kl", ("block1", "block2"))
     assert {p.type: p.values for p in found.panels} == {
         "SepConv": {2: {"block1": (0.5,), "block2": (0.2, 0.3)}, 4: {"block1": (0.1,)}},
@@ -34,13 +34,13 @@ def test_groups_are_collected_by_type_width_and_stage():
 
 
 def test_without_measurements_the_scores_are_drawn():
-    found = chart(TABLE[TABLE["kind"] == "weight"].drop(columns=["kind", "kl"]))
+    found = precision_study(TABLE[TABLE["kind"] == "weight"].drop(columns=["kind", "kl"]))
     assert found.quantity == "score"
     assert found.panels[0].values[2]["block2"] == (0.02, 0.03)
 
 
 def test_the_drawing_names_types_stages_and_widths(tmp_path: Path):
-    draw_chart(TABLE, tmp_path / "new" / "chart.svg")
+    draw_sensitivity(TABLE, tmp_path / "new" / "chart.svg")
     text = (tmp_path / "new" / "chart.svg").read_text()
     assert ElementTree.fromstring(text).tag.endswith("svg")
     for word in ("SepConv", "MLP", "block1", "block2", "2 bit", "4 bit", "KL divergence [nat]"):
@@ -49,6 +49,6 @@ def test_the_drawing_names_types_stages_and_widths(tmp_path: Path):
 
 def test_mistakes_are_named(tmp_path: Path):
     with pytest.raises(ReportError, match=r"unknown format '\.jpg'"):
-        draw_chart(TABLE, tmp_path / "chart.jpg")
+        draw_sensitivity(TABLE, tmp_path / "chart.jpg")
     with pytest.raises(ReportError, match="nothing to draw"):
-        chart(TABLE[TABLE["bits"] == 32])
+        precision_study(TABLE[TABLE["bits"] == 32])
