@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,13 @@ EXAMPLE = "Example: svit-dse train --data digits --seed 0 --out runs/digits.safe
 
 
 def train(
-    data: Annotated[str, typer.Option(help="digits, glyphs, an .npz file or a folder of class folders.")] = "digits",
+    data: Annotated[
+        str,
+        typer.Option(help="digits, fashion_mnist, glyphs, or a path: .npz, folder of IDX files or of class folders."),
+    ] = "digits",
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Checkpoint; default runs/MODEL_DATA.safetensors.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on after the last finished epoch, kept beside --out.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads; part of what makes a training repeatable.")] = 2,
     model: Annotated[str | None, typer.Option(help="Network; default sdtv2_tiny.")] = None,
     start: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint.")] = None,
@@ -27,6 +31,8 @@ def train(
     label_smoothing: Annotated[float | None, typer.Option(help="Label smoothing.")] = None,
     clip: Annotated[float | None, typer.Option(help="Bound of the gradient's norm.")] = None,
     shift: Annotated[int | None, typer.Option(min=0, help="Largest random translation in pixels.")] = None,
+    flip: Annotated[bool | None, typer.Option(help="Mirror every other image left to right.")] = None,
+    half: Annotated[bool | None, typer.Option(help="Round weights to float16 at the end and store them so.")] = None,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps.")] = None,
     heads: Annotated[int | None, typer.Option(min=1, help="Attention heads.")] = None,
     attention_scale: Annotated[float | None, typer.Option(help="Scale of the attention product.")] = None,
@@ -37,23 +43,15 @@ def train(
     import torch
 
     import sviT_models
-    from dse.commands._show import say
-    from dse.errors import ConfigError
+    from dse.commands._training import TrainingProgress, check_state
 
-    changes = {k: v for k, v in given.items() if k not in ("data", "out", "threads")}
+    changes = {k: v for k, v in given.items() if k not in ("data", "out", "resume", "threads")}
     recipe = sviT_models.recipe_for(data, **changes)
     target = out or Path(f"runs/{recipe.model}_{Path(data).stem}.safetensors")
-    if target.suffix != ".safetensors":
-        raise ConfigError(f"--out {target}: checkpoints are written as safetensors; name it {target.stem}.safetensors")
-    if target.is_dir():
-        raise ConfigError(f"--out {target}: is a folder; give the name of a file in it")
+    state = check_state(target, resume)
     torch.set_num_threads(threads)
-
-    def progress(epoch: Any) -> None:
-        left = recipe.epochs - epoch.epoch
-        say(f"{epoch}, {left} epochs left, ETA {left * epoch.seconds:.0f} s")
-
-    done = sviT_models.train(recipe, progress)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with TrainingProgress() as progress:
+        done = sviT_models.train(recipe, progress.epoch, steps=progress.step, state=state, resume=resume)
     sviT_models.store_training(done, target)
+    state.unlink(missing_ok=True)
     typer.echo(f"test accuracy {done.test:.2%} on {done.test_images} images; wrote {target}")

@@ -70,12 +70,18 @@ def load_checkpoint(
 
 
 def save_checkpoint(
-    path: str | os.PathLike[str], model: MetaSpikeFormer, metadata: Mapping[str, object] | None = None
+    path: str | os.PathLike[str],
+    model: MetaSpikeFormer,
+    metadata: Mapping[str, object] | None = None,
+    *,
+    half: bool = False,
 ) -> None:
     """Write `model` as safetensors that `load_checkpoint` rebuilds without further options; never half a file.
 
-    `metadata` (how it was made: command, seed, accuracy) is stored as JSON beside the build options.
-    Raises ModelError for another ending, a missing folder, and a network that has been fused or otherwise rebuilt.
+    `metadata` (how it was made: command, seed, accuracy) is stored as JSON beside the build options. With `half`, the
+    weights of layers are stored in float16, which must hold them exactly; norms stay in float32.
+    Raises ModelError for another ending, a missing folder, a network that has been fused or otherwise rebuilt, and for
+    weights that float16 does not hold.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -86,10 +92,18 @@ def save_checkpoint(
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     if complaint := _mismatch(state, _empty(config, config)):
         raise ModelError(f"{path}: only the network as built can be stored: {complaint}")
+    if half:
+        state = {key: _halved(path, key, tensor) if tensor.ndim > 1 else tensor for key, tensor in state.items()}
     notes = {key: json.dumps(value) for key, value in {**(metadata or {}), "config": config}.items()}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         save_file(state, Path(folder) / path.name, metadata=notes)
         os.replace(Path(folder) / path.name, path)
+
+
+def _halved(path: Path, key: str, tensor: Tensor) -> Tensor:
+    if not torch.equal(tensor.half().to(tensor.dtype), tensor):
+        raise ModelError(f"{path}: {key} holds weights that float16 does not; round them first, or store float32")
+    return tensor.half()
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:

@@ -1,22 +1,28 @@
-"""Data sets: two embedded ones, `.npz` files and folders of class folders, all as `ImageSet`s."""
+"""Data sets: embedded ones, IDX files, `.npz` files and folders of class folders, all as `ImageSet`s."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from sviT_models.data import arrays, digits, folder, glyphs
+from sviT_models.data import arrays, digits, fashion_mnist, folder, glyphs, idx_folder
 from sviT_models.data.imageset import SPLITS, ImageSet, loader_speed
 from sviT_models.errors import ModelError
 
-EMBEDDED = {"digits": digits.load, "glyphs": glyphs.load}
+EMBEDDED = {"digits": digits.load, "fashion_mnist": fashion_mnist.load, "glyphs": glyphs.load}
+TESTED = ("fashion_mnist",)  # embedded sets with a split `test` of their own
 
-__all__ = ["ImageSet", "dataset_names", "load_data", "loader_speed"]
+__all__ = ["ImageSet", "dataset_names", "has_test", "load_data", "loader_speed"]
 
 
 def dataset_names() -> tuple[str, ...]:
     """Names of the data sets that come with the package."""
     return tuple(EMBEDDED)
+
+
+def has_test(name_or_path: str | os.PathLike[str]) -> bool:
+    """Whether a data set has images set apart as its test, which nothing is chosen by: Fashion-MNIST and IDX files."""
+    return name_or_path in TESTED or (name_or_path not in EMBEDDED and idx_folder.has_idx_files(Path(name_or_path)))
 
 
 def load_data(
@@ -29,29 +35,35 @@ def load_data(
     max_corrupt: float = 0.01,
     memory: int = folder.MEMORY,
 ) -> ImageSet:
-    """Images of one split: `digits`, `glyphs`, an `.npz` file or a folder of class folders.
+    """Images of one split: an embedded set, an `.npz` file, a folder of IDX files or a folder of class folders.
 
-    `split` is train, validation, search or verify; no image is in two of them, and no argument moves one. `count`
-    images are taken (None: all; of glyphs a fixed number) by a stratified order that follows from `seed`.
+    `split` is train, validation, search or verify, and test where `has_test` says so; no image is in two of them, and
+    no argument moves one. `count` images are taken (None: all; of glyphs a fixed number) by a stratified order that
+    follows from `seed`.
     `resolution` [pixels] is that of the data where it is None; for folders 224, an `.npz` cannot be resized. Of a
     folder, files that cannot be decoded are left out and listed, up to the share `max_corrupt`, and images that take
     more than `memory` bytes stay on disk. Raises ModelError for everything that cannot be loaded as asked.
     """
-    if split not in SPLITS:
-        raise ModelError(f"no split {split!r}; there are: {', '.join(SPLITS)}")
+    splits = (*SPLITS, idx_folder.TEST) if has_test(name_or_path) else SPLITS
+    if split not in splits:
+        raise ModelError(f"no split {split!r}; there are: {', '.join(splits)}")
     for key, value, least in (("count", count, 1), ("seed", seed, 0), ("resolution", resolution, 8)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             raise ModelError(f"{key} is {value!r}; expected an integer of at least {least}")
     if name_or_path in EMBEDDED:
         return EMBEDDED[name_or_path](split, count, seed, resolution)
     path = Path(name_or_path)
+    if idx_folder.has_idx_files(path):
+        return idx_folder.load(path, split, count, seed, resolution)
     if path.is_dir():
         return folder.load(path, split, count, seed, resolution, max_corrupt, memory)
     if path.suffix == ".npz" and path.is_file():
         return arrays.load(path, split, count, seed, resolution)
     if path.exists():
-        raise ModelError(f"{path}: is no data set; expected an .npz file or a folder with one folder per class")
+        raise ModelError(
+            f"{path}: is no data set; expected an .npz file or a folder with IDX files or one folder per class"
+        )
     raise ModelError(
         f"no data set {str(name_or_path)!r}; there are: {', '.join(EMBEDDED)}, or the path of an .npz file or a folder "
-        "with one folder per class"
+        "with IDX files or one folder per class"
     )

@@ -24,7 +24,7 @@ from sviT_models.network.topology import wiring
 from sviT_models.quantization.fake_quantized import linear_map
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight, Scheme, largest_code, round_codes
 from sviT_models.quantization.weight_bank import WeightBank
-from sviT_models.training.train import shifted
+from sviT_models.training.augment import shifted
 
 INSIDE = 0.999  # of half a cell: how near to its border a weight may start, so that it keeps its code
 SMALLEST_STEP = 1e-8
