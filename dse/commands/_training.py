@@ -64,7 +64,7 @@ class TrainingProgress:
 
     def step(self, step: Step) -> None:
         """Show how far the epoch is."""
-        where, rest = f"epoch {step.epoch}/{step.epochs}", f"loss {step.loss:.4f}, ETA {_duration(step.left)}"
+        where, rest = f"epoch {step.epoch}/{step.epochs}", f"loss {step.loss:.4f}, ETA {duration(step.left)}"
         if self._bar is not None:
             self._bar.update(self._task, description=where, completed=step.step, total=step.steps, rest=rest)
         elif time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
@@ -82,7 +82,7 @@ class TrainingProgress:
             print(line, file=sys.stderr, flush=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Hours and minutes, or minutes and seconds below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -12,7 +12,10 @@ EXAMPLE = "Example: svit-dse evaluate --checkpoint sdtv2_tiny_digits --data digi
 
 def evaluate(
     checkpoint: Annotated[str, typer.Option(help="A shipped checkpoint's name, or a file.")] = "sdtv2_tiny_digits",
-    data: Annotated[str, typer.Option(help="digits, glyphs, an .npz file or a folder of class folders.")] = "digits",
+    data: Annotated[
+        str,
+        typer.Option(help="digits, fashion_mnist, glyphs, or a path: .npz, folder of IDX files or of class folders."),
+    ] = "digits",
     bits: Annotated[int, typer.Option(help="Weight width of every layer; 32 is the float network.")] = 8,
     run: Annotated[Path | None, typer.Option(help="Take a design, its network and its data from this run.")] = None,
     design: Annotated[str | None, typer.Option(help="With --run: its id, or origin such as uniform-8.")] = None,

@@ -13,7 +13,10 @@ EXAMPLE = "Example: svit-dse profile --checkpoint sdtv2_tiny_digits --data digit
 def profile(
     checkpoint: Annotated[str, typer.Option(help="A shipped checkpoint's name, or a file.")] = "sdtv2_tiny_digits",
     model: Annotated[str | None, typer.Option(help="Network name; default: the one the file fits.")] = None,
-    data: Annotated[str, typer.Option(help="digits, glyphs, an .npz file or a folder of class folders.")] = "digits",
+    data: Annotated[
+        str,
+        typer.Option(help="digits, fashion_mnist, glyphs, or a path: .npz, folder of IDX files or of class folders."),
+    ] = "digits",
     images: Annotated[int, typer.Option(min=1, help="Images to measure on.")] = 64,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     distilled: Annotated[bool, typer.Option("--distilled", help="The checkpoint has a distillation head.")] = False,

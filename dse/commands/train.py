@@ -17,7 +17,9 @@ def train(
     ] = "digits",
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Checkpoint; default runs/MODEL_DATA.safetensors.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on after the last finished epoch, kept beside --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after the last finished epoch, kept beside --out.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads; part of what makes a training repeatable.")] = 2,
     model: Annotated[str | None, typer.Option(help="Network; default sdtv2_tiny.")] = None,
     start: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint.")] = None,

@@ -30,7 +30,9 @@ class Section(BaseModel):
 class Data(Section):
     """Which images are evaluated."""
 
-    name: str = Field("digits", description="digits, glyphs, an .npz file or a folder of class folders")
+    name: str = Field(
+        "digits", description="digits, fashion_mnist, glyphs, or a path: .npz, folder of IDX files or of class folders"
+    )
     search_images: int | None = Field(None, ge=10, description="images per evaluation; empty: the whole search split")
     verify_images: int | None = Field(
         None, ge=10, description="images of the verification; empty: the whole verify split"

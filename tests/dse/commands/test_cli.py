@@ -201,6 +201,7 @@ MISTAKES = [
     (("train", "--data", "none"), ["no data set 'none'"]),
     (("train", "--out", "net.pt"), ["--out net.pt", "net.safetensors"]),
     (("train", "--out", "."), ["--out .", "safetensors"]),
+    (("train", "--resume"), ["--resume: there is no runs/sdtv2_tiny_digits.state.safetensors"]),
     (("hardware", "show", "pentium"), ["pentium: neither a file nor", "generic_45nm"]),
     (("hardware", "schema", "--out", "no/x.json"), ["--out no/x.json", "make it first"]),
 ]
