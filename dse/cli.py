@@ -67,7 +67,7 @@ _register()
 
 
 def _user_mistakes() -> tuple[type[Exception], ...]:
-    from costmodels.errors import CostError
+    from costmodels import CostError
     from dse.errors import ConfigError
     from reports import ReportError
     from sviT_models.errors import ModelError

@@ -21,7 +21,6 @@ def counts(load: Load, chip: Chip) -> Counts:
         multiplications=multiplications,
         weight_words=terms.weight_words(load, load.synops, chip.weights.word),
         sum_words=terms.sum_words(load, load.synops / chip.spike_group, chip.states.word),
-        register_bits=0.0 * load.synops,
         state_words=terms.state_words(load, chip.states.word),
         spike_words_read=terms.spike_words_read(load, chip.spikes.word),
         spike_words_written=terms.spike_words_written(load, chip.spikes.word),
@@ -29,5 +28,4 @@ def counts(load: Load, chip: Chip) -> Counts:
         neuron_steps=load.neurons * load.time_steps,
         rescales=terms.rescales(load),
         buffer_bits=terms.buffer_bits(load, steps_together=1.0),
-        fetches=0.0,
     )

@@ -15,19 +15,4 @@ RESIDENT_STATES = False
 def counts(load: Load, chip: Chip) -> Counts:
     """Accumulates by rate, multiply-accumulates for every multi-bit input."""
     additions, multiplications = terms.split_operations(load, terms.literature_operations(load))
-    none = 0.0 * load.synops
-    return Counts(
-        additions=additions,
-        multiplications=multiplications,
-        weight_words=none,
-        sum_words=none,
-        register_bits=none,
-        state_words=none,
-        spike_words_read=none,
-        spike_words_written=none,
-        packets=none,
-        neuron_steps=none,
-        rescales=none,
-        buffer_bits=0.0 * load.buffered_bits,
-        fetches=0.0,
-    )
+    return Counts(additions=additions, multiplications=multiplications)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,50 +29,58 @@ class Port:
         return self.banks * (min(clock, 1.0 / self.cycle) if self.cycle > 0 else clock)
 
 
-@dataclass(frozen=True)
-class Chip:
-    """One accelerator; energies in J, rates in 1/s, sizes and widths in bit."""
+def _constant(key: str, absent: float | None = None) -> Any:
+    """A field that is the constant `key` of a hardware file, and `absent` where the file has none."""
+    return field(metadata={"key": key, "absent": absent})
 
-    clock: float
-    processing_elements: float
-    tile_positions: float
-    cores: float
-    neurons_per_core: float
-    spike_group: float
-    synchronisation: float
-    logic_leakage: float
-    frame_rate: float
-    state_bits: float
-    scale_bits: float
-    bias_bits: float
-    accumulator_bits: float
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """One accelerator; energies in J, rates in 1/s, times in s, powers in W, sizes and widths in bit.
+
+    A field names the dotted key of the hardware file that it comes from; what a file leaves out costs nothing.
+    """
+
+    clock: float = _constant("clock")
+    processing_elements: float = _constant("processing_elements")
+    tile_positions: float = _constant("tile_positions", 1.0)
+    cores: float = _constant("cores", 1.0)
+    neurons_per_core: float = _constant("neurons_per_core", math.inf)
+    spike_group: float = _constant("spike_group", 1.0)
+    synchronisation: float = _constant("synchronisation", 0.0)
+    logic_leakage: float = _constant("logic_leakage")
+    frame_rate: float = _constant("frame_rate")
+    state_bits: float = _constant("widths.state")
+    scale_bits: float = _constant("widths.scale")
+    bias_bits: float = _constant("widths.bias")
+    accumulator_bits: float = _constant("compute.accumulator_bits")
     accumulator_grows: bool
-    add_per_bit: float
-    multiply_per_bit2: float
-    multiply_per_bit: float
-    float_add: float
-    float_multiply: float
-    register_per_bit: float
-    control_factor: float
-    control_per_operation: float
+    add_per_bit: float = _constant("compute.add_per_bit", 0.0)
+    multiply_per_bit2: float = _constant("compute.multiply_per_bit2", 0.0)
+    multiply_per_bit: float = _constant("compute.multiply_per_bit", 0.0)
+    float_add: float = _constant("compute.float_add", 0.0)
+    float_multiply: float = _constant("compute.float_multiply", 0.0)
+    register_per_bit: float = _constant("compute.register_per_bit", 0.0)
+    control_factor: float = _constant("compute.control_factor", 1.0)
+    control_per_operation: float = _constant("compute.control_per_operation", 0.0)
     fixed_operations: bool
-    accumulate: float
+    accumulate: float = _constant("compute.accumulate", 0.0)
     accumulate_convolution: float
-    multiply_accumulate: float
+    multiply_accumulate: float = _constant("compute.multiply_accumulate", 0.0)
     fixed_neuron: bool
-    neuron_access: float
-    neuron_update: float
-    neuron_spike: float
+    neuron_access: float = _constant("neuron.access", 0.0)
+    neuron_update: float = _constant("neuron.update", 0.0)
+    neuron_spike: float = _constant("neuron.spike", 0.0)
     weights: Port
     states: Port
     spikes: Port
     has_dram: bool
-    dram_energy: float
-    dram_bandwidth: float
-    hop: float
-    message: float
-    hops: float
-    packet_rate: float
+    dram_energy: float = _constant("dram.energy", 0.0)
+    dram_bandwidth: float = _constant("dram.bandwidth", math.inf)
+    hop: float = _constant("noc.hop", 0.0)
+    message: float = _constant("noc.message", 0.0)
+    hops: float = _constant("noc.hops", 0.0)
+    packet_rate: float = _constant("noc.rate", math.inf)
 
     @property
     def leakage(self) -> float:
@@ -85,54 +94,25 @@ class Chip:
 
 
 def chip_of(value: Mapping[str, float], accumulator_grows: bool) -> Chip:
-    """The chip whose constants are `value` by dotted key; what a chip does not have costs nothing."""
-
-    def get(key: str, default: float = 0.0) -> float:
-        return value.get(key, default)
-
-    def port(name: str) -> Port:
-        prefix = f"memories.{name}."
-        return Port(**{key.removeprefix(prefix): v for key, v in value.items() if key.startswith(prefix)})
-
+    """The chip whose constants are `value` by dotted key."""
+    constants = {}
+    for each in fields(Chip):
+        if "key" in each.metadata:
+            key, absent = each.metadata["key"], each.metadata["absent"]
+            constants[each.name] = value[key] if absent is None else value.get(key, absent)
     return Chip(
-        clock=value["clock"],
-        processing_elements=value["processing_elements"],
-        tile_positions=get("tile_positions", 1.0),
-        cores=get("cores", 1.0),
-        neurons_per_core=get("neurons_per_core", math.inf),
-        spike_group=get("spike_group", 1.0),
-        synchronisation=get("synchronisation"),
-        logic_leakage=value["logic_leakage"],
-        frame_rate=value["frame_rate"],
-        state_bits=value["widths.state"],
-        scale_bits=value["widths.scale"],
-        bias_bits=value["widths.bias"],
-        accumulator_bits=value["compute.accumulator_bits"],
+        **constants,
         accumulator_grows=accumulator_grows,
-        add_per_bit=get("compute.add_per_bit"),
-        multiply_per_bit2=get("compute.multiply_per_bit2"),
-        multiply_per_bit=get("compute.multiply_per_bit"),
-        float_add=get("compute.float_add"),
-        float_multiply=get("compute.float_multiply"),
-        register_per_bit=get("compute.register_per_bit"),
-        control_factor=get("compute.control_factor", 1.0),
-        control_per_operation=get("compute.control_per_operation"),
         fixed_operations="compute.accumulate" in value,
-        accumulate=get("compute.accumulate"),
-        accumulate_convolution=get("compute.accumulate_convolution", get("compute.accumulate")),
-        multiply_accumulate=get("compute.multiply_accumulate"),
+        accumulate_convolution=value.get("compute.accumulate_convolution", constants["accumulate"]),
         fixed_neuron="neuron.access" in value,
-        neuron_access=get("neuron.access"),
-        neuron_update=get("neuron.update"),
-        neuron_spike=get("neuron.spike"),
-        weights=port("weights"),
-        states=port("states"),
-        spikes=port("spikes"),
+        weights=_port("weights", value),
+        states=_port("states", value),
+        spikes=_port("spikes", value),
         has_dram="dram.energy" in value,
-        dram_energy=get("dram.energy"),
-        dram_bandwidth=get("dram.bandwidth", math.inf),
-        hop=get("noc.hop"),
-        message=get("noc.message"),
-        hops=get("noc.hops"),
-        packet_rate=get("noc.rate", math.inf),
     )
+
+
+def _port(memory: str, value: Mapping[str, float]) -> Port:
+    prefix = f"memories.{memory}."
+    return Port(**{key.removeprefix(prefix): v for key, v in value.items() if key.startswith(prefix)})

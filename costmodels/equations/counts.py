@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,14 @@ class Load:
     is_float: BoolArray
 
 
-@dataclass(frozen=True, eq=False)
+def _never() -> FloatArray:
+    """No action, in any row and design."""
+    return np.zeros(())
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Counts:
-    """Actions of one inference per row.
+    """Actions of one inference per row; each broadcasts to (..., R). What a data flow does not mention never happens.
 
     additions, multiplications   synaptic operations with spikes and with multi-bit inputs
     weight_words                 words read from the weight memory
@@ -58,14 +63,14 @@ class Counts:
 
     additions: FloatArray
     multiplications: FloatArray
-    weight_words: FloatArray
-    sum_words: FloatArray
-    register_bits: FloatArray
-    state_words: FloatArray
-    spike_words_read: FloatArray
-    spike_words_written: FloatArray
-    packets: FloatArray
-    neuron_steps: FloatArray
-    rescales: FloatArray
-    buffer_bits: FloatArray
-    fetches: float
+    weight_words: FloatArray = field(default_factory=_never)
+    sum_words: FloatArray = field(default_factory=_never)
+    register_bits: FloatArray = field(default_factory=_never)
+    state_words: FloatArray = field(default_factory=_never)
+    spike_words_read: FloatArray = field(default_factory=_never)
+    spike_words_written: FloatArray = field(default_factory=_never)
+    packets: FloatArray = field(default_factory=_never)
+    neuron_steps: FloatArray = field(default_factory=_never)
+    rescales: FloatArray = field(default_factory=_never)
+    buffer_bits: FloatArray = field(default_factory=_never)
+    fetches: float = 0.0

@@ -61,7 +61,7 @@ def neurons(load: Load, counts: Counts, chip: Chip) -> FloatArray:
 def rescale(load: Load, counts: Counts, chip: Chip) -> FloatArray:
     """Eq. 17: scale and constant of each output [J]: one multiplication and one addition at accumulator width."""
     if chip.fixed_operations:
-        return 0.0 * counts.rescales * load.sum_bits
+        return np.zeros_like(load.sum_bits)
     scale = np.full_like(load.sum_bits, chip.scale_bits)
     integer = multiplication(chip, load.sum_bits, scale) + addition(chip, load.sum_bits)
     return counts.rescales * np.where(load.is_float, chip.float_multiply + chip.float_add, integer)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Load
 from costmodels.equations.terms import words
+from costmodels.widths import FLOAT
 
 FloatArray = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ def scales(load: Load, chip: Chip) -> FloatArray:
 
 def biases(load: Load, chip: Chip, constants: FloatArray) -> FloatArray:
     """Eq. 28: one constant per output channel behind which batch norm or bias was folded; 32 bit in float layers."""
-    return constants * np.where(load.is_float, 32.0, chip.bias_bits)
+    return constants * np.where(load.is_float, float(FLOAT), chip.bias_bits)
 
 
 def states(load: Load, chip: Chip) -> FloatArray:

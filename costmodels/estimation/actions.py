@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from costmodels import dataflows
@@ -56,4 +57,4 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
         "stored_weight_bits": memory.stored(load, hardware.chip),
         "buffer_bits": counts.buffer_bits,
     }
-    return pd.DataFrame(columns)
+    return pd.DataFrame({name: np.broadcast_to(np.asarray(values), (work.rows,)) for name, values in columns.items()})

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from costmodels.equations import energy, memory
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import whole
-from costmodels.estimation.gather import Sums, gather, rows_of
+from costmodels.estimation.gather import Sums, gather
 from costmodels.estimation.request import Request, request
-from costmodels.estimation.row_costs import ROW_ENERGIES, ROW_MEMORIES, SUMMED, RowCosts
+from costmodels.estimation.row_costs import ROW_ENERGIES, ROW_MEMORIES, SUMMED, RowCosts, row_costs
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -39,7 +39,7 @@ def breakdown(
     import pandas as pd
 
     asked = request(workload, hardware, Designs.of(design), frame_rate)
-    costs = rows_of(asked, asked.only("breakdown is"))
+    costs = row_costs(asked, asked.only("breakdown is"))
     sums = gather(asked, SUMMED)
     parts = _energies(asked, costs, sums), _memories(asked, costs)
     layers, stages = np.array(asked.workload.names), np.array(asked.workload.stages)

@@ -100,11 +100,8 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     by_energy: dict[str, FloatArray] = {}
     by_memory: dict[str, FloatArray] = {}
     if len(names) > len(SUMMED):
-        by_energy = {name: shaped(total[name]) for name in ROW_ENERGIES}
-        by_energy["dram"] = by_energy["dram"] + shaped(design.fetch_j + design.spill_j)
-        by_energy["leakage"] = shaped(leaked)
-        by_memory = {name: shaped(total[f"{name}_bytes"]) for name in ROW_MEMORIES}
-        by_memory["buffers"] = np.full(asked.shape, buffer_bytes)
+        added = {"dram": design.fetch_j + design.spill_j, "leakage": leaked}
+        by_energy, by_memory = _by_component(total, added, buffer_bytes)
     return Cost(
         energy_j=shaped(energy_j),
         latency_s=shaped(design.latency_s),
@@ -117,9 +114,21 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
         cliff_bytes=shaped(chip.weights.size / 8 - weight_bytes),
         feasible=np.asarray(~np.any(np.stack(list(violations.values())), axis=0)).reshape(asked.shape),
         violations={name: flags.reshape(asked.shape) for name, flags in violations.items()},
-        energy_by_component=by_energy,
-        memory_by_component=by_memory,
+        energy_by_component={name: shaped(values) for name, values in by_energy.items()},
+        memory_by_component={name: shaped(values) for name, values in by_memory.items()},
     )
+
+
+def _by_component(
+    total: Mapping[str, FloatArray], added: Mapping[str, FloatArray], buffer_bytes: float
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Energy [J] and memory [byte] by component, (N,); `added` is the energy that only whole designs have."""
+    by_energy = {name: total[name] for name in ROW_ENERGIES}
+    by_energy["dram"] = by_energy["dram"] + added["dram"]
+    by_energy["leakage"] = added["leakage"]
+    by_memory = {name: total[f"{name}_bytes"] for name in ROW_MEMORIES}
+    by_memory["buffers"] = np.full(total["bytes"].shape, buffer_bytes)
+    return by_energy, by_memory
 
 
 def _per_time(energy_j: FloatArray, latency_s: FloatArray, idle_w: float) -> FloatArray:

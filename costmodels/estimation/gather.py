@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodels import dataflows
-from costmodels.estimation.request import WIDTHS, Request, RowInputs, WidthArray, some
-from costmodels.estimation.row_costs import TIMES, RowCosts, load_of, row_costs
+from costmodels.estimation.request import Request, RowInputs, WidthArray, some
+from costmodels.estimation.row_costs import TIMES, row_costs
+from costmodels.widths import FLOAT, WEIGHT_WIDTHS
 
 FloatArray = NDArray[np.float64]
 
 _CHUNK = 4096  # designs at a time: their partial sums stay in the second-level cache
 _FEW = 64  # designs for which a table of pairs does not pay
 _OWN_ACTIVITY = 128  # designs at a time when each has an activity of its own
-_FEW_BITS = 200_000  # widths that are cheaper to look through than to tabulate all of WIDTHS
+_FEW_BITS = 200_000  # widths that are cheaper to look through than to tabulate all of WEIGHT_WIDTHS
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,10 @@ def gather(asked: Request, names: tuple[str, ...]) -> Sums:
     return _directly(asked, names) if asked.own_activity else _by_table(asked, names)
 
 
-def rows_of(asked: Request, rows: RowInputs) -> RowCosts:
-    """The costs of the rows at given widths and activity, (..., R)."""
-    return row_costs(asked.workload, asked.hardware, load_of(asked, rows), rows.weight_bits)
-
-
 def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
     """Look up every row's costs by the codes of its widths, and add."""
     weights, states = asked.weight_bits, asked.state_bits
-    widths = np.unique(weights) if weights.size <= _FEW_BITS else np.array(WIDTHS, dtype=np.uint8)
+    widths = np.unique(weights) if weights.size <= _FEW_BITS else np.array(WEIGHT_WIDTHS, dtype=np.uint8)
     state_widths = np.unique(states) if states is not None else np.zeros(1, dtype=np.uint8)
     table, buffer_bits = _tabulate(asked, names, widths, state_widths)
     sums = Sums(np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), buffer_bits)
@@ -75,7 +71,7 @@ def _tabulate(
     states = None
     if asked.state_bits is not None:
         states = np.tile(state_widths, len(widths))[:, None].astype(np.float64)
-    costs = rows_of(asked, RowInputs(bits, states, asked.activity))
+    costs = row_costs(asked, RowInputs(bits, states, asked.activity))
     table = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
     table[: work.rows] = np.moveaxis(costs.stacked(names), 0, 1)
     return table, float(costs.buffer_bits.max())
@@ -83,7 +79,7 @@ def _tabulate(
 
 def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums) -> None:
     """Many designs: look up the sum of two neighbouring rows at once, which halves the work."""
-    codes, (rows, _, quantities) = WIDTHS[-1] + 1, table.shape
+    codes, (rows, _, quantities) = FLOAT + 1, table.shape
     wide = np.zeros((rows, codes, quantities))
     wide[:, 0] = table[:, 0]  # the code of rows without weights, whose costs are the same at every width
     wide[:, widths] = table
@@ -104,7 +100,7 @@ def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
     work = asked.workload
     totals, slowest, buffer_bits = np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), 0.0
     for part in _parts(asked.designs, _OWN_ACTIVITY):
-        costs = rows_of(asked, asked.rows(part))
+        costs = row_costs(asked, asked.rows(part))
         picked = np.zeros((work.rows + work.rows % 2, part.stop - part.start, len(names)))
         picked[: work.rows] = np.moveaxis(costs.stacked(names), 1, 0)
         _add(picked, totals[part], slowest[part])

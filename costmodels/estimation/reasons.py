@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike
 from costmodels import dataflows
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import assemble
-from costmodels.estimation.gather import gather, rows_of
-from costmodels.estimation.request import request
-from costmodels.estimation.row_costs import SUMMED
+from costmodels.estimation.gather import Sums, gather
+from costmodels.estimation.request import Request, RowInputs, request
+from costmodels.estimation.row_costs import SUMMED, row_costs
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -27,48 +27,42 @@ def reasons(
     """
     asked = request(workload, hardware, Designs.of(design), frame_rate)
     rows = asked.only("reasons are")
-    work, chip, flow = asked.workload, hardware.chip, dataflows.load(hardware.dataflow)
     sums = gather(asked, SUMMED)
     cost = assemble(asked, SUMMED, sums)
+    texts = _of_rows(asked, rows) | _of_design(asked, sums, float(cost.latency_s.flat[0]))
+    return [texts[name] for name, broken in cost.violations.items() if bool(broken.any())]
+
+
+def _of_rows(asked: Request, rows: RowInputs) -> dict[str, str]:
+    """What is said when a single row does not fit, by the name of the violation."""
+    hardware, names = asked.hardware, asked.workload.names
+    column = row_costs(asked, rows).columns
+    unsupported, largest = (int(np.argmax(column[name])) for name in ("unsupported", "stored_bits"))
+    bits, widths = rows.weight_bits[unsupported], ", ".join(map(str, hardware.weight_widths))
+    need, room = column["stored_bits"][largest] / 8, hardware.chip.weights.size / 8
+    return {
+        "weight_width": f"{names[unsupported]} has {bits:g}-bit weights; {hardware.name} stores {widths} bits",
+        "layer_weights": f"{names[largest]} needs {need:.0f} bytes of weights; memories.weights.size is {room:.0f} "
+        "bytes: use fewer bits or a larger memory",
+    }
+
+
+def _of_design(asked: Request, sums: Sums, latency_s: float) -> dict[str, str]:
+    """What is said when the rows together do not fit, by the name of the violation."""
+    chip, flow = asked.hardware.chip, dataflows.load(asked.hardware.dataflow)
     total = dict(zip(SUMMED, sums.totals[0], strict=True))
-    broken = {name for name, flag in cost.violations.items() if bool(flag.any())}
-    bits, column = rows.weight_bits, rows_of(asked, rows).columns
-    name = hardware.name
-    found = []
-    if "weight_width" in broken:
-        row = int(np.argmax(column["unsupported"]))
-        widths = ", ".join(map(str, hardware.weight_widths))
-        found.append(f"{work.names[row]} has {bits[row]:g}-bit weights; {name} stores {widths} bits")
-    if "layer_weights" in broken:
-        row = int(np.argmax(column["stored_bits"]))
-        need, room = column["stored_bits"][row] / 8, chip.weights.size / 8
-        found.append(
-            f"{work.names[row]} needs {need:.0f} bytes of weights; memories.weights.size is {room:.0f} bytes: "
-            "use fewer bits or a larger memory"
-        )
-    if "weights" in broken:
-        need, room = total["stored_bits"] / 8, chip.weights.size / 8
-        remedy = "use fewer bits or a larger memory" + ("" if flow.PIPELINED else ", or add dram")
-        found.append(f"all weights need {need:.0f} bytes; memories.weights.size is {room:.0f} bytes: {remedy}")
-    if "states" in broken:
-        need, room = total["state_bits"] / 8, chip.states.size / 8
-        found.append(
-            f"all potentials need {need:.0f} bytes; memories.states.size is {room:.0f} bytes: "
-            "use fewer state bits, a larger memory, or data flow tick_batched"
-        )
-    if "buffers" in broken:
-        need, room = sums.buffer_bits / 8, chip.spikes.size / 8
-        found.append(
-            f"the largest feature map needs {need:.0f} bytes; memories.spikes.size is {room:.0f} bytes: "
-            "use a larger memory or add dram"
-        )
-    if "cores" in broken:
-        found.append(
-            f"the layers need {total['cores']:.0f} cores; cores is {chip.cores:.0f}: use fewer bits or more chips"
-        )
-    if "frame_rate" in broken:
-        found.append(
-            f"an inference takes {float(cost.latency_s.flat[0]):.4g} s; at {asked.frame_rate:g} per second there are "
-            f"{1 / asked.frame_rate:.4g} s: lower the frame rate or add processing elements and ports"
-        )
-    return found
+
+    def memory(what: str, bits: float, name: str, size: float, remedy: str) -> str:
+        return f"{what} {bits / 8:.0f} bytes; memories.{name}.size is {size / 8:.0f} bytes: {remedy}"
+
+    weights = "use fewer bits or a larger memory" + ("" if flow.PIPELINED else ", or add dram")
+    states = "use fewer state bits, a larger memory, or data flow tick_batched"
+    buffers = "use a larger memory or add dram"
+    return {
+        "weights": memory("all weights need", total["stored_bits"], "weights", chip.weights.size, weights),
+        "states": memory("all potentials need", total["state_bits"], "states", chip.states.size, states),
+        "buffers": memory("the largest feature map needs", sums.buffer_bits, "spikes", chip.spikes.size, buffers),
+        "cores": f"the layers need {total['cores']:.0f} cores; cores is {chip.cores:.0f}: use fewer bits or more chips",
+        "frame_rate": f"an inference takes {latency_s:.4g} s; at {asked.frame_rate:g} per second there are "
+        f"{1 / asked.frame_rate:.4g} s: lower the frame rate or add processing elements and ports",
+    }

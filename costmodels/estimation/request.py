@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from costmodels.errors import CostError
 from costmodels.estimation.designs import Designs
 from costmodels.hardware.hardware import Hardware
+from costmodels.widths import FLOAT, WEIGHT_WIDTHS, WIDEST_INTEGER
 from costmodels.workload.activity import Activity
 from costmodels.workload.propagation import activity_of
 from costmodels.workload.workload import Workload
@@ -18,10 +19,8 @@ from costmodels.workload.workload import Workload
 FloatArray = NDArray[np.float64]
 WidthArray = NDArray[np.uint8]
 
-WIDTHS = (*range(1, 17), 32)
-"""Weight widths that have a cost: integers of 1 to 16 bit, and 32 for float."""
 _KNOWN = np.zeros(256, dtype=bool)
-_KNOWN[list(WIDTHS)] = True
+_KNOWN[list(WEIGHT_WIDTHS)] = True
 _BLOCK = 1 << 20
 
 
@@ -147,7 +146,7 @@ def _widths(given: ArrayLike, count: int, name: str, meaning: str) -> WidthArray
         raise CostError(f"{name} is {values[values % 1 != 0].flat[0]}; expected whole numbers of bits")
     if values.min() < 0 or values.max() > 255:
         wrong = values.min() if values.min() < 0 else values.max()
-        raise CostError(f"{name} is {wrong}; expected 1 to 32 bits")
+        raise CostError(f"{name} is {wrong}; expected 1 to {FLOAT} bits")
     return values.astype(np.uint8)
 
 
@@ -171,9 +170,9 @@ def _states(given: ArrayLike, workload: Workload, hardware: Hardware) -> WidthAr
 
 
 def _checked(states: WidthArray) -> WidthArray:
-    if states.min() < 1 or states.max() > 32:
+    if states.min() < 1 or states.max() > FLOAT:
         wrong = states.min() if states.min() < 1 else states.max()
-        raise CostError(f"state_bits is {wrong}; expected 1 to 32")
+        raise CostError(f"state_bits is {wrong}; expected 1 to {FLOAT}")
     return states
 
 
@@ -183,9 +182,9 @@ def _activations(given: ArrayLike, workload: Workload) -> FloatArray:
         raise CostError(
             f"activation_bits has shape {values.shape}; expected one number, or ({workload.rows},) for the rows"
         )
-    wrong = values[~((values >= 1) & (values <= 32))]
+    wrong = values[~((values >= 1) & (values <= FLOAT))]
     if wrong.size:
-        raise CostError(f"activation_bits is {wrong.flat[0]:g}; expected 1 to 32")
+        raise CostError(f"activation_bits is {wrong.flat[0]:g}; expected 1 to {FLOAT}")
     return np.broadcast_to(values, (workload.rows,))
 
 
@@ -193,13 +192,14 @@ def _check_known(weights: WidthArray, workload: Workload) -> None:
     flat = weights.reshape(-1)
     for start in range(0, flat.size, _BLOCK):  # a block stays in the cache
         block = flat[start : start + _BLOCK]
-        if block.max() <= 16 and block.min() >= 1:
+        if block.max() <= WIDEST_INTEGER and block.min() >= 1:
             continue
         known = _KNOWN[block]
         if not known.all():
             place = start + int(np.argmin(known))
             layer = workload.weight_layers[place % weights.shape[-1]]
-            raise CostError(f"weight_bits of {layer} is {flat[place]}; expected 1 to 16 (integer) or 32 (float)")
+            expected = f"expected 1 to {WIDEST_INTEGER} (integer) or {FLOAT} (float)"
+            raise CostError(f"weight_bits of {layer} is {flat[place]}; {expected}")
 
 
 def _flat(values: WidthArray, shape: tuple[int, ...]) -> WidthArray:

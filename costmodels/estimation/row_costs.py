@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from costmodels import dataflows
 from costmodels.equations import energy, memory, timing
 from costmodels.equations.chip import Chip
-from costmodels.equations.counts import Load
+from costmodels.equations.counts import Counts, Load
 from costmodels.estimation.request import Request, RowInputs
-from costmodels.hardware.hardware import Hardware
+from costmodels.widths import FLOAT
 from costmodels.workload.workload import Workload
 
 FloatArray = NDArray[np.float64]
 
 ROW_ENERGIES = energy.COMPONENTS[:-1]  # leakage follows from the latency of the whole design
-FLOAT_BITS = 32
 
 SUMMED = (
     *("time_resident", "time_streamed", "dynamic", "fetched_bits", "state_bits", "stored_bits"),
@@ -48,10 +47,10 @@ class RowCosts:
 
 def containers(weight_widths: tuple[int, ...]) -> FloatArray:
     """The stored width of each asked width 0..32: the next wider one that the chip has; itself where there is none."""
-    stored = np.arange(FLOAT_BITS + 1, dtype=np.float64)
-    for asked in range(1, FLOAT_BITS + 1):
+    stored = np.arange(FLOAT + 1, dtype=np.float64)
+    for asked in range(1, FLOAT + 1):
         wide = [w for w in weight_widths if w >= asked]
-        stored[asked] = min(wide) if wide and (asked < FLOAT_BITS) else asked
+        stored[asked] = min(wide) if wide and (asked < FLOAT) else asked
     return stored
 
 
@@ -62,14 +61,14 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     """
     work, hardware, (asked_bits, state_bits, activity) = asked.workload, asked.hardware, rows
     chip, shape, column = hardware.chip, work.geometry, work.columns
-    is_float = asked_bits >= FLOAT_BITS
+    is_float = asked_bits >= FLOAT
     stored = containers(hardware.weight_widths)[asked_bits.astype(np.intp)]
     if state_bits is None:
-        state_bits = np.where(is_float, float(FLOAT_BITS), chip.state_bits)
+        state_bits = np.where(is_float, float(FLOAT), chip.state_bits)
     inputs = column["input_bits"]
     if asked.activation_bits is not None:
         inputs = np.where(shape.multiplies & ~shape.image, asked.activation_bits, inputs)
-    input_bits = np.where(is_float & shape.multiplies, float(FLOAT_BITS), inputs)
+    input_bits = np.where(is_float & shape.multiplies, float(FLOAT), inputs)
     return Load(
         geometry=shape,
         macs=column["macs"],
@@ -100,36 +99,22 @@ def sum_width(
     term = np.where(shape.attention, shape.operand_bits, stored + np.where(shape.multiplies, input_bits, 0.0))
     needed = np.minimum(term + shape.log_fan_in, chip.accumulator_bits)
     width = needed if chip.accumulator_grows else np.full_like(needed, chip.accumulator_bits)
-    return np.where(is_float, float(FLOAT_BITS), width)
+    return np.where(is_float, float(FLOAT), width)
 
 
-def row_costs(work: Workload, hardware: Hardware, load: Load, asked_bits: FloatArray) -> RowCosts:
-    """All costs per row of `load`; broadcast to (..., R)."""
+def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
+    """All costs of the rows at given widths and activity, (..., R)."""
+    work, hardware, load = asked.workload, asked.hardware, load_of(asked, rows)
     chip, flow = hardware.chip, dataflows.load(hardware.dataflow)
     counts = flow.counts(load, chip)
-    parts = {
-        "compute": energy.compute(load, counts, chip),
-        "neurons": energy.neurons(load, counts, chip),
-        "rescale": energy.rescale(load, counts, chip),
-        "weights": energy.weights(counts, chip),
-        "sums": energy.sums(counts, chip),
-        "states": energy.states(counts, chip),
-        "spikes": energy.spikes(counts, chip),
-        "noc": energy.noc(counts, chip),
-    }
-    arithmetic = energy.integer_compute(load, counts, chip) + parts["neurons"]
-    parts["control"] = energy.control(counts, chip, arithmetic)
-    buffered = counts.buffer_bits
-    overflow_bits = (
-        2 * np.maximum(0.0, buffered - chip.spikes.size) * (load.time_steps if flow.RESIDENT_STATES else 1.0)
-    )
-    parts["dram"] = overflow_bits * chip.dram_energy
-
+    overflow = 2 * np.maximum(0.0, counts.buffer_bits - chip.spikes.size)  # written to DRAM and read back
+    overflow_bits = overflow * (load.time_steps if flow.RESIDENT_STATES else 1.0)
+    parts = _energies(load, counts, chip) | {"dram": overflow_bits * chip.dram_energy}
     stored = memory.stored(load, chip)
     fetched = stored * counts.fetches
-    kept = memory.states(load, chip) if flow.RESIDENT_STATES else 0.0 * stored
+    kept = memory.states(load, chip) if flow.RESIDENT_STATES else np.zeros_like(stored)
     scales, biases = memory.scales(load, chip), memory.biases(load, chip, work.columns["channel_constants"])
-    payload = memory.payload(load, asked_bits)
+    payload = memory.payload(load, rows.weight_bits)
     used = timing.cores(load, chip) if flow.PIPELINED else np.zeros_like(stored)
     on_chip = timing.on_chip(load, counts, chip, used / chip.cores if flow.PIPELINED else 1.0)
     columns = {
@@ -142,12 +127,29 @@ def row_costs(work: Workload, hardware: Hardware, load: Load, asked_bits: FloatA
         "bytes": (stored + scales + biases + kept) / 8,
         "stored_bits": stored,
         "too_large": (stored > chip.weights.size).astype(np.float64),
-        "unsupported": (asked_bits > max(hardware.weight_widths)).astype(np.float64),
+        "unsupported": (rows.weight_bits > max(hardware.weight_widths)).astype(np.float64),
     }
     sizes = (payload, stored - payload, scales, biases, kept)
     columns |= {name: parts[name] for name in ROW_ENERGIES}
     columns |= {f"{name}_bytes": bits / 8 for name, bits in zip(ROW_MEMORIES, sizes, strict=True)}
-    return RowCosts(columns, buffered)
+    return RowCosts(columns, np.broadcast_to(counts.buffer_bits, (work.rows,)))
+
+
+def _energies(load: Load, counts: Counts, chip: Chip) -> dict[str, FloatArray]:
+    """Energy of every component that rows have of their own, except DRAM [J]."""
+    neurons = energy.neurons(load, counts, chip)
+    arithmetic = energy.integer_compute(load, counts, chip) + neurons
+    return {
+        "compute": energy.compute(load, counts, chip),
+        "control": energy.control(counts, chip, arithmetic),
+        "neurons": neurons,
+        "rescale": energy.rescale(load, counts, chip),
+        "weights": energy.weights(counts, chip),
+        "sums": energy.sums(counts, chip),
+        "states": energy.states(counts, chip),
+        "spikes": energy.spikes(counts, chip),
+        "noc": energy.noc(counts, chip),
+    }
 
 
 def _total(parts: list[FloatArray]) -> FloatArray:

@@ -12,8 +12,8 @@ from costmodels import dataflows
 from costmodels.equations import energy
 from costmodels.errors import CostError
 from costmodels.estimation.designs import Designs
-from costmodels.estimation.gather import rows_of
-from costmodels.estimation.request import request
+from costmodels.estimation.request import Request, request
+from costmodels.estimation.row_costs import row_costs
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -54,31 +54,36 @@ def separable_tables(
     asked = request(workload, hardware, Designs.of(designs), frame_rate)
     if asked.own_activity:
         raise CostError("separable tables need one activity for all designs")
-    work, chip = asked.workload, hardware.chip
-    flow = dataflows.load(hardware.dataflow)
-    rows = asked.rows(slice(0, asked.designs))
-    costs = rows_of(asked, rows)
+    work = asked.workload
+    costs = row_costs(asked, asked.rows(slice(0, asked.designs)))
     shape = (asked.designs, work.rows)
-    column = {name: np.broadcast_to(values, shape) for name, values in costs.columns.items()}  # (B, R)
-
+    column = {name: np.broadcast_to(values, shape) for name, values in costs.columns.items()}
     largest = column["stored_bits"].max(0).sum()
     fetches = bool(np.any(column["fetched_bits"] > 0))
-    side = fetches and bool(largest > chip.weights.size) if streamed is None else streamed
-    spill = 2 * work.time_steps * max(0.0, float(column["state_bits"].max(0).sum()) - chip.states.size)
-    dynamic = column["dynamic"] + (column["fetched_bits"] * energy.fetch_per_bit(chip) if side else 0.0)
-    quantities = {"memory_bytes": column["bytes"], "weight_bytes": column["stored_bits"] / 8, "dynamic_j": dynamic}
-    constant = {"memory_bytes": float(costs.buffer_bits.max()) / 8, "weight_bytes": 0.0}
-    constant["dynamic_j"] = spill * chip.dram_energy
-    quantities["power_w"] = dynamic * asked.frame_rate
-    constant["power_w"] = constant["dynamic_j"] * asked.frame_rate + chip.leakage
-    if not flow.PIPELINED:
-        quantities["latency_s"] = column["time_streamed" if side else "time_resident"]
-        constant["latency_s"] = work.time_steps * chip.synchronisation + spill / chip.dram_bandwidth
-        quantities["energy_j"] = dynamic + chip.leakage * quantities["latency_s"]
-        constant["energy_j"] = constant["dynamic_j"] + chip.leakage * constant["latency_s"]
+    side = fetches and bool(largest > hardware.chip.weights.size) if streamed is None else streamed
+    tables, offsets = _quantities(asked, column, float(costs.buffer_bits.max()), side)
     without = np.setdiff1d(np.arange(work.rows), work.weight_rows)
     return SeparableTables(
         layers=work.weight_layers,
-        tables={name: np.ascontiguousarray(values[:, work.weight_rows].T) for name, values in quantities.items()},
-        offsets={name: constant[name] + float(values[0, without].sum()) for name, values in quantities.items()},
+        tables={name: np.ascontiguousarray(values[:, work.weight_rows].T) for name, values in tables.items()},
+        offsets={name: offsets[name] + float(values[0, without].sum()) for name, values in tables.items()},
     )
+
+
+def _quantities(
+    asked: Request, column: Mapping[str, FloatArray], buffer_bits: float, streamed: bool
+) -> tuple[dict[str, FloatArray], dict[str, float]]:
+    """Every quantity per option and row, (B, R), and what it is beside its rows."""
+    chip, flow, steps = asked.hardware.chip, dataflows.load(asked.hardware.dataflow), asked.workload.time_steps
+    spill = 2 * steps * max(0.0, float(column["state_bits"].max(0).sum()) - chip.states.size)
+    dynamic = column["dynamic"] + (column["fetched_bits"] * energy.fetch_per_bit(chip) if streamed else 0.0)
+    tables = {"memory_bytes": column["bytes"], "weight_bytes": column["stored_bits"] / 8, "dynamic_j": dynamic}
+    offsets = {"memory_bytes": buffer_bits / 8, "weight_bytes": 0.0, "dynamic_j": spill * chip.dram_energy}
+    tables["power_w"] = dynamic * asked.frame_rate
+    offsets["power_w"] = offsets["dynamic_j"] * asked.frame_rate + chip.leakage
+    if not flow.PIPELINED:
+        tables["latency_s"] = column["time_streamed" if streamed else "time_resident"]
+        offsets["latency_s"] = steps * chip.synchronisation + spill / chip.dram_bandwidth
+        tables["energy_j"] = dynamic + chip.leakage * tables["latency_s"]
+        offsets["energy_j"] = offsets["dynamic_j"] + chip.leakage * offsets["latency_s"]
+    return tables, offsets

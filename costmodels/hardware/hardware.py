@@ -13,9 +13,11 @@ from costmodels import dataflows
 from costmodels.equations.chip import Chip, chip_of
 from costmodels.errors import CostError
 from costmodels.hardware.constants import Constant, memory_constants, op_constants, stated_range
-from costmodels.hardware.file import check, line_of, parse, read_yaml
+from costmodels.hardware.file import check, parse
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.schema import HardwareFile, IntegerCompute, Memory
+from costmodels.widths import FLOAT, WIDEST_INTEGER
+from costmodels.yaml_file import line_of, read_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,8 +173,9 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
         if not key.endswith((".temperature",))
     }
     for bits in file.weight_widths:
-        if 16 < bits < 32:
-            raise CostError(f"weight_widths: {bits} is not supported; expected 1 to 16 for integers, or 32 for float")
+        if WIDEST_INTEGER < bits < FLOAT:
+            expected = f"expected 1 to {WIDEST_INTEGER} for integers, or {FLOAT} for float"
+            raise CostError(f"weight_widths: {bits} is not supported; {expected}")
     op_table = ""
     if isinstance(file.compute, IntegerCompute):
         op_table = file.compute.table

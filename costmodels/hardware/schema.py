@@ -6,150 +6,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from costmodels.hardware.units import to_si
-
-Word = Annotated[str, Field(min_length=1)]
-
-
-class Section(BaseModel):
-    """A part of a hardware file: unknown keys are errors and values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Quantity(Section):
-    """A number with its unit and the place it was read in; a choice of the designer has the source `design choice`."""
-
-    dimension: ClassVar[str] = "1"
-    value: float = Field(ge=0, allow_inf_nan=False)
-    unit: Literal["1"]
-    source: Word
-    low: float | None = Field(None, ge=0, allow_inf_nan=False)
-    high: float | None = Field(None, ge=0, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Quantity:
-        if self.low is not None and self.low > self.value:
-            raise ValueError(f"low {self.low:g} is above value {self.value:g}; expected low <= value <= high")
-        if self.high is not None and self.high < self.value:
-            raise ValueError(f"high {self.high:g} is below value {self.value:g}; expected low <= value <= high")
-        return self
-
-    @property
-    def si(self) -> float:
-        """The value in J, s, W, bit, 1/s, mm2, nm or K."""
-        return to_si(self.value, self.unit, self.dimension)
-
-
-class Energy(Quantity):
-    """An energy per event."""
-
-    dimension = "J"
-    unit: Literal["fJ", "pJ", "nJ", "uJ", "mJ", "J"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class EnergyPerBit(Quantity):
-    """An energy per bit."""
-
-    dimension = "J/bit"
-    unit: Literal["fJ/bit", "pJ/bit", "nJ/bit"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class EnergyPerBit2(Quantity):
-    """An energy per product of two widths, for multipliers."""
-
-    dimension = "J/bit2"
-    unit: Literal["fJ/bit2", "pJ/bit2"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class Power(Quantity):
-    """A power."""
-
-    dimension = "W"
-    unit: Literal["nW", "uW", "mW", "W"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class Time(Quantity):
-    """A duration."""
-
-    dimension = "s"
-    unit: Literal["ps", "ns", "us", "ms", "s"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class Rate(Quantity):
-    """A frequency, above zero."""
-
-    dimension = "1/s"
-    value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["1/s", "Hz", "kHz", "MHz", "GHz"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class Bandwidth(Quantity):
-    """Bits per time, above zero."""
-
-    dimension = "bit/s"
-    value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["bit/s", "Gbit/s", "MB/s", "GB/s"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class Size(Quantity):
-    """A memory size, above zero."""
-
-    dimension = "bit"
-    value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["bit", "B", "kB", "MB", "KiB", "MiB", "GiB"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class Width(Quantity):
-    """A whole number of bits, at least one."""
-
-    dimension = "bit"
-    value: float = Field(ge=1, le=1024, multiple_of=1)
-    unit: Literal["bit"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class Count(Quantity):
-    """A whole number, at least one."""
-
-    value: float = Field(ge=1, multiple_of=1, allow_inf_nan=False)
-
-
-class Factor(Quantity):
-    """A number without unit."""
-
-
-class Area(Quantity):
-    """A silicon area."""
-
-    dimension = "mm2"
-    unit: Literal["um2", "mm2"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class Node(Quantity):
-    """A technology node."""
-
-    dimension = "nm"
-    value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["nm"]  # type: ignore[assignment]  # narrows the base's units
-
-
-class Temperature(Quantity):
-    """A junction temperature."""
-
-    dimension = "K"
-    value: float = Field(ge=300, le=350)
-    unit: Literal["K"]  # type: ignore[assignment]  # narrows the base's units
+from costmodels.hardware.quantity import (
+    Area,
+    Bandwidth,
+    Count,
+    Energy,
+    EnergyPerBit,
+    EnergyPerBit2,
+    Factor,
+    Node,
+    NonEmpty,
+    Power,
+    Quantity,
+    Rate,
+    Section,
+    Size,
+    Temperature,
+    Time,
+    Width,
+)
 
 
 class IntegerCompute(Section):
     """Adders and multipliers whose energy follows the operand widths, from one of the shipped op-energy tables."""
 
     style: Literal["integer"]
-    table: Word = Field(description="a table of costmodels/data/op_energy.csv, scaled to the chip's node")
+    table: NonEmpty = Field(description="a table of costmodels/data/op_energy.csv, scaled to the chip's node")
     accumulator: Literal["grown", "fixed"] = Field(
         description="grown: adders as wide as the sum needs, at most accumulator_bits; fixed: always accumulator_bits"
     )
@@ -267,10 +153,10 @@ class MemoryKnobs(Section):
 class HardwareFile(Section):
     """One accelerator."""
 
-    title: Word
-    description: Word
+    title: NonEmpty
+    description: NonEmpty
     node: Node
-    dataflow: Word = Field(description="a file of costmodels/dataflows")
+    dataflow: NonEmpty = Field(description="a file of costmodels/dataflows")
     weight_widths: tuple[Annotated[int, Field(ge=1, le=32)], ...] = Field(min_length=1)
     frame_rate: Rate = Field(description="inferences per second at which average power is stated")
     clock: Rate

@@ -15,6 +15,7 @@ from costmodels.estimation.cost import Cost
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import estimate
 from costmodels.hardware.hardware import Hardware
+from costmodels.widths import FLOAT
 from costmodels.workload.activity import Activity
 from costmodels.workload.propagation import with_spikes
 from costmodels.workload.workload import Workload
@@ -91,7 +92,7 @@ def comparisons(
     designs = [(f"uniform {bits}", workload, Designs(bits)) for bits in widths]
     if design is not None:
         designs.append(("design", *_with_own_activity(workload, Designs.of(design))))
-    base = estimate(workload, hardware, 32, frame_rate=frame_rate)
+    base = estimate(workload, hardware, FLOAT, frame_rate=frame_rate)
     rows = [_row("float", workload, base, base)]
     for name, network, widths_of in designs:
         cost = estimate(network, hardware, widths_of, frame_rate=frame_rate)

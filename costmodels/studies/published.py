@@ -11,6 +11,7 @@ import numpy as np
 from costmodels.estimation.estimate import estimate
 from costmodels.hardware.hardware import load_hardware
 from costmodels.hardware.op_energy import DATA
+from costmodels.widths import FLOAT
 from costmodels.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -42,6 +43,6 @@ def published_consistency(rates: Sequence[float] = (0.1, 0.2, 0.3)) -> pd.DataFr
             row |= {"published_mj": float(entry["energy_mj"]), "implied_rate": float(implied)}
             for rate in rates:
                 at = Workload.example(entry["example"], rate=rate, time_steps=steps, fused=fused)
-                row[f"ratio_{rate:g}"] = float(estimate(at, chip, 32).energy_j) / energy
+                row[f"ratio_{rate:g}"] = float(estimate(at, chip, FLOAT).energy_j) / energy
             rows.append(row)
     return pd.DataFrame(rows)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from costmodels.errors import CostError
+from costmodels.widths import ACTIVATION_BITS, IMAGE_BITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,7 @@ EMBEDDINGS = {
     "sdtv2_8_512": (128, 256, 512, 640),
     "sdtv2_8_768": (192, 384, 768, 960),
 }
-HEADS, RESOLUTION, CLASSES, IMAGE_BITS, ACTIVATION_BITS = 8, 224, 1000, 8, 16
+HEADS, RESOLUTION, CLASSES = 8, 224, 1000
 _DEPTHS = {"block3": 6, "block4": 2}
 Row = dict[str, Any]
 

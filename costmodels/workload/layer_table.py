@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodels.errors import CostError
+from costmodels.widths import IMAGE_BITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +123,7 @@ def _derive(full: dict[str, Column], source: str) -> None:
             _fail(source, int(row), "kernel", float(kernel[row]), f"expected at most the padded in_{axis}")
         inputs *= given
         outputs *= fill(f"out_{axis}", pixels)
-    fill("input_bits", np.where(spike, 1.0, 8.0))
+    fill("input_bits", np.where(spike, 1.0, float(IMAGE_BITS)))
     fan_in = fill("fan_in", full["in_channels"] / groups * kernel**2)
     fill("weights", np.where(attention, 0.0, full["out_channels"] * fan_in))
     fill("channel_constants", np.where(attention, 0.0, full["out_channels"]))

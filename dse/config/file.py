@@ -14,8 +14,8 @@ import pydantic
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from costmodels.errors import CostError
-from costmodels.hardware.file import line_of, plain, read_yaml
+from costmodels import CostError
+from costmodels.yaml_file import line_of, plain, read_yaml
 from dse.config.schema import Config
 from dse.errors import ConfigError
 
