@@ -25,7 +25,7 @@ from costmodels.hardware.schema import json_schema
 from costmodels.studies.codesign import configurations, configured, knobs, sweep
 from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
 from costmodels.studies.published import published_consistency
-from costmodels.studies.stability import Stability, kendall_tau, stability
+from costmodels.studies.stability import Stability, stability
 from costmodels.workload.activity import Activity
 from costmodels.workload.examples import example_names
 from costmodels.workload.propagation import activity_of
@@ -57,7 +57,6 @@ __all__ = [
     "hardware_names",
     "hardware_table",
     "json_schema",
-    "kendall_tau",
     "knobs",
     "lint",
     "load_hardware",

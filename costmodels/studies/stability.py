@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates
+from costmodels.hardware.constants import Constant
 from costmodels.hardware.hardware import Hardware
 from costmodels.hardware.op_energy import op_tables
 
@@ -82,14 +83,12 @@ def stability(
 
     Choices of the designer (sizes, counts, clock, widths) are no uncertainty and stay as they are.
     """
-    import pandas as pd
-
     count = len(candidates)
+    losses = None if drop is None else np.asarray(drop, dtype=np.float64)
     if count < 2:
         raise CostError(f"designs has {count} design; expected at least 2 designs to rank")
     if objective not in OBJECTIVES:
         raise CostError(f"unknown objective {objective!r}; there are {', '.join(OBJECTIVES)}")
-    losses = None if drop is None else np.asarray(drop, dtype=np.float64)
     if losses is not None and losses.shape != (count,):
         raise CostError(f"drop has shape {losses.shape}; expected ({count},), one per design")
 
@@ -99,9 +98,21 @@ def stability(
         kept = [cost.memory_bytes, values] if losses is None else [losses, cost.memory_bytes, values]
         return values, np.stack(kept, axis=1)
 
+    scenarios, survival = _compare(hardware, costs)
+    values, _ = costs(hardware)
+    place = int(np.argsort(values, kind="stable")[count // 2]) if reference is None else reference
+    tornado = _tornado(candidates.only([place]), hardware, objective, frame_rate)
+    return Stability(objective, count, tuple(survival["design"].tolist()), scenarios, survival, tornado)
+
+
+def _compare(
+    hardware: Hardware, costs: Callable[[Hardware], tuple[FloatArray, FloatArray]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables of scenarios and of survival; `costs` gives the ranked values (N,) and the losses of the front."""
+    import pandas as pd
+
     base, objectives = costs(hardware)
     front = np.flatnonzero(nondominated(objectives))
-    place = int(np.argsort(base, kind="stable")[len(base) // 2]) if reference is None else reference
     rows, stayed = [], np.zeros(len(front))
     for name, change, chip in _scenarios(hardware):
         values, objectives = costs(chip)
@@ -109,15 +120,10 @@ def stability(
         stayed += on
         ratio = np.divide(values, base, out=np.ones_like(base), where=base > 0)
         largest = float(ratio[np.argmax(np.abs(ratio - 1))])
-        tau = kendall_tau(base, values)
-        kept = float(on.mean())
+        tau, kept = kendall_tau(base, values), float(on.mean())
         rows.append({"constant": name, "change": change, "tau": tau, "front_kept": kept, "largest_change": largest})
     scenarios = pd.DataFrame(rows, columns=["constant", "change", "tau", "front_kept", "largest_change"])
-    survival = pd.DataFrame({"design": front, "share": stayed / max(1, len(rows))})
-    tornado = pd.DataFrame(_tornado(candidates.only([place]), hardware, objective, frame_rate))
-    span = (tornado["high_change"] - tornado["low_change"]).abs()
-    tornado = tornado.iloc[np.argsort(-span.to_numpy(), kind="stable")].reset_index(drop=True)
-    return Stability(objective, count, tuple(int(i) for i in front), scenarios, survival, tornado)
+    return scenarios, pd.DataFrame({"design": front, "share": stayed / max(1, len(rows))})
 
 
 def uncertain(hardware: Hardware) -> tuple[str, ...]:
@@ -142,55 +148,47 @@ def _bounded(key: str, value: float) -> float:
     return max(1.0, value) if key in _AT_LEAST_ONE else value
 
 
-def _tornado(
-    design: Candidates, hardware: Hardware, objective: str, frame_rate: float | None
-) -> Iterator[dict[str, Any]]:
+def _tornado(design: Candidates, hardware: Hardware, objective: str, frame_rate: float | None) -> pd.DataFrame:
+    """Change of one design's objective at both ends of every constant's range, the widest first."""
+    import pandas as pd
+
     def value(chip: Hardware) -> float:
         return float(getattr(design.costs(chip, frame_rate=frame_rate), objective)[0])
 
     base = value(hardware)
     ranged = tuple(key for key, c in hardware.table.items() if not c.value and c.high)  # zero, but perhaps more
+    rows = []
     for key in (*uncertain(hardware), *ranged):
         constant = hardware.table[key]
-        stated = constant.low is not None and constant.high is not None
-        low = constant.low if constant.low is not None and stated else _bounded(key, constant.value / 2)
-        high = constant.high if constant.high is not None and stated else constant.value * 2
+        low, high, stated = _range(constant)
         changes = [value(hardware.with_constant(key, x)) / base - 1 if base else 0.0 for x in (low, high)]
         shown = replace(constant, low=low, high=high).shown()
-        yield {
-            "constant": key,
-            "unit": constant.unit,
-            "value": shown["value"],
-            "low": shown["low"],
-            "high": shown["high"],
-            "range": "stated" if stated else "x0.5 to x2",
-            "low_change": changes[0],
-            "high_change": changes[1],
-        }
+        row: dict[str, object] = {"constant": key, "unit": constant.unit}
+        row |= {name: shown[name] for name in ("value", "low", "high")}
+        row |= {"range": "stated" if stated else "x0.5 to x2", "low_change": changes[0], "high_change": changes[1]}
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    span = (table["high_change"] - table["low_change"]).abs()
+    return table.iloc[np.argsort(-span.to_numpy(), kind="stable")].reset_index(drop=True)
+
+
+def _range(constant: Constant) -> tuple[float, float, bool]:
+    """Low and high of a constant (SI), and whether its source states them; half and twice its value otherwise."""
+    if constant.low is not None and constant.high is not None:
+        return constant.low, constant.high, True
+    return _bounded(constant.key, constant.value / 2), constant.value * 2, False
 
 
 def nondominated(losses: FloatArray) -> NDArray[np.bool_]:
-    """Which rows of (N, K), all minimised, no other row dominates; equal rows do not dominate each other.  (N,)."""
-    order = np.lexsort(losses.T[::-1])
-    kept = np.zeros(len(losses), dtype=bool)
-    front = np.empty((0, losses.shape[1]))
-    for row in order:  # nothing later in lexicographic order dominates an earlier row
-        point = losses[row]
-        if not np.any(np.all(front <= point, axis=1) & np.any(front < point, axis=1)):
-            kept[row] = True
-            front = np.vstack([front, point])
-    return kept
+    """Which rows of (N, K), all minimised, no other row dominates; equal rows do not dominate each other. (N,)."""
+    import moocore
+
+    return np.asarray(moocore.is_nondominated(losses, keep_weakly=True), dtype=np.bool_)
 
 
 def kendall_tau(a: FloatArray, b: FloatArray) -> float:
-    """Kendall's tau-b of two rankings of N things; 1 where both are constant, 0 where one is."""
-    agree = ties_a = ties_b = 0
-    for start in range(0, len(a), 512):
-        x = np.sign(a[start : start + 512, None] - a).astype(np.int8)
-        y = np.sign(b[start : start + 512, None] - b).astype(np.int8)
-        agree += int(np.sum(x * y, dtype=np.int64))
-        ties_a += int(np.count_nonzero(x))
-        ties_b += int(np.count_nonzero(y))
-    if ties_a == 0 or ties_b == 0:
-        return 1.0 if ties_a == ties_b else 0.0
-    return float(agree / np.sqrt(float(ties_a) * float(ties_b)))
+    """Kendall's tau-b of two rankings of N things; where it is undefined, 1 if both are constant and 0 if one is."""
+    from scipy.stats import kendalltau
+
+    constant = np.ptp(a) == 0, np.ptp(b) == 0
+    return float(all(constant)) if any(constant) else float(kendalltau(a, b).statistic)
