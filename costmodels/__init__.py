@@ -6,6 +6,9 @@
     cost = estimate(work, chip, Designs(4, state_bits=8))      # everything else that a design may have of its own
 
 docs/cost-models.md has every equation, docs/methodology.md what they were checked against.
+
+For the outside are the names exported here, `costmodels.yaml_file` and `costmodels.widths`. Each folder knows only
+those behind it in this list: studies, estimation, hardware, dataflows, equations, workload.
 """
 
 from costmodels.equations.chip import Chip

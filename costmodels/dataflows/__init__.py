@@ -1,4 +1,7 @@
-"""Data flows: how often each action of a chip happens per layer.  One file each, and the file name is the registry."""
+"""Data flows: how often each action of a chip happens per row; one file each, found by its name.
+
+For the inside of costmodels; `names` and `named` find the files, `Dataflow` says what a file defines.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,8 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def load(name: str) -> Dataflow:
-    """The data flow `name`.  Raises CostError, beginning with the key of hardware files, for an unknown one."""
+def named(name: str) -> Dataflow:
+    """The data flow `name`. Raises CostError, beginning with the key of hardware files, for an unknown one."""
     if name not in names():
         raise CostError(f"dataflow: unknown data flow {name!r}; there are {', '.join(names())}")
     return cast(Dataflow, importlib.import_module(f"{__name__}.{name}"))

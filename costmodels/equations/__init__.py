@@ -1,1 +1,4 @@
-"""The physics: pure functions from counts and a chip to energy [J], memory [byte] and time [s]."""
+"""Equations 1 to 36: pure functions from the work of rows and a chip's numbers to energy [J], memory [bit], time [s].
+
+For the inside of costmodels.
+"""

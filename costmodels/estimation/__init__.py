@@ -1,1 +1,4 @@
-"""What designs cost: a workload, a chip and bit widths in; totals, tables by layer, reasons and actions out."""
+"""What designs cost on a chip: checks, sums over rows, totals, tables by layer, reasons and counts.
+
+Everything for the outside is exported by costmodels itself.
+"""

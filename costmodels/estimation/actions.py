@@ -33,7 +33,7 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
 
     asked = request(workload, hardware, Designs.of(design), None)
     work, load = asked.workload, load_of(asked, asked.only("actions are"))
-    counts = dataflows.load(hardware.dataflow).counts(load, hardware.chip)
+    counts = dataflows.named(hardware.dataflow).counts(load, hardware.chip)
     columns = {
         "layer": work.names,
         "stage": work.stages,

@@ -61,7 +61,7 @@ class Whole:
 
 def whole(asked: Request, total: Mapping[str, FloatArray], slowest: FloatArray) -> Whole:
     """Weights that stream, potentials that spill, and the latency that results (eq. 34 to 36)."""
-    chip, flow, steps = asked.hardware.chip, dataflows.load(asked.hardware.dataflow), asked.workload.time_steps
+    chip, flow, steps = asked.hardware.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
     streamed = (total["stored_bits"] > chip.weights.size) & (total["fetched_bits"] > 0)
     spilled = np.maximum(0.0, total["state_bits"] - chip.states.size)
     spill_bits = 2 * steps * spilled

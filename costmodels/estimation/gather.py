@@ -46,7 +46,7 @@ def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
     state_widths = np.unique(states) if states is not None else np.zeros(1, dtype=np.uint8)
     table, buffer_bits = _tabulate(asked, names, widths, state_widths)
     sums = Sums(np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), buffer_bits)
-    if asked.designs > _FEW and states is None and not dataflows.load(asked.hardware.dataflow).PIPELINED:
+    if asked.designs > _FEW and states is None and not dataflows.named(asked.hardware.dataflow).PIPELINED:
         _by_pairs(asked, table, widths, sums)
         return sums
     place, state_place = (np.zeros(256, dtype=np.intp) for _ in range(2))

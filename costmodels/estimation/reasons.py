@@ -49,7 +49,7 @@ def _of_rows(asked: Request, rows: RowInputs) -> dict[str, str]:
 
 def _of_design(asked: Request, sums: Sums, latency_s: float) -> dict[str, str]:
     """What is said when the rows together do not fit, by the name of the violation."""
-    chip, flow = asked.hardware.chip, dataflows.load(asked.hardware.dataflow)
+    chip, flow = asked.hardware.chip, dataflows.named(asked.hardware.dataflow)
     total = dict(zip(SUMMED, sums.totals[0], strict=True))
 
     def memory(what: str, bits: float, name: str, size: float, remedy: str) -> str:

@@ -105,7 +105,7 @@ def sum_width(
 def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     """All costs of the rows at given widths and activity, (..., R)."""
     work, hardware, load = asked.workload, asked.hardware, load_of(asked, rows)
-    chip, flow = hardware.chip, dataflows.load(hardware.dataflow)
+    chip, flow = hardware.chip, dataflows.named(hardware.dataflow)
     counts = flow.counts(load, chip)
     overflow = 2 * np.maximum(0.0, counts.buffer_bits - chip.spikes.size)  # written to DRAM and read back
     overflow_bits = overflow * (load.time_steps if flow.RESIDENT_STATES else 1.0)

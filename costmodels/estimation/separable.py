@@ -74,7 +74,7 @@ def _quantities(
     asked: Request, column: Mapping[str, FloatArray], buffer_bits: float, streamed: bool
 ) -> tuple[dict[str, FloatArray], dict[str, float]]:
     """Every quantity per option and row, (B, R), and what it is beside its rows."""
-    chip, flow, steps = asked.hardware.chip, dataflows.load(asked.hardware.dataflow), asked.workload.time_steps
+    chip, flow, steps = asked.hardware.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
     spill = 2 * steps * max(0.0, float(column["state_bits"].max(0).sum()) - chip.states.size)
     dynamic = column["dynamic"] + (column["fetched_bits"] * energy.fetch_per_bit(chip) if streamed else 0.0)
     tables = {"memory_bytes": column["bytes"], "weight_bytes": column["stored_bits"] / 8, "dynamic_j": dynamic}

@@ -1,1 +1,4 @@
-"""An accelerator as data: the YAML file, its schema, units, sources, and the energies of SRAM and operations."""
+"""An accelerator as data: its YAML file, schema and units, and the energies of memories and operations with sources.
+
+Everything for the outside is exported by costmodels itself.
+"""

@@ -163,7 +163,7 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
 
     Raises CostError beginning with the key for what only shows when the parts meet.
     """
-    needed = dataflows.load(file.dataflow).REQUIRES
+    needed = dataflows.named(file.dataflow).REQUIRES
     for memory in needed:
         if getattr(file.memories, memory) is None:
             raise CostError(f"memories.{memory} is missing; data flow {file.dataflow} needs it")
