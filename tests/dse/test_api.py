@@ -22,7 +22,7 @@ def examples():
 
 
 def test_the_examples_of_the_page_run(capsys):
-    first, second = examples()
+    first, second, *_ = examples()
     names = {}
     exec(first, names)
     table = names["table"]

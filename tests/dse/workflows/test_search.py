@@ -1,7 +1,10 @@
 """The whole job on real digits, small: what a run directory holds and what a second run does."""
 
+import io
 import json
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -59,6 +62,22 @@ def test_the_columns_are_the_documented_ones(table):
     model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
     assert widths == [f"w:{name}" for name in sviT_models.weight_layers(model)]
     assert list(table.columns[-138:]) == widths
+
+
+def test_the_steps_of_the_python_page_give_the_same_search_and_the_run_opens(run, table, capsys):
+    page = Path(__file__).parents[3] / "docs" / "python-api.md"
+    steps, opened = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)[2:]
+    names = {"out": run[0]}
+    exec(steps, names)
+    assert names["config"] == SMALL
+    buffer = io.StringIO()
+    names["searched"].table.to_csv(buffer, index=False, lineterminator="\n")
+    assert buffer.getvalue() == (run[0] / "results.csv").read_text()
+    assert names["final"].picks == json.loads((run[0] / "picks.json").read_text())
+    exec(opened, names)
+    row = table[table["origin"] == "uniform-4"].iloc[0]
+    assert names["costs"]["energy_j"].tolist() == [row["energy_j"]]
+    assert row["id"] in capsys.readouterr().out
 
 
 def test_baselines_are_evaluated_first(table):
