@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dse import strategies
-from dse.config.quantities import BUDGETS
+from dse.config.quantities import QUANTITIES
 from dse.config.schema import Config
 
 _MADE = "<!-- Made by `python docs/make_reference.py docs/reference`; a test keeps it equal to the code. -->"
@@ -47,7 +47,7 @@ def config_page() -> str:
             lines += ["", f"## `{name}`", "", str(section.__doc__), "", *_table(section)]
     lines += ["", "## `budgets`", "", "Limits that make a design feasible. A number alone is in the unit of the table."]
     lines += ["", "| key | limits | unit | for example |", "|---|---|---|---|"]
-    lines += [f"| `{b.key}` | `{b.column}` of results.csv | {b.unit} | `{b.example}` |" for b in BUDGETS]
+    lines += [f"| `{b.key}` | `{b.column}` of results.csv | {b.unit} | `{b.example}` |" for b in QUANTITIES]
     lines += ["", "## `search.strategy` and `search.options`", ""]
     for name in strategies.names():
         lines += [f"- `{name}`: {strategies.summary(name)}"]

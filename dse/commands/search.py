@@ -70,10 +70,10 @@ def run_search(config: Config, out: Path, *, storage: str | None, allow_mixed: b
 
 def summary(picks: Picks) -> list[str]:
     """The recommendation in a few lines."""
-    from dse.config.quantities import BUDGETS, show
+    from dse.config.quantities import QUANTITIES, show
 
     if not picks["picks"] or picks["savings"] is None:
-        limited = [b for b in BUDGETS if b.column in picks["budgets"]]
+        limited = [b for b in QUANTITIES if b.column in picks["budgets"]]
         limits = ", ".join(f"{b.key} {show(picks['budgets'][b.column], b.unit)}" for b in limited)
         return [f"no design meets the budgets ({limits}); front.csv lists what was reached"]
     best = picks["picks"][0]

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from dse.errors import ConfigError
 
-_PREFIX = {"": 1.0, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "p": 1e-12}  # SI, largest first
+_SPELLINGS = {"K": "k", "u": "µ"}  # read as, beside the prefix itself
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
 _TEXT = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9]*)\s*$")
 
 
 @dataclass(frozen=True)
-class Budget:
-    """A budget's name in the configuration, the column of results.csv it limits, and its unit."""
+class Quantity:
+    """A quantity by its name in a configuration, its column of results.csv, and its unit there."""
 
     key: str
     column: str
@@ -22,13 +23,13 @@ class Budget:
     example: str
 
 
-BUDGETS = (
-    Budget("drop", "drop", "pp", "1.0"),
-    Budget("memory", "memory_bytes", "B", "300 kB"),
-    Budget("energy", "energy_j", "J", "20 uJ"),
-    Budget("latency", "latency_s", "s", "5 ms"),
-    Budget("power", "power_w", "W", "2 mW"),
-    Budget("area", "area_mm2", "mm2", "4 mm2"),
+QUANTITIES = (
+    Quantity("drop", "drop", "pp", "1.0"),
+    Quantity("memory", "memory_bytes", "B", "300 kB"),
+    Quantity("energy", "energy_j", "J", "20 uJ"),
+    Quantity("latency", "latency_s", "s", "5 ms"),
+    Quantity("power", "power_w", "W", "2 mW"),
+    Quantity("area", "area_mm2", "mm2", "4 mm2"),
 )
 
 
@@ -60,23 +61,14 @@ def _scale(suffix: str, unit: str) -> float | None:
     prefix = suffix.removesuffix(unit)
     if unit == "B" and prefix in _BINARY:
         return _BINARY[prefix]
-    return _PREFIX.get(prefix)
+    return PREFIXES.get(_SPELLINGS.get(prefix, prefix))
 
 
 def show(value: float, unit: str) -> str:
     """A value with an SI prefix and three significant digits: `show(3.2e-5, "J")` is `32.0 µJ`."""
     if unit in ("pp", "mm2", "") or value == 0 or value != value:
         return f"{value:.3g} {unit}".strip()
-    for prefix, factor in (
-        ("G", 1e9),
-        ("M", 1e6),
-        ("k", 1e3),
-        ("", 1.0),
-        ("m", 1e-3),
-        ("µ", 1e-6),
-        ("n", 1e-9),
-        ("p", 1e-12),
-    ):
+    for prefix, factor in PREFIXES.items():
         if abs(value) >= factor * 0.9995:
             return f"{value / factor:.3g} {prefix}{unit}"
     return f"{value:.3g} {unit}"

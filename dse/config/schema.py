@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dse.config.quantities import BUDGETS, parse
+from dse.config.quantities import QUANTITIES, parse
 
 Form = Literal["unfused", "fused"]
 FORMS: tuple[Form, ...] = ("unfused", "fused")
@@ -202,7 +202,7 @@ class Config(Section):
     def _with_units(cls, budgets: Any) -> dict[str, float]:
         if not isinstance(budgets, Mapping):
             raise ValueError("expected a mapping such as {drop: 1.0, memory: 300 kB}")
-        known = {b.key: b for b in BUDGETS}
+        known = {b.key: b for b in QUANTITIES}
         out = {}
         for key, text in budgets.items():
             if key not in known:
@@ -229,4 +229,4 @@ class Config(Section):
 
     def column_budgets(self) -> dict[str, float]:
         """The budgets by column of results.csv."""
-        return {b.column: self.budgets[b.key] for b in BUDGETS if b.key in self.budgets}
+        return {b.column: self.budgets[b.key] for b in QUANTITIES if b.key in self.budgets}

@@ -9,7 +9,7 @@ from typing import TypedDict
 import pandas as pd
 from scipy.stats import norm
 
-from dse.config.quantities import BUDGETS, show
+from dse.config.quantities import QUANTITIES, show
 from dse.evaluation.evaluator import Evaluation
 from dse.results.candidates import knee, others_met
 from dse.results.origin import FLOAT, GUIDED
@@ -199,7 +199,7 @@ def _judged(
             _drop_verdict(budgets["drop"], verified, needed_images)
             if quantity.column == "drop"
             else _verdict(quantity.column, quantity.unit, budgets[quantity.column], float(row[quantity.column]))
-            for quantity in BUDGETS
+            for quantity in QUANTITIES
             if quantity.column in budgets
         ],
         "searched_drop": {

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from dse.arrays import FloatArray, IntArray
-from dse.config.quantities import BUDGETS, show
+from dse.config.quantities import QUANTITIES, show
 from dse.evaluation.mixed import AnyCosting
 from dse.optimize import integer_program
 from dse.optimize.integer_program import InfeasibleError
@@ -32,7 +32,7 @@ def check_budgets(costing: AnyCosting, problem: Problem) -> None:
     """
     limits = {name: limit for name, limit in problem.budgets.items() if name != "drop"}
     variants = list(_each(costing, problem))
-    for budget in BUDGETS:
+    for budget in QUANTITIES:
         if budget.column not in limits:
             continue
         reached = []

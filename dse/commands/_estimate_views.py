@@ -1,0 +1,139 @@
+"""The tables that `svit-dse estimate` prints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import typer
+
+import costmodels
+from dse.commands._show import print_rows
+from dse.config.quantities import QUANTITIES, show
+from dse.errors import ConfigError
+from dse.problem.design import FLOAT
+from dse.workflows.estimate import Selection
+
+SHOWN = tuple(q for q in QUANTITIES if q.key in ("memory", "energy", "latency", "power"))
+FURTHER = ("throughput_power_w", "on_chip_bytes", "off_chip_bytes", "cliff_bytes", "area_mm2")
+MOST = 12  # rows of long tables that are printed; --json has all
+
+
+def costs(chosen: Selection, as_json: bool) -> None:
+    """What every design costs, and why the first one that does not fit does not."""
+    quantities = [q.column for q in SHOWN]
+    cost = chosen.candidates.costs(chosen.hardware, frame_rate=chosen.frame_rate)
+    rows = []
+    for place, name in enumerate(chosen.candidates.names):
+        row: dict[str, Any] = {"design": name}
+        if chosen.drop is not None:
+            row["drop"] = float(chosen.drop[place])
+        row |= {name: float(getattr(cost, name)[place]) for name in (*quantities, *FURTHER)}
+        rows.append(row | {"feasible": bool(cost.feasible[place])})
+    if as_json:
+        print_rows(rows, as_json=True)
+        return
+    print_rows([_readable(row, "design") for row in rows], _title(chosen))
+    if not all(row["feasible"] for row in rows):
+        _say_why(chosen, next(i for i, row in enumerate(rows) if not row["feasible"]))
+
+
+def _say_why(chosen: Selection, place: int) -> None:
+    workload, design = chosen.candidates.one(place)
+    for reason in costmodels.reasons(workload, chosen.hardware, design, frame_rate=chosen.frame_rate):
+        typer.echo(f"{chosen.candidates.names[place]} does not fit: {reason}")
+
+
+def breakdown(chosen: Selection, as_json: bool) -> None:
+    """Energy and memory by component, one column per design."""
+    tables = {}
+    for place, name in enumerate(chosen.candidates.names):
+        workload, design = chosen.candidates.one(place)
+        tables[name] = costmodels.breakdown(workload, chosen.hardware, design, frame_rate=chosen.frame_rate)
+    if as_json:
+        print_rows([{"design": n} | row for n, t in tables.items() for row in t.to_dict("records")], as_json=True)
+        return
+    for quantity, unit in (("energy_j", "J"), ("memory_bytes", "B")):
+        sums = {
+            n: t[t["quantity"] == quantity].groupby("component", sort=False)["value"].sum() for n, t in tables.items()
+        }
+        components = dict.fromkeys(c for s in sums.values() for c in s.index)
+        rows = [{"component": c} | {n: show(float(s.get(c, 0.0)), unit) for n, s in sums.items()} for c in components]
+        rows.append({"component": "total"} | {n: show(float(s.sum()), unit) for n, s in sums.items()})
+        print_rows(rows, f"{_title(chosen)}: {quantity.split('_')[0]} by component")
+
+
+def compare(chosen: Selection, as_json: bool) -> None:
+    """One design, or uniform widths, beside the float and the non-spiking networks."""
+    if chosen.drop is None:
+        workload, designs, _ = chosen.candidates.parts[0]
+        widths, design = [int(row[0]) for row in np.asarray(designs.weight_bits) if row[0] != FLOAT], None
+    else:
+        if len(chosen.candidates) != 1:
+            raise ConfigError(f"--compare is for one design, not {len(chosen.candidates)}; name it with --design")
+        widths, (workload, design) = [8, 4], chosen.candidates.one(0)
+    table = costmodels.comparisons(workload, chosen.hardware, design, widths=widths, frame_rate=chosen.frame_rate)
+    rows = table.to_dict("records")
+    if as_json:
+        print_rows(rows, as_json=True)
+        return
+    shown = [_readable(row, "network") for row in rows]
+    print_rows([{k: v for k, v in row.items() if k != "latency"} for row in shown], _title(chosen))
+
+
+def sweep(chosen: Selection, as_json: bool) -> None:
+    """The best setting of the chip's knobs for every design and objective."""
+    table = costmodels.sweep(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate)
+    if as_json:
+        print_rows(table.to_dict("records"), as_json=True)
+        return
+    knobs, rows = list(costmodels.knobs(chosen.hardware)), []
+    for row in table.to_dict("records"):
+        setting = ", ".join(f"{k} {row[k] if isinstance(row[k], str) else format(row[k], 'g')}" for k in knobs)
+        objective = str(row["objective"]).rsplit("_", 1)[0]
+        rows.append(
+            {
+                "design": row["design"],
+                "objective": objective,
+                "best chip": setting or "no knobs in its file",
+                "saved": f"{row['gain']:.1%}",
+                "fits": row["feasible"],
+            }
+        )
+    print_rows(rows, f"{_title(chosen)}: best setting of the knobs")
+
+
+def stability(chosen: Selection, as_json: bool) -> None:
+    """How the ranking stands when the chip's constants move."""
+    found = costmodels.stability(chosen.candidates, chosen.hardware, drop=chosen.drop, frame_rate=chosen.frame_rate)
+    record, names = found.record(), chosen.candidates.names
+    record["front"] = [names[int(i)] for i in record["front"]]
+    record["survival"] = [{**row, "design": names[int(row["design"])]} for row in record["survival"]]
+    if as_json:
+        print(json.dumps(record, indent=2, default=float))
+        return
+    title, count = _title(chosen), len(found.scenarios)
+    scenarios = found.scenarios.sort_values("tau", kind="stable").head(MOST)
+    print_rows(scenarios.to_dict("records"), f"{title}: least stable of {count} changes, ranking by energy")
+    kept = [row for row in record["survival"] if row["share"] < 1]
+    print_rows(kept[:MOST], f"{len(kept)} of {len(record['front'])} designs leave the front in some change")
+    columns = ["constant", "low", "high", "unit", "low_change", "high_change"]
+    tornado = found.tornado[columns].head(MOST).to_dict("records")
+    print_rows(tornado, "energy of the median design at the ends of each constant's range")
+
+
+def _title(chosen: Selection) -> str:
+    return f"{chosen.title} on {chosen.hardware.name}"
+
+
+def _readable(row: dict[str, Any], first: str) -> dict[str, Any]:
+    shown = {first: row[first]}
+    if "drop" in row:
+        shown["drop"] = show(row["drop"], "pp")
+    shown |= {q.key: show(row[q.column], q.unit) for q in SHOWN}
+    shown |= {k.removesuffix("_saving") + " saved": f"{row[k]:.1%}" for k in row if k.endswith("_saving")}
+    return shown | {"fits": row["feasible"]}
+
+
+VIEWS = {"costs": costs, "breakdown": breakdown, "compare": compare, "sweep": sweep, "stability": stability}
