@@ -76,19 +76,32 @@ def draw(r: CostBreakdown | None) -> Drawing:
     if r is None:
         return Drawing(html.not_measured("the breakdown", "`svit-dse search` writes breakdown.csv."))
     body = html.join(
-        html.text(
-            "Modelled cost of one image, split by what causes it. The upper pair compares the recommended design with "
-            "the baselines and the design selected on this page; the lower pair splits the selected design by stage.",
-            "lead",
-        ),
+        html.text(_lead(r), "lead"),
         html.columns(*(_place(r, n, "component") for n in QUANTITIES)),
         html.columns(*(_place(r, n, "stage") for n in QUANTITIES)),
         html.details("The same as a table", _table(r)),
     )
     plots = {f"{n}-component": components_on_page(r, n) for n in QUANTITIES}
     plots |= {f"{n}-stage": stages_on_page(r, n) for n in QUANTITIES}
-    caption = "Energy per image and memory by component, recommended design against baselines, and by stage."
+    caption = f"Energy per image and memory by component, of {_names(r)}, and by stage of {_first(r)}."
     return Drawing(body, plots, {"breakdown": StaticFigure(caption, lambda: figure(r))} if r.compared else {})
+
+
+def _names(r: CostBreakdown) -> str:
+    return ", ".join(name for name, _ in r.compared)
+
+
+def _first(r: CostBreakdown) -> str:
+    return r.compared[0][0] if r.compared else "no design"
+
+
+def _lead(r: CostBreakdown) -> str:
+    """What the plots show of this run: the recommended design is there only where breakdown.csv has it."""
+    compared = f" The upper pair compares {_names(r)} and the design selected on this page." if r.compared else ""
+    return (
+        f"Modelled cost of one image, split by what causes it.{compared} The lower pair splits the selected design by "
+        "stage. Only the front and the baselines are broken down; selecting another design changes nothing here."
+    )
 
 
 def _place(r: CostBreakdown, name: str, by: str) -> Markup:

@@ -46,7 +46,15 @@ def test_proposals_are_predicted_before_they_are_measured_and_baselines_are_not(
 
 def test_a_model_says_how_far_it_can_be_trusted(searched):
     _, quality = expectation(*searched)
-    assert len(quality.lines) >= 1
+    record = quality.record
+    trials = [t for t in searched[0].trials if "drop" in t.user_attrs]
+    assert 5 <= record["count"] <= len(trials)
+    assert record["r2"] <= record["additivity"] <= 1  # noise of the measurements is no harm that fails to add up
+    inside = record["coverage"] * record["count"]
+    assert inside == pytest.approx(round(inside))  # a share of the designs
+    assert quality.lines[0].startswith(f"model: predicts each of {record['count']} designs from the others")
+    assert f"R2 = {record['r2']:.2f}; {record['coverage']:.0%} of the measurements" in quality.lines[0]
+    assert (len(quality.lines) == 3) == (record["additivity"] < 0.8)  # the third is the warning
     assert set(quality.record) == {"r2", "coverage", "additivity", "count", "luck"}
     few = Quality(Diagnostics(np.nan, np.nan, np.nan, 2))
     assert few.lines == ["model: too few designs of interest (2) to judge it"]
