@@ -102,7 +102,7 @@ def baselines(results: pd.DataFrame) -> dict[str, str]:
     A strategy may have the name of a baseline; the first design of that name is the baseline.
     """
     first = results.drop_duplicates("origin")
-    named = first["origin"].str.fullmatch(r"float|guided(-.+)?|uniform-.+")
+    named = first["origin"].str.fullmatch(r"float|guided(-[a-z]+)?|uniform-\d+(-T\d+)?(-[a-z]+)?")
     return dict(zip(first.loc[named, "origin"], first.loc[named, "id"].astype(str), strict=True))
 
 
