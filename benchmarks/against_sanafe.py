@@ -3,8 +3,8 @@
     pip install sanafe          (2.2.9 was used; GPL-3, so it is no dependency of ours and runs in its own environment)
     python benchmarks/against_sanafe.py tests/costmodels/data/sanafe.json
 
-Needs nothing of this repository.  Where sanafe can be imported, tests/costmodels/test_validation.py runs this and
-compares live as well.  Every output neuron gets input in every step, so that SANA-FE updates all of them,
+Needs nothing of this repository. Where sanafe can be imported, tests/costmodels/test_validation.py runs this and
+compares live as well. Every output neuron gets input in every step, so that SANA-FE updates all of them,
 as a leaky neuron must be.
 """
 

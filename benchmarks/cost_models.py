@@ -2,7 +2,7 @@
     python benchmarks/cost_models.py [--designs 1000000]
 
 The loop is the second implementation that the tests compare with (tests/costmodels/oracle.py): one design, one layer
-after the other.  Everything runs on one core, and the results of both are compared.  Ends with one line of JSON.
+after the other. Everything runs on one core, and the results of both are compared. Ends with one line of JSON.
 """
 
 from __future__ import annotations

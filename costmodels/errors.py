@@ -1,4 +1,4 @@
-"""What a user's mistake raises, and what an extrapolation warns of."""
+"""The exception of user mistakes and the warning of extrapolations."""
 
 
 class CostError(ValueError):
@@ -6,4 +6,4 @@ class CostError(ValueError):
 
 
 class ExtrapolationWarning(UserWarning):
-    """A memory outside the measured grid was costed by the closed form."""
+    """A memory lies outside the CACTI grid; its energy, leakage, area and cycle are extrapolated."""

@@ -1,4 +1,4 @@
-"""The convention of the papers: rate x FLOPs synaptic operations and nothing else.  For comparison only.
+"""The convention of the papers: rate x FLOPs synaptic operations and nothing else. For comparison only.
 
 No memory, no neuron, no leakage; with 0.9 pJ per accumulate and 4.6 pJ per multiply-accumulate of fp32 at 45 nm.
 """

@@ -70,7 +70,7 @@ def rescale(load: Load, counts: Counts, chip: Chip) -> FloatArray:
 def control(counts: Counts, chip: Chip, arithmetic: FloatArray) -> FloatArray:
     """Eq. 18: fetching, decoding and sequencing [J]: a multiple of the arithmetic, or an energy per operation.
 
-    `arithmetic` is that of integers also in float rows: sequencing does not depend on the number format.  Source of the
+    `arithmetic` is that of integers also in float rows: sequencing does not depend on the number format. Source of the
     multiple: SENECA (PMC10326429, table 8), 1.2 pJ for an instruction whose arithmetic takes 0.3 pJ.
     """
     operations = counts.additions + counts.multiplications + counts.neuron_steps

@@ -21,7 +21,7 @@ def split_operations(load: Load, operations: FloatArray) -> tuple[FloatArray, Fl
 
 
 def literature_operations(load: Load) -> FloatArray:
-    """Eq. 2: rate x FLOPs, summed over time steps; T x FLOPs with multi-bit input.  (..., R).
+    """Eq. 2: rate x FLOPs, summed over time steps; T x FLOPs with multi-bit input. (..., R).
 
     The convention of SDTv1 (supplement S1, S2) and its followers: borders ignored, one FLOP is one MAC.
     """
@@ -41,7 +41,7 @@ def words(elements: FloatArray, bits: FloatArray, word: float) -> FloatArray:
 
 
 def weight_words(load: Load, operations: FloatArray, word: float) -> FloatArray:
-    """Eq. 4: words read from the weight memory for `operations` whose weights are fetched anew.  (..., R).
+    """Eq. 4: words read from the weight memory for `operations` whose weights are fetched anew. (..., R).
 
     An input fetches runs of weights that lie side by side; operations / run of them, each words(run) long.
     """
@@ -50,7 +50,7 @@ def weight_words(load: Load, operations: FloatArray, word: float) -> FloatArray:
 
 
 def shared_operations(load: Load, tile: float, steps_together: float) -> FloatArray:
-    """Eq. 5: operations that need a weight fetch when `tile` output positions and some steps share it.  (..., R).
+    """Eq. 5: operations that need a weight fetch when `tile` output positions and some steps share it. (..., R).
 
     At most one fetch per spike, and at most one per tile of output positions and group of steps that run together.
     """
@@ -59,13 +59,13 @@ def shared_operations(load: Load, tile: float, steps_together: float) -> FloatAr
 
 
 def sum_words(load: Load, operations: FloatArray, word: float) -> FloatArray:
-    """Eq. 6: words of partial sums that are read and written when sums live in memory.  (..., R)."""
+    """Eq. 6: words of partial sums that are read and written when sums live in memory. (..., R)."""
     run = load.geometry.sum_run
     return operations / run * words(run, load.sum_bits, word)
 
 
 def state_words(load: Load, word: float) -> FloatArray:
-    """Eq. 7: words of membrane potentials that one sweep per time step reads and writes.  (..., R)."""
+    """Eq. 7: words of membrane potentials that one sweep per time step reads and writes. (..., R)."""
     return load.time_steps * words(load.neurons, load.state_bits, word)
 
 
@@ -74,14 +74,14 @@ def traffic_bits(
 ) -> FloatArray:
     """Eq. 8: bits that carry a layer's activity: address events or a bitmap, whichever is smaller.
 
-    Multi-bit elements (bits > 1) travel as they are.  The bitmap wins above a rate of 1 / address_bits.
+    Multi-bit elements (bits > 1) travel as they are. The bitmap wins above a rate of 1 / address_bits.
     """
     bitmap = elements * bits * steps
     return np.where(bits > 1, bitmap, np.minimum(events * address_bits, bitmap))
 
 
 def spike_words_read(load: Load, word: float) -> FloatArray:
-    """Eq. 9: words of the spike memory read: the input once, and the second operand of attention products.  (..., R).
+    """Eq. 9: words of the spike memory read: the input once, and the second operand of attention products. (..., R).
 
     An event of K or Q meets the row of V or of K^T V that belongs to its token or channel.
     """
@@ -92,7 +92,7 @@ def spike_words_read(load: Load, word: float) -> FloatArray:
 
 
 def spike_words_written(load: Load, word: float) -> FloatArray:
-    """Eq. 10: words written into the spike memory: what the row's neurons emit, or its multi-bit input.  (..., R)."""
+    """Eq. 10: words written into the spike memory: what the row's neurons emit, or its multi-bit input. (..., R)."""
     shape = load.geometry
     emitted = traffic_bits(
         load.lif_spikes, shape.neuron_address_bits, load.neurons, np.ones_like(load.neurons), load.time_steps
@@ -102,9 +102,9 @@ def spike_words_written(load: Load, word: float) -> FloatArray:
 
 
 def buffer_bits(load: Load, steps_together: float) -> FloatArray:
-    """Eq. 11: bits of spike memory that a row holds while it runs: its input and that of the next row.  (R,).
+    """Eq. 11: bits of spike memory that a row holds while it runs: its input and that of the next row. (R,).
 
-    Held as bitmaps, since a buffer must take the worst case.  Between convolutions without a neuron only as many rows
+    Held as bitmaps, since a buffer must take the worst case. Between convolutions without a neuron only as many rows
     of the map are held as the kernel is high (line buffer).
     """
     shape = load.geometry
@@ -115,5 +115,5 @@ def buffer_bits(load: Load, steps_together: float) -> FloatArray:
 
 
 def rescales(load: Load) -> FloatArray:
-    """Eq. 12: outputs of weight layers per inference, each scaled and shifted by its channel's constants.  (..., R)."""
+    """Eq. 12: outputs of weight layers per inference, each scaled and shifted by its channel's constants. (..., R)."""
     return np.where(load.geometry.has_weights, load.geometry.out_elements * load.time_steps, 0.0)

@@ -1,4 +1,4 @@
-"""What a design makes a chip do, layer by layer: the counts behind every joule."""
+"""How often a design makes a chip do each action, row by row: the counts that energy and time follow from."""
 
 from __future__ import annotations
 

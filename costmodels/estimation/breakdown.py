@@ -1,4 +1,4 @@
-"""Where a design's energy and memory go: layer by layer, component by component."""
+"""Energy and memory of one design by layer and component."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def estimate(
 
 @dataclass(frozen=True)
 class Whole:
-    """What only shows when the rows of a design are added up; arrays (N,)."""
+    """Quantities of a design as a whole, which no single row has; arrays (N,)."""
 
     streamed: BoolArray
     spilled_state_bits: FloatArray

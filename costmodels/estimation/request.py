@@ -1,4 +1,4 @@
-"""What is asked of an estimate, checked at the door and in one form."""
+"""The arguments of an estimate: checked once, and brought into one form."""
 
 from __future__ import annotations
 

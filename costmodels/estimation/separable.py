@@ -1,4 +1,4 @@
-"""Additive cost tables per layer and width: what a search needs to bound and rank designs without costing each."""
+"""Additive cost tables per layer and width, with which a search bounds and ranks designs without costing each."""
 
 from __future__ import annotations
 

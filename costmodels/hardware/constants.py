@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from costmodels.errors import CostError
 from costmodels.hardware.op_energy import logic_scaling, op_tables
+from costmodels.hardware.quantity import Quantity
 from costmodels.hardware.schema import IntegerCompute, Memory
 from costmodels.hardware.sram import ACCURACY, SOURCE, TEMPERATURES, sram
-from costmodels.hardware.units import UNITS
+from costmodels.hardware.units import UNITS, to_si
+
+
+class ConstantRow(TypedDict):
+    """A row of the constants table; numbers in the unit of the row."""
+
+    key: str
+    value: float
+    unit: str
+    source: str
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A number of the model in SI units (bit, mm2, nm, K as they are); `unit` is the one it is shown in."""
+    """A number of an accelerator in SI units (bit, mm2, nm and K stay as they are).
+
+    key         dotted key of the hardware file, such as memories.weights.read
+    value       in the SI unit of the dimension
+    dimension   a key of hardware.units.UNITS
+    unit        the unit that it is shown in
+    source      where the value was read, or `design choice`
+    low, high   range of the value in the same SI unit; None where none is known
+    """
 
     key: str
     value: float
@@ -24,8 +44,8 @@ class Constant:
     low: float | None = None
     high: float | None = None
 
-    def shown(self) -> dict[str, Any]:
-        """The row of the constants table, in the unit of the file."""
+    def shown(self) -> ConstantRow:
+        """The row of the constants table, with the numbers in `unit`; NaN where no range is known."""
         factor = UNITS[self.dimension][self.unit]
 
         def back(x: float | None) -> float:
@@ -41,10 +61,10 @@ class Constant:
         }
 
 
-def stated_range(q: Any) -> tuple[float | None, float | None]:
+def stated_range(q: Quantity) -> tuple[float | None, float | None]:
     """Low and high of a quantity of the file in SI units, None where it states none."""
-    factor = UNITS[q.dimension][q.unit]
-    return (None if q.low is None else q.low * factor), (None if q.high is None else q.high * factor)
+    low, high = (None if bound is None else to_si(bound, q.unit, q.dimension) for bound in (q.low, q.high))
+    return low, high
 
 
 def op_constants(compute: IntegerCompute, node_nm: float) -> dict[str, Constant]:

@@ -27,9 +27,14 @@ CHIPS = Path(__file__).parents[1] / "chips"
 
 @dataclass(frozen=True)
 class Hardware:
-    """One accelerator: the file it came from, and every number of the model by dotted key.
+    """One accelerator.
 
-    `op_table` names the table its op energies come from (empty where the file states energies per operation).
+    name      name of the file without its ending
+    path      path of the file
+    sha256    hash of the file, hexadecimal
+    file      content of the file
+    table     every number of the model by dotted key, in SI units
+    op_table  table of the op energies; empty where the file states energies per operation
     """
 
     name: str
@@ -41,7 +46,7 @@ class Hardware:
 
     @property
     def title(self) -> str:
-        """What the chip is, in a few words."""
+        """The title that the file gives."""
         return self.file.title
 
     @property
@@ -73,13 +78,22 @@ class Hardware:
         return pd.DataFrame([constant.shown() for constant in self.table.values()])
 
     def with_constant(self, key: str, value: float) -> Hardware:
-        """The same accelerator with one constant at another value (SI), everything else as it is."""
+        """The same accelerator with one constant at another value.
+
+        key    dotted key of the constant
+        value  in the SI unit of its dimension
+
+        Nothing else changes, not even what was derived from it. Raises CostError for an unknown key.
+        """
         if key not in self.table:
             raise CostError(f"{self.name} has no constant {key!r}; there are {', '.join(self.table)}")
         return replace(self, table={**self.table, key: replace(self.table[key], value=value)})
 
     def with_op_table(self, name: str) -> Hardware:
-        """The same accelerator with the op energies of another shipped table."""
+        """The same accelerator with the op energies of the shipped table `name` (see costmodels.op_tables).
+
+        Raises CostError for an unknown table, and where the file states energies per operation.
+        """
         compute = self.file.compute
         if not isinstance(compute, IntegerCompute):
             raise CostError(f"{self.name} states energies per operation; an op-energy table does not apply")
@@ -94,7 +108,9 @@ def hardware_names() -> tuple[str, ...]:
 
 
 def load_hardware(name_or_path: str | Path) -> Hardware:
-    """A shipped accelerator by name, or one of your own by its path.
+    """An accelerator.
+
+    name_or_path  a shipped one by its name (costmodels.hardware_names), or one of your own by its path
 
     Raises CostError with file, line, key, value and remedy on one line.
     """
@@ -117,7 +133,10 @@ def find(name_or_path: str | Path) -> Path:
 
 
 def lint(name_or_path: str | Path) -> list[str]:
-    """Every mistake of a hardware file, one line each; empty for a file that can be used."""
+    """Every mistake of a hardware file, one line each; empty for a file that can be used.
+
+    name_or_path  as for `load_hardware`
+    """
     try:
         path = find(name_or_path)
     except CostError as error:
@@ -161,7 +180,7 @@ def hardware_table() -> pd.DataFrame:
 def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
     """All constants of a checked file: those it states, op energies scaled to its node, and memories from CACTI.
 
-    Raises CostError beginning with the key for what only shows when the parts meet.
+    Raises CostError, beginning with the key, for entries that do not fit each other.
     """
     needed = dataflows.named(file.dataflow).REQUIRES
     for memory in needed:

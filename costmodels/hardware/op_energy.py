@@ -51,7 +51,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 @cache
 def op_tables() -> Mapping[str, OpTable]:
-    """The shipped op-energy tables by name (costmodels/data/op_energy.csv)."""
+    """The shipped op-energy tables by name (costmodels/data/op_energy.csv), each at its own node [J, J/bit, J/bit2]."""
     grouped: dict[str, dict[str, Entry]] = {}
     nodes: dict[str, float] = {}
     for row in _rows("op_energy.csv"):
@@ -75,7 +75,7 @@ def logic_scaling(from_nm: float, to_nm: float) -> float:
     """Energy of logic at one node over that at another, at equal supply voltage.
 
     Stillmaker & Baas 2017; linear in the node between table entries, which gives 0.513 at 28 nm and 0.294 at 22 nm
-    from 45 nm.  Logic only: SRAM comes from CACTI per node, DRAM and I/O are not scaled.  Raises CostError outside
+    from 45 nm. Logic only: SRAM comes from CACTI per node, DRAM and I/O are not scaled. Raises CostError outside
     7..65 nm.
     """
     nodes, factors = _scaling()

@@ -193,5 +193,5 @@ def _quantities(section: BaseModel, prefix: str) -> Iterator[tuple[str, Quantity
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of hardware files, as published in costmodels/data/hardware.schema.json."""
+    """The JSON schema of hardware files; costmodels/data/hardware.schema.json holds the same for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | HardwareFile.model_json_schema()

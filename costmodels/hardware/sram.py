@@ -1,6 +1,6 @@
-"""SRAM from measured CACTI 7 runs: 1680 points over capacity, port width, node, device type and temperature.
+"""SRAM from runs of CACTI 7: 1680 points over capacity, port width, node, device type and temperature.
 
-CACTI searches partitions, so its raw results jump.  Energies, leakage and area therefore pass through the monotone
+CACTI searches partitions, so its raw results jump. Energies, leakage and area therefore pass through the monotone
 envelope (the least over all memories that are at least as large and as wide, each of which could be built instead)
 and are interpolated bilinearly in log capacity and log width.
 """
@@ -20,13 +20,8 @@ from costmodels.hardware.op_energy import DATA
 
 FloatArray = NDArray[np.float64]
 _QUANTITIES = ("read", "write", "leakage", "area", "cycle")
-_GROWTH = {
-    "read": 0.5,
-    "write": 0.5,
-    "leakage": 1.0,
-    "area": 1.0,
-    "cycle": 0.5,
-}  # exponents of capacity beyond the grid
+_GROWTH = {"read": 0.5, "write": 0.5, "leakage": 1.0, "area": 1.0, "cycle": 0.5}
+"""Exponents of capacity beyond the grid; docs/cost-models.md, SRAM."""
 TEMPERATURES = (300.0, 350.0)
 _ROUNDING = 1e-9
 SOURCE = "CACTI 7 grid (costmodels/data/cacti_grid.csv)"
@@ -80,12 +75,18 @@ def nodes() -> tuple[float, ...]:
 
 @cache
 def sram(size_bits: float, word_bits: float, node_nm: float, device: str, temperature_k: float) -> Sram:
-    """One bank of `size_bits` with a port of `word_bits`.
+    """One SRAM bank.
+
+    size_bits      capacity [bit]
+    word_bits      port width [bit]
+    node_nm        technology node [nm]
+    device         CACTI's device type: itrs-lstp, itrs-lop or itrs-hp
+    temperature_k  junction temperature [K]
 
     Between nodes the quantities are interpolated in log node, between 300 and 350 K exponentially (leakage) along
-    with the rest.  Outside 2 KiB..16 MiB or 8..128 bit an ExtrapolationWarning is given: energy and cycle grow with
+    with the rest. Outside 2 KiB..16 MiB or 8..128 bit an ExtrapolationWarning is given: energy and cycle grow with
     the square root of capacity, leakage and area in proportion to it, and everything but the cycle in proportion to
-    width.  Raises CostError for a node outside the grid.
+    width. Raises CostError for a node outside the grid.
     """
     grid = _grid()[0]
     known = nodes()

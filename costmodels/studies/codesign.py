@@ -1,11 +1,11 @@
-"""Hardware choices: all chips that a file's knobs span, and the best of them for each design and objective."""
+"""Co-design: all chips that the knobs of a hardware file span, and the best of them for each design and objective."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,14 @@ Setting = dict[str, float | str]
 
 @dataclass(frozen=True)
 class Configuration:
-    """One chip of the space that the knobs span."""
+    """One chip of the space that the knobs span: the values of the knobs, in the unit of the file, and the chip."""
 
     setting: Mapping[str, float | str]
     hardware: Hardware
 
 
 def knobs(hardware: Hardware) -> dict[str, tuple[float | str, ...]]:
-    """The knobs of a hardware file by dotted key, values in the unit of the file."""
+    """The knobs of a hardware file: the values to choose from, in the unit of the file, by dotted key."""
     spec = hardware.file.knobs
     found: dict[str, tuple[float | str, ...]] = {}
     for name in ("node", "clock", "processing_elements", "tile_positions", "dataflow"):
@@ -63,22 +63,23 @@ def configurations(hardware: Hardware) -> list[Configuration]:
 
 
 def configured(hardware: Hardware, setting: Mapping[str, float | str]) -> Hardware:
-    """The chip with some entries of its file at other values, in the unit of the file (`memories.weights.size`: 512).
+    """The chip with some entries of its hardware file at other values.
 
-    Op energies and memories follow the node, sizes and words.  Raises CostError for an unknown key or a bad value.
+    hardware  the chip
+    setting   value by dotted key, in the unit of the file, such as {"memories.weights.size": 512}
+
+    Op energies and memories are derived anew. Raises CostError for an unknown key or a bad value.
     """
     tree = hardware.file.model_dump(mode="python", exclude_none=True)
     for key, value in setting.items():
         *parents, last = key.split(".")
-        place: Any = tree
+        section = tree
         for part in parents:
-            place = place.get(part, {}) if isinstance(place, dict) else {}
-        if not isinstance(place, dict) or last not in place:
+            child = section.get(part)
+            section = child if isinstance(child, dict) else {}
+        if last not in section:
             raise CostError(f"{hardware.path}: knobs: {key} is {value!r}; the file has no such entry to replace")
-        if isinstance(place[last], dict):
-            place[last] = {k: v for k, v in place[last].items() if k not in ("low", "high")} | {"value": value}
-        else:
-            place[last] = value
+        section[last] = _replaced(section[last], value)
     try:
         file = HardwareFile.model_validate(tree)
         return resolve(file, hardware.name, hardware.path, hardware.sha256)
@@ -86,6 +87,13 @@ def configured(hardware: Hardware, setting: Mapping[str, float | str]) -> Hardwa
         first = error if isinstance(error, CostError) else str(error).splitlines()[2].strip()
         shown = ", ".join(f"{key}: {value}" for key, value in setting.items())
         raise CostError(f"{hardware.path}: knobs: {{{shown}}} make no chip: {first}") from None
+
+
+def _replaced(entry: object, value: float | str) -> object:
+    """An entry of a hardware file at another value; a quantity keeps its unit and source but not its range."""
+    if not isinstance(entry, dict):
+        return value
+    return {k: v for k, v in entry.items() if k not in ("low", "high")} | {"value": value}
 
 
 def sweep(

@@ -1,4 +1,4 @@
-"""What a design is compared with, on the same silicon: float, uniform widths, and the non-spiking equivalent."""
+"""Comparisons on the same chip: float, uniform widths, and the equivalent non-spiking network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ COLUMNS = ("memory_bytes", "energy_j", "latency_s", "power_w", "throughput_power
 
 
 def activation_width(time_steps: int) -> int:
-    """Width of an activation that tells as many levels apart as spikes over T steps: ceil(log2(T + 1)).
+    """Width [bit] of an activation with as many levels as spike counts over T time steps: ceil(log2(T + 1)).
+
+    time_steps  T
 
     Yan et al. (arXiv 2409.08290) compare spiking and quantized networks at this width.
     """
@@ -37,9 +39,11 @@ def activation_width(time_steps: int) -> int:
 def non_spiking(work: Workload, dense: bool = False) -> Workload:
     """The equivalent quantized non-spiking network: the same shapes, one pass, activations of activation_width(T) bits.
 
-    Neurons become activation functions without state.  By default as many inputs are non-zero as there are spikes, at
-    most all (each spike in an element of its own: the upper bound), and the chip skips the zeros; with `dense` every
-    input is non-zero.  Attention products multiply integers.
+    work   the spiking network with its measured activity
+    dense  whether every input counts as non-zero; by default as many are as there are spikes, at most all (each spike
+           in an element of its own: the upper bound), and the chip skips the zeros
+
+    Neurons become activation functions without state. Attention products multiply integers.
     """
     column, shape = work.columns, work.geometry
     spiking = ~shape.multibit

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def published_consistency(rates: Sequence[float] = (0.1, 0.2, 0.3)) -> pd.DataFrame:
     """One row per published network and form (unfused as trained, or each linear chain fused into one convolution).
 
+    rates  assumed firing rates, spikes per neuron and time step
+
     `gmac` is one step; `implied_rate` the mean firing rate at which E = T (4.6 pJ FL_image + 0.9 pJ R FL_rest) gives
     the published energy, with every other layer counted as spiking; `ratio_R` what the literature data flow says at an
     assumed rate R over the published energy, with multi-bit layers counted as the multiplications they are.

@@ -1,4 +1,4 @@
-"""How far conclusions hang on uncertain constants: rank correlation, survival on the front, and a tornado table."""
+"""How conclusions depend on uncertain constants: rank correlation, survival on the front, and a tornado table."""
 
 from __future__ import annotations
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+Index = int | slice | tuple[np.intp | NDArray[np.intp], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Activity:
         """The batch axes (...); () for one activity."""
         return self.synops.shape[:-1]
 
-    def __getitem__(self, index: Any) -> Activity:
+    def __getitem__(self, index: Index) -> Activity:
         """The activities at an index of the batch axes."""
         return self._each(lambda values: values[index])
 

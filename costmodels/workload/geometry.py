@@ -17,11 +17,11 @@ class Geometry:
     """Columns of shape (R,).
 
     `weight_run`: weights that lie side by side and are read together for one input: all output channels of one kernel
-    tap, or the whole kernel of one channel in a depthwise convolution.  `sum_run`: the same for the accumulators that
-    one input touches: all channels of one output pixel, or one kernel row of a depthwise map.  `fan_out`: outputs per
-    input element, borders included.  `operand_bits`: width of the second operand of an attention product.
-    `log_fan_in`: ceil(log2(fan_in)), the bits by which a sum grows.  `address_bits`: width of an address event.
-    `line_elements`: inputs in as many rows of the map as the kernel is high.  `image`: multi-bit rows before the first
+    tap, or the whole kernel of one channel in a depthwise convolution. `sum_run`: the same for the accumulators that
+    one input touches: all channels of one output pixel, or one kernel row of a depthwise map. `fan_out`: outputs per
+    input element, borders included. `operand_bits`: width of the second operand of an attention product.
+    `log_fan_in`: ceil(log2(fan_in)), the bits by which a sum grows. `address_bits`: width of an address event.
+    `line_elements`: inputs in as many rows of the map as the kernel is high. `image`: multi-bit rows before the first
     spiking one.
     """
 

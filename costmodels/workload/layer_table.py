@@ -1,4 +1,4 @@
-"""The layer table's columns: what must be given, what follows from the rest, and what cannot be."""
+"""The columns of a layer table: which are required, how the others are derived, and the limits of their values."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Column = NDArray[Any]
 
 
 def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
-    """All columns of a layer table as arrays (R,), absent ones derived.
+    """All columns of a layer table as arrays (R,); absent columns are derived.
 
-    Raises CostError for a missing or unknown column, an empty table, and every value that cannot be.
+    Raises CostError for a missing or unknown column, an empty table, and every impossible value.
     """
     unknown = [c for c in table.columns if c not in COLUMNS and not str(c).startswith("assumed_")]
     if unknown:
@@ -52,7 +52,7 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
     return full
 
 
-def _fail(source: str, row: int, column: str, value: Any, remedy: str) -> NoReturn:
+def _fail(source: str, row: int, column: str, value: str | float | None, remedy: str) -> NoReturn:
     shown = f"{value:.15g}" if isinstance(value, float) else repr(value)
     raise CostError(f"{source}:{row + 2}: {column} is {shown}; {remedy}")
 
@@ -104,7 +104,7 @@ def _number(table: pd.DataFrame, column: str, source: str) -> Column:
 
 
 def _derive(full: dict[str, Column], source: str) -> None:
-    """Fill in what follows from the shapes; what was given stays."""
+    """Derive absent columns and blank entries from the shapes; entries that were given stay."""
     size = len(full["name"])
     spike, attention = full["input"] == "spike", full["kind"] == "attention"
 
@@ -137,7 +137,7 @@ def _derive(full: dict[str, Column], source: str) -> None:
 
 
 def _possible(full: dict[str, Column], source: str) -> None:
-    """No count above what shapes and time steps allow."""
+    """Raise CostError for a count above what shapes and time steps allow."""
     steps = full["time_steps"]
     for row in np.flatnonzero(steps != steps[0]):
         _fail(source, int(row), "time_steps", float(steps[row]), f"expected {steps[0]:g} as in the first row")

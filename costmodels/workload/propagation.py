@@ -16,9 +16,9 @@ FloatArray = NDArray[np.float64]
 
 
 def sources(work: Workload) -> NDArray[np.intp]:
-    """For each row the position, in `work.lif_layers`, of the LIF layer whose spikes it reads; -1 for none.  (R,).
+    """For each row the position, in `work.lif_layers`, of the LIF layer whose spikes it reads; -1 for none. (R,).
 
-    A row reads its own first LIF layer.  A spiking row without one shares the input of the nearest row before it that
+    A row reads its own first LIF layer. A spiking row without one shares the input of the nearest row before it that
     has an equally large input and the same measured spikes (Q, K and V read the same neurons).
     """
     inputs, spikes = work.geometry.in_elements, work.columns["spikes"]
@@ -52,7 +52,7 @@ def _vector(work: Workload, lif_spikes: ArrayLike | Mapping[str, float], base: F
 
 
 def _measured(work: Workload) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
-    """Measured spikes (lif layers,), the row each is charged to, and its neurons (rows' neurons shared equally)."""
+    """Per LIF layer (F,): measured spikes, the row it is charged to, and neurons (shared equally in a row)."""
     base, rows, neurons = [], [], []
     for row, joined in enumerate(work.texts["lif"]):
         own = [name for name in joined.split(";") if name]

@@ -1,4 +1,4 @@
-"""What a network asks of a chip: the layer table, checked at the door, as columns of shape (R,) in network order."""
+"""A network as the cost models see it: its checked layer table as columns of shape (R,) in network order."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ Text = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """A layer table (docs/design.md): text columns are tuples, numeric columns float arrays of shape (R,).
+    """A layer table (docs/design.md) with the measured activity; R rows are weight layers and attention products.
 
-    R rows are weight layers and attention products.  Designs give bits to the L rows with weights, in table order.
-    `shares_input` marks rows whose multi-bit input another row writes (empty: none).
+    texts         text columns by name, R strings each
+    columns       numeric columns by name, float arrays (R,)
+    time_steps    time steps of the measured counts
+    shares_input  (R,) rows whose multi-bit input another row writes; empty: none
     """
 
     texts: Mapping[str, Text]
@@ -39,10 +41,13 @@ class Workload:
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, source: str = "layer table") -> Workload:
-        """The workload of a layer table; `source` names it in messages.
+        """The workload of a layer table.
 
-        Columns that follow from others may be absent (see docs/cost-models.md).  Raises CostError with source, line
-        (of the CSV: row number + 2), column, value and remedy.
+        table   one row per weight layer or attention product; columns that follow from others may be absent
+                (docs/cost-models.md)
+        source  what messages call the table
+
+        Raises CostError with source, line (of the CSV file: row number + 2), column, value and remedy.
         """
         full = checked(table, source)
         return cls(
@@ -53,7 +58,12 @@ class Workload:
 
     @classmethod
     def from_csv(cls, path: str | Path) -> Workload:
-        """The workload of a `layers.csv`.  Raises CostError for a missing file and for what it holds."""
+        """The workload of a layer table in a CSV file.
+
+        path  the file, such as the layers.csv of a run
+
+        Raises CostError as `from_table`, and for a file that is missing or no CSV file.
+        """
         import pandas as pd
 
         path = Path(path)
@@ -68,10 +78,14 @@ class Workload:
 
     @classmethod
     def example(cls, name: str, rate: float = 0.2, time_steps: int = 4, fused: bool = False) -> Workload:
-        """An SDTv2 network at 224 px with an *assumed* firing rate, the same in every LIF layer.
+        """An SDTv2 network at 224 px with an assumed firing rate, the same in every LIF layer; nothing is measured.
 
-        `name` is one of costmodels.example_names(); shapes, weights and MACs are exact, spikes are `rate` times
-        neurons times steps and nothing measured.  `fused` merges each linear chain into one dense convolution.
+        name        one of costmodels.example_names()
+        rate        spikes per neuron and time step, 0 to 1
+        time_steps  time steps per image
+        fused       whether each linear chain is merged into one dense convolution
+
+        Shapes, weights and MACs are exact; spikes are rate x neurons x time steps.
         """
         return cls.from_table(example_table(name, rate, time_steps, fused), f"example {name}")
 
@@ -131,7 +145,10 @@ class Workload:
         return Activity(self.columns["spikes"], self.columns["lif_spikes"], self.columns["synops"])
 
     def with_time_steps(self, time_steps: int) -> Workload:
-        """The workload over another number of steps at the measured rate per step."""
+        """The workload over another number of time steps per image, at the measured firing rate per step.
+
+        Raises CostError for less than one step.
+        """
         if time_steps < 1:
             raise CostError(f"time_steps is {time_steps}; expected at least 1")
         scale = time_steps / self.time_steps

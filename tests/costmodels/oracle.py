@@ -1,6 +1,6 @@
 """The cost model written a second time, the slow way: one design, one layer after the other, plain Python numbers.
 
-Shares no code with costmodels; reads the same columns and constants.  Tests compare both, and benchmarks time both.
+Shares no code with costmodels; reads the same columns and constants. Tests compare both, and benchmarks time both.
 """
 
 from __future__ import annotations
