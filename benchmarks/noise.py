@@ -3,9 +3,9 @@
     python benchmarks/noise.py [--data glyphs] [--designs 12] [--images 20016]
 
 Designs of the front of the gradient scores are run on images that no search sees, and what each loses or wins is kept
-image by image.  From that: the covariance of two designs' paired differences, as a constant (the float network's own
-luck, which `dse/luck.py` takes from the chaos floor) and a part that grows with their drops (images that both lose);
-and the correlation of top-1 and cross-entropy of one design.  Ends with one line of JSON.
+image by image. From that: the covariance of two designs' paired differences, as a constant (the shared error, which
+`dse/problem/shared_error.py` takes from the chaos floor) and a part that grows with their drops (images that both
+lose); and the correlation of top-1 and cross-entropy of one design.  Ends with one line of JSON.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from dse.config.schema import Config, Data
 from dse.evaluation.experiment import prepare
 from dse.optimize import lagrangian
 from dse.search.build_problem import build_problem
-from dse.strategies.base.sampler import cost_tables, prior_harm
+from dse.surrogate.prior import prior_harm
 from sviT_models.measure import accuracy
 
 MOST_DROP = 10.0  # points
@@ -64,14 +64,14 @@ def main() -> None:
         "designs": len(x),
         "shared_variance": float(constant),
         "shared_by_chaos_floor": chaos.shared[0][0],
-        "luck_sd_points": float(np.sqrt(constant / SEARCH_IMAGES)),
+        "shared_sd_points": float(np.sqrt(constant / SEARCH_IMAGES)),
         "correlation_of_two_designs": float(np.corrcoef(x)[first, second].mean()),
         "shared_harm": float(slope) / 100,
         "correlation_with_nll": float(np.mean([accuracy.correlation(a, b) for a, b in zip(x, y, strict=True)])),
     }
     print(
         f"\ntwo designs on the same images: errors correlate with {found['correlation_of_two_designs']:.2f}; they "
-        f"share {constant:.0f} points^2 per image, {found['luck_sd_points']:.2f} points on {SEARCH_IMAGES} images "
+        f"share {constant:.0f} points^2 per image, {found['shared_sd_points']:.2f} points on {SEARCH_IMAGES} images "
         f"(chaos floor, on {chaos.images} other images: {found['shared_by_chaos_floor']:.0f}), and "
         f"{found['shared_harm']:.2f} of the images that harm loses"
     )
@@ -81,7 +81,7 @@ def main() -> None:
 def _front(problem, count):
     """Designs of the front of the scores at random prices, all time steps, levels (count, D), in random order."""
     rng = np.random.default_rng(0)
-    harm, costs = prior_harm(problem), cost_tables(problem)
+    harm, costs = prior_harm(problem.space, problem.whole.scores), problem.whole.cost_tables
     levels = lagrangian.minimisers(harm, costs, lagrangian.draw_prices(rng, harm, costs, 20 * count))
     full = [problem.space.with_steps(x, problem.space.step_choices[-1]) for x in levels]
     return rng.permutation(np.unique(full, axis=0))[:count]

@@ -23,9 +23,9 @@ from search_parts import DISTANCES
 from dse import strategies
 from dse.config.schema import Config, Data
 from dse.evaluation.experiment import prepare
-from dse.evaluation.one_at_a_time import second_opinion
+from dse.evaluation.one_at_a_time import measure_distances
 from dse.optimize import pareto
-from dse.problem.shared_error import Luck
+from dse.problem.shared_error import SharedError
 from dse.search.build_problem import build_problem
 from dse.search.loop import Loop, evaluated, quiet_optuna
 
@@ -61,13 +61,13 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
     bench = prepare(Config(checkpoint=f"sdtv2_tiny_{options.data}", data=data))
     costing = bench.costing()
     chaos = bench.chaos_floor()
-    luck = Luck.of(chaos, len(bench.images))
-    problem = build_problem(bench, costing, bench.fisher(bench.config.search.widths), luck=luck)
+    shared_error = SharedError.of(chaos, len(bench.images))
+    problem = build_problem(bench, costing, bench.fisher(bench.config.search.widths), shared_error=shared_error)
     judge = bench.evaluator(bench.load("verify", options.judge_images))
     widest = problem.costs((problem.space.sizes - 1)[None])[0]
     gradients = BACKWARD * data.fisher_images / options.search_images
     floor = chaos.images * (chaos.copies + 1) / options.search_images
-    opinion = second_opinion(bench) if any(name.endswith(DISTANCES) for name, *_ in tasks) else None
+    opinion = measure_distances(bench) if any(name.endswith(DISTANCES) for name, *_ in tasks) else None
 
     @cache
     def judged(levels: tuple[int, ...]) -> list[float]:

@@ -9,15 +9,13 @@ from simulated_network import Simulation, simulate
 
 from dse import strategies
 from dse.optimize import lagrangian
-from dse.problem.problem import Problem
+from dse.problem.problem import Part, Problem
 from dse.problem.space import Dimension, Space
-from dse.search import recommend
+from dse.search.best_design import cheapest
 from dse.search.loop import quiet_optuna
-from dse.strategies import posterior as engine
 from dse.strategies.base import history
-from dse.strategies.base.sampler import cost_tables
 from dse.strategies.base.seeding import seed_trial
-from dse.surrogate import Posterior
+from dse.surrogate import Posterior, belief
 
 IMAGES = 1000
 DISTANCES = "+distances"  # behind a strategy's name: it reads one-at-a-time distances as well, and pays for them
@@ -86,15 +84,15 @@ def pick(strategy: str, seed: int, evaluations: int) -> dict[str, object]:
         )
     problem = simulation.problem
     past = history.read(study, problem)
-    posterior = engine.sampler(problem, 0).posterior(past)
+    posterior = belief(problem, history.measurements(past))
     drawn = [posterior.draw(np.random.default_rng([seed, i]), 1).tables[0] for i in range(4)]
-    costs = cost_tables(problem)
+    costs = problem.whole.cost_tables
     prices = [lagrangian.draw_prices(np.random.default_rng([seed, i, 1]), t, costs, 50) for i, t in enumerate(drawn)]
     fronts = np.vstack([lagrangian.minimisers(t, costs, p) for t, p in zip(drawn, prices, strict=True)])
     seen = past.seen()
     fronts = np.array([row for row in np.unique(fronts, axis=0) if history.key(row) not in seen])
-    answer = recommend.cheapest(problem, posterior)
-    memory = float(problem.additive("memory_bytes", answer.levels))
+    answer = cheapest(problem.whole, posterior, problem.budgets)
+    memory = float(problem.whole.additive("memory_bytes", answer.levels))
     return {
         "kind": "pick",
         "strategy": strategy,
@@ -157,10 +155,11 @@ def _with_groups(problem: Problem, index: np.ndarray) -> Problem:
         ),
         tuple(f"g{i}" for i in range(len(index))),
     )
-    tables = {name: table[index] for name, table in problem.tables.items()}
+    tables = {name: table[index] for name, table in problem.whole.tables.items()}
     rows = np.arange(len(index))
 
     def costs(levels: np.ndarray) -> np.ndarray:
         return np.stack([tables[name][rows, levels].sum(-1) for name in ("memory_bytes", "energy_j")], axis=-1)
 
-    return replace(problem, space=space, tables=tables, costs=costs, scores=problem.scores[index], distances=None)
+    whole = Part(space, tables, problem.whole.offsets, problem.whole.scores[index])
+    return replace(problem, whole=whole, parts=(), costs=costs, distances=None)

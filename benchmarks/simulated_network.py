@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from simulated_layers import pair_weights, sdtv2_groups
 
 from dse.optimize import integer_program, lagrangian, pareto
-from dse.problem.problem import Baseline, Problem
-from dse.problem.shared_error import Luck
+from dse.problem.problem import Baseline, Part, Problem
+from dse.problem.shared_error import SharedError
 from dse.problem.space import Dimension, Space
 
 FloatArray = NDArray[np.float64]
@@ -115,7 +115,7 @@ class Simulation:
     @cached_property
     def best_known(self) -> IntArray:
         """Designs of the best known true front (N, D): separable optima, then coordinate descent with all pairs."""
-        costs = np.stack([self.problem.tables[k] for k in ("memory_bytes", "energy_j")])
+        costs = np.stack([self.problem.whole.tables[k] for k in ("memory_bytes", "energy_j")])
         prices = lagrangian.price_grid(self.terms, costs, mixes=21, steps=80)
         start = lagrangian.minimisers(self.terms, costs, prices)
         levels = np.unique(np.vstack([start, self._descend(start, costs, prices)]), axis=0)
@@ -157,7 +157,7 @@ class Simulation:
 
         The additive optimum at several additive budgets, then single steps and exchanges of two steps while any helps.
         """
-        memory = self.problem.tables["memory_bytes"]
+        memory = self.problem.whole.tables["memory_bytes"]
         limit = -CAP * np.log1p(-budget / CAP)
         best, least = self.problem.space.sizes - 1, np.inf
         for factor in np.linspace(0.7, 1.05, 15):
@@ -167,7 +167,7 @@ class Simulation:
             total = float(lagrangian.gather(memory, levels))
             if self.harm(levels) <= limit and total < least:
                 best, least = levels, total
-        return best, least + self.problem.offsets["memory_bytes"]
+        return best, least + self.problem.whole.offsets["memory_bytes"]
 
     def _exchange(self, levels: IntArray, memory: FloatArray, limit: float) -> IntArray:
         count = len(levels)
@@ -227,14 +227,16 @@ def simulate(seed: int, difficulty: Difficulty = BASE, low_fidelity_images: int 
         return np.stack([memory[rows, levels].sum(-1), energy[rows, levels].sum(-1)], axis=-1)
 
     problem = Problem(
-        space=space,
-        tables={"memory_bytes": memory, "energy_j": energy},
-        offsets={"memory_bytes": 0.0, "energy_j": 0.0},
+        Part(
+            space,
+            tables={"memory_bytes": memory, "energy_j": energy},
+            offsets={"memory_bytes": 0.0, "energy_j": 0.0},
+            scores=scores * 1e-3,
+        ),
         costs=costs,
-        scores=scores * 1e-3,
         objectives=("drop", "memory_bytes", "energy_j"),
         budgets={"drop": 1.0},
-        luck=Luck.none(),  # every measurement draws its own images
+        shared_error=SharedError.none(),  # every measurement draws its own images
         distances=distances * 1e-2 if low_fidelity_images else None,
     )
     uniform = tuple(Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in (8, 6, 5, 4, 3, 2))

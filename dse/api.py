@@ -20,7 +20,7 @@ from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluation, Evaluator, Runner
 from dse.optimize.pareto import is_nondominated
 from dse.problem.design import FLOAT, Design, uniform
-from dse.problem.problem import Baseline, Problem
+from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
 from dse.search.loop import Loop, evaluated, quiet_optuna
 from sviT_models.quantization.quantizers import quantize_weight
@@ -134,12 +134,15 @@ def _problem(
         alone[d, :, d] = choices
     widest = costs.values(np.full((1, len(layers)), choices[-1]))[0]
     change = costs.values(alone.reshape(-1, len(layers))).reshape(*shape, 2) - widest
-    return Problem(
-        space=space,
+    whole = Part(
+        space,
         tables={table: change[..., i] for i, table in enumerate(COLUMNS.values())},
         offsets={table: float(widest[i]) for i, table in enumerate(COLUMNS.values())},
-        costs=lambda levels: costs.values(space.weight_bits(levels)),
         scores=np.full(shape, np.nan) if scores is None else np.asarray(scores, dtype=float),
+    )
+    return Problem(
+        whole,
+        costs=lambda levels: costs.values(space.weight_bits(levels)),
         objectives=("drop", "memory_bytes", "cost"),
         budgets={"drop": drop},
         baselines=tuple(Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in reversed(choices)),

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from costmodels import Designs, Hardware, Workload, breakdown, estimate, separable_tables
 from dse.arrays import FloatArray, IntArray
 from dse.evaluation.evaluator import Evaluation
-from dse.evaluation.spike_rates import Features, Rates, fit_rates
 from dse.problem.design import FLOAT, Design
 from dse.problem.space import Space
+from dse.surrogate.spike_rates import Features, Rates, fit_rates
 
 COLUMNS = {"memory": "memory_bytes", "energy": "energy_j", "latency": "latency_s", "power": "power_w"}
 

@@ -253,4 +253,5 @@ def _space(config: Config, tables: Mapping[str, pd.DataFrame], time_steps: int) 
     }
     if len(tables) > 1:
         return build_form_space(tables, **options)
-    return build_space(next(iter(tables.values())), **options)
+    form, table = next(iter(tables.items()))
+    return replace(build_space(table, **options), form=form)

@@ -23,7 +23,6 @@ from dse.problem.design import FLOAT, Design
 from dse.problem.space import Space
 from dse.progress import within
 
-READERS = frozenset({"posterior", "ilp", "amp_greedy"})  # strategies that start from a prior
 MEASURED_WIDTHS = (2, 4)  # bits; what a dimension loses at other widths follows from these and its scores
 
 MOST_EVALUATIONS = 10  # that all distances may cost together
@@ -184,14 +183,14 @@ def _measured_states(
 
 
 @dataclass(frozen=True)
-class SecondOpinion:
+class Distances:
     """KL divergences (D, B) in nat, NaN where none was measured, and the images that were evaluated for them."""
 
     distances: FloatArray
     images: int
 
 
-def second_opinion(bench: Workbench, count: int | None = None) -> SecondOpinion:
+def measure_distances(bench: Workbench, count: int | None = None) -> Distances:
     """Every searched group alone at 2 and at 4 bits, the rest in float, on `count` images of the validation split.
 
     Of a space without these widths the narrowest is measured.  Each group and width counts as one pass over the
@@ -211,4 +210,4 @@ def second_opinion(bench: Workbench, count: int | None = None) -> SecondOpinion:
         if d.kind == "weight":
             group = d.name.removeprefix("w:")
             row[: len(d.choices)] = [found.get((group, bits), np.nan) for bits in d.choices]
-    return SecondOpinion(distances, len(probes) * len(images))
+    return Distances(distances, len(probes) * len(images))

@@ -1,4 +1,4 @@
-"""The exact best design under budgets and side constraints: an integer programme over separable tables.
+"""The exact best design under budgets and side constraints: an integer program over separable tables.
 
 What a Lagrangian sweep (`dse.optimize.lagrangian`) cannot reach: the points between the corners of a front, and
 designs whose layers must agree with each other.
@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -18,8 +17,11 @@ from scipy.sparse import coo_array
 
 from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
-from dse.optimize.lagrangian import gather, valid
+from dse.optimize.lagrangian import gather
+from dse.problem.constraints import FREE, Sides
 from dse.problem.space import Space
+
+CONTRADICTION = "the side constraints contradict each other: no design of the space satisfies them"
 
 
 class InfeasibleError(ConfigError):
@@ -40,25 +42,6 @@ def _silent() -> Iterator[None]:
         os.close(nowhere)
 
 
-@dataclass(frozen=True)
-class Sides:
-    """Side constraints of a pick.
-
-    `equal`: groups of dimension names that must have the same choice (q, k and v of a block);
-    `max_widths`: at most so many different weight widths in the network (decoders on the chip);
-    `allowed`: the only weight widths permitted (those that the chip can store);
-    `pinned`: dimensions with one given choice.
-    """
-
-    equal: tuple[tuple[str, ...], ...] = ()
-    max_widths: int | None = None
-    allowed: tuple[int, ...] | None = None
-    pinned: tuple[tuple[str, int], ...] = ()
-
-
-FREE = Sides()
-
-
 def best(
     space: Space,
     objective: FloatArray,
@@ -71,42 +54,39 @@ def best(
     """The design with the least objective within all budgets and side constraints, (D,).
 
     objective and each table: (D, B), additive over dimensions; budgets bound offset + sum for the tables they name.
-    Exact to the relative `gap` (integer programme, HiGHS). Raises InfeasibleError naming the budgets that cannot be
+    Exact to the relative `gap` (integer program, HiGHS). Raises InfeasibleError naming the budgets that cannot be
     kept and what the space can reach at least; ConfigError for names that do not exist.
     """
-    programme = _Programme(space, sides)
+    program = _Program(space, sides)
     rows = {name: (tables[name], limit - (offsets or {}).get(name, 0.0)) for name, limit in budgets.items()}
-    found = programme.solve(objective, rows, gap)
+    found = program.solve(objective, rows, gap)
     if found is None:
-        raise InfeasibleError(_why(programme, tables, budgets, offsets or {}))
+        raise InfeasibleError(_why(program, tables, budgets, offsets or {}))
     return found
 
 
-def least(space: Space, table: FloatArray, sides: Sides = FREE) -> float:
-    """The smallest value that an additive table (D, B) can take under the side constraints."""
-    return _Programme(space, sides).least(table)
-
-
 def _why(
-    programme: _Programme,
+    program: _Program,
     tables: Mapping[str, FloatArray],
     budgets: Mapping[str, float],
     offsets: Mapping[str, float],
 ) -> str:
     parts = []
     for name, limit in budgets.items():
-        reach = programme.least(tables[name]) + offsets.get(name, 0.0)
+        reach = program.least(tables[name]) + offsets.get(name, 0.0)
         if reach > limit:
             parts.append(f"{name} <= {limit:.6g} is impossible: the least is {reach:.6g} ({reach - limit:.3g} more)")
     if parts:
         return "; ".join(parts)
+    if not budgets:
+        return CONTRADICTION
     return f"no design keeps {' and '.join(f'{k} <= {v:.6g}' for k, v in budgets.items())} at once" + _excess(
-        programme, tables, budgets, offsets
+        program, tables, budgets, offsets
     )
 
 
 def _excess(
-    programme: _Programme,
+    program: _Program,
     tables: Mapping[str, FloatArray],
     budgets: Mapping[str, float],
     offsets: Mapping[str, float],
@@ -115,18 +95,18 @@ def _excess(
     words = []
     for name in budgets:
         others = {k: (tables[k], v - offsets.get(k, 0.0)) for k, v in budgets.items() if k != name}
-        levels = programme.solve(tables[name], others, 1e-4)
+        levels = program.solve(tables[name], others, 1e-4)
         if levels is not None:
             words.append(f"{name} would need {float(gather(tables[name], levels)) + offsets.get(name, 0.0):.6g}")
     return "; with the other budgets kept, " + ", or ".join(words) if words else ""
 
 
-class _Programme:
+class _Program:
     """One binary per choice of a dimension, one per width in use; solved by HiGHS."""
 
     def __init__(self, space: Space, sides: Sides) -> None:
         self._space = space
-        self._mask = valid(space)
+        self._mask = space.exists
         self._at = np.full(self._mask.shape, -1, dtype=np.int64)
         self._at[self._mask] = np.arange(int(self._mask.sum()))
         self._size = int(self._mask.sum())
@@ -184,7 +164,7 @@ class _Programme:
         """The smallest value of an additive table (D, B); raises InfeasibleError where there is no design at all."""
         levels = self.solve(table, {}, 1e-6)
         if levels is None:
-            raise InfeasibleError("the side constraints contradict each other: no design of the space satisfies them")
+            raise InfeasibleError(CONTRADICTION)
         return float(gather(table, levels))
 
     def solve(

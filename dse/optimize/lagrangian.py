@@ -6,15 +6,15 @@ A Lagrangian sweep finds every supported point of a front in microseconds each: 
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
-from dse.arrays import BoolArray, FloatArray, IntArray
+from dse.arrays import FloatArray, IntArray
+from dse.problem.constraints import Sides, obeyed
 from dse.problem.space import Space
 
-
-def valid(space: Space) -> BoolArray:
-    """Which entries of a (D, B) table are choices of the space."""
-    return np.asarray(np.arange(int(space.sizes.max(initial=1)))[None] < space.sizes[:, None])
+WIDTH_SETS = 24  # random sets of widths that share the prices, where only so many different widths are allowed
 
 
 def gather(table: FloatArray, levels: IntArray) -> FloatArray:
@@ -38,6 +38,36 @@ def minimisers(harm: FloatArray, costs: FloatArray, prices: FloatArray) -> IntAr
     finite = np.where(np.isfinite(harm), costs, 0.0)
     total = harm[None] + np.tensordot(prices, finite, axes=(1, 0))  # (M, D, B)
     return np.asarray(total.argmin(-1), dtype=np.int64)
+
+
+def constrained_minimisers(
+    space: Space,
+    sides: Sides,
+    harm: FloatArray,
+    costs: FloatArray,
+    prices: FloatArray,
+    rng: np.random.Generator,
+) -> IntArray:
+    """`minimisers` among the designs that keep the side constraints, (M', D) with M' at most M.
+
+    Tied dimensions are minimised as one. At most k different widths: the prices are dealt out to random sets of k.
+    """
+    weights = np.array([d.kind == "weight" for d in space.dimensions])
+    widths = np.unique(space.choices[weights] if sides.allowed is None else np.array(sides.allowed))
+    most = min(sides.max_widths or len(widths), len(widths))
+    sets = np.array(list(combinations(widths, most)))
+    sets = rng.permutation(sets)[:WIDTH_SETS]
+    harm, costs = harm.copy(), costs.copy()
+    for group in sides.equal:
+        rows = [space.names.index(name) for name in group]
+        harm[rows], costs[:, rows] = harm[rows].sum(0), costs[:, rows].sum(1, keepdims=True)
+    found = []
+    for i, chosen in enumerate(sets):
+        table = np.where(weights[:, None] & ~np.isin(space.choices, chosen), np.inf, harm)
+        if np.isfinite(table).any(axis=1).all():
+            found.append(minimisers(table, costs, prices[i :: len(sets)]))
+    levels = np.vstack(found) if found else np.zeros((0, len(weights)), dtype=np.int64)
+    return levels[obeyed(space, sides, levels)]
 
 
 def price_grid(harm: FloatArray, costs: FloatArray, mixes: int = 13, steps: int = 60) -> FloatArray:

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import dataclass
 
 import numpy as np
 
-from dse.arrays import BoolArray, FloatArray, IntArray
+from dse.arrays import BoolArray, IntArray
 from dse.config.schema import Constraints
 from dse.errors import ConfigError
-from dse.optimize import lagrangian
-from dse.optimize.integer_program import Sides
 from dse.problem.space import Space
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Side constraints of a pick.
+
+    `equal`: groups of dimension names that must have the same choice (q, k and v of a block);
+    `max_widths`: at most so many different weight widths in the network (decoders on the chip);
+    `allowed`: the only weight widths permitted (those that the chip can store);
+    `pinned`: dimensions with one given choice.
+    """
+
+    equal: tuple[tuple[str, ...], ...] = ()
+    max_widths: int | None = None
+    allowed: tuple[int, ...] | None = None
+    pinned: tuple[tuple[str, int], ...] = ()
+
+
+FREE = Sides()
 
 
 def sides_of(given: Constraints, space: Space) -> Sides:
@@ -89,35 +106,3 @@ def _nearest_at(values: IntArray, choices: IntArray) -> IntArray:
 
 def _nearest(values: IntArray, choices: IntArray) -> IntArray:
     return np.asarray(choices[_nearest_at(values, choices)])
-
-
-def minimisers(
-    space: Space,
-    sides: Sides,
-    harm: FloatArray,
-    costs: FloatArray,
-    prices: FloatArray,
-    rng: np.random.Generator,
-    subsets: int = 24,
-) -> IntArray:
-    """`frontier.minimisers` among the designs that keep the side constraints, (M', D) with M' at most M.
-
-    Tied dimensions are minimised as one. At most k different widths: the prices are dealt out to random sets of k.
-    """
-    weights = np.array([d.kind == "weight" for d in space.dimensions])
-    values = space.values(np.arange(harm.shape[1])[:, None] * np.ones(len(weights), dtype=np.int64)).T  # (D, B)
-    widths = np.unique(values[weights] if sides.allowed is None else np.array(sides.allowed))
-    most = min(sides.max_widths or len(widths), len(widths))
-    sets = np.array(list(combinations(widths, most)))
-    sets = rng.permutation(sets)[:subsets]
-    harm, costs = harm.copy(), costs.copy()
-    for group in sides.equal:
-        rows = [space.names.index(name) for name in group]
-        harm[rows], costs[:, rows] = harm[rows].sum(0), costs[:, rows].sum(1, keepdims=True)
-    found = []
-    for i, chosen in enumerate(sets):
-        table = np.where(weights[:, None] & ~np.isin(values, chosen), np.inf, harm)
-        if np.isfinite(table).any(axis=1).all():
-            found.append(lagrangian.minimisers(table, costs, prices[i :: len(sets)]))
-    levels = np.vstack(found) if found else np.zeros((0, len(weights)), dtype=np.int64)
-    return levels[obeyed(space, sides, levels)]

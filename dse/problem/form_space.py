@@ -67,7 +67,7 @@ def build_form_space(
     variants = {}
     for form, table in grouped.items():
         space = build_space(table, granularity=granularity, fixed=pinned, **rest)
-        variants[form] = replace(space, dimensions=(*space.dimensions, choice))
+        variants[form] = replace(space, dimensions=(*space.dimensions, choice), form=form)
     return replace(next(iter(variants.values())), variants=variants)
 
 
@@ -94,9 +94,10 @@ def _by_chain(fixed: Mapping[str, int], tables: Mapping[str, pd.DataFrame]) -> d
 
 def merged_columns(space: Space) -> list[str]:
     """Weight layers of all forms of a space, each form's in network order, a fused one after those it stands for."""
-    if not space.variants:
-        return list(space.layers)
-    unfused, fused = (list(variant.layers) for variant in space.variants.values())
+    first, *others = (list(each.layers) for each in space.forms.values())
+    if not others:
+        return first
+    unfused, (fused,) = first, others
     out = []
     for layer, following in zip(unfused, [*unfused[1:], ""], strict=True):
         out.append(layer)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.arrays import FloatArray, IntArray
-from dse.optimize.integer_program import FREE, Sides
-from dse.problem.shared_error import Luck
+from dse.arrays import BoolArray, FloatArray, IntArray
+from dse.problem.constraints import FREE, Sides
+from dse.problem.shared_error import SharedError
 from dse.problem.space import Space
 
 
@@ -45,50 +46,90 @@ class Activity(Protocol):
 
 
 @dataclass(frozen=True)
-class Problem:
-    """The search problem: the space, the costs that are known without evaluation, and the prior of the harm.
+class Part:
+    """A part of the space in which costs add up over the dimensions: one form at one number of time steps.
 
-    `tables` hold additive costs per dimension and level, shape (D, B), +inf beyond a dimension's choices;
-    `offsets` what no dimension decides, so that quantity(levels) = offset + sum of table entries.
-    `costs` maps levels (N, D) to the exact second and third objective (N, 2), both minimised.
-    `scores` (D, B) is the predicted harm of one dimension at one level alone (diagonal Fisher), 0 at the widest
-    level and NaN where unknown.
-    `distances` (D, B), where measured, are one-at-a-time distances to the float network (KL or squared logit distance,
-    less the chaos floor; any unit), NaN where not measured: a second opinion on the same harm.
-    `budgets` maps a column of results.csv to the largest value a user accepts; `drop` is in percentage points.
-    `sides` are the side constraints that a pick must obey.
-    `luck` is what all measurements have in common; where it is not known, it is guessed from their errors.
-    `following`, where known, turns measured spikes into the costs of designs that were not evaluated.
-    `objectives` names the three objectives in the order of a trial's values; all are minimised.
-    `variants`, where forms or time steps are searched, is the same problem in each form at each number of time steps:
-    with tables and scores that hold there, and both pinned. Costs of different ones do not add up; `tables` are then
-    those around the widest design, and `scores`, of several forms, the mean.
+    tables: memory [B] and energy [J] per dimension and level by column of results.csv, (D, B) each, +inf beyond a
+    dimension's choices; offsets: what no dimension decides, so that quantity(levels) = offset + sum of table entries;
+    scores: (D, B) predicted harm of one dimension at one level alone (diagonal Fisher), 0 at the widest level and NaN
+    where unknown; pinned: names of the dimensions that have one choice in this part, with that choice.
     """
 
     space: Space
     tables: Mapping[str, FloatArray]
     offsets: Mapping[str, float]
-    costs: Callable[[IntArray], FloatArray]
     scores: FloatArray
+    pinned: tuple[tuple[str, int], ...] = ()
+
+    def additive(self, quantity: str, levels: IntArray) -> FloatArray:
+        """Memory [B] or energy [J] from the separable tables, levels (..., D) -> (...)."""
+        table = self.tables[quantity]
+        return np.asarray(self.offsets[quantity] + table[np.arange(table.shape[0]), levels].sum(-1))
+
+    @cached_property
+    def cost_tables(self) -> FloatArray:
+        """Memory [B] and energy [J], (2, D, B); zero beyond a dimension's choices."""
+        return np.stack([np.where(self.space.exists, self.tables[name], 0.0) for name in ("memory_bytes", "energy_j")])
+
+    @cached_property
+    def _pins(self) -> list[tuple[int, int]]:
+        """The pinned dimensions and their levels."""
+        places = [(self.space.names.index(name), choice) for name, choice in self.pinned]
+        return [(d, self.space.dimensions[d].choices.index(choice)) for d, choice in places]
+
+    def moved_in(self, levels: IntArray) -> IntArray:
+        """Levels (..., D) with the pinned dimensions at their choices."""
+        out = np.array(levels)
+        for d, level in self._pins:
+            out[..., d] = level
+        return out
+
+    def holds(self, levels: IntArray) -> BoolArray:
+        """Which of the designs (N, D) lie in this part, (N,)."""
+        return np.asarray((self.moved_in(levels) == levels).all(axis=1))
+
+    def harm_inside(self, harm: FloatArray) -> FloatArray:
+        """A table (D, B) of harm with +inf where a pinned dimension has another choice: no minimum lies outside."""
+        out = harm.copy()
+        for d, level in self._pins:
+            out[d, : len(self.space.dimensions[d].choices)] = np.inf
+            out[d, level] = harm[d, level]
+        return out
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The search problem: the space, the costs that are known without evaluation, and the prior of the harm.
+
+    whole: tables around the widest design of the last form, and scores, of several forms their mean;
+    parts: the parts of the space in which costs add up, each with tables and scores that hold there; not given: costs
+    add up over the whole space, which is then the only part;
+    costs: maps levels (N, D) to the exact second and third objective (N, 2), both minimised;
+    objectives: the columns of results.csv behind the values of a trial, all minimised;
+    budgets: by column the largest value a user accepts; `drop` is in percentage points;
+    distances: (D, B) one-at-a-time distances to the float network (KL or squared logit distance, less the chaos floor;
+    any unit), NaN where not measured;
+    sides: the side constraints that a pick must obey;
+    following: where known, turns measured spikes into the costs of designs that were not evaluated;
+    shared_error: of all measurements; where it is not known, it is guessed from their errors.
+    """
+
+    whole: Part
+    costs: Callable[[IntArray], FloatArray]
     objectives: tuple[str, str, str] = ("drop", "memory_bytes", "power_w")
     budgets: Mapping[str, float] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     distances: FloatArray | None = None
     sides: Sides = FREE
     following: Activity | None = None
-    luck: Luck | None = None
-    variants: tuple[Problem, ...] = ()
+    shared_error: SharedError | None = None
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            object.__setattr__(self, "parts", (self.whole,))
 
     @property
-    def each(self) -> tuple[Problem, ...]:
-        """The problem by parts in which costs add up: its variants, or itself where it has none."""
-        return self.variants or (self,)
-
-    def additive(self, quantity: str, levels: IntArray) -> FloatArray:
-        """Memory or energy from the separable tables, levels (..., D) -> (...)."""
-        table = self.tables[quantity]
-        return np.asarray(self.offsets[quantity] + table[np.arange(table.shape[0]), levels].sum(-1))
-
-    def score(self, levels: IntArray) -> FloatArray:
-        """Summed prior harm, levels (..., D) -> (...); unknown entries count as nothing."""
-        return np.asarray(np.nan_to_num(self.scores[np.arange(self.scores.shape[0]), levels]).sum(-1))
+    def space(self) -> Space:
+        """The designs to choose from."""
+        return self.whole.space

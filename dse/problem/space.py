@@ -43,15 +43,22 @@ class Space:
     """All dimensions of a search; points are level indexes, shape (..., D), 0 = the smallest choice.
 
     `layers` are the weight layers of the network in order; layers that no dimension decides keep `fixed` bits.
-    Where the form is searched, `variants` hold the same dimensions with the layers of each form, in the order of the
-    choices of the dimension `form`; `layers` are then those of the first.
+    `form` names the form of the network that has these layers. Where the form is searched, `variants` hold the same
+    dimensions with the layers of each form, in the order of the choices of the dimension `form`; `layers` are then
+    those of the first.
     """
 
     dimensions: tuple[Dimension, ...]
     layers: tuple[str, ...] = ()
     fixed: Mapping[str, int] | None = None
     time_steps: int = 1
+    form: str = ""
     variants: Mapping[str, Space] = field(default_factory=dict)
+
+    @property
+    def forms(self) -> Mapping[str, Space]:
+        """The space by form of the network, each with its own layers; one as a rule."""
+        return self.variants or {self.form: self}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -62,6 +69,11 @@ class Space:
     def sizes(self) -> IntArray:
         """Number of choices per dimension, shape (D,)."""
         return np.array([len(d.choices) for d in self.dimensions], dtype=np.int64)
+
+    @cached_property
+    def exists(self) -> BoolArray:
+        """Which entries of a table by dimension and level are choices, (D, B)."""
+        return np.arange(int(self.sizes.max(initial=1)))[None] < self.sizes[:, None]
 
     @property
     def log10_size(self) -> float:
@@ -85,7 +97,8 @@ class Space:
         return {d.name: int(v) for d, v in zip(self.dimensions, levels, strict=True) if len(d.choices) > 1}
 
     @cached_property
-    def _choice_table(self) -> IntArray:
+    def choices(self) -> IntArray:
+        """The choices by dimension and level, (D, B); a dimension with fewer repeats its last."""
         table = np.zeros((len(self.dimensions), int(self.sizes.max(initial=1))), dtype=np.int64)
         for row, d in zip(table, self.dimensions, strict=True):
             row[: len(d.choices)] = d.choices
@@ -94,7 +107,7 @@ class Space:
 
     def values(self, levels: IntArray) -> IntArray:
         """Level indexes (..., D) to the chosen bits or time steps (..., D)."""
-        return self._choice_table[np.arange(len(self.dimensions)), levels]
+        return self.choices[np.arange(len(self.dimensions)), levels]
 
     @cached_property
     def _expansion(self) -> tuple[IntArray, IntArray]:
@@ -131,25 +144,21 @@ class Space:
         return np.where(searched, self.step_choices.index(steps), levels)
 
     def per_form(self, levels: IntArray) -> Iterator[tuple[str, Space, BoolArray]]:
-        """Forms that occur among levels (N, D): name, space with its layers, and which rows have it, (N,).
-
-        One nameless form where none is searched.
-        """
-        if not self.variants:
-            yield "", self, np.ones(len(levels), dtype=np.bool_)
-            return
-        chosen = self.values(levels)[:, self.names.index("form")]
-        for value, (name, variant) in enumerate(self.variants.items()):
+        """Forms that occur among levels (N, D): name, space with its layers, and which rows have it, (N,)."""
+        searched = np.array([d.kind == "form" for d in self.dimensions])
+        chosen = np.where(searched, levels, 0).sum(axis=1)  # its choices are numbered, so that values are levels
+        for value, (name, space) in enumerate(self.forms.items()):
             if (chosen == value).any():
-                yield name, variant, chosen == value
+                yield name, space, chosen == value
 
     def with_form(self, levels: IntArray, form: str) -> IntArray:
         """The points (..., D) in another form."""
-        return np.where([d.kind == "form" for d in self.dimensions], list(self.variants).index(form), levels)
+        return np.where([d.kind == "form" for d in self.dimensions], list(self.forms).index(form), levels)
 
     def form_of(self, design: Design) -> str:
-        """The form whose layers a design has; empty where none is searched."""
-        return next((name for name, variant in self.variants.items() if variant.layers == design.layers), "")
+        """The form whose layers a design has. Raises KeyError where none has them."""
+        by_layers = {space.layers: name for name, space in self.forms.items()}
+        return by_layers[design.layers]
 
     def stage_widths(self, levels: IntArray) -> dict[str, IntArray]:
         """Level indexes (..., D) to the membrane potential width of every searched stage, each (...)."""
@@ -159,23 +168,20 @@ class Space:
     def design(self, levels: IntArray) -> Design:
         """The design at one point, levels of shape (D,)."""
         levels = np.asarray(levels)
-        if self.variants:
-            return next(variant for _, variant, _ in self.per_form(levels[None])).design(levels)
+        _, own, _ = next(self.per_form(levels[None]))
         states = {stage: int(width) for stage, width in self.stage_widths(levels).items()}
-        bits = tuple(int(b) for b in self.weight_bits(levels))
-        return Design(self.layers, bits, int(self.steps(levels)), states)
+        return Design(own.layers, tuple(int(b) for b in own.weight_bits(levels)), int(self.steps(levels)), states)
 
     def levels_of(self, design: Design) -> IntArray:
         """The point (D,) of a design; the nearest choice where the design has a width that is none."""
-        if form := self.form_of(design):
-            return self.with_form(self.variants[form].levels_of(design), form)
+        form = self.form_of(design)
         bits = dict(zip(design.layers, design.weight_bits, strict=True))
         given = {"T": design.time_steps} | {f"v:{stage}": width for stage, width in design.state_bits.items()}
         out = []
-        for d in self.dimensions:
+        for d in self.forms[form].dimensions:
             value = bits[d.layers[0]] if d.kind == "weight" else given.get(d.name, d.choices[-1])
             out.append(int(np.abs(np.array(d.choices) - value).argmin()))
-        return np.array(out, dtype=np.int64)
+        return self.with_form(np.array(out, dtype=np.int64), form)
 
     def nearest_levels(self, bits: int) -> IntArray:
         """The point whose widths lie nearest to a uniform width (ties to the wider), shape (D,).

@@ -75,7 +75,7 @@ def base_setting(problem: Problem, study: optuna.Study) -> dict[str, Any]:
     baselines = {b.origin: b.levels for b in problem.baselines}
     levels = baselines[GUIDED]
     design = problem.space.design(levels)
-    kept = zip(problem.space.dimensions, problem.space.values(levels), problem.scores, levels, strict=True)
+    kept = zip(problem.space.dimensions, problem.space.values(levels), problem.whole.scores, levels, strict=True)
     return {
         "design": design.id,
         **({"form": problem.space.form_of(design)} if problem.space.variants else {}),

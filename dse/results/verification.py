@@ -11,8 +11,8 @@ from optuna import Study
 
 from dse.evaluation.evaluator import Evaluation
 from dse.evaluation.mixed import AnyCosting, AnyEvaluator
-from dse.optimize.integer_program import FREE, InfeasibleError
-from dse.problem.constraints import obeyed
+from dse.optimize.integer_program import InfeasibleError
+from dse.problem.constraints import FREE, obeyed
 from dse.problem.problem import Problem
 from dse.results import tables
 from dse.results.candidates import candidates

@@ -1,23 +1,49 @@
-"""The best design under all budgets, exactly: what no sampler has to find by luck, and which budget is impossible."""
+"""The best design under all budgets by integer programming, and which budget is impossible."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from itertools import product
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import norm
 
 from dse.arrays import FloatArray, IntArray
 from dse.config.quantities import QUANTITIES, show
 from dse.evaluation.mixed import AnyCosting
 from dse.optimize import integer_program
 from dse.optimize.integer_program import InfeasibleError
-from dse.problem.problem import Problem
-from dse.search.recommend import Recommendation, cheapest
+from dse.optimize.lagrangian import gather
+from dse.problem.constraints import FREE, Sides
+from dse.problem.problem import Part, Problem
 from dse.surrogate import Posterior
 
+BISECTIONS = 10  # of the bound on the additive harm
 ROUNDS = 4  # of tightening where a quantity does not quite add up over layers
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A design, levels (D,), with its predicted drop (mean and standard deviation, points) and P(drop <= budget)."""
+
+    levels: IntArray
+    drop: float
+    drop_sd: float
+    probability: float
+
+
+def chance_within(posterior: Posterior, levels: IntArray, budget: float) -> FloatArray:
+    """P(drop <= budget) of levels (C, D) by the posterior, (C,); the budget is in percentage points."""
+    mean, sd = posterior.predict(levels)
+    return np.asarray(norm.cdf((budget - mean) / np.maximum(sd, 1e-9)))
+
+
+def judge(posterior: Posterior, levels: IntArray, budget: float) -> Recommendation:
+    """One design's prediction against a drop budget."""
+    mean, sd = posterior.predict(levels[None])
+    return Recommendation(
+        levels, float(mean[0]), float(sd[0]), float(chance_within(posterior, levels[None], budget)[0])
+    )
 
 
 def costs_of(costing: AnyCosting, problem: Problem, levels: IntArray) -> dict[str, FloatArray]:
@@ -31,13 +57,14 @@ def check_budgets(costing: AnyCosting, problem: Problem) -> None:
     Budgets are checked one by one and then together, before anything is evaluated; the drop is not known yet.
     """
     limits = {name: limit for name, limit in problem.budgets.items() if name != "drop"}
-    variants = list(_each(costing, problem))
+    parts = [_with_budgets(costing, problem, part) for part in problem.parts]
     for budget in QUANTITIES:
         if budget.column not in limits:
             continue
         reached = []
-        for variant in variants:
-            levels = integer_program.best(problem.space, variant.tables[budget.column], {}, {}, sides=variant.sides)
+        for part in parts:
+            sides = replace(problem.sides, pinned=part.pinned)
+            levels = integer_program.best(problem.space, part.tables[budget.column], {}, {}, sides=sides)
             reached.append(float(costs_of(costing, problem, levels[None])[budget.column][0]))
         limit, least = limits[budget.column], min(reached)
         if least > limit:
@@ -46,16 +73,16 @@ def check_budgets(costing: AnyCosting, problem: Problem) -> None:
                 f"{show(least, budget.unit)} ({show(least - limit, budget.unit)} more); raise it, or free more widths"
             )
     if len(limits) > 1:
-        _together(variants, limits)
+        _check_together(parts, limits, problem.sides)
 
 
-def _together(variants: list[Problem], limits: Mapping[str, float]) -> None:
+def _check_together(parts: list[Part], limits: Mapping[str, float], sides: Sides) -> None:
     failure: InfeasibleError | None = None
-    for variant in variants:
-        tables = variant.tables
+    for part in parts:
+        own = replace(sides, pinned=part.pinned)
         try:
             integer_program.best(
-                variant.space, tables["memory_bytes"], tables, limits, variant.offsets, variant.sides, gap=1e-3
+                part.space, part.tables["memory_bytes"], part.tables, limits, part.offsets, own, gap=1e-3
             )
             return
         except InfeasibleError as error:
@@ -67,15 +94,14 @@ def _together(variants: list[Problem], limits: Mapping[str, float]) -> None:
 def best_under_budgets(costing: AnyCosting, problem: Problem, posterior: Posterior) -> Recommendation:
     """The least memory within every budget and side constraint, the drop with 95 % confidence by the posterior.
 
-    Solved for every form and number of time steps. Quantities that do not quite add up over layers are checked with
-    the cost model and the programme is tightened by what it missed. Raises InfeasibleError when nothing is trusted to
-    do it.
+    Solved for every part of the space. Quantities that do not quite add up over layers are checked with the cost model
+    and the program is tightened by what it missed. Raises InfeasibleError when nothing is trusted to do it.
     """
     found: list[Recommendation] = []
     failure: InfeasibleError | None = None
-    for variant in _each(costing, problem):
+    for part in problem.parts:
         try:
-            found.append(_within(costing, variant, posterior, problem.budgets))
+            found.append(_best_of(costing, problem, part, posterior))
         except InfeasibleError as error:
             failure = error
     if not found:
@@ -85,14 +111,12 @@ def best_under_budgets(costing: AnyCosting, problem: Problem, posterior: Posteri
     return min(zip(memory, found, strict=True), key=lambda pair: (pair[0], -pair[1].probability))[1]
 
 
-def _within(
-    costing: AnyCosting, variant: Problem, posterior: Posterior, budgets: Mapping[str, float]
-) -> Recommendation:
-    limits = dict(budgets)
+def _best_of(costing: AnyCosting, problem: Problem, part: Part, posterior: Posterior) -> Recommendation:
+    part, limits = _with_budgets(costing, problem, part), dict(problem.budgets)
     for _ in range(ROUNDS):
-        answer = cheapest(variant, posterior, sides=variant.sides, budgets=limits)
-        real = costs_of(costing, variant, answer.levels[None])
-        over = {name: float(real[name][0]) / limit for name, limit in budgets.items() if name != "drop"}
+        answer = cheapest(part, posterior, limits, problem.sides)
+        real = costs_of(costing, problem, answer.levels[None])
+        over = {name: float(real[name][0]) / limit for name, limit in problem.budgets.items() if name != "drop"}
         if all(ratio <= 1.0 for ratio in over.values()):
             return answer
         limits |= {name: limits[name] / (1.001 * ratio) for name, ratio in over.items() if ratio > 1.0}
@@ -100,21 +124,71 @@ def _within(
     raise InfeasibleError(f"no design within {names} and the other budgets was found")
 
 
-def _each(costing: AnyCosting, problem: Problem) -> Iterator[Problem]:
-    """The problem in every form at every number of time steps, with a table for every quantity that has a budget."""
-    space = problem.space
-    for (place, form), steps in product(enumerate(space.variants or [""]), space.step_choices):
-        known = costing.tables(space, steps, form)
-        tables, offsets = dict(known[0]), dict(known[1])
-        choice = {"time_steps": steps, "form": place}
-        pinned = tuple((d.name, choice[d.kind]) for d in space.dimensions if d.kind in choice)
-        widest = space.with_steps(space.sizes - 1, steps)
-        if form:
-            widest = space.with_form(widest, form)
-        for column in problem.budgets:
-            if column not in tables and column != "drop":
-                tables[column], offsets[column] = _one_at_a_time(costing, problem, widest, column)
-        yield replace(problem, tables=tables, offsets=offsets, sides=replace(problem.sides, pinned=pinned))
+def cheapest(
+    part: Part, posterior: Posterior, budgets: Mapping[str, float], sides: Sides = FREE, confidence: float = 0.95
+) -> Recommendation:
+    """The design of one part of the space with the least memory that keeps every budget, by the part's tables.
+
+    budgets: by column; the drop [points] is kept with the given confidence. Exact for the additive part: an integer
+    program bounds the additive harm and the separable costs; its bound is moved until P(drop <= budget) of the full
+    model, pair terms and uncertainty included, just reaches the confidence. A budget without a table is not seen here.
+    Raises InfeasibleError when no design keeps the budgets, or none is trusted to.
+    """
+    sides = replace(sides, pinned=part.pinned)
+    costs = {name: limit for name, limit in budgets.items() if name in part.tables}
+    memory = part.tables["memory_bytes"]
+    if "drop" not in budgets:
+        levels = integer_program.best(part.space, memory, part.tables, costs, part.offsets, sides)
+        return judge(posterior, levels, np.inf)
+    budget = budgets["drop"]
+    harm = np.where(part.space.exists, posterior.centre.tables[0], np.inf)
+    tables = dict(part.tables) | {"drop": harm}
+    cap = float(posterior.centre.cap[0])
+    most = -cap * float(np.log1p(-min(budget / cap, 0.999)))  # additive harm at which the mean drop is the budget
+    low, high, found = 0.05 * most, 1.5 * most, None
+    for _ in range(BISECTIONS):
+        bound = 0.5 * (low + high)
+        limits = costs | {"drop": bound}
+        try:
+            levels = integer_program.best(part.space, memory, tables, limits, part.offsets, sides, gap=1e-4)
+        except InfeasibleError:
+            low = bound
+            continue
+        answer = judge(posterior, levels, budget)
+        if answer.probability < confidence:
+            high = bound
+            continue
+        low = bound
+        if found is None or gather(memory, levels) < gather(memory, found.levels):
+            found = answer
+    return found or _surest(part, posterior, budgets, sides, confidence)
+
+
+def _surest(
+    part: Part, posterior: Posterior, budgets: Mapping[str, float], sides: Sides, confidence: float
+) -> Recommendation:
+    """The design with the least additive harm within the other budgets. InfeasibleError where it is not trusted."""
+    costs = {name: limit for name, limit in budgets.items() if name in part.tables}
+    harm = np.where(part.space.exists, posterior.centre.tables[0], np.inf)
+    integer_program.best(part.space, part.tables["memory_bytes"], part.tables, costs, part.offsets, sides)
+    levels = integer_program.best(part.space, harm, part.tables, costs, part.offsets, sides, gap=1e-4)
+    answer = judge(posterior, levels, budgets["drop"])
+    if answer.probability >= confidence:
+        return answer
+    raise InfeasibleError(
+        f"drop <= {budgets['drop']:g} is not trusted for any design within the other budgets: the least predicted is "
+        f"{answer.drop:.2f} +- {answer.drop_sd:.2f} points, P = {answer.probability:.2f}, wanted {confidence:g}"
+    )
+
+
+def _with_budgets(costing: AnyCosting, problem: Problem, part: Part) -> Part:
+    """The part with a table for every quantity that has a budget."""
+    tables, offsets = dict(part.tables), dict(part.offsets)
+    widest = part.moved_in(problem.space.sizes - 1)
+    for column in problem.budgets:
+        if column not in tables and column != "drop":
+            tables[column], offsets[column] = _one_at_a_time(costing, problem, widest, column)
+    return replace(part, tables=tables, offsets=offsets)
 
 
 def _one_at_a_time(costing: AnyCosting, problem: Problem, start: IntArray, column: str) -> tuple[FloatArray, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,9 @@ from dse.evaluation.costs import objective_columns
 from dse.evaluation.experiment import Workbench
 from dse.evaluation.mixed import AnyCosting
 from dse.problem.constraints import sides_of
-from dse.problem.problem import Baseline, Problem
-from dse.problem.shared_error import Luck
+from dse.problem.problem import Baseline, Part, Problem
+from dse.problem.shared_error import SharedError
+from dse.problem.space import Space
 from dse.strategies.guided import guided_design
 
 
@@ -22,7 +23,7 @@ def build_problem(
     costing: AnyCosting,
     fisher: pd.DataFrame,
     distances: FloatArray | None = None,
-    luck: Luck | None = None,
+    shared_error: SharedError | None = None,
 ) -> Problem:
     """The search problem of a workbench, with its baselines; in a search over forms those of the first, and two more.
 
@@ -32,49 +33,55 @@ def build_problem(
     objectives = objective_columns(config.search.objectives)
     tables, offsets = costing.tables(space)
     scores = bench.scores(fisher)
-    problem = Problem(
-        space=space,
-        tables=tables,
-        offsets=offsets,
+    whole = Part(space, tables, offsets, scores)
+    parts = parts_of(space, costing, bench.scores_of_forms(fisher) if bench.forms else {space.form: scores})
+    widths = sorted(config.search.widths, reverse=True)
+    return Problem(
+        whole=whole,
         costs=costing.objective_costs(space, objectives),
-        scores=scores,
-        distances=distances,
         objectives=objectives,
         budgets=config.column_budgets(),
+        parts=parts,
+        baselines=(*_uniform(space, widths), *_guided(whole, parts)),
+        distances=distances,
         sides=sides_of(config.constraints, space),
         following=costing.following(space, objectives, scores),
-        luck=luck,
+        shared_error=shared_error,
     )
-    uniform = [Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in sorted(config.search.widths, reverse=True)]
+
+
+def parts_of(space: Space, costing: AnyCosting, scores: Mapping[str, FloatArray]) -> tuple[Part, ...]:
+    """Every form at every number of time steps; `scores` are the predicted harms (D, B) by form."""
+    form_row = np.array([[d.kind == "form"] for d in space.dimensions])
+    parts = []
+    for place, form in enumerate(space.forms):
+        for steps in space.step_choices:
+            tables, offsets = costing.tables(space, steps, form)
+            choice = {"time_steps": steps, "form": place}
+            pinned = tuple((d.name, choice[d.kind]) for d in space.dimensions if d.kind in choice)
+            parts.append(Part(space, tables, offsets, np.where(form_row, 0.0, scores[form]), pinned))
+    return tuple(parts)
+
+
+def _uniform(space: Space, widths: Sequence[int]) -> list[Baseline]:
+    """Every width everywhere, widest first; the widest also at fewer time steps and in the other forms."""
+    uniform = [Baseline(f"uniform-{bits}", space.nearest_levels(bits)) for bits in widths]
+    widest = uniform[0]
     uniform += [
-        Baseline(f"uniform-{max(config.search.widths)}-T{t}", space.with_steps(uniform[0].levels, t))
-        for t in space.step_choices[-2::-1]
+        Baseline(f"{widest.origin}-T{steps}", space.with_steps(widest.levels, steps))
+        for steps in space.step_choices[-2::-1]
     ]
-    if not bench.forms:
-        steps = space.step_choices if len(space.step_choices) > 1 else ()
-        variants = tuple(part_of(problem, costing, scores, t) for t in steps)
-        return replace(problem, variants=variants, baselines=(*uniform, Baseline("guided", guided_design(problem))))
-    found = bench.scores_of_forms(fisher)
-    guided = []
-    for place, (form, scores) in enumerate(found.items()):
-        ending = f"-{form}" if place else ""
-        if place:
-            uniform.append(Baseline(f"{uniform[0].origin}{ending}", space.with_form(uniform[0].levels, form)))
-        widest = part_of(problem, costing, scores, space.step_choices[-1], form)
-        guided.append(Baseline(f"guided{ending}", guided_design(widest)))
-    each = [(scores, t, form) for form, scores in found.items() for t in space.step_choices]
-    variants = tuple(part_of(problem, costing, *part) for part in each)
-    return replace(problem, variants=variants, baselines=(*uniform, *guided))
+    uniform += [
+        Baseline(f"{widest.origin}-{form}", space.with_form(widest.levels, form)) for form in list(space.forms)[1:]
+    ]
+    return uniform
 
 
-def part_of(problem: Problem, costing: AnyCosting, scores: FloatArray, steps: int, form: str = "") -> Problem:
-    """The problem with time steps and form, where one is searched, pinned; `scores` (D, B) are those of the form."""
-    space = problem.space
-    tables, offsets = costing.tables(space, steps, form)
-    choice = {"time_steps": steps}
-    if form:
-        scores = np.where(np.arange(len(scores))[:, None] == space.names.index("form"), 0.0, scores)
-        choice["form"] = list(space.variants).index(form)
-    pinned = tuple((d.name, choice[d.kind]) for d in space.dimensions if d.kind in choice)
-    sides = replace(problem.sides, pinned=(*problem.sides.pinned, *pinned))
-    return replace(problem, tables=tables, offsets=offsets, scores=scores, sides=sides)
+def _guided(whole: Part, parts: Sequence[Part]) -> list[Baseline]:
+    """The guided setting; where forms are searched, that of each at the most time steps."""
+    forms = list(whole.space.forms)
+    if len(forms) == 1:
+        return [Baseline("guided", guided_design(whole))]
+    most = parts[len(whole.space.step_choices) - 1 :: len(whole.space.step_choices)]
+    names = ["guided", *(f"guided-{form}" for form in forms[1:])]
+    return [Baseline(name, guided_design(part)) for name, part in zip(names, most, strict=True)]

@@ -1,4 +1,4 @@
-"""What all measurements together say of each measured design: its drop with noise and winner's luck taken out."""
+"""The drop of each measured design by all measurements together: noise and winner's curse are taken out."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ import pandas as pd
 from dse.problem.problem import Problem
 from dse.search.loop import evaluated
 from dse.strategies.base import history
-from dse.strategies.posterior import sampler
-from dse.surrogate import Diagnostics, Posterior, diagnose
+from dse.surrogate import Diagnostics, Posterior, belief, diagnose
 
 
 @dataclass(frozen=True)
 class Quality:
     """How far the additive model can be trusted on this network: leave-one-out figures, see `Diagnostics`.
 
-    `luck`: by how much drops on the search images lie above those expected on unseen images, points
+    `search_bias`: by how much drops on the search images lie above those expected on unseen images, points
     (`dse.problem.shared_error`).
     """
 
     found: Diagnostics
-    luck: float = 0.0
+    search_bias: float = 0.0
 
     @property
     def lines(self) -> list[str]:
@@ -37,23 +36,23 @@ class Quality:
             f"model: predicts each of {f.count} designs from the others with R2 = {f.r2:.2f}; {f.coverage:.0%} of the "
             f"measurements lie in its 95 % intervals; {f.additivity:.0%} of the harm adds up over layers"
         )
-        side = "worse" if self.luck > 0 else "better"
+        side = "worse" if self.search_bias > 0 else "better"
         common = (
-            f"the search images make every design look {abs(self.luck):.2f} pp {side} than unseen images are expected "
-            "to; expected drops are for unseen images"
+            f"the search images make every design look {abs(self.search_bias):.2f} pp {side} than unseen images are "
+            "expected to; expected drops are for unseen images"
         )
         return [told, common] if f.warning is None else [told, common, f"warning: {f.warning}"]
 
     @property
     def record(self) -> dict[str, Any]:
         """The figures for the manifest, null where unknown."""
-        found = asdict(self.found) | {"luck": self.luck}
+        found = asdict(self.found) | {"search_bias": self.search_bias}
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in found.items()}
 
 
 def model_of(study: optuna.Study, problem: Problem) -> Posterior:
     """The additive model of all measurements of a study, whatever strategy proposed the designs."""
-    return sampler(problem, 0).posterior(history.read(study, problem))
+    return belief(problem, history.measurements(history.read(study, problem)))
 
 
 def expectation(study: optuna.Study, problem: Problem) -> tuple[pd.DataFrame, Quality]:
@@ -68,4 +67,4 @@ def expectation(study: optuna.Study, problem: Problem) -> tuple[pd.DataFrame, Qu
     trials = evaluated(study)
     mean, sd = posterior.predict(np.array([problem.space.levels(t.params) for t in trials]))
     table = pd.DataFrame({"expected": mean, "sd": sd}, index=[t.user_attrs["design"] for t in trials])
-    return table, Quality(diagnose(posterior), posterior.luck)
+    return table, Quality(diagnose(posterior), posterior.search_bias)

@@ -19,6 +19,7 @@ from dse.evaluation.evaluator import Evaluation, Partial, from_record
 from dse.evaluation.mixed import AnyCosting, AnyEvaluator
 from dse.problem.design import Design
 from dse.problem.problem import Problem
+from dse.strategies.base.sampler import Strategy
 from dse.strategies.base.seeding import seed_trial
 
 STUDY_NAME = "svit-dse"
@@ -133,7 +134,7 @@ class Loop:
     evaluator: AnyEvaluator
     costing: AnyCosting
     strategy: str
-    sampler: optuna.samplers.BaseSampler
+    sampler: Strategy
 
     def run(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None = None) -> str:
         """Evaluate until `budget` trials are finished; returns the reason for stopping.
@@ -193,10 +194,8 @@ class Loop:
                 raise EvaluationError(f"{failures} evaluations in a row failed; the last: {error}") from error
             if on_step is not None:
                 on_step(self._step(study, budget, trial))
-            stop = getattr(self.sampler, "stop_reason", None)
-            reason = stop(study) if stop is not None else None
-            if reason:
-                return str(reason)
+            if reason := self.sampler.stop_reason(study):
+                return reason
         return f"budget of {budget} evaluations used"
 
     def _evaluate(self, study: optuna.Study, trial: Trial) -> None:
@@ -223,20 +222,18 @@ class Loop:
 
     def _predict(self, study: optuna.Study, trial: Trial) -> None:
         """Record what the strategy expects of its own proposal before it is measured, where it can say."""
-        predicted = getattr(self.sampler, "predicted", None)
-        if predicted is not None and trial.user_attrs["origin"] == self.strategy:
-            mean, sd = predicted(study, trial)
-            trial.set_user_attr("predicted", mean)
-            trial.set_user_attr("predicted_sd", sd)
-            energy = self.sampler.predicted_energy(study, trial) if hasattr(self.sampler, "predicted_energy") else None
-            if energy is not None:
-                trial.set_user_attr("predicted_energy_j", energy)
+        if trial.user_attrs["origin"] != self.strategy:
+            return
+        if (drop := self.sampler.predicted(study, trial)) is not None:
+            trial.set_user_attr("predicted", drop[0])
+            trial.set_user_attr("predicted_sd", drop[1])
+        if (energy := self.sampler.predicted_energy(study, trial)) is not None:
+            trial.set_user_attr("predicted_energy_j", energy)
 
     def _cut(self, study: optuna.Study, trial: Trial) -> Callable[[Partial], bool] | None:
-        should_cut = getattr(self.sampler, "should_cut", None)
-        if should_cut is None or trial.user_attrs["origin"] != self.strategy:
+        if not self.sampler.cuts or trial.user_attrs["origin"] != self.strategy:
             return None
-        return lambda partial: bool(should_cut(study, trial, partial))
+        return lambda partial: self.sampler.should_cut(study, trial, partial)
 
     @staticmethod
     def _record(trial: Trial, design: Design, evaluation: Evaluation) -> None:

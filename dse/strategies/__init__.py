@@ -1,21 +1,20 @@
 """Search strategies: one file each, and the file name is the name that config and command line use.
 
-Every file defines `OPTIONS` and `sampler(problem, seed, **options) -> optuna.samplers.BaseSampler`.
+Every file defines `OPTIONS` and a class `Sampler(problem, seed, **options)` that derives from
+`dse.strategies.base.sampler.Strategy`; it raises ConfigError for an unknown option.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dse.errors import ConfigError
 
 if TYPE_CHECKING:
-    import optuna
-
     from dse.strategies.base.options import Option
+    from dse.strategies.base.sampler import Strategy
 
 
 def names() -> tuple[str, ...]:
@@ -29,10 +28,10 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def load(name: str) -> Callable[..., optuna.samplers.BaseSampler]:
-    """The strategy's `sampler(problem, seed, **options)`; ConfigError for an unknown name."""
-    function: Callable[..., optuna.samplers.BaseSampler] = _module(name).sampler
-    return function
+def load(name: str) -> type[Strategy]:
+    """The strategy's class `Sampler(problem, seed, **options)`; ConfigError for an unknown name."""
+    found: type[Strategy] = _module(name).Sampler
+    return found
 
 
 def option_table(name: str) -> dict[str, Option]:

@@ -6,12 +6,10 @@ from collections.abc import Generator
 from typing import Any
 
 import numpy as np
-from optuna.samplers import BaseSampler
 
 from dse.arrays import FloatArray, IntArray
 from dse.problem.problem import Problem
 from dse.strategies.base.options import Option, read
-from dse.strategies.base.sampler import prior_harm
 from dse.strategies.base.scripted import Script, Scripted
 from dse.surrogate import prior_of
 
@@ -24,21 +22,19 @@ OPTIONS = {
 }
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
-    """Greedy mixed precision (Pandey et al. 2023). ConfigError for an unknown option."""
-    return Amp(problem, seed, **read("amp_greedy", options, OPTIONS))
+class Sampler(Scripted):
+    """Greedy mixed precision (Pandey et al. 2023).
 
-
-class Amp(Scripted):
-    """Phase 1 lists the sensitivities, phase 2 walks the list and measures the network after every flip.
-
-    The walk is measured coarse to fine (every prefix of the search covers the whole curve), which finds the last
-    acceptable flip no later than a walk in order.
+    Phase 1 lists the sensitivities, phase 2 walks the list and measures the network after every flip. The
+    walk is measured coarse to fine: every prefix of the search covers the whole curve, and the last acceptable flip is
+    found no later than in order.
     """
 
-    def __init__(self, problem: Problem, seed: int, sensitivity: str) -> None:
+    reads_distances = True
+
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
         super().__init__(problem, seed)
-        self._measured = sensitivity == "measured"
+        self._measured = read("amp_greedy", options, OPTIONS)["sensitivity"] == "measured"
 
     def script(self) -> Script:
         """Both phases."""
@@ -52,7 +48,7 @@ class Amp(Scripted):
         return walk[0]
 
     def _known(self) -> FloatArray:
-        return prior_of(self._problem, prior_harm(self._problem)).median_harm
+        return prior_of(self._problem).median_harm
 
     def _list(self) -> Generator[IntArray, float, FloatArray]:
         """Phase 1: the drop of every dimension at every level with all others at their widest, (D, B)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from optuna import Study
-from optuna.samplers import BaseSampler
 from optuna.trial import Trial
 
 from dse.arrays import IntArray
@@ -14,8 +13,9 @@ from dse.problem.problem import Problem
 from dse.strategies.aq4svit_greedy import hopeless
 from dse.strategies.base.history import key
 from dse.strategies.base.options import Option, read
-from dse.strategies.base.sampler import prior_harm
+from dse.strategies.base.sampler import Measured
 from dse.strategies.base.scripted import Script, Scripted, allowed_drop, narrowed, parts
+from dse.surrogate.prior import prior_harm
 
 OPTIONS = {
     "drop": Option(0.0, "points that may be lost; 0 takes the drop budget (the paper reports 1.5)", low=0.0),
@@ -25,20 +25,21 @@ OPTIONS = {
 }
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
-    """The beam variant of AQ4SViT (Putra et al. 2026). ConfigError for an unknown option."""
-    return Beam(problem, seed, **read("aq4svit_beam", options, OPTIONS))
+class Sampler(Scripted):
+    """The beam variant of AQ4SViT (Putra et al. 2026).
 
+    At each level (network, stage, block) it narrows one part of every kept design until no candidate is feasible.
+    """
 
-class Beam(Scripted):
-    """At each level (network, stage, block) narrows one part of every kept design until no candidate is feasible."""
+    cuts = True
 
-    def __init__(self, problem: Problem, seed: int, drop: float, width: int, branches: int, gate_images: int) -> None:
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
         super().__init__(problem, seed)
-        self._limit, self._images = allowed_drop(problem, drop), gate_images
-        self._width, self._branches = width, branches
-        self._harm = prior_harm(problem)
-        self._memory = problem.tables["memory_bytes"]
+        chosen = read("aq4svit_beam", options, OPTIONS)
+        self._limit, self._images = allowed_drop(problem, chosen["drop"]), chosen["gate_images"]
+        self._width, self._branches = chosen["width"], chosen["branches"]
+        self._harm = prior_harm(problem.space, problem.whole.scores)
+        self._memory = problem.whole.tables["memory_bytes"]
 
     def script(self) -> Script:
         """Beams of feasible designs, least memory first."""
@@ -50,7 +51,7 @@ class Beam(Scripted):
             while beam:
                 feasible: dict[bytes, IntArray] = {}
                 for levels in beam:
-                    for trial in self._promising(levels, groups, rejected):
+                    for trial in self._candidates(levels, groups, rejected):
                         if (yield trial) <= self._limit:
                             feasible[key(trial)] = trial
                         else:
@@ -61,7 +62,7 @@ class Beam(Scripted):
             beam = best
         return beam[0]
 
-    def _promising(self, levels: IntArray, groups: list[IntArray], rejected: set[bytes]) -> list[IntArray]:
+    def _candidates(self, levels: IntArray, groups: list[IntArray], rejected: set[bytes]) -> list[IntArray]:
         """The candidates with the least added score per byte saved."""
         trials = [t for g in groups if (t := narrowed(levels, g)) is not None and key(t) not in rejected]
         harm, memory = gather(self._harm, levels), gather(self._memory, levels)
@@ -72,6 +73,6 @@ class Beam(Scripted):
 
         return sorted(trials, key=price)[: self._branches]
 
-    def should_cut(self, study: Study, trial: Trial, partial: Any) -> bool:
+    def should_cut(self, study: Study, trial: Trial, partial: Measured) -> bool:
         """Give up a candidate whose first images break the constraint clearly."""
         return hopeless(partial, self._limit, self._images)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from optuna import Study
-from optuna.samplers import BaseSampler
 from optuna.trial import Trial
 
 from dse.problem.problem import Problem
 from dse.strategies.base.options import Option, read
+from dse.strategies.base.sampler import Measured
 from dse.strategies.base.scripted import Script, Scripted, allowed_drop, narrowed, parts
 
 OPTIONS = {
@@ -19,26 +19,24 @@ OPTIONS = {
 }
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
-    """The greedy variant of AQ4SViT (Putra et al. 2026). ConfigError for an unknown option."""
-    return Greedy(problem, seed, **read("aq4svit_greedy", options, OPTIONS))
-
-
-def hopeless(partial: Any, limit: float, images: int) -> bool:
+def hopeless(partial: Measured, limit: float, images: int) -> bool:
     """Whether a mini-batch says that a candidate breaks the constraint, by two standard errors."""
     return bool(partial.images >= images and partial.drop - 2 * partial.drop_stderr > limit)
 
 
-class Greedy(Scripted):
-    """Coarse to fine; a part that breaks the constraint keeps its width and is not tried again at that level.
+class Sampler(Scripted):
+    """The greedy variant of AQ4SViT (Putra et al. 2026), coarse to fine.
 
-    The gate works on a mini-batch of images. The paper gates by the drift of membrane potentials, which the evaluator
-    does not record.
+    A part that breaks the constraint keeps its width and is not tried again at that level. The gate works
+    on a mini-batch of images. The paper gates by the drift of membrane potentials, which the evaluator does not record.
     """
 
-    def __init__(self, problem: Problem, seed: int, drop: float, gate_images: int) -> None:
+    cuts = True
+
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
         super().__init__(problem, seed)
-        self._limit, self._images = allowed_drop(problem, drop), gate_images
+        chosen = read("aq4svit_greedy", options, OPTIONS)
+        self._limit, self._images = allowed_drop(problem, chosen["drop"]), chosen["gate_images"]
 
     def script(self) -> Script:
         """Network, stage and block level in turn."""
@@ -51,6 +49,6 @@ class Greedy(Scripted):
                     trial = narrowed(levels, part)
         return np.asarray(levels)
 
-    def should_cut(self, study: Study, trial: Trial, partial: Any) -> bool:
+    def should_cut(self, study: Study, trial: Trial, partial: Measured) -> bool:
         """Give up a candidate whose first images break the constraint clearly."""
         return hopeless(partial, self._limit, self._images)

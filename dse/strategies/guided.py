@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from optuna.samplers import BaseSampler
 
 from dse.arrays import FloatArray, IntArray
 from dse.optimize import lagrangian, pareto
-from dse.problem.problem import Problem
+from dse.problem.problem import Part, Problem
 from dse.strategies.base.history import History, key
 from dse.strategies.base.options import Option, read
-from dse.strategies.base.sampler import Proposer, cost_tables, fresh, harm_in, pinned, prior_harm, reference_point
+from dse.strategies.base.sampler import Proposer, fresh, reference_point
+from dse.surrogate.link import fit_link
+from dse.surrogate.prior import prior_harm
 
 OPTIONS = {
     "drop_limit": Option(10.0, "percentage points of drop beyond which a design is of no interest", low=0.01),
 }
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
-    """Front of the prior scores, calibrated by what was measured. ConfigError for an unknown option."""
-    return Guided(problem, seed, **read("guided", options, OPTIONS))
-
-
-class Guided(Proposer):
+class Sampler(Proposer):
     """The candidates never change; what a unit of score costs in accuracy is refitted from every evaluation."""
 
-    def __init__(self, problem: Problem, seed: int, drop_limit: float) -> None:
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
         super().__init__(problem, seed)
-        self._drop_limit = drop_limit
+        self._drop_limit: float = read("guided", options, OPTIONS)["drop_limit"]
 
     @cached_property
     def _candidates(self) -> tuple[IntArray, FloatArray, FloatArray]:
         """Levels (C, D) of the front, their summed scores (C,) and their costs (C, 2)."""
-        each = self._problem.each
-        levels = np.vstack([lagrangian.front(harm_in(p, prior_harm(p)), cost_tables(p)) for p in each])
+        levels = np.vstack([_front(part) for part in self._problem.parts])
         return levels, summed_harm(self._problem, levels), self._problem.costs(levels)
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
@@ -57,52 +51,20 @@ class Guided(Proposer):
 
 
 def summed_harm(problem: Problem, levels: IntArray) -> FloatArray:
-    """Summed prior scores of designs (N, D), each by the scores of its variant of the problem, (N,)."""
+    """Summed prior scores of designs (N, D), each by the scores of its part of the space, (N,)."""
     out = np.zeros(len(levels))
-    for variant in problem.each:
-        rows = (pinned(variant, levels) == levels).all(axis=1)
-        out[rows] = lagrangian.gather(prior_harm(variant), levels[rows])
+    for part in problem.parts:
+        rows = part.holds(levels)
+        out[rows] = lagrangian.gather(prior_harm(part.space, part.scores), levels[rows])
     return out
 
 
-@dataclass(frozen=True)
-class Link:
-    """drop = cap (1 - exp(-scale * score ** power / cap)), in percentage points."""
-
-    scale: float = 1.0
-    power: float = 1.0
-    cap: float = 80.0
-
-    def __call__(self, scores: FloatArray) -> FloatArray:
-        """Predicted drop of summed scores, any shape."""
-        return np.asarray(self.cap * -np.expm1(-self.scale * scores**self.power / self.cap))
+def _front(part: Part) -> IntArray:
+    """The designs (N, D) on the separable front of one part's scores and costs."""
+    return lagrangian.front(part.harm_inside(prior_harm(part.space, part.scores)), part.cost_tables)
 
 
-def fit_link(scores: FloatArray, drop: FloatArray, stderr: FloatArray) -> Link:
-    """The link that fits measured drops best, by weighted squares over a grid; unit slope without measurements.
-
-    scores, drop, stderr: (N,). A tenth of the prediction is added to the standard error: the scores are only roughly
-    additive, and the largest drops must not decide alone.
-    """
-    usable = np.isfinite(drop) & (scores > 0)
-    if not usable.any():
-        return Link()
-    scores, drop, stderr = scores[usable], drop[usable], stderr[usable]
-    # around the scale at which the largest score would mean a drop of 10 points
-    centre = 10.0 / scores.max()
-    best, least = Link(), np.inf
-    for power in (0.7, 0.85, 1.0, 1.15, 1.3) if len(drop) > 2 else (1.0,):
-        for scale in np.geomspace(1e-3, 1e3, 121) * centre * scores.max() ** (1 - power):
-            link = Link(float(scale), power)
-            guess = link(scores)
-            variance = stderr**2 + (0.1 * guess) ** 2
-            loss = float((((drop - guess) ** 2) / variance + np.log(variance)).sum())
-            if loss < least:
-                best, least = link, loss
-    return best
-
-
-def guided_design(problem: Problem, tolerance: float = 1 / 16, slack: float = 2.0) -> IntArray:
+def guided_design(part: Part, tolerance: float = 1 / 16, slack: float = 2.0) -> IntArray:
     """QSViT's guided setting from scores alone, levels (D,): precision study, base setting, guided reduction.
 
     The precision study sums the scores at every uniform level; the base setting is the narrowest level whose sum is
@@ -111,9 +73,9 @@ def guided_design(problem: Problem, tolerance: float = 1 / 16, slack: float = 2.
     `slack` times that of the base. Steps of Putra, Iftikhar, Shafique 2025, with gradient scores in the place of an
     accuracy measurement per step.
     """
-    harm, memory = prior_harm(problem), cost_tables(problem)[0]
-    sizes = problem.space.sizes
-    uniform = [pinned(problem, np.minimum(level, sizes - 1)) for level in range(int(sizes.max()))]
+    harm, memory = prior_harm(part.space, part.scores), part.cost_tables[0]
+    sizes = part.space.sizes
+    uniform = [part.moved_in(np.minimum(level, sizes - 1)) for level in range(int(sizes.max()))]
     totals = np.array([lagrangian.gather(harm, levels) for levels in uniform])
     base = uniform[int(np.flatnonzero(totals <= tolerance * totals[0])[0])]
     levels, allowed = base.copy(), slack * lagrangian.gather(harm, base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optuna.samplers import BaseSampler, NSGAIISampler
+from optuna.samplers import NSGAIISampler
 
 from dse.problem.problem import Problem
 from dse.strategies.base.options import Option, read
@@ -17,16 +17,19 @@ OPTIONS = {
 }
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
-    """Optuna's NSGAIISampler. ConfigError for an unknown option."""
-    chosen = read("nsga2", options, OPTIONS)
-    return PerTrial(
-        lambda s: NSGAIISampler(
-            population_size=chosen["population"],
-            crossover_prob=chosen["crossover"],
-            swapping_prob=chosen["swapping"],
-            seed=s,
-        ),
-        seed,
-        problem.space.distributions(),
-    )
+class Sampler(PerTrial):
+    """Optuna's NSGAIISampler."""
+
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
+        chosen = read("nsga2", options, OPTIONS)
+        super().__init__(
+            problem,
+            seed,
+            lambda s: NSGAIISampler(
+                population_size=chosen["population"],
+                crossover_prob=chosen["crossover"],
+                swapping_prob=chosen["swapping"],
+                seed=s,
+            ),
+            problem.space.distributions(),
+        )

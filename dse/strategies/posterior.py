@@ -13,14 +13,13 @@ from scipy.stats import norm
 
 from dse.arrays import FloatArray, IntArray
 from dse.optimize import lagrangian, pareto
-from dse.optimize.integer_program import FREE
-from dse.problem import constraints
-from dse.problem.problem import Problem
-from dse.strategies.base.history import History, key, stderr_floor
+from dse.problem.constraints import FREE
+from dse.problem.problem import Part, Problem
+from dse.strategies.base.history import History, key, measurements, stderr_floor
 from dse.strategies.base.history import read as read_history
 from dse.strategies.base.options import Option, read
-from dse.strategies.base.sampler import Proposer, cost_tables, fresh, harm_in, prior_harm, reference_point
-from dse.surrogate import Data, Diagnostics, Model, Posterior, Prior, diagnose, fit, information, prior_of
+from dse.strategies.base.sampler import Measured, Proposer, fresh, reference_point
+from dse.surrogate import Model, Posterior, Prior, diagnose, fit, information, prior_of
 
 OPTIONS = {
     "drop_limit": Option(10.0, "percentage points of drop beyond which a design is of no interest", low=0.01),
@@ -32,78 +31,58 @@ OPTIONS = {
 }
 
 TRUST_AFTER = 30  # measurements before the model is judged, and before a search may stop by itself
-TAUGHT_LIMIT = 2.5  # times the drop of interest: larger drops say more about layers per image, until they saturate
-TAUGHT_SPREAD = 2.0  # of the parameters whose fronts are candidates for teaching, in posterior standard deviations
-TAUGHT_DRAWS = 4  # such fronts
-TAUGHT_TARGETS = 20  # designs of the expected front whose layers are asked about
+# Choices of ours for the proposals with most information; docs/search.md says how proposals are made.
+INFORMATIVE_LIMIT = 2.5  # times the drop of interest: larger drops say more about layers per image, until they saturate
+SCATTER = 2.0  # of the parameters whose fronts are the candidates, in posterior standard deviations
+SCATTERED_FRONTS = 4  # such fronts
+TARGETS = 20  # designs of the expected front whose layers are asked about
 LEAST_IMAGES = 50  # before an evaluation may be cut
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> Engine:
-    """Bayesian additive model and exact fronts. ConfigError for an unknown option."""
-    return Engine(problem, seed, **read("posterior", options, OPTIONS))
-
-
-def data_of(past: History) -> Data:
-    """A study's measurements for the surrogate."""
-    return Data(past.levels, past.drop, past.stderr, past.nll, past.nll_stderr, past.images, past.correlation)
-
-
-class Engine(Proposer):
+class Sampler(Proposer):
     """Refits from all measurements at every ask; what is kept between asks can be recomputed from the study."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        seed: int,
-        drop_limit: float,
-        focus: float,
-        explore: float,
-        stop_gain: float,
-        racing: bool,
-        candidates: int,
-    ) -> None:
+    reads_distances = True
+    cuts = True
+
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
         super().__init__(problem, seed)
-        self._drop_limit, self._focus, self._explore, self._stop_gain = drop_limit, focus, explore, stop_gain
-        self._racing, self._count = racing, candidates
+        chosen = read("posterior", options, OPTIONS)
+        self._drop_limit: float = chosen["drop_limit"]
+        self._focus: float = chosen["focus"]
+        self._explore: float = chosen["explore"]
+        self._stop_gain: float = chosen["stop_gain"]
+        self._racing: bool = chosen["racing"]
+        self._count: int = chosen["candidates"]
         self._latest: tuple[int, Posterior] | None = None
 
     @cached_property
     def _prior(self) -> Prior:
-        return prior_of(self._problem, prior_harm(self._problem))
+        return prior_of(self._problem)
 
-    @cached_property
-    def _costs(self) -> list[FloatArray]:
-        return [cost_tables(problem) for problem in self._problem.each]
-
-    def posterior(self, past: History) -> Posterior:
-        """The model given a study's measurements."""
-        return fit(self._prior, data_of(past))
-
-    def diagnose(self, study: Study) -> Diagnostics:
-        """How well the additive model predicts what was measured."""
-        return diagnose(self.posterior(read_history(study, self._problem)), self._drop_limit)
+    def _posterior(self, past: History) -> Posterior:
+        return fit(self._prior, measurements(past))
 
     def predicted(self, study: Study, trial: Trial) -> tuple[float, float]:
         """Mean and standard deviation, in points, of the drop that a proposal will show on the search images."""
         past = read_history(study, self._problem, without=trial.number)
         known = self._latest is not None and self._latest[0] == len(past.taken)
-        posterior = self._latest[1] if known and self._latest else self.posterior(past)
+        posterior = self._latest[1] if known and self._latest else self._posterior(past)
         mean, sd = posterior.predict(self._problem.space.levels(trial.params)[None])
-        return float(mean[0]) + posterior.luck, float(sd[0])
+        return float(mean[0]) + posterior.search_bias, float(sd[0])
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
-        """The candidate that adds most hypervolume, as the mean model sees it; or the one that teaches it most."""
-        teaches = rng.random() < self._explore  # the first draw, which `should_cut` repeats
-        posterior = self.posterior(past)
+        """The candidate that adds most hypervolume, as the mean model sees it; or the one with most information."""
+        explores = rng.random() < self._explore  # the first draw, which `should_cut` repeats
+        posterior = self._posterior(past)
         self._latest = (len(past.taken), posterior)
         if len(past) >= TRUST_AFTER and rng.random() < 0.5 and diagnose(posterior, self._drop_limit).warning:
             return self._local(past, rng)
         seen = past.seen()
         front = self._candidates(posterior.centre, rng)
-        taught = self._informative(posterior, front, seen, rng) if teaches and len(past) else None
-        if taught is not None:
-            return taught
+        informative = self._informative(posterior, front, seen, rng) if explores and len(past) else None
+        if informative is not None:
+            return informative
         candidates = _not_seen(front, seen)
         if not len(candidates):
             return fresh(self._problem, past, rng, past.levels[rng.integers(len(past))] if len(past) else None)
@@ -119,7 +98,7 @@ class Engine(Proposer):
     def _informative(
         self, posterior: Posterior, front: IntArray, seen: set[bytes], rng: np.random.Generator
     ) -> IntArray | None:
-        """The design, of fronts of widely scattered models, that teaches most about the layers of the expected front.
+        """The design, of fronts of widely scattered models, with most information on the layers of the expected front.
 
         Designs of one front differ in all layers at once, from cheap to dear; those of other models' fronts have some
         layers wider and others narrower, which tells the layers apart.
@@ -127,14 +106,14 @@ class Engine(Proposer):
         model = posterior.centre
         drop = model.drop(front)[0]
         wanted = front[(drop > 0) & (drop < self._drop_limit)]
-        pool = np.vstack([self._candidates(posterior.draw(rng, 1, TAUGHT_SPREAD), rng) for _ in range(TAUGHT_DRAWS)])
+        pool = np.vstack([self._candidates(posterior.draw(rng, 1, SCATTER), rng) for _ in range(SCATTERED_FRONTS)])
         pool = _not_seen(np.unique(pool, axis=0), seen)
         if not len(wanted) or not len(pool):
             return None
-        pool = pool[model.drop(pool)[0] < TAUGHT_LIMIT * self._drop_limit]
+        pool = pool[model.drop(pool)[0] < INFORMATIVE_LIMIT * self._drop_limit]
         if not len(pool):
             return None
-        wanted = wanted[rng.integers(len(wanted), size=TAUGHT_TARGETS)]
+        wanted = wanted[rng.integers(len(wanted), size=TARGETS)]
         return np.asarray(pool[int(information(posterior, pool, wanted).argmax())])
 
     def stop_reason(self, study: Study) -> str | None:
@@ -147,7 +126,7 @@ class Engine(Proposer):
             return None
         rng = np.random.default_rng([self._seed, len(past), 1])
         reference = reference_point(self._problem, self._drop_limit)
-        posterior, gains = self.posterior(past), []
+        posterior, gains = self._posterior(past), []
         for _ in range(4):
             model = posterior.draw(rng, 1)
             now = self._measured(model, past)
@@ -159,33 +138,36 @@ class Engine(Proposer):
             return None
         return f"ten more designs are expected to add {np.mean(gains):.2%} of hypervolume, below {self._stop_gain:.2%}"
 
-    def should_cut(self, study: Study, trial: Trial, partial: Any) -> bool:
+    def should_cut(self, study: Study, trial: Trial, partial: Measured) -> bool:
         """Whether the images so far, with what the model knew before, leave less than a 1 % chance of being useful.
 
         Useful is a drop below the limit of interest and below every measured design that costs no more; designs that
-        are measured to teach the model are never cut.
+        are measured for their information are never cut.
         """
-        if not self._racing or partial.images < LEAST_IMAGES or self._teaches(trial.number):
+        if not self._racing or partial.images < LEAST_IMAGES or self._explores(trial.number):
             return False
         past = read_history(study, self._problem, without=trial.number)
         if not len(past):
             return False
         if self._latest is None or self._latest[0] != len(past.taken):
-            self._latest = (len(past.taken), self.posterior(past))
+            self._latest = (len(past.taken), self._posterior(past))
         posterior = self._latest[1]
         levels = self._problem.space.levels(trial.params)[None]
         mean, sd = posterior.predict(levels)
         own = float(stderr_floor(np.array([partial.drop_stderr]), np.array([float(partial.images)]))[0])
         weight = sd[0] ** 2 / (sd[0] ** 2 + own**2)
-        expected, spread = mean[0] + weight * (partial.drop - posterior.luck - mean[0]), sd[0] * np.sqrt(1 - weight)
+        expected, spread = (
+            mean[0] + weight * (partial.drop - posterior.search_bias - mean[0]),
+            sd[0] * np.sqrt(1 - weight),
+        )
         cheaper = (past.costs <= self._expected_costs(past)(levels)).all(axis=1) & past.complete
         bar = self._drop_limit
         if cheaper.any():
             bar = min(bar, float(posterior.predict(past.levels[cheaper])[0].min()))
         return bool(norm.cdf((bar - expected) / max(float(spread), 1e-9)) < 0.01)
 
-    def _teaches(self, number: int) -> bool:
-        """Whether the proposal with this trial number was to teach the model."""
+    def _explores(self, number: int) -> bool:
+        """Whether the proposal with this trial number was chosen for its information."""
         return bool(np.random.default_rng([self._seed, number]).random() < self._explore)
 
     def _local(self, past: History, rng: np.random.Generator) -> IntArray:
@@ -194,17 +176,17 @@ class Engine(Proposer):
         return fresh(self._problem, past, rng, front[rng.integers(len(front))])
 
     def _candidates(self, model: Model, rng: np.random.Generator) -> IntArray:
-        harm = np.where(lagrangian.valid(self._problem.space), model.tables[0], np.inf)
-        each = zip(self._problem.each, self._costs, strict=True)
-        found = [self._minimisers(harm_in(problem, harm), costs, rng) for problem, costs in each]
+        harm = np.where(self._problem.space.exists, model.tables[0], np.inf)
+        found = [self._minimisers(part, part.harm_inside(harm), rng) for part in self._problem.parts]
         return np.unique(np.vstack(found), axis=0)
 
-    def _minimisers(self, table: FloatArray, costs: FloatArray, rng: np.random.Generator) -> IntArray:
-        """Designs of one variant of the problem at random prices."""
-        prices = lagrangian.draw_prices(rng, table, costs, self._count // len(self._problem.each))
-        if self._problem.sides == FREE:
-            return lagrangian.minimisers(table, costs, prices)
-        return constraints.minimisers(self._problem.space, self._problem.sides, table, costs, prices, rng)
+    def _minimisers(self, part: Part, harm: FloatArray, rng: np.random.Generator) -> IntArray:
+        """Designs of one part of the space at random prices."""
+        space, sides, costs = part.space, self._problem.sides, part.cost_tables
+        prices = lagrangian.draw_prices(rng, harm, costs, self._count // len(self._problem.parts))
+        if sides == FREE:
+            return lagrangian.minimisers(harm, costs, prices)
+        return lagrangian.constrained_minimisers(space, sides, harm, costs, prices, rng)
 
     def _expected_costs(self, past: History) -> Callable[[IntArray], FloatArray]:
         """Costs of designs that were not evaluated: with the activity of the evaluated ones, where that is known."""

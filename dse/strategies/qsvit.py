@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from optuna.samplers import BaseSampler
 
 from dse.arrays import IntArray
 from dse.problem.problem import Problem
@@ -18,18 +17,14 @@ OPTIONS = {
 }
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
-    """The methodology with measured accuracy at every step. ConfigError for an unknown option."""
-    return Methodology(problem, seed, **read("qsvit", options, OPTIONS))
+class Sampler(Scripted):
+    """The four steps in order; each decision is made on the measured drop alone, as a designer would."""
 
-
-class Methodology(Scripted):
-    """Follows the steps in order; each decision is made on the measured drop alone, as a designer would."""
-
-    def __init__(self, problem: Problem, seed: int, drop: float, study: str) -> None:
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
         super().__init__(problem, seed)
-        self._limit = allowed_drop(problem, drop)
-        self._parts = parts(problem, study)
+        chosen = read("qsvit", options, OPTIONS)
+        self._limit = allowed_drop(problem, chosen["drop"])
+        self._parts = parts(problem, chosen["study"])
 
     def script(self) -> Script:
         """The four steps of the paper."""

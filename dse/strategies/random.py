@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 
 from dse.problem.problem import Problem
 from dse.strategies.base.options import Option, read
@@ -13,7 +13,9 @@ from dse.strategies.base.seeding import PerTrial
 OPTIONS: dict[str, Option] = {}
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
-    """Optuna's RandomSampler. ConfigError for an unknown option."""
-    read("random", options, OPTIONS)
-    return PerTrial(lambda s: RandomSampler(seed=s), seed, problem.space.distributions())
+class Sampler(PerTrial):
+    """Optuna's RandomSampler."""
+
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
+        read("random", options, OPTIONS)
+        super().__init__(problem, seed, lambda s: RandomSampler(seed=s), problem.space.distributions())

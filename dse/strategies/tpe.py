@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import TPESampler
 
 from dse.problem.problem import Problem
 from dse.strategies.base.options import Option, read
@@ -16,12 +16,15 @@ OPTIONS = {
 }
 
 
-def sampler(problem: Problem, seed: int, **options: Any) -> BaseSampler:
-    """Optuna's TPESampler, independent. ConfigError for an unknown option."""
-    chosen = read("tpe", options, OPTIONS)
-    # an empty relative space: independent TPE samples every dimension through sample_independent
-    return PerTrial(
-        lambda s: TPESampler(n_startup_trials=chosen["startup"], n_ei_candidates=chosen["candidates"], seed=s),
-        seed,
-        {},
-    )
+class Sampler(PerTrial):
+    """Optuna's TPESampler, independent."""
+
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
+        chosen = read("tpe", options, OPTIONS)
+        # an empty relative space: independent TPE samples every dimension through sample_independent
+        super().__init__(
+            problem,
+            seed,
+            lambda s: TPESampler(n_startup_trials=chosen["startup"], n_ei_candidates=chosen["candidates"], seed=s),
+            {},
+        )

@@ -1,7 +1,7 @@
 """A Bayesian additive model of the accuracy drop: what a design will lose, and how sure that is.
 
     z = sum over dimensions of T_d(level) + pair terms        (harm before saturation, in percentage points)
-    drop = d0 + cap (1 - exp(-z / cap))                       (top-1, points; d0: see dse.luck)
+    drop = d0 + cap (1 - exp(-z / cap))                       (top-1, points; d0: see dse.problem.shared_error)
     nll  = n0 + kappa z^rho                                   (cross-entropy over the float network's, nat)
 
 The logarithms of T have a Gaussian prior around the sensitivity scores: an error per dimension, an error of the slope
@@ -15,7 +15,7 @@ from dse.surrogate.diagnostics import Diagnostics, diagnose
 from dse.surrogate.information import information
 from dse.surrogate.likelihood import Data
 from dse.surrogate.model import Model
-from dse.surrogate.posterior import Posterior, fit
+from dse.surrogate.posterior import Posterior, belief, fit
 from dse.surrogate.prior import Layout, Prior, prior_of
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Model",
     "Posterior",
     "Prior",
+    "belief",
     "diagnose",
     "fit",
     "information",

@@ -1,4 +1,4 @@
-"""What measuring a design would teach: the uncertainty about single layers that it takes away."""
+"""Information gain of a measurement: the uncertainty about single layers that it takes away."""
 
 from __future__ import annotations
 
@@ -41,20 +41,15 @@ def information(posterior: Posterior, levels: IntArray, wanted: IntArray) -> Flo
 def _expected(posterior: Posterior, levels: IntArray) -> tuple[Likelihood, Linear]:
     """The likelihood of measurements (C, D) that were not made, with the errors that those made so far suggest."""
     data = posterior.data
-    past = Likelihood(posterior.prior, data, posterior.misfit)
-    past.excess = posterior.excess
+    past = Likelihood(posterior.prior, data, posterior.misfit, posterior.excess)
     known = past.linear(posterior.mean).drop
     blank = np.full(len(levels), np.nan)
     images = np.full(len(levels), float(np.median(data.images)))
     correlation = np.full(len(levels), float(np.median(data.correlation)))
     nothing = Data(levels, blank, blank, blank, blank, images, correlation)
-    task = Likelihood(posterior.prior, nothing, posterior.misfit)
-    task.excess = posterior.excess
-    now = task.linear(posterior.mean)
+    now = Likelihood(posterior.prior, nothing, posterior.misfit, posterior.excess).linear(posterior.mean)
     errors = [
         np.sqrt(smooth(stderr**2 * data.images, known, now.drop) / images) for stderr in (data.stderr, data.nll_stderr)
     ]
     measured = Data(levels, now.drop, errors[0], now.nll, errors[1], images, correlation)
-    task = Likelihood(posterior.prior, measured, posterior.misfit)
-    task.excess = posterior.excess
-    return task, now
+    return Likelihood(posterior.prior, measured, posterior.misfit, posterior.excess), now

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.arrays import FloatArray, IntArray
-from dse.problem.shared_error import Luck
+from dse.problem.shared_error import SharedError
 from dse.surrogate.prior import LARGEST_LOG, MISFIT, NLL_MISFIT, Layout, Prior
 
 LEAST_OWN = 0.2  # share of a variance that is a design's own at least
@@ -63,7 +63,7 @@ def smooth(variance: FloatArray, predicted: FloatArray, where: FloatArray | None
     """Variance per image as a straight line in the predicted drop, at the predicted drops `where` or at its own, (N,).
 
     A design that happens to lose few images also happens to change few, so that its own standard error would give the
-    lucky measurements too much weight.
+    measurements that came out well too much weight.
     """
     x = np.maximum(predicted, 0.0)
     at = x if where is None else np.maximum(where, 0.0)
@@ -79,9 +79,13 @@ def smooth(variance: FloatArray, predicted: FloatArray, where: FloatArray | None
 
 
 class Likelihood:
-    """The model, its prior and one data set, as functions of the parameter vector."""
+    """The model, its prior and one data set, as functions of the parameter vector.
 
-    def __init__(self, prior: Prior, data: Data, misfit: float) -> None:
+    misfit: model error as a share of a prediction; excess: (D, B) what is added to the logarithm of every T, so that
+    predictions are means and not medians.
+    """
+
+    def __init__(self, prior: Prior, data: Data, misfit: float, excess: FloatArray | None = None) -> None:
         self.prior, self.data, self.misfit = prior, data, misfit
         self.at = Layout(prior)
         self.prior_mean, self.prior_precision = prior.normal
@@ -90,7 +94,7 @@ class Likelihood:
         self.live = self.column >= 0
         rows, live_dims = np.nonzero(self.live)
         self._entry = rows * self.at.shared + self.column[rows, live_dims]  # of the flat (N, shared) derivatives
-        self.excess = np.zeros(prior.log_harm.shape)
+        self.excess = np.zeros(prior.log_harm.shape) if excess is None else excess
         self.position = prior.position[dims, data.levels]
         self.with_nll = np.isfinite(data.nll)
 
@@ -144,13 +148,13 @@ class Likelihood:
     def noise(self, now: Linear) -> Noise:
         """How measurements scatter around the model: what finite images do, less what they do to all alike, and misfit.
 
-        A design and a measurement on part of the images share the luck of all search images.
+        A design and a measurement on part of the images have the shared error of all search images in common.
         """
-        images, luck = self.data.images, self.prior.luck or Luck.none()
+        images, shared_error = self.data.images, self.prior.shared_error or SharedError.none()
         drop = smooth(self.data.stderr**2 * images, now.drop) / images
         nll = smooth(self.data.nll_stderr**2 * images, now.drop) / images
         both = float(np.median(self.data.correlation)) * np.sqrt(drop * nll) if len(images) else drop
-        cover = luck.cover
+        cover = shared_error.cover
         own = np.maximum(drop - cover[0, 0], LEAST_OWN * drop)
         own_nll = np.maximum(nll - cover[1, 1], LEAST_OWN * nll) + 1e-12
         most = MOST_CORRELATION * np.sqrt(own * own_nll)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.arrays import FloatArray, IntArray
-from dse.problem.shared_error import Luck
+from dse.problem.shared_error import SharedError
 from dse.surrogate.prior import LARGEST_LOG, Layout, Prior
 
 
@@ -38,7 +38,7 @@ class Model:
             parameters[:, at.following],
             parameters[:, at.everywhere],
             np.exp(parameters[:, at.cap]),
-            parameters[:, [at.offset, at.nll_offset]] @ (prior.luck or Luck.none()).unseen[0],
+            parameters[:, [at.offset, at.nll_offset]] @ (prior.shared_error or SharedError.none()).unseen[0],
         )
 
     def harm(self, levels: IntArray) -> FloatArray:

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from dse.arrays import FloatArray, IntArray
-from dse.problem.shared_error import Luck, assumed
+from dse.problem.problem import Problem
+from dse.problem.shared_error import SharedError, assumed
 from dse.surrogate.likelihood import Data, Likelihood, Linear, Noise
 from dse.surrogate.model import Model
-from dse.surrogate.prior import LARGEST_LOG, MISFIT, Layout, Prior
+from dse.surrogate.prior import LARGEST_LOG, MISFIT, Layout, Prior, prior_of
 
 LEAST_GAIN = 0.02  # of the loss (a half squared residual), below which a fit is finished
 MOST_EXCESS = 2.0  # of the logarithm: beyond, the mean of a log-normal says nothing about the values that occur
@@ -50,14 +51,14 @@ class Posterior:
     def predict(self, levels: IntArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the drop of levels (C, D) on unseen images, each (C,), in points.
 
-        The misfit is included, and what the search images, common to all measurements, leave open (`Luck`).
+        The misfit is included, and what the search images, common to all measurements, leave open (`SharedError`).
         """
-        mean, luck = self.centre.drop(levels)[0], self.prior.luck or Luck.none()
-        common = luck.unseen[1] + luck.harm * np.maximum(mean, 0.0)
+        mean, shared_error = self.centre.drop(levels)[0], self.prior.shared_error or SharedError.none()
+        common = shared_error.unseen[1] + shared_error.harm * np.maximum(mean, 0.0)
         return mean, np.sqrt(self.ensemble().drop(levels).var(axis=0) + (self.misfit * mean) ** 2 + common)
 
     @cached_property
-    def luck(self) -> float:
+    def search_bias(self) -> float:
         """By how much measurements on the search images lie above the drops on unseen images, in points."""
         return float(self.mean[Layout(self.prior).offset] - self.centre.offset[0])
 
@@ -131,19 +132,24 @@ def fit(prior: Prior, data: Data, misfit: float = MISFIT, steps: int = 8) -> Pos
 
     `misfit` is the model error as a share of a prediction.
     """
-    if prior.luck is None:
-        prior = replace(prior, luck=_assumed(data))
+    if prior.shared_error is None:
+        prior = replace(prior, shared_error=_assumed(data))
     task = Fit(prior, data, misfit)
     if not len(data):
         return Posterior(prior, task.prior_mean, task.excess, task.factor(task.prior_mean), data, misfit)
     p = task.climb(task.start(), steps)
     factor = task.factor(p)
-    task.excess = task.half_variance(factor)
+    task = Fit(prior, data, misfit, task.half_variance(factor))
     p = task.climb(p, steps // 2, factor)
     return Posterior(prior, p, task.excess, task.factor(p), data, misfit)
 
 
-def _assumed(data: Data) -> Luck:
+def belief(problem: Problem, data: Data) -> Posterior:
+    """What is believed of a problem's harm given all measurements."""
+    return fit(prior_of(problem), data)
+
+
+def _assumed(data: Data) -> SharedError:
     images = float(data.images.max(initial=1.0))
     variances = data.stderr**2 * data.images, data.nll_stderr**2 * data.images
     return assumed(data.drop, variances[0], variances[1], data.correlation, images)

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from dse.arrays import FloatArray, IntArray
-from dse.optimize.lagrangian import valid
 from dse.problem.problem import Problem
-from dse.problem.shared_error import Luck
+from dse.problem.shared_error import SharedError
+from dse.problem.space import Space
 
 # Spreads of the prior, all of logarithms unless said otherwise. The first three are wide enough for the errors seen on
 # two trained SDTv2.
@@ -36,14 +36,14 @@ class Prior:
 
     log_harm: (D, B) mean of log T, -inf where a level does no harm (the widest) or does not exist; spread: (D,) its
     error per dimension; position: (D, B) bits relative to the middle; blocks: (D,) number of each dimension's block;
-    luck: what all measurements have in common.
+    shared_error: what all measurements have in common.
     """
 
     log_harm: FloatArray
     spread: FloatArray
     position: FloatArray
     blocks: IntArray
-    luck: Luck | None = None
+    shared_error: SharedError | None = None
 
     @cached_property
     def median_harm(self) -> FloatArray:
@@ -72,30 +72,56 @@ class Prior:
         return int(np.isfinite(self.log_harm).sum())
 
 
-def prior_of(problem: Problem, harm: FloatArray) -> Prior:
-    """The prior of a problem from its complete score table (D, B) and, where measured, its distances.
+def prior_harm(space: Space, scores: FloatArray) -> FloatArray:
+    """Prior scores (D, B) as a complete table (D, B): relative to the widest level, never rising with width.
+
+    +inf beyond a dimension's choices. A dimension without scores is taken to be like the median of the others; time
+    steps without scores like the most harmful one. Without any score, harm falls fourfold per bit (the squared
+    rounding step of a uniform quantizer).
+    """
+    exists = space.exists
+    scores = np.where(exists, scores, np.nan)
+    known = ~np.isnan(np.where(exists, scores, 0.0)).any(axis=1)
+    if known.any():
+        rows = np.where(exists, scores, 0.0)[known]
+        typical, worst = np.median(rows, axis=0), rows.max(axis=0)
+    else:
+        typical = worst = 4.0 ** -np.arange(scores.shape[1], dtype=float)
+    for d in np.flatnonzero(~known):
+        size = int(space.sizes[d])
+        pattern = worst if space.dimensions[d].kind == "time_steps" else typical
+        scores[d, :size] = np.where(np.isnan(scores[d, :size]), pattern[:size], scores[d, :size])
+    last = scores[np.arange(len(scores)), space.sizes - 1]
+    rising = np.where(exists, scores - last[:, None], 0.0)
+    monotone = np.maximum.accumulate(np.maximum(rising, 0.0)[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(np.where(exists, monotone, np.inf))
+
+
+def prior_of(problem: Problem, scores: FloatArray | None = None) -> Prior:
+    """The prior of a problem from its scores, or those (D, B) of one part, and the distances where they were measured.
 
     Both are known up to their unit; the distances are brought to the scale of the scores, and each dimension's error
     is the precision-weighted mean of the two.
     """
-    exists = valid(problem.space)
-    scored = np.isfinite(np.where(exists, problem.scores, 0.0)).all(axis=1)
+    scores = problem.whole.scores if scores is None else scores
+    exists, harm = problem.space.exists, prior_harm(problem.space, scores)
+    scored = np.isfinite(np.where(exists, scores, 0.0)).all(axis=1)
     with np.errstate(divide="ignore"):
         log_harm = np.where(exists & (harm > 0), np.log(np.where(harm > 0, harm, 1.0)), -np.inf)
     spread = np.where(scored, FISHER_ERROR, UNKNOWN_ERROR)
-    log_harm, spread = _second_opinion(problem, log_harm, spread)
-    position = problem.space.values(np.arange(exists.shape[1])[:, None] * np.ones(len(exists), dtype=np.int64)).T
+    if problem.distances is not None:
+        log_harm, spread = _with_distances(problem.distances, log_harm, spread)
+    position = problem.space.choices
     names = [d.block or d.name for d in problem.space.dimensions]
     order = {name: i for i, name in enumerate(dict.fromkeys(names))}
     blocks = np.array([order[name] for name in names], dtype=np.int64)
-    return Prior(log_harm, spread, np.clip(position - 4.0, -3.0, 4.0), blocks, problem.luck)
+    return Prior(log_harm, spread, np.clip(position - 4.0, -3.0, 4.0), blocks, problem.shared_error)
 
 
-def _second_opinion(problem: Problem, log_harm: FloatArray, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
-    if problem.distances is None:
-        return log_harm, spread
-    both = np.isfinite(log_harm) & (np.nan_to_num(problem.distances) > 0)
-    gap = np.where(both, np.log(np.where(both, problem.distances, 1.0)) - log_harm, 0.0)
+def _with_distances(distances: FloatArray, log_harm: FloatArray, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Logarithms of harm (D, B) and their error per dimension (D,) after distances (D, B) to the float network."""
+    both = np.isfinite(log_harm) & (np.nan_to_num(distances) > 0)
+    gap = np.where(both, np.log(np.where(both, distances, 1.0)) - log_harm, 0.0)
     seen = both.sum(axis=1)
     known = seen > 0
     if not known.any():
@@ -147,6 +173,6 @@ def precision_of(prior: Prior) -> tuple[FloatArray, FloatArray]:
     for i, spread in single.items():
         out[i, i] = spread**-2
     offsets = [at.offset, at.nll_offset]
-    mean[offsets], cover = (prior.luck or Luck.none()).prior
+    mean[offsets], cover = (prior.shared_error or SharedError.none()).prior
     out[np.ix_(offsets, offsets)] = np.linalg.inv(cover)
     return mean, out

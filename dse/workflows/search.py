@@ -72,7 +72,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         breakdown=tables.breakdown_table(costing, table, spikes, experiment.config.search.strategy),
         layers={form: part.table for form, part in parts.items()},
         spikes=spikes,
-        sensitivity=tables.score_rows(problem.space, problem.scores, experiment.table),
+        sensitivity=tables.score_rows(problem.space, problem.whole.scores, experiment.table),
         history=history.history_table(prepared.study, experiment.config.search.strategy),
         predictions=history.predictions_table(prepared.study),
         expected=searched.expected.rename_axis("id").reset_index(),

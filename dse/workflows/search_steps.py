@@ -28,10 +28,10 @@ from dse.evaluation.experiment import Workbench
 from dse.evaluation.experiment import prepare as load_experiment
 from dse.evaluation.health import class_table, health_table
 from dse.evaluation.mixed import AnyCosting, AnyEvaluator
-from dse.evaluation.one_at_a_time import READERS, second_opinion
+from dse.evaluation.one_at_a_time import measure_distances
 from dse.evaluation.sample_size import needed_images
 from dse.problem.problem import Problem
-from dse.problem.shared_error import Luck
+from dse.problem.shared_error import SharedError
 from dse.progress import Advance, quiet
 from dse.results import tables
 from dse.results.manifest import Phase, begin
@@ -182,8 +182,8 @@ def precision_study(prepared: Prepared, hear: Listener = SILENT) -> Precision:
     experiment = prepared.experiment
     search, images = experiment.config.search, experiment.config.data.fisher_images
     fisher, distances = experiment.fisher(search.widths), None
-    if search.prior == "both" and search.strategy in READERS:
-        found = second_opinion(experiment, search.prior_images)
+    if search.prior == "both" and load_strategy(search.strategy).reads_distances:
+        found = measure_distances(experiment, search.prior_images)
         hear.say(f"one-at-a-time distances beside the gradient scores: {found.images:,} images evaluated for them")
         distances, images = found.distances, images + found.images
     for note in experiment.notes:
@@ -201,7 +201,7 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
     experiment, evaluator = prepared.experiment, prepared.evaluator
     search, before = experiment.config.search, evaluator.images_run
     costing = experiment.costing()
-    shared = Luck.of(prepared.chaos, evaluator.images)
+    shared = SharedError.of(prepared.chaos, evaluator.images)
     problem = build_problem(experiment, costing, precision.fisher, precision.distances, shared)
     check_budgets(costing, problem)
     sampler = load_strategy(search.strategy)(problem, search.seed, **search.options)

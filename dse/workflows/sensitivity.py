@@ -12,7 +12,7 @@ from dse.evaluation.evaluator import Evaluation
 from dse.evaluation.one_at_a_time import Probe, types_of, with_width
 from dse.problem.design import Design
 from dse.problem.space import Space
-from dse.strategies.guided import fit_link
+from dse.surrogate.link import fit_link
 
 MEASURED = ("kl", "logit_distance", "drop", "drop_low", "drop_high", "drop_stderr", "images")
 

@@ -61,7 +61,7 @@ def test_no_single_change_improves_a_best_known_design_at_its_price():
 def test_the_least_memory_is_inside_the_budget_and_below_the_front():
     levels, memory = SIM.least_memory(1.0)
     assert SIM.drop(levels) <= 1.0
-    assert memory == pytest.approx(float(SIM.problem.additive("memory_bytes", levels)))
+    assert memory == pytest.approx(float(SIM.problem.whole.additive("memory_bytes", levels)))
     values = SIM.objectives(SIM.best_known)
     assert memory <= values[values[:, 0] <= 1.0, 1].min()
     # no single narrower layer stays inside
@@ -74,7 +74,7 @@ def test_the_least_memory_is_inside_the_budget_and_below_the_front():
 def test_difficulties_change_what_they_name_and_nothing_else():
     hard = simulate(0, Difficulty(fisher_misfit=0.0, kl_misfit=0.8))
     assert np.array_equal(hard.terms, SIM.terms)
-    misfit = np.log(hard.problem.scores / hard.terms)
+    misfit = np.log(hard.problem.whole.scores / hard.terms)
     assert misfit.std() == pytest.approx(0.1, rel=0.2)  # only the scatter per entry is left
     assert np.isnan(hard.problem.distances).sum() == 56 * 5  # two of seven widths are measured
     assert simulate(0, low_fidelity_images=0).problem.distances is None

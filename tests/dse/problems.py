@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dse.problem.problem import Baseline, Problem
+from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
 
 
@@ -17,8 +17,11 @@ def space_of(widths_by_layer, blocks=None):
     return Space(tuple(dims), tuple(f"l{i}" for i in range(len(dims))))
 
 
-def random_problem(seed, widths_by_layer, blocks=None, **changes):
-    """Log-normal layer sizes and sensitivities; harm falls fourfold per bit; memory is size x bits."""
+def random_problem(seed, widths_by_layer, blocks=None, harms=None, **changes):
+    """Log-normal layer sizes and sensitivities; harm falls fourfold per bit; memory is size x bits.
+
+    `harms` (D, B) take the place of the scores.
+    """
     rng = np.random.default_rng(seed)
     space = space_of(widths_by_layer, blocks)
     count, most = len(space.dimensions), int(space.sizes.max())
@@ -34,14 +37,9 @@ def random_problem(seed, widths_by_layer, blocks=None, **changes):
     def costs(levels):
         return np.stack([memory[rows, levels].sum(-1) + 5.0, 30.0 * (energy[rows, levels].sum(-1) + 1.0)], axis=-1)
 
-    problem = Problem(
-        space=space,
-        tables={"memory_bytes": memory, "energy_j": energy},
-        offsets={"memory_bytes": 5.0, "energy_j": 1.0},
-        costs=costs,
-        scores=scores,
-        budgets={"drop": 1.0},
-    )
+    tables, offsets = {"memory_bytes": memory, "energy_j": energy}, {"memory_bytes": 5.0, "energy_j": 1.0}
+    scores = scores if harms is None else harms
+    problem = Problem(Part(space, tables, offsets, scores), costs=costs, budgets={"drop": 1.0})
     return replace(problem, **changes)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dse.evaluation.evaluator import Evaluator
 from dse.problem.design import Design, uniform
-from dse.problem.problem import Baseline, Problem
+from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
 
 LAYERS = ("a", "b", "c")
@@ -64,12 +64,10 @@ def toy_problem(budgets=None, baselines=True):
     harm = HARM[:, None] * 4.0 ** -(bits / 2.0)
     energy = 1e-3 * np.outer(WEIGHTS[::-1], bits) / 8.0
     starts = [Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in (8, 4, 2)]
+    tables, offsets = {"memory_bytes": memory, "energy_j": energy}, {"memory_bytes": 0.0, "energy_j": 1e-3}
     return Problem(
-        space=space,
-        tables={"memory_bytes": memory, "energy_j": energy},
-        offsets={"memory_bytes": 0.0, "energy_j": 1e-3},
+        Part(space, tables, offsets, harm - harm[:, -1:]),
         costs=lambda levels: np.stack(ToyCosting.values(space.weight_bits(levels)), axis=-1),
-        scores=harm - harm[:, -1:],
         budgets=budgets or {},
         baselines=tuple(starts) if baselines else (),
     )

@@ -9,8 +9,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from dse.arrays import BoolArray, FloatArray, IntArray
-from dse.evaluation.spike_rates import spike_rows
 from dse.problem.problem import Problem
+from dse.surrogate.likelihood import Data
+from dse.surrogate.spike_rates import spike_rows
 
 # an evaluation without a single changed prediction still leaves room for one in the images not seen
 SMALLEST_CHANGE = 1.0
@@ -67,6 +68,11 @@ class History:
             self.taken,
             None if self.spikes is None else self.spikes[part],
         )
+
+
+def measurements(past: History) -> Data:
+    """A study's measurements for the surrogate."""
+    return Data(past.levels, past.drop, past.stderr, past.nll, past.nll_stderr, past.images, past.correlation)
 
 
 def key(levels: IntArray) -> bytes:

@@ -4,30 +4,72 @@ from __future__ import annotations
 
 import zlib
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, Trial
 
 from dse.arrays import FloatArray, IntArray
-from dse.optimize.integer_program import FREE
-from dse.optimize.lagrangian import valid
 from dse.problem import constraints
+from dse.problem.constraints import FREE
 from dse.problem.problem import Problem
 from dse.strategies.base import history
 from dse.strategies.base.history import History
 from dse.surrogate.blas import on_one_thread
 
 
-class Proposer(BaseSampler):
-    """A sampler whose whole state is the study: same trials, same seed, same number, same proposal."""
+class Measured(Protocol):
+    """What the first images of an evaluation say; see `dse.evaluation.evaluator.Partial`."""
 
-    def __init__(self, problem: Problem, seed: int) -> None:
+    @property
+    def images(self) -> int:
+        """Images so far."""
+
+    @property
+    def drop(self) -> float:
+        """Drop on them, percentage points."""
+
+    @property
+    def drop_stderr(self) -> float:
+        """Its standard error, percentage points."""
+
+
+class Strategy(BaseSampler):
+    """An Optuna sampler with what the search loop asks beside proposals; the answers here are those of most strategies.
+
+    `reads_distances`: it starts from one-at-a-time distances where they are measured; `cuts`: it may stop an evaluation
+    early, so that images are evaluated in parts and `should_cut` is asked between them.
+    """
+
+    reads_distances: ClassVar[bool] = False
+    cuts: ClassVar[bool] = False
+
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
         self._problem = problem
         self._seed = seed
+
+    def stop_reason(self, study: optuna.Study) -> str | None:
+        """Why the search should end now; None: it should not. Asked after every evaluation."""
+        return None
+
+    def predicted(self, study: optuna.Study, trial: Trial) -> tuple[float, float] | None:
+        """Mean and standard deviation, in points, of the drop that a proposal will show; None: no prediction."""
+        return None
+
+    def predicted_energy(self, study: optuna.Study, trial: Trial) -> float | None:
+        """Energy [J] of a proposal before it is measured; None: no prediction."""
+        return None
+
+    def should_cut(self, study: optuna.Study, trial: Trial, partial: Measured) -> bool:
+        """Whether an evaluation that is under way should stop here."""
+        return False
+
+
+class Proposer(Strategy):
+    """A sampler whose whole state is the study: same trials, same seed, same number, same proposal."""
 
     @abstractmethod
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
@@ -78,56 +120,7 @@ def fresh(problem: Problem, past: History, rng: np.random.Generator, near: IntAr
     return np.asarray(levels, dtype=np.int64)
 
 
-def prior_harm(problem: Problem) -> FloatArray:
-    """The prior scores as a complete table (D, B): relative to the widest level, never rising with width.
-
-    +inf beyond a dimension's choices. A dimension without scores is taken to be like the median of the others; time
-    steps without scores like the most harmful one. Without any score, harm falls fourfold per bit (the squared
-    rounding step of a uniform quantizer).
-    """
-    exists = valid(problem.space)
-    scores = np.where(exists, problem.scores, np.nan)
-    known = ~np.isnan(np.where(exists, scores, 0.0)).any(axis=1)
-    if known.any():
-        rows = np.where(exists, scores, 0.0)[known]
-        typical, worst = np.median(rows, axis=0), rows.max(axis=0)
-    else:
-        typical = worst = 4.0 ** -np.arange(scores.shape[1], dtype=float)
-    for d in np.flatnonzero(~known):
-        size = int(problem.space.sizes[d])
-        pattern = worst if problem.space.dimensions[d].kind == "time_steps" else typical
-        scores[d, :size] = np.where(np.isnan(scores[d, :size]), pattern[:size], scores[d, :size])
-    last = scores[np.arange(len(scores)), problem.space.sizes - 1]
-    rising = np.where(exists, scores - last[:, None], 0.0)
-    monotone = np.maximum.accumulate(np.maximum(rising, 0.0)[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(np.where(exists, monotone, np.inf))
-
-
-def cost_tables(problem: Problem) -> FloatArray:
-    """Separable memory and energy, (2, D, B); zero beyond a dimension's choices."""
-    exists = valid(problem.space)
-    return np.stack([np.where(exists, problem.tables[name], 0.0) for name in ("memory_bytes", "energy_j")])
-
-
 def reference_point(problem: Problem, drop_limit: float) -> FloatArray:
-    """Corner of the hypervolume (3,): the largest drop of interest and the costs of the widest design in any form."""
-    widest = problem.costs(np.stack([pinned(v, problem.space.sizes - 1) for v in problem.each])).max(axis=0)
+    """Corner of the hypervolume (3,): the largest drop of interest and the costs of the widest design in any part."""
+    widest = problem.costs(np.stack([part.moved_in(problem.space.sizes - 1) for part in problem.parts])).max(axis=0)
     return np.concatenate([[drop_limit], widest * (1 + 1e-9)])
-
-
-def pinned(problem: Problem, levels: IntArray) -> IntArray:
-    """Levels (..., D) with the pinned dimensions of the problem at their choices."""
-    out = np.array(levels)
-    for name, choice in problem.sides.pinned:
-        d = problem.space.names.index(name)
-        out[..., d] = problem.space.dimensions[d].choices.index(choice)
-    return out
-
-
-def harm_in(problem: Problem, table: FloatArray) -> FloatArray:
-    """A table (D, B) of harm with +inf where the problem pins another choice, so that no minimum lies there."""
-    out = table.copy()
-    for name, choice in problem.sides.pinned:
-        d = problem.space.names.index(name)
-        out[d, np.array([c != choice for c in problem.space.dimensions[d].choices]).nonzero()[0]] = np.inf
-    return out

@@ -41,18 +41,6 @@ class Scripted(Proposer):
             return fresh(self._problem, past, rng, last)
         return levels
 
-    def final(self, past: History) -> IntArray | None:
-        """The script's final design, None while it is not finished."""
-        drops = {key(row): float(drop) for row, drop in zip(past.levels, past.drop, strict=True)}
-        script = self.script()
-        try:
-            levels = next(script)
-            while key(levels) in drops:
-                levels = script.send(drops[key(levels)])
-        except StopIteration as end:
-            return np.asarray(end.value)
-        return None
-
 
 def allowed_drop(problem: Problem, option: float) -> float:
     """The accuracy constraint of a script: its option, or where that is 0 the drop budget, or 1 point."""
@@ -66,7 +54,7 @@ def parts(problem: Problem, by: str) -> list[IntArray]:
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, name in enumerate(names):
         groups.setdefault(tuple(name.split(".")[:depth]), []).append(i)
-    memory = problem.tables["memory_bytes"]
+    memory = problem.whole.tables["memory_bytes"]
     last = problem.space.sizes - 1
     found = [np.array(g, dtype=np.int64) for g in groups.values()]
     return sorted(found, key=lambda g: -float(memory[g, last[g]].sum()))

@@ -11,6 +11,9 @@ from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from dse.problem.problem import Problem
+from dse.strategies.base.sampler import Strategy
+
 
 def seed_trial(
     study: optuna.Study, params: Mapping[str, int], distributions: Mapping[str, BaseDistribution]
@@ -36,16 +39,18 @@ def trial_seed(seed: int, number: int) -> int:
     return int(np.random.default_rng([seed, number]).integers(2**31))
 
 
-class PerTrial(BaseSampler):
+class PerTrial(Strategy):
     """One of Optuna's samplers with fresh random numbers for each trial, drawn from the seed and the trial's number.
 
     Optuna's samplers go on with one stream, so a resumed study would repeat its first proposals and parallel workers
     would all make the same ones.
     """
 
-    def __init__(self, make: Callable[[int], BaseSampler], seed: int, space: Mapping[str, BaseDistribution]) -> None:
+    def __init__(
+        self, problem: Problem, seed: int, make: Callable[[int], BaseSampler], space: Mapping[str, BaseDistribution]
+    ) -> None:
+        super().__init__(problem, seed)
         self._make = make
-        self._seed = seed
         self._space = dict(space)
         self._current: tuple[int, BaseSampler] | None = None
 

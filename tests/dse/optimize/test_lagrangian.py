@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from dse.errors import ConfigError
 from dse.optimize import integer_program, lagrangian
-from dse.optimize.integer_program import InfeasibleError, Sides
+from dse.optimize.integer_program import InfeasibleError
 from dse.problem import constraints
+from dse.problem.constraints import Sides
 from tests.dse.problems import every_design, random_problem, space_of
 
 WIDTHS = [(2, 3, 4, 8), (2, 4, 8), (2, 3, 4, 6, 8), (3, 4, 8), (2, 8)]  # 4 * 3 * 5 * 3 * 2 = 360 designs
@@ -15,9 +16,9 @@ SEEDS = st.integers(0, 10_000)
 
 def setting(seed):
     problem = random_problem(seed, WIDTHS)
-    exists = lagrangian.valid(problem.space)
-    harm = np.where(exists, problem.scores, np.inf)
-    costs = np.stack([np.where(exists, problem.tables[k], 0.0) for k in ("memory_bytes", "energy_j")])
+    exists = problem.space.exists
+    harm = np.where(exists, problem.whole.scores, np.inf)
+    costs = np.stack([np.where(exists, problem.whole.tables[k], 0.0) for k in ("memory_bytes", "energy_j")])
     return problem, harm, costs
 
 
@@ -55,16 +56,16 @@ def test_the_sweep_finds_nothing_but_nondominated_designs_and_both_ends(seed):
 def test_a_pick_under_two_budgets_is_the_best_of_all_designs(seed, at_memory, at_energy):
     problem, harm, _ = setting(seed)
     every = every_design(problem.space)
-    memory, energy = (problem.additive(k, every) for k in ("memory_bytes", "energy_j"))
+    memory, energy = (problem.whole.additive(k, every) for k in ("memory_bytes", "energy_j"))
     budgets = {
         "memory_bytes": float(memory.min() + at_memory * np.ptp(memory)),
         "energy_j": float(energy.min() + at_energy * np.ptp(energy)),
     }
-    levels = integer_program.best(problem.space, harm, problem.tables, budgets, problem.offsets)
+    levels = integer_program.best(problem.space, harm, problem.whole.tables, budgets, problem.whole.offsets)
     inside = (memory <= budgets["memory_bytes"]) & (energy <= budgets["energy_j"])
     assert lagrangian.gather(harm, levels) == pytest.approx(lagrangian.gather(harm, every[inside]).min(), rel=1e-4)
     for name, limit in budgets.items():
-        assert problem.additive(name, levels) <= limit
+        assert problem.whole.additive(name, levels) <= limit
 
 
 @given(SEEDS, st.integers(1, 3), st.sampled_from([None, (3, 4, 8), (2, 4, 8)]), st.booleans())
@@ -80,17 +81,16 @@ def test_side_constraints_are_kept_and_cost_no_more_than_they_must(seed, most, a
         keep &= np.isin(widths, allowed).all(1)
     if tied:
         keep &= (widths[:, 0] == widths[:, 1]) & (widths[:, 0] == widths[:, 3])
-    memory = problem.additive("memory_bytes", every)
+    memory = problem.whole.additive("memory_bytes", every)
     limit = float(np.quantile(memory[keep], 0.4)) + 1e-9
     levels = integer_program.best(
-        problem.space, harm, problem.tables, {"memory_bytes": limit * 1.001}, problem.offsets, sides
+        problem.space, harm, problem.whole.tables, {"memory_bytes": limit * 1.001}, problem.whole.offsets, sides
     )
     expected = lagrangian.gather(harm, every[keep & (memory <= limit * 1.001)]).min()
     assert lagrangian.gather(harm, levels) == pytest.approx(expected, rel=1e-4)
     assert keep[(every == levels).all(1)].all()
-    assert integer_program.least(problem.space, problem.tables["memory_bytes"], sides) == pytest.approx(
-        memory[keep].min() - problem.offsets["memory_bytes"]
-    )
+    least = integer_program.best(problem.space, problem.whole.tables["memory_bytes"], {}, {}, sides=sides)
+    assert problem.whole.additive("memory_bytes", least) == pytest.approx(memory[keep].min())
 
 
 @given(SEEDS, st.sampled_from([None, 1, 2, 3]), st.sampled_from([None, (3, 4, 8), (2, 8)]), st.booleans())
@@ -112,9 +112,10 @@ def test_any_design_can_be_moved_to_one_that_keeps_the_side_constraints(seed, mo
 
 def test_an_impossible_budget_is_named_with_what_is_possible():
     problem, harm, _ = setting(3)
-    least = float(problem.additive("memory_bytes", np.zeros(5, dtype=int)))
+    whole = problem.whole
+    least = float(whole.additive("memory_bytes", np.zeros(5, dtype=int)))
     with pytest.raises(InfeasibleError, match=rf"memory_bytes <= .* the least is {least:.6g}"):
-        integer_program.best(problem.space, harm, problem.tables, {"memory_bytes": least - 1}, problem.offsets)
+        integer_program.best(whole.space, harm, whole.tables, {"memory_bytes": least - 1}, whole.offsets)
 
 
 def test_budgets_that_exclude_each_other_say_what_each_would_need():
@@ -131,7 +132,7 @@ def test_sides_that_leave_nothing_are_refused():
     with pytest.raises(InfeasibleError, match="none of its widths"):
         integer_program.best(space, table, {}, {}, sides=Sides(allowed=(2, 4)))
     with pytest.raises(InfeasibleError, match="contradict"):
-        integer_program.least(space, table, Sides(equal=(("w:l0", "w:l1"),)))
+        integer_program.best(space, table, {}, {}, sides=Sides(equal=(("w:l0", "w:l1"),)))
     with pytest.raises(ConfigError, match="no dimension 'w:x'"):
         integer_program.best(space, table, {}, {}, sides=Sides(equal=(("w:x", "w:l1"),)))
 

@@ -18,14 +18,13 @@ from dse.evaluation.costs import Costing
 from dse.evaluation.mixed import FormCosting
 from dse.optimize.integer_program import InfeasibleError
 from dse.problem.form_space import build_form_space, merged_columns
-from dse.problem.problem import Problem
+from dse.problem.problem import Part, Problem
 from dse.problem.space import build_space
-from dse.search.best_design import best_under_budgets, check_budgets, costs_of
-from dse.search.build_problem import part_of
-from dse.search.recommend import within
+from dse.search.best_design import best_under_budgets, chance_within, check_budgets, costs_of
+from dse.search.build_problem import parts_of
 from dse.strategies import guided, ilp
 from dse.strategies.base.history import History, key
-from dse.strategies.base.sampler import pinned, prior_harm, reference_point
+from dse.strategies.base.sampler import reference_point
 from dse.strategies.guided import summed_harm
 from dse.surrogate import Data as Measured
 from dse.surrogate import fit, prior_of
@@ -230,10 +229,9 @@ def problem_with(chip="generic_45nm", rate=0.05):
     tables, offsets = costing.tables(both)
     scores = np.full((5, 3), np.nan)
     scores[:3] = np.array([[9.0, 1.0, 0.0], [30.0, 4.0, 0.0], [3.0, 0.3, 0.0]]) / 10
-    problem = Problem(both, tables, offsets, costing.objective_costs(both, NAMES), scores, NAMES)
-    factors = {"unfused": 1.3, "fused": 0.7}
-    variants = (part_of(problem, costing, factor * scores, t, g) for g, factor in factors.items() for t in (2, 4))
-    return costing, replace(problem, variants=tuple(variants))
+    parts = parts_of(both, costing, {"unfused": 1.3 * scores, "fused": 0.7 * scores})
+    whole = Part(both, tables, offsets, scores)
+    return costing, Problem(whole, costing.objective_costs(both, NAMES), NAMES, parts=parts)
 
 
 def test_the_exact_pick_is_the_best_of_all_designs_of_both_forms():
@@ -246,10 +244,10 @@ def test_the_exact_pick_is_the_best_of_all_designs_of_both_forms():
     problem = replace(problem, budgets={"drop": 3.0, "energy_j": limit})
     harm = summed_harm(problem, every)
     few = np.full(len(every), 0.02)
-    prior = prior_of(problem, prior_harm(problem))
+    prior = prior_of(problem)
     posterior = fit(prior, Measured(every, harm, few, harm / 30, few / 10, np.full(len(every), 1e5), 0 * few))
     found = best_under_budgets(costing, problem, posterior)
-    kept = (costs["energy_j"] <= limit) & (within(posterior, every, 3.0) >= 0.95)
+    kept = (costs["energy_j"] <= limit) & (chance_within(posterior, every, 3.0) >= 0.95)
     assert kept.any()
     assert (form[kept] == 1).all()
     place = int((every == found.levels).all(axis=1).argmax())
@@ -271,18 +269,18 @@ def test_separable_costs_are_the_costs():
     every = every_design(problem.space)
     costs = costs_of(costing, problem, every)
     seen = np.zeros(len(every), dtype=int)
-    for variant in problem.variants:
-        rows = (pinned(variant, every) == every).all(axis=1)
+    for part in problem.parts:
+        rows = part.holds(every)
         seen += rows
         for quantity in ("memory_bytes", "energy_j"):
-            assert np.allclose(variant.additive(quantity, every[rows]), costs[quantity][rows], rtol=1e-9)
+            assert np.allclose(part.additive(quantity, every[rows]), costs[quantity][rows], rtol=1e-9)
     assert (seen == 1).all()
 
 
 @pytest.mark.parametrize("strategy", [guided, ilp])
 def test_separable_proposals_are_best_of_their_kind_and_come_from_both_forms(strategy):
     costing, problem = problem_with()
-    sampler, past, found = strategy.sampler(problem, 0), no_history(problem), []
+    sampler, past, found = strategy.Sampler(problem, 0), no_history(problem), []
     for _ in range(8):
         found.append(sampler.propose(past, np.random.default_rng(0)))
         past = replace(past, taken=np.stack(found))

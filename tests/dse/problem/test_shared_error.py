@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dse.problem.shared_error import HALF_AN_IMAGE, OWN_ERROR, SHARED_HARM, Luck, assumed
-from dse.strategies.base.sampler import prior_harm
+from dse.problem.shared_error import HALF_AN_IMAGE, OWN_ERROR, SHARED_HARM, SharedError, assumed
 from dse.surrogate import Data, diagnose, fit, information, prior_of
 from dse.surrogate.likelihood import Likelihood
+from dse.surrogate.prior import prior_harm
 from sviT_models import ChaosFloor
 from sviT_models.measure.accuracy import correlation
 from sviT_models.measure.chaos_floor import shared_and_alone
@@ -65,12 +65,12 @@ def test_draws_of_one_ensemble_share_half_of_their_variance():
     assert shared[0][0] == pytest.approx(alone[0][0], rel=0.05)
 
 
-def test_the_prior_of_the_luck_is_that_of_normal_conditioning():
-    """Against the joint normal of (luck + own, what the copies showed), built from independent parts."""
+def test_the_prior_of_the_shared_error_is_that_of_normal_conditioning():
+    """Against the joint normal of (shared error + own, what the copies showed), built from independent parts."""
     shared, alone = np.array([[300.0, 3.0], [3.0, 0.1]]), np.array([[320.0, 3.5], [3.5, 0.12]])
-    luck = Luck.of(floor_of(shared, alone), 2500)
+    shared_error = SharedError.of(floor_of(shared, alone), 2500)
     shared, alone = (part + np.diag(HALF_AN_IMAGE) / 1000 for part in (shared, alone))
-    # images: the first 1000 of 2500 were seen; luck of all = 0.4 x luck of the seen + 0.6 x luck of the others
+    # images: the first 1000 of 2500 were seen; error of all = 0.4 x error of the seen + 0.6 x that of the others
     parts = [shared / 1000, shared / 1500, OWN, alone / 3000]
     both = np.kron(np.eye(4), np.zeros((2, 2)))
     for i, part in enumerate(parts):
@@ -79,39 +79,41 @@ def test_the_prior_of_the_luck_is_that_of_normal_conditioning():
     map_ = np.block([[0.4 * one, 0.6 * one, one, zero], [one, zero, one, one]])
     joint = map_ @ both @ map_.T
     gain = joint[:2, 2:] @ np.linalg.inv(joint[2:, 2:])
-    mean, cover = luck.prior
+    mean, cover = shared_error.prior
     assert mean == pytest.approx(gain @ np.array([0.3, 0.01]))
     assert cover == pytest.approx(joint[:2, :2] - gain @ joint[2:, :2])
 
 
-def test_a_network_that_no_noise_changes_on_few_images_may_still_be_lucky():
-    luck = Luck.of(floor_of(np.zeros((2, 2)), np.zeros((2, 2)), drop=0.0, rise=0.0, images=40), 40)
-    _, cover = luck.prior
+def test_a_network_that_no_noise_changes_on_few_images_may_still_score_too_high():
+    shared_error = SharedError.of(floor_of(np.zeros((2, 2)), np.zeros((2, 2)), drop=0.0, rise=0.0, images=40), 40)
+    _, cover = shared_error.prior
     assert (np.linalg.eigvalsh(cover) > 0).all()
-    assert luck.cover[0, 0] == pytest.approx((100 / 40) ** 2 / 2)
+    assert shared_error.cover[0, 0] == pytest.approx((100 / 40) ** 2 / 2)
 
 
-def test_on_unseen_images_the_luck_is_gone():
+def test_on_unseen_images_the_shared_error_is_gone():
     shared = np.array([[300.0, 0.0], [0.0, 0.1]])
-    gain, rest = Luck(shared, 1000.0).unseen
-    own, luck = OWN_ERROR[0] ** 2, 0.3
-    assert gain == pytest.approx([own / (own + luck), 0.0])
-    assert rest == pytest.approx(own * luck / (own + luck))
-    assert Luck(shared, 1000.0).harm == pytest.approx(SHARED_HARM * 0.1)
+    gain, rest = SharedError(shared, 1000.0).unseen
+    own, shared_error = OWN_ERROR[0] ** 2, 0.3
+    assert gain == pytest.approx([own / (own + shared_error), 0.0])
+    assert rest == pytest.approx(own * shared_error / (own + shared_error))
+    assert SharedError(shared, 1000.0).harm == pytest.approx(SHARED_HARM * 0.1)
 
 
-def test_without_luck_nothing_is_taken_away():
-    gain, rest = Luck.none().unseen
+def test_without_a_shared_error_nothing_is_taken_away():
+    gain, rest = SharedError.none().unseen
     assert gain == pytest.approx([1.0, 0.0])
     assert rest == pytest.approx(0.0)
-    assert Luck.none().harm == 0.0
-    assert not Luck.none().cover.any()
+    assert SharedError.none().harm == 0.0
+    assert not SharedError.none().cover.any()
 
 
 def test_where_no_harmless_design_was_seen_half_the_variance_of_the_best_is_shared():
     drop, each = np.arange(8.0), np.full(8, 400.0)
-    luck = assumed(drop, np.where(drop < 2, 200.0, 999.0), np.where(drop < 2, 0.02, 9.0), np.full(8, 0.5), 500.0)
-    assert luck.cover * 500 == pytest.approx(np.array([[100.0, 0.5], [0.5, 0.01]]))
+    shared_error = assumed(
+        drop, np.where(drop < 2, 200.0, 999.0), np.where(drop < 2, 0.02, 9.0), np.full(8, 0.5), 500.0
+    )
+    assert shared_error.cover * 500 == pytest.approx(np.array([[100.0, 0.5], [0.5, 0.01]]))
     assert assumed(drop, each, np.full(8, np.nan), np.zeros(8), 500.0).cover[1, 1] == 0.0
 
 
@@ -119,7 +121,7 @@ def measured(rng, luck_of_float, images=1000):
     """A problem, its measurements with a common error, and their true drops."""
     problem = random_problem(4, WIDTHS)
     levels = problem.space.draw(rng, 60)
-    harm = prior_harm(problem)[np.arange(8), levels].sum(1)
+    harm = prior_harm(problem.space, problem.whole.scores)[np.arange(8), levels].sum(1)
     true = 6 * harm / np.median(harm)
     drop = true + luck_of_float + 0.6 * rng.normal(size=60)
     error = np.full(60, np.hypot(0.6, 0.6))
@@ -131,24 +133,24 @@ def test_a_float_network_that_was_lucky_on_the_search_images_does_not_make_every
     errors = {"known": [], "not known": []}
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        luck = 0.6 * rng.normal()
-        problem, data, true = measured(rng, luck)
+        shared_error = 0.6 * rng.normal()
+        problem, data, true = measured(rng, shared_error)
         shared = np.array([[360.0, 0.0], [0.0, 1e-6]])
-        seen = floor_of(shared, shared, drop=luck + 0.6 / np.sqrt(3) * rng.normal(), rise=0.0)
-        for name, common in (("known", Luck.of(seen, 1000)), ("not known", Luck.none())):
-            prior = prior_of(replace(problem, luck=common), prior_harm(problem))
+        seen = floor_of(shared, shared, drop=shared_error + 0.6 / np.sqrt(3) * rng.normal(), rise=0.0)
+        for name, common in (("known", SharedError.of(seen, 1000)), ("not known", SharedError.none())):
+            prior = prior_of(replace(problem, shared_error=common))
             posterior = fit(prior, data)
             mean, sd = posterior.predict(data.levels)
             errors[name].append(np.mean((mean - true)[true < 8]))
             if name == "known":
-                assert posterior.luck == pytest.approx(luck, abs=0.8)
+                assert posterior.search_bias == pytest.approx(shared_error, abs=0.8)
                 assert np.mean(np.abs(mean - true) < 1.96 * sd) > 0.8
     assert np.sqrt(np.mean(np.square(errors["known"]))) < 0.8 * np.sqrt(np.mean(np.square(errors["not known"])))
 
 
 def test_correlated_errors_are_one_piece_of_evidence_and_not_two():
     problem, data, _ = measured(np.random.default_rng(3), 0.0)
-    prior = prior_of(replace(problem, luck=Luck.none()), prior_harm(problem))
+    prior = prior_of(replace(problem, shared_error=SharedError.none()))
     alone = fit(prior, data).predict(data.levels)[1]
     together = fit(prior, replace(data, correlation=np.full(60, 0.9))).predict(data.levels)[1]
     only = fit(prior, replace(data, nll=np.full(60, np.nan))).predict(data.levels)[1]
@@ -159,11 +161,11 @@ def test_correlated_errors_are_one_piece_of_evidence_and_not_two():
 def test_the_two_channels_have_the_covariance_of_the_two_measurements():
     problem, data, _ = measured(np.random.default_rng(5), 0.0)
     data = replace(data, correlation=np.full(60, 0.5))
-    luck = Luck(np.array([[100.0, 0.5], [0.5, 0.05]]), 1000.0)
-    task = Likelihood(prior_of(replace(problem, luck=luck), prior_harm(problem)), data, 0.0)
+    shared_error = SharedError(np.array([[100.0, 0.5], [0.5, 0.05]]), 1000.0)
+    task = Likelihood(prior_of(replace(problem, shared_error=shared_error)), data, 0.0)
     noise = task.noise(task.linear(task.prior_mean))
     total = np.array([[0.72, 0.5 * np.sqrt(0.72) * 0.02], [0.5 * np.sqrt(0.72) * 0.02, 0.02**2]])
-    own = total - luck.cover
+    own = total - shared_error.cover
     for i in range(60):
         built = np.array([[1.0, 0.0], [noise.mix[i], 1.0]]) @ np.diag([noise.drop[i], noise.rest[i]])
         built = built @ np.array([[1.0, noise.mix[i]], [0.0, 1.0]])
@@ -173,7 +175,7 @@ def test_the_two_channels_have_the_covariance_of_the_two_measurements():
 def test_information_is_the_fall_of_variance_that_a_measurement_brings():
     """Against a refit: the design that teaches most leaves less variance than the one that teaches least."""
     problem, data, _ = measured(np.random.default_rng(6), 0.0)
-    prior = prior_of(replace(problem, luck=Luck.none()), prior_harm(problem))
+    prior = prior_of(replace(problem, shared_error=SharedError.none()))
     part = Data(*(np.asarray(v)[:20] for v in vars(data).values()))
     posterior = fit(prior, part)
     pool = problem.space.draw(np.random.default_rng(7), 200)

@@ -10,18 +10,18 @@ from costmodels import Workload, load_hardware
 from dse.config.schema import Config, Constraints, Data, Search
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
-from dse.optimize.integer_program import InfeasibleError, Sides
-from dse.optimize.lagrangian import draw_prices, gather
-from dse.problem.constraints import minimisers, obeyed, sides_of
-from dse.problem.problem import Problem
+from dse.optimize.integer_program import InfeasibleError
+from dse.optimize.lagrangian import constrained_minimisers, draw_prices, gather
+from dse.problem.constraints import Sides, obeyed, sides_of
+from dse.problem.problem import Part, Problem
 from dse.problem.space import Dimension, Space
-from dse.search.best_design import best_under_budgets, check_budgets, costs_of
+from dse.search.best_design import best_under_budgets, chance_within, check_budgets, costs_of
+from dse.search.build_problem import parts_of
 from dse.search.loop import quiet_optuna
-from dse.search.recommend import within
 from dse.strategies import posterior
-from dse.strategies.base.sampler import cost_tables, prior_harm
 from dse.surrogate import Data as Measured
 from dse.surrogate import Diagnostics, fit, prior_of
+from dse.surrogate.prior import prior_harm
 from dse.workflows.search import search
 from dse.workflows.search_steps import Listener
 from tests.dse.problems import every_design, random_problem, space_of
@@ -45,16 +45,18 @@ def chip_problem(budgets, sides=None):
     tables, offsets = costing.tables(space)
     scores = np.array([[9.0, 1.0, 0.0], [30.0, 4.0, 0.0], [3.0, 0.3, 0.0], [6.0, 0.8, 0.0], [8.0, 2.0, 0.0]]) / 10
     names = ("drop", "memory_bytes", "power_w")
-    problem = Problem(space, tables, offsets, costing.objective_costs(space, names), scores, names, budgets)
+    whole = Part(space, tables, offsets, scores)
+    parts = parts_of(space, costing, {"": scores})
+    problem = Problem(whole, costing.objective_costs(space, names), names, budgets, parts)
     return costing, replace(problem, sides=sides or Sides())
 
 
 def model(problem):
     levels = problem.space.draw(np.random.default_rng(0), 80)
-    drop = gather(prior_harm(problem), levels)
+    drop = gather(prior_harm(problem.space, problem.whole.scores), levels)
     few = np.full(80, 0.02)
     return fit(
-        prior_of(problem, prior_harm(problem)),
+        prior_of(problem),
         Measured(levels, drop, few, drop / 30, few / 10, np.full(80, 1e5), np.zeros(80)),
     )
 
@@ -73,7 +75,7 @@ def test_the_exact_pick_is_the_best_of_all_designs_under_several_budgets(sides):
     assert all(real[name][0] <= limit for name, limit in budgets.items() if name != "drop")
     assert obeyed(problem.space, sides, found.levels).all()
     kept = np.logical_and.reduce([costs[name] <= limit for name, limit in budgets.items() if name != "drop"])
-    kept &= obeyed(problem.space, sides, every) & (within(posterior, every, 1.5) >= 0.95)
+    kept &= obeyed(problem.space, sides, every) & (chance_within(posterior, every, 1.5) >= 0.95)
     least = costs["memory_bytes"][kept].min()
     # the bound on the harm is found by bisection and stops within 5 % of memory at the latest
     assert real["memory_bytes"][0] <= least * 1.05
@@ -119,10 +121,10 @@ def test_names_in_blocks_become_groups():
 def test_proposals_keep_the_side_constraints_and_are_the_best_that_do():
     problem = random_problem(3, [(2, 4, 8)] * 5)
     sides = Sides(equal=(("w:l0", "w:l3"),), max_widths=2, allowed=(2, 4, 8))
-    harm, costs = prior_harm(problem), cost_tables(problem)
+    harm, costs = prior_harm(problem.space, problem.whole.scores), problem.whole.cost_tables
     rng = np.random.default_rng(0)
     prices = draw_prices(rng, harm, costs, 60)
-    found = minimisers(problem.space, sides, harm, costs, prices, rng)
+    found = constrained_minimisers(problem.space, sides, harm, costs, prices, rng)
     assert len(found) == 60
     assert obeyed(problem.space, sides, found).all()
     every = every_design(problem.space)
@@ -140,15 +142,15 @@ def test_every_proposal_keeps_the_side_constraints_where_the_model_is_not_truste
     sides = Sides(equal=(("w:l0", "w:l3"),), max_widths=2, allowed=(2, 4, 8))
     problem = replace(random_problem(3, [(2, 3, 4, 8)] * 5), sides=sides)
     monkeypatch.setattr(posterior, "diagnose", lambda *_: Diagnostics(0.9, 0.95, 0.9 if trusted else 0.1, 20))
-    local, real = [], posterior.Engine._local
-    monkeypatch.setattr(posterior.Engine, "_local", lambda *given: local.append(1) or real(*given))
+    local, real = [], posterior.Sampler._local
+    monkeypatch.setattr(posterior.Sampler, "_local", lambda *given: local.append(1) or real(*given))
     with quiet_optuna():
-        study = optuna.create_study(directions=["minimize"] * 3, sampler=posterior.sampler(problem, 0))
+        study = optuna.create_study(directions=["minimize"] * 3, sampler=posterior.Sampler(problem, 0))
     for number in range(40):
         trial = study.ask(problem.space.distributions())
         levels = problem.space.levels(trial.params)
         assert obeyed(problem.space, sides, levels)[0], number
-        drop = float(gather(problem.scores, levels))
+        drop = float(gather(problem.whole.scores, levels))
         measured = {"drop": drop, "drop_stderr": 0.5, "nll_delta": 0.03 * drop, "nll_stderr": 0.02, "images": 1000}
         for name, value in measured.items():
             trial.set_user_attr(name, value)

@@ -6,9 +6,10 @@ from optuna.trial import TrialState
 from dse import strategies
 from dse.errors import ConfigError
 from dse.strategies.base.history import read
-from dse.strategies.base.sampler import prior_harm
 from dse.strategies.base.seeding import seed_trial
-from dse.strategies.guided import Link, fit_link, guided_design
+from dse.strategies.guided import guided_design
+from dse.surrogate.link import Link, fit_link
+from dse.surrogate.prior import prior_harm
 from tests.dse.problems import every_design, random_problem, uniform_baselines
 
 WIDTHS = [(2, 3, 4, 6, 8)] * 6
@@ -17,7 +18,7 @@ ALL = strategies.names()
 
 def drop_of(problem, levels):
     """True drop in points: the prior's harm itself, scaled so that the narrowest design loses 40 points."""
-    harm = prior_harm(problem)
+    harm = prior_harm(problem.space, problem.whole.scores)
     rows = np.arange(len(harm))
     return float(40 * harm[rows, levels].sum() / harm[:, 0].sum())
 
@@ -105,8 +106,8 @@ def test_odd_spaces_and_unknown_scores_work(name):
     for widths in ([(2, 4, 8)], [(4,), (2, 3)], [(2, 3, 8), (4,), (2, 8), (1, 2)]):
         problem = random_problem(3, widths)
         run(name, problem, 5)
-        unknown = np.full_like(problem.scores, np.nan)
-        run(name, random_problem(3, widths, scores=unknown), 5)
+        unknown = np.full_like(problem.whole.scores, np.nan)
+        run(name, random_problem(3, widths, harms=unknown), 5)
 
 
 def test_nsga2_breeds_from_enqueued_designs():
@@ -175,8 +176,8 @@ def test_the_link_recovers_the_scale_of_the_scores():
 
 def test_the_guided_setting_is_narrower_than_its_base_where_that_is_cheap():
     problem = random_problem(7, WIDTHS)
-    levels = guided_design(problem)
-    harm = prior_harm(problem)
+    levels = guided_design(problem.whole)
+    harm = prior_harm(problem.space, problem.whole.scores)
     rows = np.arange(6)
     # base: the narrowest uniform level with at most 1/16 of the harm at 2 bits
     base = next(b for b in range(5) if harm[:, b].sum() <= harm[:, 0].sum() / 16)
@@ -190,10 +191,10 @@ def test_the_guided_setting_is_narrower_than_its_base_where_that_is_cheap():
 
 def test_prior_harm_is_relative_to_the_widest_level_and_never_rises_with_width():
     problem = random_problem(8, [(2, 3, 4, 8), (2, 8), (2, 4, 8)])
-    scores = problem.scores.copy()
+    scores = problem.whole.scores.copy()
     scores[0, 1], scores[0, 2] = scores[0, 2], scores[0, 1]  # a score that rises with width
     scores[2] = np.nan
-    harm = prior_harm(random_problem(8, [(2, 3, 4, 8), (2, 8), (2, 4, 8)], scores=scores))
+    harm = prior_harm(problem.space, scores)
     assert np.isinf(harm[1, 2:]).all()
     for row, size in zip(harm, problem.space.sizes, strict=True):
         assert row[size - 1] == 0

@@ -9,16 +9,16 @@ import pytest
 
 from dse import strategies
 from dse.optimize.lagrangian import gather
-from dse.strategies.base.history import History
+from dse.strategies.base.history import History, measurements
 from dse.strategies.base.history import read as read_history
-from dse.strategies.base.sampler import prior_harm
-from dse.surrogate import information
+from dse.surrogate import belief, diagnose, information
+from dse.surrogate.prior import prior_harm
 from tests.dse.problems import random_problem
 
 BLOCKS = ["conv.0", "conv.1", "attn.0", "attn.0", "attn.1", "attn.1"]
 WIDTHS = [(2, 3, 4, 6, 8)] * 6
 PROBLEM = random_problem(11, WIDTHS, BLOCKS)
-HARM = prior_harm(PROBLEM)
+HARM = prior_harm(PROBLEM.space, PROBLEM.whole.scores)
 LIMIT = 1.0
 
 
@@ -42,7 +42,7 @@ def followed(name, most=400, **options):
 
 
 def memory(levels):
-    return float(gather(PROBLEM.tables["memory_bytes"], levels))
+    return float(gather(PROBLEM.whole.tables["memory_bytes"], levels))
 
 
 @pytest.mark.parametrize("name", ["qsvit", "aq4svit_greedy", "aq4svit_beam"])
@@ -124,15 +124,13 @@ def test_the_gate_gives_up_hopeless_candidates_only(name):
 
 def test_scripts_build_on_what_the_study_holds():
     engine = strategies.load("qsvit")(PROBLEM, 0)
-    visited, final = followed("qsvit")
+    visited, _ = followed("qsvit")
     levels = np.array([x for x, _ in visited])
     drops = np.array([d for _, d in visited])
     zeros = np.zeros(len(drops))
     past = History(
         levels, drops, zeros, zeros, zeros, zeros, zeros, PROBLEM.costs(levels), np.ones(len(drops), dtype=bool), levels
     )
-    assert np.array_equal(engine.final(past), final)
-    assert engine.final(past.first(5)) is None
     nxt = engine.propose(past.first(5), np.random.default_rng(0))
     assert nxt.tolist() not in levels[:5].tolist() or nxt.tolist() in levels[5:].tolist()
 
@@ -163,7 +161,7 @@ def posterior_study(trials=45, **options):
 def test_posterior_cuts_dominated_designs_stops_when_nothing_is_left_and_knows_itself():
     sim, engine, study = posterior_study(40)
     assert sim.share(np.array([sim.problem.space.levels(t.params) for t in study.trials])) > 0.95
-    found = engine.diagnose(study)
+    found = diagnose(belief(sim.problem, measurements(read_history(study, sim.problem))))
     assert found.additivity > 0.9
     assert found.warning is None
     assert 0.8 <= found.coverage <= 1.0
@@ -178,12 +176,12 @@ def test_posterior_cuts_dominated_designs_stops_when_nothing_is_left_and_knows_i
     # what the engine proposes itself is not cut on the strength of its own prediction
     fair = SimpleNamespace(images=100, total=1000, drop=1.0, drop_stderr=1.5)
     assert not engine.should_cut(study, running, fair)
-    # nor is what is measured to teach the model
+    # nor is what is measured for its information
     teacher, keeper = (strategies.load("posterior")(sim.problem, 0, explore=share) for share in (1.0, 0.0))
     assert not teacher.should_cut(study, bad, early)
     assert keeper.should_cut(study, bad, early)
     past = read_history(study, sim.problem, without=running.number)
-    posterior = engine.posterior(past)
+    posterior = belief(sim.problem, measurements(past))
     front = engine._candidates(posterior.centre, np.random.default_rng(1))
     lesson = teacher.propose(past, np.random.default_rng(2))
     step = keeper.propose(past, np.random.default_rng(2))

@@ -5,10 +5,10 @@ import pytest
 from simulated_network import Difficulty, simulate
 
 from dse.optimize import lagrangian
-from dse.strategies.base.sampler import cost_tables, prior_harm
 from dse.surrogate import Data, Layout, Model, diagnose, fit, prior_of
 from dse.surrogate.likelihood import Likelihood
 from dse.surrogate.posterior import LEAST_GAIN
+from dse.surrogate.prior import prior_harm
 from tests.dse.problems import random_problem
 
 WIDTHS = [(2, 3, 4, 8), (2, 8), (4,), (2, 4, 8), (2, 3, 8)]
@@ -18,17 +18,17 @@ def small(seed=0):
     problem = random_problem(seed, WIDTHS)
     rng = np.random.default_rng(seed)
     levels = problem.space.draw(rng, 12)
-    harm = lagrangian.gather(prior_harm(problem), levels)
+    harm = lagrangian.gather(prior_harm(problem.space, problem.whole.scores), levels)
     drop = 15 * harm / harm.max() * np.exp(0.2 * rng.normal(size=12))
     nll = np.where(rng.random(12) < 0.3, np.nan, drop / 30)
     data = Data(levels, drop, np.full(12, 0.5), nll, np.full(12, 0.01), np.full(12, 500.0), np.full(12, 0.3))
-    return problem, prior_of(problem, prior_harm(problem)), data
+    return problem, prior_of(problem), data
 
 
 def sampled(sim, count, seed, images=1000):
     """Designs from random fronts of the scores, measured, with a drop below 20 points."""
     rng = np.random.default_rng(seed)
-    harm, costs = prior_harm(sim.problem), cost_tables(sim.problem)
+    harm, costs = prior_harm(sim.problem.space, sim.problem.whole.scores), sim.problem.whole.cost_tables
     levels = np.unique(lagrangian.minimisers(harm, costs, lagrangian.draw_prices(rng, harm, costs, 4 * count)), axis=0)
     levels = levels[sim.drop(levels) < 20]
     levels = rng.permutation(levels)[:count]
@@ -64,8 +64,7 @@ def test_derivatives_are_those_of_finite_differences():
 def test_the_fit_is_where_the_gradient_vanishes():
     _, prior, data = small()
     posterior = fit(prior, data, steps=60)
-    task = Likelihood(posterior.prior, data, posterior.misfit)
-    task.excess = posterior.excess
+    task = Likelihood(posterior.prior, data, posterior.misfit, posterior.excess)
     now = task.linear(posterior.mean)
     precision, gradient = (
         task.precision(now, task.noise(now)),
@@ -104,17 +103,16 @@ def test_the_batch_formula_of_the_harm_is_the_sum_over_pairs():
 def test_the_fit_and_the_batch_formula_are_the_same_model():
     _, prior, data = small()
     posterior = fit(prior, data)
-    task = Likelihood(posterior.prior, data, posterior.misfit)
-    task.excess = posterior.excess
+    task = Likelihood(posterior.prior, data, posterior.misfit, posterior.excess)
     measured = task.linear(posterior.mean).drop
-    assert posterior.centre.drop(data.levels)[0] + posterior.luck == pytest.approx(measured, abs=1e-9)
+    assert posterior.centre.drop(data.levels)[0] + posterior.search_bias == pytest.approx(measured, abs=1e-9)
 
 
 def test_predictions_of_unseen_designs_are_right_and_know_how_far():
     errors, covered = [], []
     for seed in range(6):
         sim = simulate(seed)
-        prior = prior_of(sim.problem, prior_harm(sim.problem))
+        prior = prior_of(sim.problem)
         data = sampled(sim, 100, seed)
         test = sampled(sim, 200, seed + 50).levels
         mean, sd = fit(prior, data).predict(test)
@@ -129,7 +127,7 @@ def test_predictions_of_unseen_designs_are_right_and_know_how_far():
 
 def test_measurements_narrow_the_posterior_and_more_images_narrow_it_more():
     sim = simulate(3)
-    prior = prior_of(sim.problem, prior_harm(sim.problem))
+    prior = prior_of(sim.problem)
     test = sampled(sim, 100, 60).levels
     near = sim.drop(test) < 5
     few, many = (fit(prior, sampled(sim, 40, 3, images)).predict(test)[1][near].mean() for images in (200, 20_000))
@@ -141,7 +139,7 @@ def test_cross_entropy_helps_when_top1_is_noisy():
     errors = {True: [], False: []}
     for seed in range(4):
         sim = simulate(seed, Difficulty(flips=0.07), low_fidelity_images=0)
-        prior = prior_of(sim.problem, prior_harm(sim.problem))
+        prior = prior_of(sim.problem)
         data = sampled(sim, 250, seed)
         test = sampled(sim, 200, 70 + seed).levels
         near = sim.drop(test) < 5
@@ -160,7 +158,7 @@ def test_two_opinions_are_better_than_one():
         for seed in range(6):
             sim = simulate(seed)
             problem = sim.problem if name == "both" else replace(sim.problem, distances=None)
-            prior = prior_of(problem, prior_harm(problem))
+            prior = prior_of(problem)
             gap = (prior.log_harm - np.log(sim.terms))[:, 2]
             rows.append(np.std(gap))
         errors[name] = np.mean(rows)
@@ -178,8 +176,8 @@ def test_without_measurements_the_prior_speaks():
 
 
 def test_a_flat_prior_and_a_single_layer_work():
-    problem = random_problem(0, [(2, 4, 8)], scores=np.zeros((1, 3)))
-    prior = prior_of(problem, prior_harm(problem))
+    problem = random_problem(0, [(2, 4, 8)], harms=np.zeros((1, 3)))
+    prior = prior_of(problem)
     data = Data(
         np.array([[0], [2]]),
         np.array([9.0, 0.1]),
@@ -194,7 +192,7 @@ def test_a_flat_prior_and_a_single_layer_work():
 
 def test_leave_one_out_is_what_refitting_without_the_design_gives():
     sim = simulate(5)
-    prior = prior_of(sim.problem, prior_harm(sim.problem))
+    prior = prior_of(sim.problem)
     data = sampled(sim, 60, 5)
     found = diagnose(fit(prior, data))
     expected, spread = np.zeros(60), np.zeros(60)
@@ -215,7 +213,7 @@ def test_leave_one_out_is_what_refitting_without_the_design_gives():
 
 def test_drops_that_have_nothing_to_do_with_the_layers_are_noticed():
     sim = simulate(6)
-    prior = prior_of(sim.problem, prior_harm(sim.problem))
+    prior = prior_of(sim.problem)
     data = sampled(sim, 80, 6)
     shuffled = np.random.default_rng(0).permutation(80)
     broken = replace(data, drop=data.drop[shuffled] / 2, nll=np.full(80, np.nan))

@@ -14,7 +14,7 @@ from dse.errors import ConfigError
 from dse.evaluation import one_at_a_time
 from dse.evaluation.experiment import prepare
 from dse.evaluation.loading import load_at_most
-from dse.evaluation.one_at_a_time import second_opinion
+from dse.evaluation.one_at_a_time import measure_distances
 from dse.problem.design import uniform
 from dse.problem.space import Dimension, Space
 from dse.results import tables
@@ -166,20 +166,20 @@ def test_images_that_stay_on_disk_are_refused():
         one_at_a_time.measured(None, [], SimpleNamespace(images=SimpleNamespace(part=None)))
 
 
-def test_a_second_opinion_is_the_divergence_of_one_change_at_a_time():
+def test_a_distance_is_the_divergence_of_one_change_at_a_time():
     config = Config(
         data=Data(search_images=20, fisher_images=16, batch_size=20),
         search=Search(widths=(2, 3, 4), granularity="stage", state_widths=(8,), time_steps=(1, 2)),
         quantization=Quantization(method="nearest"),
     )
     bench = prepare(config)
-    found = second_opinion(bench, 24)
+    found = measure_distances(bench, 24)
     images = load_at_most(config, "validation", 24)
     weights = [i for i, d in enumerate(bench.space.dimensions) if d.kind == "weight"]
     assert len(weights) < len(bench.space.dimensions)
     assert found.images == 2 * len(weights) * 24
     # ten evaluations of 20 images are 200 images, less than 16 for each change
-    assert second_opinion(bench).images == 2 * len(weights) * 16
+    assert measure_distances(bench).images == 2 * len(weights) * 16
     evaluator = bench.evaluator(images)
     for i, (row, d) in enumerate(zip(found.distances, bench.space.dimensions, strict=True)):
         if i not in weights:

@@ -6,9 +6,8 @@ import pytest
 from costmodels import Workload, load_hardware
 from costmodels.workload.examples import example_table
 from dse.evaluation.costs import Costing
-from dse.evaluation.spike_rates import LEAST_DESIGNS, fit_rates, spike_rows
 from dse.problem.space import build_space
-from dse.strategies.base.sampler import valid
+from dse.surrogate.spike_rates import LEAST_DESIGNS, fit_rates, spike_rows
 
 NAMES = ("drop", "memory_bytes", "energy_j")
 
@@ -18,7 +17,7 @@ def setting(time_steps=(1, 2, 4)):
     space = build_space(table, widths=(2, 4, 8), granularity="block", time_steps=time_steps)
     workload = Workload.from_table(table)
     costing = Costing(workload, load_hardware("generic_45nm"), 30.0)
-    exists = valid(space)
+    exists = space.exists
     harm = np.where(exists, 4.0 ** -np.arange(exists.shape[1]), np.nan)
     return space, costing, harm
 
