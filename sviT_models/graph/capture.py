@@ -1,0 +1,109 @@
+"""From any module to its graph, compared with the module before anything else is done with it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sviT_models.errors import ModelError
+from sviT_models.graph.axes import with_time
+from sviT_models.graph.builder import Builder
+from sviT_models.graph.graph import Graph, Node
+from sviT_models.graph.kinds import with_values
+from sviT_models.graph.neurons import SpikingLaw
+from sviT_models.graph.recognise import Declared, neurons_of
+from sviT_models.graph.run import run
+from sviT_models.graph.steps import with_steps_folded
+from sviT_models.graph.trace import double, traced
+from sviT_models.graph.translate import Translator
+
+TOLERANCE = 1e-9  # relative to the largest logit; float64 rounds at 1e-16, and sums may run in another order
+
+
+def capture(
+    module: nn.Module, images: Tensor, *, time_steps: int | None = None, neurons: Declared | None = None
+) -> Graph:
+    """The graph of a network that maps images (B, channels, H, W) or frames (B, T, channels, H, W) to logits.
+
+    `images` are real ones: the graph has to give the module's own logits on them, in float64. A network that calls
+    each of its single-step neurons once is stepped from outside: it runs `time_steps` times and its outputs are
+    averaged. `neurons` declares the law of further neuron classes by their name. The module stays as it is.
+    Raises ModelError, naming the module path, for an operation or a neuron that is not supported, for control flow
+    that depends on the data, and where graph and module differ.
+    """
+    declared = neurons or {}
+    if images.ndim < 3 or not len(images):
+        raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, channels, height, width)")
+    outside = _outside_steps(module, images, declared, time_steps)
+    builder = with_steps_folded(_translated(module, images, declared, outside))
+    nodes, steps = with_time(_needed(builder))
+    if time_steps is not None and steps != time_steps and _spikes(nodes):
+        raise ModelError(f"the network runs {steps} time steps, not {time_steps}; build it for the number wanted")
+    nodes = with_values(nodes, steps)
+    used = {name for node in nodes for name in node.parameters.values()}
+    graph = Graph(tuple(nodes), {n: _narrowed(t) for n, t in builder.constants.items() if n in used}, steps)
+    _compare(graph, module, images, declared, outside)
+    return graph
+
+
+def _translated(module: nn.Module, images: Tensor, declared: Declared, outside: int) -> Builder:
+    program, found = traced(module, images, declared, outside)
+    return Translator(program, found).translated()
+
+
+def _outside_steps(module: nn.Module, images: Tensor, declared: Declared, time_steps: int | None) -> int:
+    """The steps of a network that has to be called once for each, 0 for one that steps by itself."""
+    single = [path for path, neuron in neurons_of(module, declared).items() if not neuron.multi_step]
+    if not single:
+        return 0
+    frame = images[:, 0] if images.ndim == 5 else images
+    try:
+        builder = _translated(module, frame, declared, 0)
+    except ModelError:  # it takes all frames at once
+        return 0
+    if any(node.attributes.get("step", 0) for node in builder.nodes):
+        return 0
+    if time_steps is None:
+        raise ModelError(f"{single[0]} is called once: the network steps outside of forward; pass time_steps")
+    return time_steps
+
+
+def _spikes(nodes: list[Node]) -> bool:
+    return any(node.op == "neuron" and isinstance(node.attributes["law"], SpikingLaw) for node in nodes)
+
+
+def _needed(builder: Builder) -> list[Node]:
+    """The nodes that the output depends on, and the image."""
+    needed = {builder.nodes[-1].name, builder.nodes[0].name}
+    for node in reversed(builder.nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+    return [node for node in builder.nodes if node.name in needed]
+
+
+def _narrowed(tensor: Tensor) -> Tensor:
+    """The tensor in float32 where that loses nothing, as it does not for weights that were in float32 before."""
+    single = tensor.detach().float()
+    return single if torch.equal(single.to(tensor), tensor) else tensor.detach().clone()
+
+
+def _compare(graph: Graph, module: nn.Module, images: Tensor, declared: Declared, outside: int) -> None:
+    """Raises ModelError where the graph's logits are not the module's, both in float64."""
+    network = double(module)
+    with torch.no_grad():
+        if outside:
+            expected = _stepped(network, images.double(), outside)
+        else:
+            expected = network(images.double())
+    found = run(graph, images)
+    greatest, largest = float((found - expected).abs().max()), float(expected.abs().max())
+    if not greatest <= TOLERANCE * max(1.0, largest):
+        raise ModelError(
+            f"the captured network differs from the module by {greatest:.3g} in logits up to {largest:.3g} (float64);"
+            " a neuron may not be what its class name says, or state is left from an earlier call"
+        )
+
+
+def _stepped(network: nn.Module, images: Tensor, steps: int) -> Tensor:
+    outputs = [network(images[:, t] if images.ndim == 5 else images) for t in range(steps)]
+    return torch.stack(outputs).mean(0)

@@ -1,0 +1,111 @@
+"""The graph: operations in order, each with its name, inputs, attributes, parameters, shape, value and module path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from torch import Tensor
+
+from sviT_models.errors import ModelError
+from sviT_models.graph.values import NUMBER, Value
+
+TIME, BATCH = "T", "B"
+Factor = int | str
+Axis = tuple[Factor, ...]  # an axis is the product of its factors, outermost first: ("T", "B") holds T * B elements
+Shape = tuple[Axis, ...]
+
+OPERATIONS = frozenset(
+    {
+        *("image", "conv", "linear", "norm", "neuron", "add", "scale", "shift", "product", "matmul", "max_pool"),
+        *("average_pool", "sum", "mean", "pad", "reshape", "permute", "expand", "select", "slice", "concat", "output"),
+    }
+)
+
+
+def sizes(shape: Shape, time_steps: int, batch: int) -> tuple[int, ...]:
+    """The lengths of the axes for a number of time steps and images."""
+    known = {TIME: time_steps, BATCH: batch}
+    lengths = []
+    for axis in shape:
+        length = 1
+        for factor in axis:
+            length *= known[factor] if isinstance(factor, str) else factor
+        lengths.append(length)
+    return tuple(lengths)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation.
+
+    `inputs` are names of earlier nodes, `parameters` maps a role (`weight`, `bias`, `mean`, ...) to the name of a
+    tensor, `attributes` hold plain numbers, texts and lists. `path` is the module it came from. `shape` keeps time and
+    batch apart from everything else, and `value` says what its elements can be.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...] = ()
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    shape: Shape = ()
+    path: str = ""
+    value: Value = NUMBER
+
+    @property
+    def layer(self) -> str:
+        """The module path of its weight, empty for an operation without one."""
+        return self.parameters["weight"].removesuffix(".weight") if self.op in ("conv", "linear") else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network: nodes in an order in which they can run, and their parameters by name.
+
+    `time_steps` is T; `parameters` are in the precision in which the module held them.
+    Raises ModelError for a node of an unknown operation, or one whose inputs or parameters do not come before it.
+    """
+
+    nodes: tuple[Node, ...]
+    parameters: Mapping[str, Tensor]
+    time_steps: int
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for node in self.nodes:
+            if node.op not in OPERATIONS:
+                raise ModelError(f"{node.name}: no operation {node.op!r}")
+            for name in node.inputs:
+                if name not in seen:
+                    raise ModelError(f"{node.name}: input {name!r} does not come before it")
+            for name in node.parameters.values():
+                if name not in self.parameters:
+                    raise ModelError(f"{node.name}: there is no parameter {name!r}")
+            if node.name in seen:
+                raise ModelError(f"{node.name}: the name stands twice")
+            seen.add(node.name)
+
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        """Nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def consumers(self) -> dict[str, list[Node]]:
+        """The nodes that take a node's result, by its name."""
+        found: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found[name].append(node)
+        return found
+
+    def of(self, *operations: str) -> Iterator[Node]:
+        """The nodes of some operations, in order."""
+        return (node for node in self.nodes if node.op in operations)
+
+    @property
+    def image(self) -> Node:
+        """The node that stands for the images."""
+        return self.nodes[0]

@@ -1,0 +1,96 @@
+"""A module's operations as torch.export sees them, every neuron layer one opaque operation."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from sviT_models.errors import ModelError
+from sviT_models.graph.recognise import Declared, Neuron, neurons_of
+
+torch.library.define("svit::neuron", "(Tensor currents, str path, int step) -> Tensor")
+torch.library.define("svit::potential", "(Tensor currents, str path) -> Tensor")
+
+
+@torch.library.register_fake("svit::neuron")
+def _spikes(currents: Tensor, path: str, step: int) -> Tensor:
+    return torch.empty_like(currents)
+
+
+@torch.library.register_fake("svit::potential")
+def _potential(currents: Tensor, path: str) -> Tensor:
+    return torch.empty_like(currents)
+
+
+ALL_STEPS = -1  # in place of a step: the call takes all of them
+
+
+class _Traced(nn.Module):
+    """The network with opaque neurons; one that steps outside of `forward` is stepped here, its outputs averaged."""
+
+    def __init__(self, network: nn.Module, neurons: dict[str, Neuron], outside: int) -> None:
+        super().__init__()
+        self.network, self.outside = network, outside
+        self.calls: dict[str, int] = {}
+        for path, neuron in neurons.items():
+            module = network.get_submodule(path)
+            module.forward = self._opaque(path, neuron)
+
+    def _opaque(self, path: str, neuron: Neuron):
+        def forward(currents: Tensor, *_: object) -> Tensor | tuple[Tensor, Tensor]:
+            if neuron.multi_step:
+                return torch.ops.svit.neuron(currents, path, ALL_STEPS)
+            step = self.calls.get(path, 0)
+            self.calls[path] = step + 1
+            spikes = torch.ops.svit.neuron(currents, path, step)
+            return (spikes, torch.ops.svit.potential(currents, path)) if neuron.returns_potential else spikes
+
+        return forward
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls.clear()
+        if not self.outside:
+            return self.network(images)
+        steps = [self.network(images[:, t] if images.ndim == 5 else images) for t in range(self.outside)]
+        return torch.stack(steps).mean(0)
+
+
+def double(module: nn.Module) -> nn.Module:
+    """A copy in float64 and evaluation mode."""
+    return copy.deepcopy(module).double().eval()
+
+
+def traced(
+    module: nn.Module, images: Tensor, declared: Declared, outside: int
+) -> tuple[torch.export.ExportedProgram, dict[str, Neuron]]:
+    """The exported program of a module on `images` (two of them are taken), and its neuron layers.
+
+    `outside` is the number of steps of a network that steps outside of `forward`, else 0.
+    Raises ModelError where the module cannot be run or its operations depend on the data.
+    """
+    neurons = neurons_of(module, declared)
+    network = double(module)
+    batch = images[:2] if len(images) > 1 else images.expand(2, *images.shape[1:])
+    wrapped = _Traced(network, neurons, outside)
+    batched = ({0: torch.export.Dim("batch", min=1)},)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of torch.export about itself
+            program = torch.export.export(wrapped, (batch.double(),), dynamic_shapes=batched, strict=False)
+    except ModelError:
+        raise
+    except Exception as error:  # whatever the user's forward or the exporter raises
+        raise ModelError(_explained(error)) from error
+    return program, neurons
+
+
+def _explained(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "specialized" in text or "Constraints violated (batch)" in text:
+        return "the network is written for one batch size; take it from the images' shape, as x.shape[0]"
+    if type(error).__name__.startswith("GuardOnDataDependent") or "data-dependent" in text:
+        return "the network's control flow depends on the data (an if, a loop or an index made of tensor values)"
+    return f"the network cannot be captured: {type(error).__name__}: {text[:200]}"
