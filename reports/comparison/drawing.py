@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from reports.comparison.record import Comparison, FrontDesign, Side
+from reports.comparison.record import ComparedDesign, Comparison, Side
 from reports.number_text import UNITS, quantity, share, tidy
 from reports.page import html
 from reports.page.html import Drawing, StaticFigure
@@ -38,7 +38,7 @@ def draw(r: Comparison) -> Drawing:
 
 
 def _row(s: Side) -> tuple[str | Markup, ...]:
-    recommended = next((d for d in s.front if d.id == s.recommended), None)
+    recommended = s.recommended_design
     values: tuple[str, ...] = ("–",) * 4
     if recommended is not None:
         memory, energy = quantity(recommended.memory_bytes, "B"), quantity(recommended.energy_j, "J")
@@ -63,7 +63,7 @@ def chart(r: Comparison, column: str) -> Chart:
     return Chart(tuple(marks), x=cost_axis(column, [d.cost(column) for d in every]), y=drop_axis(ends))
 
 
-def _points(designs: list[FrontDesign], column: str, marker: Marker, run: str) -> Points:
+def _points(designs: list[ComparedDesign], column: str, marker: Marker, run: str) -> Points:
     return Points(
         x=[d.cost(column) for d in designs],
         y=[d.drop for d in designs],

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.run import FinishedRun
+from reports.run import Design, FinishedRun
 
 
 @dataclass(frozen=True)
-class FrontDesign:
-    """A design on a front: paired drop with its 95 % interval [pp], top-1 share, memory [B], energy [J]."""
+class ComparedDesign:
+    """A design of a run: paired drop with its 95 % interval [pp], top-1 share, memory [B], energy [J]."""
 
     id: str
     drop: float
@@ -29,7 +29,10 @@ class FrontDesign:
 
 @dataclass(frozen=True)
 class Side:
-    """One run of the comparison; `recommended` is an id or None, `verdict` that of the recommended design."""
+    """One run of the comparison; `recommended` is an id or None, `verdict` that of the recommended design.
+
+    `recommended_design` need not be on the front: that is the front of the search images.
+    """
 
     name: str
     network: str
@@ -42,7 +45,8 @@ class Side:
     budgets: dict[str, float]
     recommended: str | None
     verdict: str
-    front: tuple[FrontDesign, ...]
+    front: tuple[ComparedDesign, ...]
+    recommended_design: ComparedDesign | None
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,13 @@ def _side(run: FinishedRun, name: str) -> Side:
         budgets=run.picks.budgets,
         recommended=run.recommended,
         verdict=picks[0].verdict if picks else "REVIEW",
-        front=tuple(
-            FrontDesign(d.id, d.drop, d.drop_low, d.drop_high, d.top1, d.memory_bytes, d.energy_j, d.feasible)
-            for d in run.front
-        ),
+        front=tuple(_compared(d) for d in run.front),
+        recommended_design=None if run.recommended is None else _compared(run.by_id(run.recommended)),
     )
+
+
+def _compared(d: Design) -> ComparedDesign:
+    return ComparedDesign(d.id, d.drop, d.drop_low, d.drop_high, d.top1, d.memory_bytes, d.energy_j, d.feasible)
 
 
 def _warnings(sides: tuple[Side, ...]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ Plot = dict[str, Any]
 MOST_CATEGORIES = 40  # texts along an axis of the narrowest wide plot
 NARROWEST = 250.0, 330.0  # px of the frame on a telephone of 390 px; names that are apart there are apart everywhere
 LETTER, MARGIN = 11.0, 36.0  # px: size of a label's letters, and how far it may run beyond the frame
+BESIDE = 9  # px: a label stands beside a marker of this size
 
 
 def plot(chart: Chart) -> Plot:
@@ -155,7 +156,8 @@ def _labels(mark: Labels, chart: Chart) -> Plot:
     sides = label_placement.place(mark, chart.x, chart.y, label_placement.Frame(*NARROWEST, LETTER, MARGIN))
     return {
         "type": "scatter",
-        "mode": "text",
+        "mode": "markers+text",
+        "marker": {"color": _colour("none"), "size": BESIDE},
         "x": _on([x for x, _ in mark.points], chart.x),
         "y": _on([y for _, y in mark.points], chart.y),
         "text": list(mark.texts),

@@ -51,8 +51,7 @@ def draw(r: Reproduction) -> Drawing:
     command = Markup("<pre><code>{}</code></pre>").format(r.command) if r.command else Markup("")
     body = html.join(
         html.text(
-            "The same inputs, seed and versions give the same results.csv. All hashes and the image "
-            "ids are in manifest.json.",
+            f"{_repeatable(r)} All hashes and the image ids are in manifest.json.",
             "lead",
         ),
         command,
@@ -61,3 +60,13 @@ def draw(r: Reproduction) -> Drawing:
         html.details("Resolved configuration", Markup("<pre><code>{}</code></pre>").format(r.config)),
     )
     return Drawing(body)
+
+
+def _repeatable(r: Reproduction) -> str:
+    """What repeating the run gives; several workers of one database propose in the order of their measurements."""
+    if "--storage" in r.command.split():
+        return (
+            "The study was kept in a database. With one worker, the same inputs, seed and versions give the same "
+            "results.csv. Several workers may propose other designs."
+        )
+    return "The same inputs, seed and versions give the same results.csv."

@@ -13,6 +13,7 @@ from costmodels import load_hardware
 from dse import cli
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.workflows.search import search
+from reports.comparison.drawing import draw
 from reports.comparison.record import record
 from reports.run import read_run
 from tests.reports import by_hand
@@ -69,6 +70,7 @@ def test_a_comparison_holds_both_fronts_and_says_what_is_not_comparable(tmp_path
     r = record([read_run(first), read_run(second)], [first, second])
     assert [[p.id for p in s.front] for s in r.sides] == [["s2", "p4", "u8"]] * 2
     assert [(s.recommended, s.verdict, s.float_top1) for s in r.sides] == [("p4", "OK", 0.9)] * 2
+    assert [s.recommended_design.memory_bytes for s in r.sides] == [500, 500]
     assert len(r.warnings) == 1
     assert "different images" in r.warnings[0]
     index = reports.compare([first, second], tmp_path / "out")
@@ -76,6 +78,15 @@ def test_a_comparison_holds_both_fronts_and_says_what_is_not_comparable(tmp_path
     scripts = [s for s in page.split("<script>") if len(s) > 1e6]
     html5lib.HTMLParser(strict=True).parse(page.replace(scripts[0].split("</script>")[0], ""))
     assert {p.name for p in (index.parent / "figures").iterdir()} == {"fronts.png", "fronts.svg", "fronts.pdf"}
+
+
+def test_a_recommended_design_behind_the_front_still_has_its_numbers(tmp_path):
+    run = by_hand.write(tmp_path / "a")
+    table = (run / "results.csv").read_text(encoding="utf-8")
+    (run / "results.csv").write_text(table.replace("3e-4,4,True,True", "3e-4,4,False,True"), encoding="utf-8")
+    r = record([read_run(run), read_run(by_hand.write(tmp_path / "b"))], [run, tmp_path / "b"])
+    assert "p4" not in [p.id for p in r.sides[0].front]
+    assert "500 B" in str(draw(r).html)
 
 
 def test_comparing_one_run_or_a_folder_that_is_none_is_a_users_mistake(tmp_path, monkeypatch, capsys):

@@ -220,6 +220,9 @@ def test_reproduction_names_what_made_the_run_and_local_changes(run):
     assert facts["Seed"] == "5"
     assert "a" * 64 in facts["Checkpoint"]
     assert r.config == "hardware: chip\n"
+    assert "give the same results.csv. All hashes" in s13_reproduction.draw(r).html
+    shared = dataclasses.replace(r, command=f"{r.command} --storage sqlite:///study.db")
+    assert "Several workers may propose other designs" in s13_reproduction.draw(shared).html
 
 
 def test_every_section_draws_the_smallest_possible_run(tmp_path):
