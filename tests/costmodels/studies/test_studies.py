@@ -147,13 +147,14 @@ def test_knob_mistakes_are_refused(tmp_path: Path):
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=40))
-def test_kendalls_tau_counts_pairs(pairs: list[tuple[int, int]]):
-    """tau-b = (concordant - discordant) / sqrt(pairs untied in a x pairs untied in b), Kendall 1945."""
-    both = list(itertools.combinations(pairs, 2))
-    agreement = sum(np.sign((p[0] - q[0]) * (p[1] - q[1])) for p, q in both)
-    untied = [sum(p[i] != q[i] for p, q in both) for i in range(2)]
-    by_hand = agreement / np.sqrt(untied[0] * untied[1]) if all(untied) else float(not any(untied))
-    assert kendall_tau(*np.array(pairs, dtype=float).T) == pytest.approx(by_hand, abs=1e-12)
+def test_kendalls_tau_equals_scipys_and_is_exactly_one_for_equal_rankings(pairs: list[tuple[int, int]]):
+    a, b = np.array(pairs, dtype=float).T
+    ours = kendall_tau(a, b)
+    if len(set(a)) > 1 and len(set(b)) > 1:
+        assert ours == pytest.approx(kendalltau(a, b).statistic, abs=1e-12)
+    else:
+        assert ours == float(len(set(a)) == len(set(b)) == 1)
+    assert kendall_tau(a, 2 * a + 1) == 1
 
 
 @settings(max_examples=60)
