@@ -106,7 +106,11 @@ def _sets(path: Path) -> dict[str, Files]:
     folder, wanted = (path, None) if path.is_dir() else (path.parent, path.name)
     if not folder.is_dir():
         return found
-    for file in sorted(folder.iterdir()):
+    try:
+        files = sorted(folder.iterdir())
+    except PermissionError:  # whoever opens the path says so
+        return found
+    for file in files:
         match = NAME.fullmatch(file.name)
         if match and file.is_file() and wanted in (None, match["prefix"]):
             part = "train" if match["part"] == "train" else TEST

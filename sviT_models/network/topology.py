@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from sviT_models.errors import ModelError
 from sviT_models.network.layers import MLP, Attention, ConvBlock, DownSampling, RepConv, SepConv
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, weight_layers
+from sviT_models.network.neuron import IntegerNeuron
 
 SPIKE_BITS = 1
 IMAGE_BITS = 8
@@ -86,7 +88,15 @@ def _wires(path: str, module: nn.Module) -> Iterator[Wire]:
 
 
 def wiring(model: MetaSpikeFormer) -> list[Wire]:
-    """One Wire per row of the layer table in network order, attention products before the projection."""
+    """One Wire per row of the layer table in network order, attention products before the projection.
+
+    Raises ModelError for a network of this shape whose neurons do not spike.
+    """
+    if other := [path for path, module in model.named_modules() if isinstance(module, IntegerNeuron)]:
+        raise ModelError(
+            f"{model.config.name}: {other[0]} does not spike; it can be trained and run, but layer tables and "
+            "quantized evaluation are for LIF neurons"
+        )
     found = [wire for path, module in model.named_modules() for wire in _wires(path, module)]
     order = {name: position for position, name in enumerate(weight_layers(model))}
 
