@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from costmodels.errors import CostError
 from costmodels.widths import ACTIVATION_BITS, IMAGE_BITS
+from costmodels.workload.geometry import taps_inside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,9 +71,9 @@ def _active(row: Row, rate: float, steps: int) -> Row:
 
 
 def _reach(row: Row, axis: str) -> int:
-    """Pairs of input and output positions along an axis, borders excluded."""
-    size, kernel, stride, padding = row[f"in_{axis}"], row["kernel"], row["stride"], row["padding"]
-    return sum(0 <= out * stride + tap - padding < size for out in range(row[f"out_{axis}"]) for tap in range(kernel))
+    """Pairs of input and output positions along an axis, without the padding."""
+    shape = (row[f"in_{axis}"], row["kernel"], row["stride"], row["padding"], row[f"out_{axis}"])
+    return int(taps_inside(*(np.asarray(float(n)) for n in shape)))
 
 
 def _row(name: str, shape: tuple[int, int], out: int, kernel: int = 1, stride: int = 1, **other: Any) -> Row:

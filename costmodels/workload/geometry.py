@@ -14,15 +14,28 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """Columns of shape (R,).
+    """Shapes of the R rows, each (R,).
 
-    `weight_run`: weights that lie side by side and are read together for one input: all output channels of one kernel
-    tap, or the whole kernel of one channel in a depthwise convolution. `sum_run`: the same for the accumulators that
-    one input touches: all channels of one output pixel, or one kernel row of a depthwise map. `fan_out`: outputs per
-    input element, borders included. `operand_bits`: width of the second operand of an attention product.
-    `log_fan_in`: ceil(log2(fan_in)), the bits by which a sum grows. `address_bits`: width of an address event.
-    `line_elements`: inputs in as many rows of the map as the kernel is high. `image`: multi-bit rows before the first
-    spiking one.
+    in_elements          elements of the input, all channels
+    line_elements        inputs in as many rows of the map as the kernel is high
+    out_elements         elements of the output, all channels
+    positions            output positions: pixels or tokens
+    weight_run           weights that lie side by side and are read together for one input: all output channels of one
+                         kernel tap, or the whole kernel of one channel in a depthwise convolution
+    sum_run              accumulators that one input touches side by side: all channels of one output pixel, or one
+                         kernel row of a depthwise map
+    fan_out              synaptic operations per input spike, the mean over the map: at the border some taps are padding
+    operand_bits         width of the second operand of an attention product [bit]
+    log_fan_in           ceil(log2(fan_in)), the bits by which a sum grows
+    address_bits         width of an address event of the input [bit]
+    neuron_address_bits  width of an address event of the row's neurons [bit]
+    attention            attention products
+    multibit             rows with multi-bit input
+    multiplies           rows whose operations are multiplications
+    convolution          convolutions, depthwise or not
+    has_weights          rows with weights
+    writes_input         multi-bit rows that write their input into the spike memory
+    image                multi-bit rows before the first spiking one
     """
 
     in_elements: FloatArray
@@ -50,6 +63,34 @@ def _bits(count: FloatArray) -> FloatArray:
     return np.maximum(1.0, np.ceil(np.log2(np.maximum(count, 1.0))))
 
 
+def taps_inside(
+    size: FloatArray, kernel: FloatArray, stride: FloatArray, padding: FloatArray, outputs: FloatArray
+) -> FloatArray:
+    """Pairs of an output position and a kernel tap along one axis whose input lies in the map, not in the padding.
+
+    Sum over outputs o of the taps k in [0, kernel) with 0 <= o stride + k - padding < size, in closed form: the taps
+    below an input position x are clip(x - o stride, 0, kernel).
+    """
+
+    def below(x: FloatArray) -> FloatArray:
+        full = np.clip(np.floor((x - kernel) / stride) + 1, 0, outputs)  # outputs all of whose taps are below x
+        some = np.maximum(np.clip(np.ceil(x / stride), 0, outputs), full)
+        partly = (some - full) * x - stride * (some * (some - 1) - full * (full - 1)) / 2
+        return np.asarray(full * kernel + partly)
+
+    return np.asarray(below(size + padding) - below(padding))
+
+
+def inside_share(columns: Mapping[str, FloatArray], attention: BoolArray) -> FloatArray:
+    """Share of a row's MACs whose input is no padding, (R,); attention products have no padding."""
+    share = np.ones(len(attention))
+    for axis in ("height", "width"):
+        outputs, kernel = columns[f"out_{axis}"], columns["kernel"]
+        taps = taps_inside(columns[f"in_{axis}"], kernel, columns["stride"], columns["padding"], outputs)
+        share *= np.where(attention, 1.0, taps / np.maximum(outputs * kernel, 1.0))
+    return share
+
+
 def geometry(
     texts: Mapping[str, tuple[str, ...]], columns: Mapping[str, FloatArray], shares_input: tuple[bool, ...]
 ) -> Geometry:
@@ -59,7 +100,7 @@ def geometry(
     multibit = np.array(texts["input"]) == "multibit"
     inputs = columns["in_channels"] * columns["in_height"] * columns["in_width"]
     positions = columns["out_height"] * columns["out_width"]
-    fan_out = columns["macs"] / inputs
+    per_input = columns["macs"] / inputs
     per_group = columns["out_channels"] / columns["groups"]
     spiking_before = np.cumsum(~multibit) > 0
     operand = columns["input_bits"].copy()
@@ -72,9 +113,9 @@ def geometry(
         * np.minimum(columns["kernel"], columns["in_height"]),
         out_elements=columns["out_channels"] * positions,
         positions=positions,
-        weight_run=np.where(depthwise, columns["kernel"] ** 2, np.where(attention, np.ceil(fan_out), per_group)),
-        sum_run=np.where(depthwise, columns["kernel"], np.where(attention, np.ceil(fan_out), per_group)),
-        fan_out=fan_out,
+        weight_run=np.where(depthwise, columns["kernel"] ** 2, np.where(attention, np.ceil(per_input), per_group)),
+        sum_run=np.where(depthwise, columns["kernel"], np.where(attention, np.ceil(per_input), per_group)),
+        fan_out=per_input * inside_share(columns, attention),
         operand_bits=operand,
         log_fan_in=np.ceil(np.log2(np.maximum(columns["fan_in"], 1.0))),
         address_bits=_bits(inputs),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from costmodels.errors import CostError
 from costmodels.widths import IMAGE_BITS
+from costmodels.workload.geometry import inside_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +133,7 @@ def _derive(full: dict[str, Column], source: str) -> None:
     if "lif" not in full:
         full["lif"] = np.array([f"{n}.lif" if k else "" for n, k in zip(full["name"], neurons > 0, strict=True)])
     fill("lif_spikes", np.where(neurons > 0, full["spikes"], 0.0))
-    fill("synops", full["spikes"] / inputs * macs)
+    fill("synops", full["spikes"] / inputs * macs * inside_share(full, attention))
     fill("balance", 1.0)
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from costmodels import CostError, Designs, Workload, activity_of, estimate, load_hardware
 from tests.costmodels.small import CONV, HEAD, two_layers
@@ -47,6 +49,39 @@ def test_strides_and_depthwise_convolutions_are_understood():
     assert (table["out_height"], table["out_width"]) == (5, 4)
     assert work.geometry.weight_run[0] == 9  # the whole kernel of a channel lies side by side
     assert work.geometry.sum_run[0] == 3
+
+
+@settings(max_examples=80)
+@given(
+    size=st.integers(1, 12),
+    kernel=st.integers(1, 7),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 4),
+    depthwise=st.booleans(),
+)
+def test_a_spike_at_the_border_meets_fewer_taps(size: int, kernel: int, stride: int, padding: int, depthwise: bool):
+    """Every input spikes once: the operations are the pairs of output and tap that do not read padding."""
+    assume(size + 2 * padding >= kernel)
+    inputs, outputs = 6, 6 if depthwise else 4
+    row = {"name": "c", "kind": "depthwise" if depthwise else "conv", "in_channels": inputs, "out_channels": outputs}
+    row |= {"kernel": kernel, "stride": stride, "padding": padding, "in_height": size, "in_width": 5 + 2 * size}
+    row |= {"spikes": inputs * size * (5 + 2 * size), "time_steps": 1}
+    work = Workload.from_table(pd.DataFrame([row]))
+    pairs = 1
+    for axis in (size, 5 + 2 * size):
+        positions = range((axis + 2 * padding - kernel) // stride + 1)
+        pairs *= sum(0 <= o * stride + k - padding < axis for o in positions for k in range(kernel))
+    by_hand = pairs * inputs * (1 if depthwise else outputs)
+    assert work.columns["synops"][0] == pytest.approx(by_hand, rel=1e-12)
+    assert work.geometry.fan_out[0] * row["spikes"] == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_operations_of_a_layer_that_was_silent_follow_its_fan_out():
+    """Depthwise 7x7 with padding 3 on 8x8: 44 of 56 pairs of output and tap per axis lie inside."""
+    row = {"name": "dw", "kind": "depthwise", "in_channels": 2, "out_channels": 2, "kernel": 7, "padding": 3}
+    row |= {"in_height": 8, "in_width": 8, "spikes": 0, "synops": 0, "time_steps": 1}
+    work = Workload.from_table(pd.DataFrame([row]))
+    assert activity_of(work, [64.0]).synops[0] == pytest.approx(64 / 128 * 2 * 44 * 44)
 
 
 def _replaced(**changes: object) -> pd.DataFrame:
