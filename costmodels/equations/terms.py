@@ -97,7 +97,7 @@ def spike_words_written(load: Load, word: float) -> FloatArray:
     emitted = traffic_bits(
         load.lif_spikes, shape.neuron_address_bits, load.neurons, np.ones_like(load.neurons), load.time_steps
     )
-    dense = np.where(shape.writes_input, shape.in_elements * load.input_bits * load.time_steps, 0.0)
+    dense = shape.written_inputs * load.input_bits * load.time_steps
     return (np.where(load.neurons > 0, emitted, 0.0) + dense) / word
 
 

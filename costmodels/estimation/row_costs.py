@@ -93,10 +93,11 @@ def sum_width(
 ) -> FloatArray:
     """Eq. 33: accumulator width: what fan_in products can need, at most the chip's; its full width where it is fixed.
 
-    A product of b-bit weights with a spike has b bits, with an n-bit input b + n; a sum of F of them ceil(log2 F) more.
+    A product of b-bit weights (or operands of attention) with a spike has b bits, with an n-bit input b + n; a sum of F
+    of them ceil(log2 F) more.
     """
     shape = work.geometry
-    term = np.where(shape.attention, shape.operand_bits, stored + np.where(shape.multiplies, input_bits, 0.0))
+    term = np.where(shape.attention, shape.operand_bits, stored) + np.where(shape.multiplies, input_bits, 0.0)
     needed = np.minimum(term + shape.log_fan_in, chip.accumulator_bits)
     width = needed if chip.accumulator_grows else np.full_like(needed, chip.accumulator_bits)
     return np.where(is_float, float(FLOAT), width)

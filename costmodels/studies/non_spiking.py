@@ -43,7 +43,7 @@ def non_spiking(work: Workload, dense: bool = False) -> Workload:
     dense  whether every input counts as non-zero; by default as many are as there are spikes, at most all (each spike
            in an element of its own: the upper bound), and the chip skips the zeros
 
-    Neurons become activation functions without state. Attention products multiply integers.
+    Neurons become activation functions without state. Attention products multiply integers, K^T V of full width.
     """
     column, shape = work.columns, work.geometry
     spiking = ~shape.multibit
@@ -68,8 +68,12 @@ def non_spiking(work: Workload, dense: bool = False) -> Workload:
         "lif_spikes": none,
     }
     texts = {**work.texts, "input": ("multibit",) * work.rows, "lif": ("",) * work.rows}
-    shares = tuple(bool(s and not lif) for s, lif in zip(spiking, work.texts["lif"], strict=True))
-    return replace(work, texts=texts, columns={**column, **changed}, time_steps=1, shares_input=shares)
+    has_lif = np.array([bool(lif) for lif in work.texts["lif"]])
+    own = np.where(shape.attention, column["neurons"], elements)  # K^T V: both K and V
+    written = np.where(spiking & ~has_lif, 0.0, own)  # rows without LIF layers read what another row writes
+    return replace(
+        work, texts=texts, columns={**column, **changed}, time_steps=1, written_inputs=tuple(written.tolist())
+    )
 
 
 def comparisons(

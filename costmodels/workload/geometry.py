@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class Geometry:
     multiplies           rows whose operations are multiplications
     convolution          convolutions, depthwise or not
     has_weights          rows with weights
-    writes_input         multi-bit rows that write their input into the spike memory
+    written_inputs       elements of a multi-bit input that the row writes into the spike memory
     image                multi-bit rows before the first spiking one
     """
 
@@ -54,13 +55,28 @@ class Geometry:
     multiplies: BoolArray
     convolution: BoolArray
     has_weights: BoolArray
-    writes_input: BoolArray
+    written_inputs: FloatArray
     image: BoolArray
 
 
 def _bits(count: FloatArray) -> FloatArray:
     """ceil(log2(count)), at least 1: the width of an index into `count` things."""
     return np.maximum(1.0, np.ceil(np.log2(np.maximum(count, 1.0))))
+
+
+def _operand_bits(columns: Mapping[str, FloatArray], attention: BoolArray) -> FloatArray:
+    """Width of the second operand of attention products [bit], (R,): V for K^T V, and K^T V for Q (K^T V).
+
+    A sum over F pairs of spikes counts to F; products of a and b bits need a + b, and a sum of F of them ceil(log2 F)
+    more.
+    """
+    operand = columns["input_bits"].copy()
+    for row in np.flatnonzero(attention[1:] & attention[:-1]) + 1:
+        fan_in, first, second = columns["fan_in"][row - 1], columns["input_bits"][row - 1], operand[row - 1]
+        counted = math.ceil(math.log2(fan_in + 1))
+        product = counted if first == second == 1 else first + second + math.ceil(math.log2(fan_in))
+        operand[row] = max(operand[row], product)
+    return operand
 
 
 def taps_inside(
@@ -92,9 +108,9 @@ def inside_share(columns: Mapping[str, FloatArray], attention: BoolArray) -> Flo
 
 
 def geometry(
-    texts: Mapping[str, tuple[str, ...]], columns: Mapping[str, FloatArray], shares_input: tuple[bool, ...]
+    texts: Mapping[str, tuple[str, ...]], columns: Mapping[str, FloatArray], written_inputs: tuple[float, ...]
 ) -> Geometry:
-    """The geometry of a checked layer table; `shares_input` marks rows whose multi-bit input another row writes."""
+    """The geometry of a checked layer table; `written_inputs` as in Workload."""
     kind = np.array(texts["kind"])
     attention, depthwise = kind == "attention", kind == "depthwise"
     multibit = np.array(texts["input"]) == "multibit"
@@ -103,9 +119,6 @@ def geometry(
     per_input = columns["macs"] / inputs
     per_group = columns["out_channels"] / columns["groups"]
     spiking_before = np.cumsum(~multibit) > 0
-    operand = columns["input_bits"].copy()
-    for row in np.flatnonzero(attention[1:] & attention[:-1]) + 1:  # Q (K^T V): the counts of the product before it
-        operand[row] = max(operand[row], float(_bits(columns["fan_in"][row - 1 : row] + 1)[0]))
     return Geometry(
         in_elements=inputs,
         line_elements=columns["in_channels"]
@@ -116,7 +129,7 @@ def geometry(
         weight_run=np.where(depthwise, columns["kernel"] ** 2, np.where(attention, np.ceil(per_input), per_group)),
         sum_run=np.where(depthwise, columns["kernel"], np.where(attention, np.ceil(per_input), per_group)),
         fan_out=per_input * inside_share(columns, attention),
-        operand_bits=operand,
+        operand_bits=_operand_bits(columns, attention),
         log_fan_in=np.ceil(np.log2(np.maximum(columns["fan_in"], 1.0))),
         address_bits=_bits(inputs),
         neuron_address_bits=_bits(columns["neurons"]),
@@ -125,6 +138,6 @@ def geometry(
         multiplies=multibit,
         convolution=(kind == "conv") | depthwise,
         has_weights=columns["weights"] > 0,
-        writes_input=multibit & ~np.array(shares_input, dtype=bool),
+        written_inputs=np.where(multibit, written_inputs or inputs, 0.0),
         image=multibit & ~spiking_before,
     )

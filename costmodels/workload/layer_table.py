@@ -49,6 +49,8 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
         if column in table.columns:
             full[column] = _number(table, column, source)
     _derive(full, source)
+    if not np.any(full["weights"] > 0):
+        raise CostError(f"{source}: no row has weights; expected at least one convolution or linear layer")
     _possible(full, source)
     return full
 

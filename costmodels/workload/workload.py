@@ -28,16 +28,16 @@ Text = tuple[str, ...]
 class Workload:
     """A layer table (docs/design.md) with the measured activity; R rows are weight layers and attention products.
 
-    texts         text columns by name, R strings each
-    columns       numeric columns by name, float arrays (R,)
-    time_steps    time steps of the measured counts
-    shares_input  (R,) rows whose multi-bit input another row writes; empty: none
+    texts           text columns by name, R strings each
+    columns         numeric columns by name, float arrays (R,)
+    time_steps      time steps of the measured counts
+    written_inputs  (R,) elements of its multi-bit input that a row writes, 0 where another row writes them; empty: all
     """
 
     texts: Mapping[str, Text]
     columns: Mapping[str, FloatArray]
     time_steps: int
-    shares_input: tuple[bool, ...] = ()
+    written_inputs: tuple[float, ...] = ()
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, source: str = "layer table") -> Workload:
@@ -137,7 +137,7 @@ class Workload:
     @cached_property
     def geometry(self) -> Geometry:
         """What follows from the shapes, (R,) each."""
-        return geometry(self.texts, self.columns, self.shares_input or (False,) * self.rows)
+        return geometry(self.texts, self.columns, self.written_inputs)
 
     @cached_property
     def activity(self) -> Activity:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from costmodels import activation_width, comparisons, estimate, load_hardware, non_spiking
+from costmodels import Workload, actions, activation_width, comparisons, estimate, load_hardware, non_spiking
 from tests.costmodels.networks import cost_of, example, mixtures, own_designs
-from tests.costmodels.small import plain, two_layers
+from tests.costmodels.small import HEAD, plain, two_layers
 
 
 def test_activation_width_tells_as_many_levels_apart():
@@ -25,6 +26,29 @@ def test_the_non_spiking_equivalent_by_hand(tmp_path: Path):
     assert float(cost.energy_by_component["neurons"]) == 0
     dense = non_spiking(two_layers(), dense=True)
     assert dense.columns["synops"].tolist() == [1152, 640]
+
+
+def test_attention_of_integers_has_the_width_of_its_products():
+    """3-bit K, V and Q over 196 tokens, heads of 32: 3 + 3 + 8 bit for K^T V, then 3 + 14 + 5 bit."""
+    work, chip = example(), load_hardware("generic_45nm")
+    table = actions(non_spiking(work), chip, 4).set_index("layer")
+    rows = table.loc[["block3.0.attn.kv", "block3.0.attn.qkv"]]
+    assert rows["sum_bits"].tolist() == [14, 22]
+    channels, tokens, word = 256, 196, chip.chip.spikes.word
+    assert rows["spike_words_written"].tolist() == [2 * channels * tokens * 3 / word, channels * tokens * 3 / word]
+    # a spiking attention counts: V has 1 bit and K^T V up to 196
+    counted = actions(work, chip, 4).set_index("layer").loc[rows.index, "sum_bits"]
+    assert counted.tolist() == [1 + 8, 8 + 5]
+
+
+def test_operands_of_attention_may_have_different_widths():
+    row = {"kind": "attention", "input": "multibit", "in_channels": 4, "in_width": 9, "spikes": 1, "time_steps": 1}
+    first = row | {"name": "kv", "input_bits": 2, "out_channels": 4, "fan_in": 9, "macs": 36}
+    second = row | {"name": "qkv", "input_bits": 5, "out_channels": 4, "fan_in": 4, "macs": 36}
+    work = Workload.from_table(pd.DataFrame([HEAD | {"time_steps": 1}, first, second]))
+    assert work.geometry.operand_bits.tolist()[1:] == [2, 2 + 2 + 4]
+    widths = actions(work, load_hardware("generic_45nm"), 4)["sum_bits"]
+    assert widths.tolist()[1:] == [2 + 2 + 4, 5 + 8 + 2]
 
 
 def test_a_reviewers_table_has_float_uniform_and_non_spiking_rows():

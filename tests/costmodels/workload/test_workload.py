@@ -91,6 +91,10 @@ def _replaced(**changes: object) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
+        (
+            pd.DataFrame([HEAD | {"kind": "attention"}]),
+            "t: no row has weights; expected at least one convolution or linear layer",
+        ),
         (_replaced(spikes=100), "t:2: spikes is 100; at most 64 are possible"),
         (_replaced(synops=5000), "t:2: synops is 5000; at most 2304 are possible"),
         (_replaced(lif_spikes=65), "t:2: lif_spikes is 65; at most 64"),
