@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sviT_models import zoo
 from sviT_models.checkpoints.state_dict import State, read_state
@@ -32,7 +32,7 @@ def load_checkpoint(
     distilled: bool | None = None,
     heads: int | None = None,
     attention_scale: float | None = None,
-) -> MetaSpikeFormer:
+) -> nn.Module:
     """The network whose weights `path` holds, in evaluation mode, float32, on the CPU.
 
     `path` is a safetensors file, an official `{"model": state_dict}` file or a plain state_dict; its content decides,
@@ -71,7 +71,7 @@ def load_checkpoint(
 
 def save_checkpoint(
     path: str | os.PathLike[str],
-    model: MetaSpikeFormer,
+    model: nn.Module,
     metadata: Mapping[str, object] | None = None,
     *,
     half: bool = False,
@@ -127,18 +127,22 @@ def _decoded(path: Path, metadata: dict[str, str]) -> dict[str, object]:
 
 
 def _stored_config(path: Path, metadata: dict[str, str]) -> dict[str, object]:
+    """The build options in the metadata; lists, which JSON makes of tuples, are tuples again."""
     config = _decoded(path, metadata).get("config", {})
-    if not isinstance(config, dict) or not config.keys() <= ModelConfig.__dataclass_fields__.keys():
+    known = isinstance(config, dict) and (
+        config.get("name") in zoo.names() or config.keys() <= ModelConfig.__dataclass_fields__.keys()
+    )
+    if not known:
         raise ModelError(f"{path}: metadata 'config' is {config!r}; expected build options of a network")
-    return config
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
 
 
-def _empty(options: dict[str, object], stored: dict[str, object]) -> MetaSpikeFormer:
-    """The network that `options` describe, without memory for its weights."""
+def _empty(options: dict[str, object], stored: dict[str, object]) -> nn.Module:
+    """The network that `options` describe, without memory for its weights; its name says how wide it is."""
     build = {key: value for key, value in options.items() if key != "embed_dims"}
     with torch.device("meta"):
         if options["name"] not in zoo.names() and options["name"] == stored.get("name"):
-            return MetaSpikeFormer(ModelConfig(**build, embed_dims=tuple(stored["embed_dims"])))
+            return MetaSpikeFormer(ModelConfig(**build, embed_dims=stored["embed_dims"]))
         return zoo.build(**build)
 
 
@@ -166,7 +170,7 @@ def _listed(what: str, keys: list[str]) -> str:
     return f"{len(keys)} {what} ({', '.join(keys[:SHOWN])}{more})"
 
 
-def _mismatch(state: State, model: MetaSpikeFormer) -> str:
+def _mismatch(state: State, model: nn.Module) -> str:
     """What distinguishes the file from the network, and the likely cause; empty where they fit."""
     have, want = _shapes(state), _shapes(model.state_dict())
     missing = [key for key in want if key not in have]
@@ -177,10 +181,12 @@ def _mismatch(state: State, model: MetaSpikeFormer) -> str:
     return "; ".join([*lists, *_causes(have, want, model.config)]) if lists else ""
 
 
-def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], config: ModelConfig) -> list[str]:
+def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], config: object) -> list[str]:
     causes = []
     if len(have.keys() & want.keys()) < len(want) / 2:
         return ["this looks like another architecture; expected the keys of the official SDTv2 code"]
+    if not isinstance(config, ModelConfig):
+        return []
     if "head_kd.weight" in have and not config.distilled:
         causes.append("has head_kd.*: pass --distilled")
     if "head_kd.weight" not in have and config.distilled:

@@ -20,8 +20,9 @@ class Recipe:
     generated set can do. The learning rate follows one cycle that peaks at `learning_rate` after the share `warmup`.
     `clip` bounds the gradient's norm, `shift` is the largest random translation in pixels, and with `flip` every other
     image is mirrored left to right. With `half`, weights end as numbers that float16 holds, and are stored so.
-    `heads`, `attention_scale` and `qkv_bias` (of the batch norms behind q, k and v) differ from the official 8, 0.125
-    and 0: with those, `attn_lif` never fires on the few tokens that 32 px leave, and gradients vanish or explode.
+    `time_steps` are the levels of a network with integer spikes. `heads`, `attention_scale` and `qkv_bias` (of the
+    batch norms behind q, k and v) are for the shape of sdtv2 only; they differ from the official 8, 0.125 and 0: with
+    those, `attn_lif` never fires on the few tokens that 32 px leave, and gradients vanish or explode.
     """
 
     data: str
@@ -100,11 +101,13 @@ RECIPES = {(recipe.data, recipe.model): recipe for recipe in _SHIPPED}
 def recipe_for(data: str, **changes: object) -> Recipe:
     """The recipe of a data set and network, with the fields in `changes` replaced; those that are None stay.
 
+    A network without a recipe of its own on this data set takes that of sdtv2_tiny, from random weights.
     Raises ModelError for values that no training can have.
     """
     given = {key: value for key, value in changes.items() if value is not None}
     model = str(given.get("model", MODEL))
-    return replace(RECIPES.get((data, model), Recipe(data, model)), **given)
+    usual = replace(RECIPES.get((data, MODEL), Recipe(data)), model=model, start=None)
+    return replace(RECIPES.get((data, model), usual), **given)
 
 
 def command(recipe: Recipe) -> str:

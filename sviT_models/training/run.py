@@ -13,11 +13,10 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sviT_models.checkpoints.state_dict import read_state
 from sviT_models.errors import ModelError
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer
 from sviT_models.training.recipe import Recipe
 
 KEY = "training"  # of the metadata
@@ -45,7 +44,7 @@ class Run:
     """All that the next epoch depends on, and the `log` of those before; `data_sha256` is that of the first images."""
 
     recipe: Recipe
-    model: MetaSpikeFormer
+    model: nn.Module
     optimizer: torch.optim.AdamW
     schedule: torch.optim.lr_scheduler.OneCycleLR
     generator: torch.Generator

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from sviT_models import zoo
 from sviT_models.checkpoints.files import load_checkpoint, save_checkpoint
@@ -20,7 +21,7 @@ from sviT_models.data import ImageSet, has_test, load_data
 from sviT_models.errors import ModelError
 from sviT_models.measure.hooks import evaluating
 from sviT_models.network.layers import Attention
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer
+from sviT_models.network.meta_spikeformer import ModelConfig
 from sviT_models.training.augment import batches
 from sviT_models.training.recipe import Recipe, command
 from sviT_models.training.run import Epoch, Run, restore_run, save_run
@@ -48,7 +49,7 @@ class Training:
     and verify together; `held_out` is then that on search and verify, and None where `test` is.
     """
 
-    model: MetaSpikeFormer
+    model: nn.Module
     recipe: Recipe
     log: tuple[Epoch, ...]
     test: float
@@ -179,7 +180,7 @@ def _epoch(run: Run, images: ImageSet, clock: _Clock) -> float:
 
 
 @torch.no_grad()
-def _round_to_half(model: MetaSpikeFormer) -> None:
+def _round_to_half(model: nn.Module) -> None:
     """Weights of the layers, not of the norms, to the nearest numbers that float16 holds."""
     for parameter in model.parameters():
         if parameter.ndim > 1:
@@ -199,17 +200,16 @@ def _judged(run: Run) -> Training:
     return Training(*result, top1(model, test), len(test), run.data_sha256, held_out, count)
 
 
-def initial(recipe: Recipe, classes: int) -> MetaSpikeFormer:
+def initial(recipe: Recipe, classes: int) -> nn.Module:
     """The untrained network of a recipe, its random weights drawn from the recipe's seed."""
+    with torch.device("meta"):
+        config = zoo.build(recipe.model).config
+    options = {"num_classes": classes, "levels" if hasattr(config, "levels") else "time_steps": recipe.time_steps}
+    if isinstance(config, ModelConfig):
+        options |= {"heads": recipe.heads, "attention_scale": recipe.attention_scale}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model = zoo.build(
-            recipe.model,
-            num_classes=classes,
-            time_steps=recipe.time_steps,
-            heads=recipe.heads,
-            attention_scale=recipe.attention_scale,
-        )
+        model = zoo.build(recipe.model, **options)
     for module in model.modules():
         if isinstance(module, Attention):
             for conv in (module.q_conv, module.k_conv, module.v_conv):
@@ -221,7 +221,7 @@ def initial(recipe: Recipe, classes: int) -> MetaSpikeFormer:
     return model
 
 
-def top1(model: MetaSpikeFormer, images: ImageSet) -> float:
+def top1(model: nn.Module, images: ImageSet) -> float:
     """Share of `images` that the network classifies right."""
     with evaluating(model):
         right = sum(

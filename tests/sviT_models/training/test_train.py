@@ -232,6 +232,27 @@ def test_half_the_bytes_hold_the_same_weights(recipe, tmp_path):
     assert not (tmp_path / "x.safetensors").exists()
 
 
+@pytest.mark.parametrize("name", ["sdtv1_tiny", "ms_qkformer_tiny", "sdtv3_tiny"])
+def test_every_family_trains_by_a_recipe_and_comes_back_from_its_file(recipe, tmp_path, name):
+    other = replace(recipe, model=name, start=None, epochs=2)
+    done = train(other)
+    assert done.log[1].loss < done.log[0].loss
+    assert getattr(done.model.config, "levels" if name == "sdtv3_tiny" else "time_steps") == other.time_steps == 2
+    assert done.model.config.num_classes == 4
+    store_training(done, tmp_path / "other.safetensors")
+    loaded = load_checkpoint(tmp_path / "other.safetensors")
+    assert loaded.config == done.model.config
+    images = load_data(recipe.data, "verify").images
+    assert torch.equal(loaded(images), done.model(images))
+
+
+def test_a_network_without_a_recipe_takes_the_one_of_the_data_from_random_weights():
+    assert recipe_for("glyphs", model="sdtv1_tiny") == replace(recipe_for("glyphs"), model="sdtv1_tiny", start=None)
+    assert (
+        command(recipe_for("glyphs", model="sdtv1_tiny")) == "svit-dse train --data glyphs --model sdtv1_tiny --seed 0"
+    )
+
+
 def test_the_command_names_what_differs_from_the_recipe_of_the_data():
     assert command(recipe_for("digits")) == "svit-dse train --data digits --seed 0"
     changed = recipe_for("digits", seed=3, batch_size=32, learning_rate=None)
