@@ -42,3 +42,18 @@ def on_chip(load: Load, counts: Counts, chip: Chip, share: FloatArray | float) -
 def with_dram(on_chip_time: FloatArray, dram_bits: FloatArray, chip: Chip) -> FloatArray:
     """Eq. 32: DRAM transfers overlap with the work on the chip; the longer one counts [s]."""
     return np.maximum(on_chip_time, dram_bits / chip.dram_bandwidth)
+
+
+def pipeline(row_times: FloatArray, time_steps: int) -> FloatArray:
+    """Eq. 36: time in which the T steps of one inference pass through R rows at work at the same time [s].
+
+    row_times are those of all T steps, (R, ...). In step s of R + T - 1 the rows l with 0 <= s - l < T are at work, and
+    the slowest of them ends the step.
+    """
+    rows, idle = len(row_times), time_steps - 1
+    padded = np.zeros((rows + 2 * idle, *row_times.shape[1:]))
+    padded[idle : idle + rows] = row_times
+    slowest = padded[: rows + idle].copy()
+    for shift in range(1, time_steps):
+        np.maximum(slowest, padded[shift : shift + rows + idle], out=slowest)
+    return np.asarray(np.cumsum(slowest, axis=0)[-1] / time_steps)  # a running sum: its order depends on no shape

@@ -56,7 +56,7 @@ def _energies(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArr
     """Energy components per row (R,), what belongs to the whole design spread over the rows that cause it."""
     chip, column = asked.hardware.chip, costs.columns
     total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
-    design = whole(asked, total, sums.slowest)
+    design = whole(asked, total, sums.pipeline_s)
     streamed = bool(design.streamed[0])
     fetched = column["fetched_bits"] * energy.fetch_per_bit(chip) * streamed
     spilled = _share(column["state_bits"]) * design.spill_j[0]

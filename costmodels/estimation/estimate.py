@@ -59,15 +59,14 @@ class Whole:
     latency_s: FloatArray
 
 
-def whole(asked: Request, total: Mapping[str, FloatArray], slowest: FloatArray) -> Whole:
+def whole(asked: Request, total: Mapping[str, FloatArray], pipeline_s: FloatArray) -> Whole:
     """Weights that stream, potentials that spill, and the latency that results (eq. 34 to 36)."""
     chip, flow, steps = asked.hardware.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
     streamed = (total["stored_bits"] > chip.weights.size) & (total["fetched_bits"] > 0)
     spilled = np.maximum(0.0, total["state_bits"] - chip.states.size)
     spill_bits = 2 * steps * spilled
     if flow.PIPELINED:
-        depth = len(asked.workload.weight_rows)
-        latency = (steps + depth - 1) * (slowest[:, 0] / steps + chip.synchronisation)
+        latency = pipeline_s + (steps + asked.workload.rows - 1) * chip.synchronisation
     else:
         latency = np.where(streamed, total["time_streamed"], total["time_resident"]) + steps * chip.synchronisation
     return Whole(
@@ -83,7 +82,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     """The cost of designs from the sums over their rows."""
     chip = asked.hardware.chip
     total = {name: sums.totals[:, place] for place, name in enumerate(names)}
-    design = whole(asked, total, sums.slowest)
+    design = whole(asked, total, sums.pipeline_s)
     dynamic = total["dynamic"] + design.fetch_j + design.spill_j
     leaked = chip.leakage * design.latency_s
     energy_j = dynamic + leaked

@@ -7,14 +7,15 @@ that results are equal to the last bit however designs are batched.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodels import dataflows
+from costmodels.equations import timing
 from costmodels.estimation.request import Request, RowInputs, WidthArray, some
-from costmodels.estimation.row_costs import TIMES, row_costs
+from costmodels.estimation.row_costs import TIME, row_costs
 from costmodels.widths import FLOAT, WEIGHT_WIDTHS
 
 FloatArray = NDArray[np.float64]
@@ -27,10 +28,13 @@ _FEW_BITS = 200_000  # widths that are cheaper to look through than to tabulate 
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over rows (N, Q), the longest row time resident and streamed (N, 2), and the largest buffer [bit]."""
+    """Sums over rows (N, Q), the time of rows at work at the same time (N,) [s], and the largest buffer [bit].
+
+    The time is that of equation 36, and zero where rows run one after the other.
+    """
 
     totals: FloatArray
-    slowest: FloatArray
+    pipeline_s: FloatArray
     buffer_bits: float
 
 
@@ -45,7 +49,7 @@ def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
     widths = np.unique(weights) if weights.size <= _FEW_BITS else np.array(WEIGHT_WIDTHS, dtype=np.uint8)
     state_widths = np.unique(states) if states is not None else np.zeros(1, dtype=np.uint8)
     table, buffer_bits = _tabulate(asked, names, widths, state_widths)
-    sums = Sums(np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), buffer_bits)
+    sums = Sums(np.zeros((asked.designs, len(names))), np.zeros(asked.designs), buffer_bits)
     if asked.designs > _FEW and states is None and not dataflows.named(asked.hardware.dataflow).PIPELINED:
         _by_pairs(asked, table, widths, sums)
         return sums
@@ -58,7 +62,7 @@ def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
         if states is not None:
             index[: asked.workload.rows] += state_place[some(states, part).T]
         picked = table[np.arange(len(table))[:, None], index]  # (R, n, Q)
-        _add(picked, sums.totals[part], sums.slowest[part])
+        _add(asked, picked, sums, part)
     return sums
 
 
@@ -98,21 +102,23 @@ def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums)
 def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
     """Designs with an activity of their own have nothing in common to tabulate."""
     work = asked.workload
-    totals, slowest, buffer_bits = np.zeros((asked.designs, len(names))), np.zeros((asked.designs, 2)), 0.0
+    sums = Sums(np.zeros((asked.designs, len(names))), np.zeros(asked.designs), 0.0)
     for part in _parts(asked.designs, _OWN_ACTIVITY):
         costs = row_costs(asked, asked.rows(part))
         picked = np.zeros((work.rows + work.rows % 2, part.stop - part.start, len(names)))
         picked[: work.rows] = np.moveaxis(costs.stacked(names), 1, 0)
-        _add(picked, totals[part], slowest[part])
-        buffer_bits = float(costs.buffer_bits.max())
-    return Sums(totals, slowest, buffer_bits)
+        _add(asked, picked, sums, part)
+    return replace(sums, buffer_bits=float(costs.buffer_bits.max()))
 
 
-def _add(picked: FloatArray, totals: FloatArray, slowest: FloatArray) -> None:
-    """Sums (n, Q) and longest times (n, 2) of picked (R, n, Q): neighbours first, then pair after pair."""
+def _add(asked: Request, picked: FloatArray, sums: Sums, part: slice) -> None:
+    """Add picked (R, n, Q) up into the sums of a part of the designs: neighbours first, then pair after pair."""
+    totals = sums.totals[part]
     for pair in picked[0::2] + picked[1::2]:  # not np.add.reduce, whose order depends on the shape
         totals += pair
-    np.maximum.reduce(picked[..., TIMES], axis=0, out=slowest)
+    if dataflows.named(asked.hardware.dataflow).PIPELINED:
+        times = picked[: asked.workload.rows, :, TIME]
+        sums.pipeline_s[part] = timing.pipeline(times, asked.workload.time_steps)
 
 
 def _parts(count: int, size: int) -> Iterator[slice]:

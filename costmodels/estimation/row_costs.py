@@ -24,7 +24,7 @@ SUMMED = (
     *("bytes", "cores", "too_large", "unsupported"),
 )
 """What every estimate sums over rows; the components follow when they are asked for."""
-TIMES = slice(0, 2)
+TIME = SUMMED.index("time_resident")
 ROW_MEMORIES = memory.COMPONENTS[:-1]  # the buffers are shared by all rows
 DETAIL = (*ROW_ENERGIES, *(f"{name}_bytes" for name in ROW_MEMORIES))
 

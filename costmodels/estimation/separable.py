@@ -26,7 +26,7 @@ class SeparableTables:
 
     layers   the L rows with weights
     tables   (L, B): memory_bytes and weight_bytes [byte], energy_j and dynamic_j [J], latency_s [s], power_w [W];
-             without latency_s and energy_j on pipelined data flows, where the slowest layer sets the time
+             without latency_s and energy_j on pipelined data flows, where the slowest rows set the time
     offsets  what does not depend on weight widths, in the same units
     """
 

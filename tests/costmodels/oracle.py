@@ -52,7 +52,7 @@ def naive(
     clock, elements = constant["clock"], constant["processing_elements"]
     supply = iter(weight_bits)
     dynamic = memory = stored_total = fetched_total = states_total = 0.0
-    resident, streamed, slowest, buffers = 0.0, 0.0, 0.0, []
+    resident, streamed, times, buffers = 0.0, 0.0, [], []
     seen_spikes = False
     rows: list[dict[str, float]] = []
     for place, layer in enumerate(layers):
@@ -193,15 +193,17 @@ def naive(
         dynamic += over * dram_j
         resident += max(row["time"], over / bandwidth)
         streamed += max(row["time"], (over + row["fetch"]) / bandwidth)
-        slowest = max(slowest, max(row["time"], over / bandwidth))
+        times.append(max(row["time"], over / bandwidth))
     largest = max(b + n for b, n in zip(buffers, [*buffers[1:], 0], strict=True))
     latency = resident + steps * get("synchronisation", 0.0)
     if stored_total > room["weights"] and fetched_total:
         dynamic += fetched_total * (dram_j + get("memories.weights.write", 0) / word["weights"])
         latency = streamed + steps * get("synchronisation", 0.0)
     if event:
-        depth = sum(1 for layer in layers if layer["weights"] > 0)
-        latency = (steps + depth - 1) * (slowest / steps + get("synchronisation", 0.0))
+        latency = 0.0
+        for step in range(steps + len(times) - 1):
+            at_work = [time / steps for row, time in enumerate(times) if 0 <= step - row < steps]
+            latency += max(at_work) + get("synchronisation", 0.0)
     spilled = 2 * steps * max(0, states_total - room["states"])
     dynamic += spilled * dram_j
     latency += spilled / bandwidth

@@ -1,0 +1,42 @@
+"""Latency of rows that work at the same time, against plain loops and the laws of a pipeline."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costmodels import Workload, estimate, load_hardware
+from costmodels.equations.timing import pipeline
+
+TIMES = st.lists(st.floats(0, 1e3), min_size=1, max_size=12)
+
+
+@given(TIMES, st.integers(1, 20))
+def test_a_pipeline_is_the_sum_over_steps_of_the_slowest_row_at_work(times: list[float], steps: int):
+    by_hand = 0.0
+    for step in range(len(times) + steps - 1):
+        by_hand += max(times[row] / steps for row in range(len(times)) if 0 <= step - row < steps)
+    assert pipeline(np.array(times), steps) == pytest.approx(by_hand, rel=1e-12, abs=1e-12)
+
+
+@given(TIMES, st.integers(1, 20))
+def test_a_pipeline_is_never_slower_than_its_rows_one_after_the_other(times: list[float], steps: int):
+    total = float(pipeline(np.array(times), steps))
+    assert total <= sum(times) * (1 + 1e-12)
+    assert total >= max(times) * (1 - 1e-12)
+    if steps == 1:  # nothing overlaps
+        assert total == pytest.approx(sum(times), rel=1e-12)
+
+
+def test_one_slow_layer_is_waited_for_once():
+    """1000 x 1000 with 1000 spikes, then nine of 10 x 10 with 10; in one time step one layer works at a time."""
+    rows = [{"name": "big", "kind": "linear", "in_channels": 1000, "out_channels": 1000, "spikes": 1000}]
+    rows += [{"name": f"s{i}", "kind": "linear", "in_channels": 10, "out_channels": 10, "spikes": 10} for i in range(9)]
+    chip = load_hardware("loihi_like")
+
+    def latency(part: list[dict]) -> float:
+        work = Workload.from_table(pd.DataFrame(part).assign(time_steps=1))
+        return float(estimate(work, chip, 8).latency_s)
+
+    assert latency(rows) == pytest.approx(sum(latency([row]) for row in rows), rel=1e-12)
