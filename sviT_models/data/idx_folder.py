@@ -78,7 +78,8 @@ def read_pair(images_path: Path, labels_path: Path) -> tuple[Pixels, Labels]:
 def prepared(images: Pixels, resolution: int | None) -> Pixels:
     """(N, H, W) in the middle of a black square whose side is a multiple of 16, three times the same, (N, 3, S, S).
 
-    28 x 28 pixels become 32 x 32; a `resolution` [pixels] enlarges or reduces that by bicubic interpolation.
+    28 x 28 pixels become 32 x 32; a `resolution` [pixels] enlarges or reduces that by bicubic interpolation. The three
+    channels are one in memory.
     """
     height, width = images.shape[1:]
     side = STEP * -(-max(height, width) // STEP)
@@ -86,7 +87,7 @@ def prepared(images: Pixels, resolution: int | None) -> Pixels:
     square = np.pad(images, ((0, 0), (top, side - height - top), (left, side - width - left)))
     if resolution not in (None, side):
         square = np.stack([_resized(image, resolution) for image in square])
-    return np.repeat(square[:, None], 3, axis=1)
+    return np.broadcast_to(square[:, None], (len(square), 3, *square.shape[1:]))
 
 
 def _resized(image: Pixels, side: int) -> Pixels:

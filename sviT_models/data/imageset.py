@@ -17,6 +17,8 @@ from sviT_models.errors import ModelError
 
 SPLITS = ("train", "validation", "search", "verify")
 SPLIT_SEED = 0  # which image belongs to which split never changes
+NORMALISED_BYTES = 2**28  # of float32 training images in memory; more are normalised batch by batch
+HASHED_TOGETHER = 1024  # images
 TURNS = ("search", "verify", "validation", "verify", "search", "verify", "search")  # of data without splits
 
 
@@ -39,7 +41,8 @@ class Images(Protocol):
 class ImageSet:
     """A split of a data set, or a part of it; every prefix holds the classes in proportion.
 
-    `images` is float32 (N, 3, H, W), normalised: a tensor, or a `FileImages` where the pixels stay on disk. `labels`
+    `images` is float32 (N, 3, H, W), normalised: a tensor, a `FileImages` where the pixels stay on disk, or a
+    `PixelImages` of many training images. `labels`
     is int64 (N,), an index into `classes`. `ids` name the images. `sha256` covers pixels (or files), labels, ids and
     normalisation. `corrupt` lists the files that were left out because they cannot be decoded.
     """
@@ -84,6 +87,31 @@ CENTRED = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # [0, 1] -> [-1, 1], 
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # the official evaluation transform's
 
 
+@dataclass(frozen=True, eq=False)
+class PixelImages:
+    """Images that are kept as `pixels`, uint8 (N, 3, H, W), and normalised whenever some are asked for."""
+
+    pixels: NDArray[np.uint8]
+    normalisation: Normalisation
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """(N, 3, H, W)."""
+        return self.pixels.shape
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, chosen: slice | Tensor) -> Tensor:
+        """The images at a slice or at a tensor of positions, in that order."""
+        picked = self.pixels[chosen if isinstance(chosen, slice) else chosen.numpy()]
+        return torch.from_numpy(self.normalisation(np.ascontiguousarray(picked)))
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """Batches of at most `size` images in order."""
+        return (self[begin : begin + size] for begin in range(0, len(self), size))
+
+
 def from_pixels(
     name: str,
     split: str,
@@ -93,9 +121,14 @@ def from_pixels(
     classes: Sequence[str],
     normalisation: Normalisation,
 ) -> ImageSet:
-    """An ImageSet of `pixels` (N, 3, H, W); its hash is that of the integers, so it does not depend on rounding."""
+    """An ImageSet of `pixels` (N, 3, H, W); its hash is that of the integers, so it does not depend on rounding.
+
+    `pixels` may be a view that repeats one channel. Training images of more than 256 MiB in float32 are kept as pixels.
+    """
     digest = content_hash(pixels, labels, ids, classes, repr(normalisation))
-    images, targets = torch.from_numpy(normalisation(pixels)), torch.from_numpy(labels.astype(np.int64))
+    kept = PixelImages(pixels, normalisation)
+    images = kept if split == "train" and 4 * pixels.size > NORMALISED_BYTES else kept[:]
+    targets = torch.from_numpy(labels.astype(np.int64))
     return ImageSet(name, split, images, targets, tuple(ids), tuple(classes), digest)
 
 
@@ -104,7 +137,8 @@ def content_hash(
 ) -> str:
     """SHA-256 in hexadecimal of everything that a measurement on these images can depend on."""
     digest = hashlib.sha256(repr((values.dtype.str, values.shape, preparation, tuple(classes), tuple(ids))).encode())
-    digest.update(np.ascontiguousarray(values))
+    for begin in range(0, len(values), HASHED_TOGETHER):  # copies of views stay small
+        digest.update(np.ascontiguousarray(values[begin : begin + HASHED_TOGETHER]))
     digest.update(labels.astype("<i8"))
     return digest.hexdigest()
 

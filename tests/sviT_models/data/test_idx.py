@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sviT_models.data import has_test, idx, load_data
+from sviT_models.data import has_test, idx, imageset, load_data
 from sviT_models.data.idx_folder import prepared, shared_out
 from sviT_models.errors import ModelError
 
@@ -162,6 +162,25 @@ def test_a_larger_subset_holds_the_smaller_one(tmp_path):
     assert large.ids[:20] == small.ids
     with pytest.raises(ModelError, match=r"split test: asked for 13 images, there are 12"):
         load_data(tmp_path, "test", count=13)
+
+
+def test_large_sets_are_kept_as_pixels_and_give_the_same_images(tmp_path, monkeypatch):
+    write(tmp_path)
+    expected = load_data(tmp_path, "train")
+    monkeypatch.setattr(imageset, "NORMALISED_BYTES", 1000)
+    large = load_data(tmp_path, "train")
+    assert isinstance(large.images, imageset.PixelImages)
+    assert large.images.pixels.base.nbytes == 216 * 32 * 32  # one byte per pixel, one channel
+    assert (large.sha256, large.ids) == (expected.sha256, expected.ids)
+    assert tuple(large.images.shape) == expected.images.shape
+    assert len(large.images) == 216
+    order = torch.randperm(216, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(large.images[order], expected.images[order])
+    assert torch.equal(large.images[5:9], expected.images[5:9])
+    batches = list(large.batches(50))
+    assert [len(labels) for _, labels in batches] == [50, 50, 50, 50, 16]
+    assert torch.equal(torch.cat([inputs for inputs, _ in batches]), expected.images)
+    assert batches[0][0].is_contiguous()
 
 
 def test_files_that_do_not_belong_together(tmp_path):
