@@ -22,6 +22,8 @@ COLUMNS = (
 )
 TEXTS = ("name", "kind", "group", "block", "stage", "input", "lif")
 NUMBERS = tuple(c for c in COLUMNS if c not in (*TEXTS, "time_steps"))
+DESCRIPTIVE = ("sees", "largest", "events")  # columns of captured networks that no cost is made of
+ADDITION = "add"  # rows of captured networks, behind all others, that no cost is made of
 REQUIRED = ("name", "kind", "in_channels", "out_channels", "spikes", "time_steps")
 KINDS = ("conv", "depthwise", "linear", "attention")
 INPUTS = ("spike", "multibit")
@@ -36,12 +38,14 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
 
     Raises CostError for a missing or unknown column, an empty table, and every impossible value.
     """
-    unknown = [c for c in table.columns if c not in COLUMNS and not str(c).startswith("assumed_")]
+    known = (*COLUMNS, *DESCRIPTIVE)
+    unknown = [c for c in table.columns if c not in known and not str(c).startswith("assumed_")]
     if unknown:
         raise CostError(f"{source}: unknown column {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
     missing = [c for c in REQUIRED if c not in table.columns]
     if missing:
         raise CostError(f"{source}: column {missing[0]!r} is missing; the least a table needs is {', '.join(REQUIRED)}")
+    table = table[table["kind"] != ADDITION]
     if not len(table):
         raise CostError(f"{source}: the table has no rows; expected one per layer")
     full = _texts(table, source)

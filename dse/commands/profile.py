@@ -8,10 +8,18 @@ from typing import Annotated
 import typer
 
 EXAMPLE = "Example: svit-dse profile --checkpoint sdtv2_tiny_digits --data digits --out layers.csv"
+DEFAULT = "sdtv2_tiny_digits"
 
 
 def profile(
-    checkpoint: Annotated[str, typer.Option(help="A shipped checkpoint's name, or a file.")] = "sdtv2_tiny_digits",
+    checkpoint: Annotated[
+        str | None, typer.Option(help="A shipped checkpoint's name, or a file.  [default: sdtv2_tiny_digits]")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="Any other network: FILE.py:FUNCTION or a name of the zoo; its weights from --checkpoint."),
+    ] = None,
+    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the function of --network.")] = None,
     model: Annotated[str | None, typer.Option(help="Network name; default: the one the file fits.")] = None,
     data: Annotated[
         str,
@@ -26,20 +34,32 @@ def profile(
 ) -> None:
     """Measure the layer table of a network: shapes, operations and spikes of every layer."""
     import sviT_models
+    from dse.commands._network import captured
     from dse.commands._progress import Meter
     from dse.commands._show import check_out, print_rows, say
     from dse.errors import ConfigError
     from dse.results.files import write_csv
 
     check_out(out)
-    found = sviT_models.open_checkpoint(checkpoint, network=model, distilled=distilled, time_steps=time_steps)
     if form not in ("unfused", "fused"):
         raise ConfigError(f"--form {form!r}: expected unfused or fused")
-    network = sviT_models.fuse(found.model) if form == "fused" else found.model
     batch = sviT_models.load_data(data, "search", count=images)
+    if network is not None:
+        others = {"--model": model, "--distilled": distilled, "--form": form if form == "fused" else None}
+        if given := [key for key, value in others.items() if value]:
+            raise ConfigError(f"{given[0]}: not with --network; what the network takes is given with --option")
+        title, measured = network, captured(network, option or [], checkpoint, time_steps, batch.images)
+    else:
+        if option:
+            raise ConfigError(f"--option {option[0]}: only with --network")
+        found = sviT_models.open_checkpoint(
+            checkpoint or DEFAULT, network=model, distilled=distilled, time_steps=time_steps
+        )
+        unfused = found.model
+        title, measured = unfused.config.name, (sviT_models.fuse(unfused) if form == "fused" else unfused).eval()
     with Meter() as advance:
         advance("images", 0, len(batch))
-        table = sviT_models.profile(network.eval(), batch.images, lambda done: advance("images", done, len(batch)))
+        table = sviT_models.profile(measured, batch.images, lambda done: advance("images", done, len(batch)))
     for name in batch.corrupt:
         say(f"cannot be decoded and is left out: {name}")
     if out is not None:
@@ -60,7 +80,7 @@ def profile(
         }
         for stage, part in stages
     ]
-    print_rows(rows, f"{found.model.config.name}, T={int(table['time_steps'].iloc[0])}, {images} images")
+    print_rows(rows, f"{title}, T={int(table['time_steps'].iloc[0])}, {images} images")
 
 
 def _rate(part) -> float:  # type: ignore[no-untyped-def]  # a DataFrame; pandas is imported only when the command runs

@@ -1,4 +1,4 @@
 """Checkpoints in and out: official files, shipped weights, state dictionaries; never a pickle.
 
-`files`, `shipped` and `state_dict` are used from outside.
+`files`, `shipped`, `state_dict` and `weights` are used from outside.
 """

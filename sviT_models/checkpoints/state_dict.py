@@ -64,7 +64,7 @@ def _first_line(error: Exception) -> str:
 
 def _unwrap(path: Path, content: object) -> State:
     """The state_dict inside `content`, without the prefix that data-parallel training leaves."""
-    for key in ("model", "state_dict"):
+    for key in ("model", "state_dict", "model_ema"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not content:

@@ -34,6 +34,7 @@ def _conv(call: Call) -> str:
     weight, bias = call.given[1], call.argument(2, "bias")
     if not isinstance(weight, Constant):
         raise ModelError("a convolution's weight depends on the images")
+    weight = _named(call, weight)
     rank = weight.tensor.ndim - 2
     padding = call.argument(4, "padding", 0)
     attributes = {
@@ -46,6 +47,15 @@ def _conv(call: Call) -> str:
         attributes["padding"] = _named_padding(padding, weight.tensor.shape[2:], attributes["dilation"])
     parameters = {"weight": weight} | ({"bias": bias} if bias is not None else {})
     return call.add("conv", (call.stream(),), attributes=attributes, parameters=parameters)
+
+
+def _named(call: Call, weight: Constant) -> Constant:
+    """A weight under the name of its layer, also where it is computed from other parameters, as quantized ones are."""
+    name = f"{call.translator.path(call.node)}.weight".lstrip(".")
+    taken = call.translator.builder.constants.get(name)
+    if weight.name.endswith(".weight") or (taken is not None and not taken.equal(weight.tensor)):
+        return weight
+    return Constant(name, weight.tensor)
 
 
 def _named_padding(name: str, kernel: Sequence[int], dilation: Sequence[int]) -> list[int]:
@@ -61,6 +71,7 @@ def _linear(call: Call) -> str:
     weight, bias = call.given[1], call.argument(2, "bias")
     if not isinstance(weight, Constant):
         raise ModelError("a linear layer's weight depends on the images")
+    weight = _named(call, weight)
     parameters = {"weight": weight} | ({"bias": bias} if bias is not None else {})
     return call.add("linear", (call.stream(),), parameters=parameters)
 

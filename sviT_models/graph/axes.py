@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.builder import elements
-from sviT_models.graph.graph import BATCH, TIME, Axis, Factor, Node, Shape
+from sviT_models.graph.graph import BATCH, TIME, Axis, Factor, Node, Shape, is_time, part_of_time
 from sviT_models.graph.neurons import SpikingLaw
 
 Ids = list[int]  # factors of one axis
@@ -116,12 +116,12 @@ def _followed(factors: Factors, node: Node, given: list[list[Ids]]) -> list[Ids]
         case "add" | "product":
             return factors.broadcast(*given)
         case "conv":
-            return [given[0][0], *map(factors.fresh, node.shape[1:])]
+            return [given[0][0], factors.fresh(node.shape[1]), *_kept(factors, node.shape[2:], given[0][2:])]
         case "linear":
             return [*given[0][:-1], factors.fresh(node.shape[-1])]
         case "max_pool" | "average_pool":
             kept = len(node.shape) - len(attributes["kernel"])
-            return [*given[0][:kept], *map(factors.fresh, node.shape[kept:])]
+            return [*given[0][:kept], *_kept(factors, node.shape[kept:], given[0][kept:])]
         case "matmul":
             leading = factors.broadcast(given[0][:-2], given[1][:-2])
             return [*leading, given[0][-2], given[1][-1]]
@@ -177,6 +177,11 @@ def with_time(nodes: Sequence[Node]) -> tuple[list[Node], int]:
         raise ModelError(f"neurons run for different numbers of steps: {shown}")
     roots = {factors.root(f) for f in factors.time}
     names = [TIME if factors.root(f) in roots else size for f, size in enumerate(factors.sizes)]
+    for pair, whole in factors.whole.items():  # a factor comes before those that it is split into
+        if is_time(names[whole]):
+            roots_of_parts = {factors.root(part) for part in pair}
+            names = [part_of_time(size) if factors.root(f) in roots_of_parts else name
+                     for f, (name, size) in enumerate(zip(names, factors.sizes, strict=True))]  # fmt: skip
     named = [replace(node, shape=tuple(tuple(names[f] for f in axis) for axis in axes[node.name])) for node in nodes]
     return named, next(iter(steps), 1)
 

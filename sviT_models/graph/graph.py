@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,16 +25,26 @@ OPERATIONS = frozenset(
 )
 
 
+def part_of_time(size: int) -> Factor:
+    """The factor of an axis that holds every so many steps, where a network takes its time steps apart."""
+    return f"{TIME}.{size}"
+
+
+def is_time(factor: Factor) -> bool:
+    """Whether a factor is time, or a part of it."""
+    return isinstance(factor, str) and factor[0] == TIME
+
+
+def factor_size(factor: Factor, time_steps: int, batch: int) -> int:
+    """The elements along a factor of an axis."""
+    if isinstance(factor, int):
+        return factor
+    return batch if factor == BATCH else time_steps if factor == TIME else int(factor.removeprefix(f"{TIME}."))
+
+
 def sizes(shape: Shape, time_steps: int, batch: int) -> tuple[int, ...]:
     """The lengths of the axes for a number of time steps and images."""
-    known = {TIME: time_steps, BATCH: batch}
-    lengths = []
-    for axis in shape:
-        length = 1
-        for factor in axis:
-            length *= known[factor] if isinstance(factor, str) else factor
-        lengths.append(length)
-    return tuple(lengths)
+    return tuple(math.prod(factor_size(factor, time_steps, batch) for factor in axis) for axis in shape)
 
 
 @dataclass(frozen=True)

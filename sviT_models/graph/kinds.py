@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from sviT_models.graph.graph import BATCH, TIME, Node
+from sviT_models.graph.graph import Node, factor_size
 from sviT_models.graph.values import NUMBER, Value, added, averaged, multiplied, scaled, summed, union
 
 CARRIED = ("reshape", "permute", "expand", "select", "slice", "max_pool", "output")
@@ -62,4 +62,4 @@ def _window(node: Node, given: Node, time_steps: int) -> int:
 
 def _count(node: Node, axes: Sequence[int], time_steps: int) -> int:
     factors = [factor for axis in axes for factor in node.shape[axis]]
-    return math.prod(time_steps if factor == TIME else factor for factor in factors if factor != BATCH)
+    return math.prod(factor_size(factor, time_steps, 1) for factor in factors)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
+from sviT_models.graph import layer_table as graph_table
+from sviT_models.graph.graph import Graph
 from sviT_models.measure.hooks import batches, evaluating, watching
 from sviT_models.measure.operations import Counter
 from sviT_models.network.layers import Attention
@@ -36,15 +38,18 @@ def layer_table(model: MetaSpikeFormer, resolution: int) -> pd.DataFrame:
 
 
 def profile(
-    model: MetaSpikeFormer, images: Tensor | Iterable[Tensor], progress: Callable[[int], None] | None = None
+    model: MetaSpikeFormer | Graph, images: Tensor | Iterable[Tensor], progress: Callable[[int], None] | None = None
 ) -> pd.DataFrame:
     """The layer table with what `images` cause, as a mean per image; one batch at a time is held in memory.
 
     `images` is (B, 3, H, W) or an iterable of such batches, all of one resolution. The image is counted as the input
     of every time step, although its convolution has the same result each time. In the row `qkv`, `synops` are pairs
     of a spike of Q and a non-zero entry of K^T V. `progress(done)` hears of the images.
+    Of a captured network (`sviT_models.capture`) the table has further columns and rows: see graph.layer_table.
     Raises ModelError where there is no image.
     """
+    if isinstance(model, Graph):
+        return graph_table.profile(model, images, progress)
     counter = Counter(model)
     total = height = width = 0
     with evaluating(model), watching(model, counter.watched, counter.see):

@@ -1,0 +1,103 @@
+"""`svit-dse profile --network`: the layer table of any network that can be captured, and its costs."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+import costmodels
+import sviT_models
+
+NETWORK = """
+import torch
+from torch import nn
+from sviT_models import LIF
+
+class Net(nn.Module):
+    def __init__(self, steps, act):
+        super().__init__()
+        self.steps, self.act = steps, act
+        self.stem, self.lif = nn.Conv2d(3, 4, 3, 4), LIF()
+        self.conv, self.head = nn.Conv2d(4, 4, 1), nn.Linear(4, 10)
+
+    def forward(self, images):
+        x = self.stem(images).expand(self.steps, -1, -1, -1, -1)
+        x = x + self.act(self.conv(self.lif(x).flatten(0, 1))).unflatten(0, x.shape[:2])
+        return self.head(x.mean((3, 4))).mean(0)
+
+def make(steps=3):
+    torch.manual_seed(0)
+    return Net(steps, nn.Identity())
+
+def gelu():
+    return Net(2, nn.GELU())
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_model.py").write_text(NETWORK)
+    return "my_model.py"
+
+
+def test_a_network_of_the_users_own_has_a_table_and_costs(svit, file, tmp_path):
+    said = svit("profile", "--network", f"{file}:make", "--option", "steps=2", "--images", "4", "--out", "layers.csv")
+    assert said.status == 0, said.err
+    assert "the integer engine does not run it yet, so no accuracy is measured" in said.err
+    table = pd.read_csv(tmp_path / "layers.csv")
+    assert table.name.tolist() == ["stem", "conv", "head", "add"]
+    assert table.time_steps.tolist() == [2] * 4
+    work = costmodels.Workload.from_csv(tmp_path / "layers.csv")
+    assert work.names == ("stem", "conv", "head")  # the addition is in the table and in no cost yet
+    said = svit("estimate", "layers.csv", "--hardware", "generic_45nm", "--bits", "8", "--json")
+    assert said.status == 0, said.err
+    assert json.loads(said.out)
+
+
+def test_its_weights_come_from_a_checkpoint(svit, file, tmp_path):
+    module = sviT_models.user_network(f"{file}:make").module
+    with torch.no_grad():
+        module.stem.bias.fill_(-100.0)  # nothing ever fires
+    torch.save({"state_dict": module.state_dict()}, "net.pth")
+    said = svit(
+        "profile", "--network", f"{file}:make", "--checkpoint", "net.pth", "--images", "4", "--out", "layers.csv"
+    )
+    assert said.status == 0, said.err
+    assert pd.read_csv("layers.csv").set_index("name").loc["conv", "spikes"] == 0
+
+
+def test_a_network_of_the_zoo_is_profiled_by_its_name(svit):
+    said = svit(
+        *("profile", "--network", "spikingformer_tiny", "--option", "num_classes=10", "--option", "resolution=32"),
+        *("--time-steps", "1", "--images", "2", "--json"),
+    )
+    assert said.status == 0, said.err
+    rows = json.loads(said.out)
+    assert rows[0]["name"] == "patch_embed.block0_conv"
+    assert {row["time_steps"] for row in rows} == {1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--network", "my_model.py:gelu"], "act (GELU): operation gelu is not supported"),
+        (["--network", "my_model.py:none"], "my_model.py: no function 'none'; it has: Net, make, gelu"),
+        (["--network", "none.py:make"], "none.py:make: no such Python file; expected FILE.py:FUNCTION"),
+        (["--network", "my_model.py:make", "--option", "steps"], "--option steps: expected KEY=VALUE"),
+        (["--network", "my_model.py:make", "--option", "depth=2"], "unexpected keyword argument 'depth'"),
+        (["--network", "my_model.py:make", "--time-steps", "9"], "the network runs 3 time steps, not 9"),
+        (["--network", "my_model.py:make", "--form", "fused"], "--form: not with --network"),
+        (["--option", "steps=2"], "--option steps=2: only with --network"),
+        (["--network", "my_model.py:make", "--checkpoint", "none.pth"], "none.pth: no such checkpoint"),
+        (["--network", "spikingformer_tiny", "--option", "wings=2"], "spikingformer_tiny has no option wings"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(svit, file, tmp_path, arguments, message):
+    said = svit("profile", *arguments, "--images", "2", "--out", "layers.csv")
+    assert said.status == 2
+    assert message in said.err
+    assert "Traceback" not in said.err
+    assert len([line for line in said.err.strip().splitlines() if message in line]) == 1
+    assert not (tmp_path / "layers.csv").exists()
