@@ -1,0 +1,1 @@
+"""Trials that take minutes: `make campaign` runs them, `make test` does not."""

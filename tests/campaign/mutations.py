@@ -1,0 +1,92 @@
+"""Hypothesis strategies that damage valid text as people, editors and disks do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from hypothesis import strategies as st
+
+# what YAML, CSV and number parsers read differently from what a person means
+VALUES = (
+    *("", "~", "null", "true", "-1", "0", "1e999", "-0.0", "1e-400", ".nan", "nan", "inf", "-.inf", "1_000", "0x10"),
+    *("99999999999999999999999", "0o17", "1:30", "2001-01-01", "[]", "{}", "[1, 2]", "{a: 1}", "*anchor", "&anchor x"),
+    *(
+        "'",
+        '"',
+        "- x",
+        "? y",
+        "---",
+        "...",
+        "|",
+        "%",
+        "\t",
+        "10 GB",
+        "-3 kB",
+        "../../etc/passwd",
+        "<b>",
+        "=1+1",
+        "a" * 999,
+    ),
+    *("!!python/object/apply:os.system ['true']", "!!binary aGk=", "\u2028", "\ufeff", "\x00", "é", "a" * 999),
+)
+NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
+WORD = re.compile(r"[A-Za-z_]{3,}")
+
+Draw = Callable[[st.SearchStrategy], object]
+
+
+def _replaced(draw: Draw, text: str, pattern: re.Pattern[str]) -> str:
+    found = list(pattern.finditer(text))
+    if not found:
+        return text
+    at = found[draw(st.integers(0, len(found) - 1))]
+    return text[: at.start()] + draw(st.sampled_from(VALUES)) + text[at.end() :]
+
+
+def _lines_changed(draw: Draw, text: str, kind: str) -> str:
+    lines = text.split("\n")
+    at = draw(st.integers(0, len(lines) - 1))
+    if kind == "line gone":
+        del lines[at]
+    elif kind == "line twice":
+        lines.insert(at, lines[at])
+    elif kind == "indented":
+        lines[at] = " " * draw(st.integers(0, 8)) + lines[at].lstrip()
+    return "\n".join(lines)
+
+
+@st.composite
+def damaged_text(draw: Draw, originals: Sequence[str]) -> str:
+    """One of some texts with one to three changes."""
+    text = draw(st.sampled_from(originals))
+    kinds = ("number", "word", "cut", "inserted", "line gone", "line twice", "indented")
+    for kind in draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=3)):
+        if kind in ("number", "word"):
+            text = _replaced(draw, text, NUMBER if kind == "number" else WORD)
+        elif kind in ("cut", "inserted"):
+            at = draw(st.integers(0, len(text)))
+            text = text[:at] + (draw(st.sampled_from(VALUES)) + text[at:] if kind == "inserted" else "")
+        else:
+            text = _lines_changed(draw, text, kind)
+    return text
+
+
+@st.composite
+def damaged_table(draw: Draw, originals: Sequence[str]) -> str:
+    """One of some CSV texts with cells replaced, a column lost or renamed, or damaged as text."""
+    text = draw(st.sampled_from(originals))
+    kind = draw(st.sampled_from(("cell", "cell", "cell", "column gone", "column renamed", "empty", "text")))
+    if kind == "text":
+        return draw(damaged_text([text]))
+    rows = [line.split(",") for line in text.rstrip("\n").split("\n")]
+    column = draw(st.integers(0, len(rows[0]) - 1))
+    if kind == "cell":
+        rows[draw(st.integers(1, len(rows) - 1))][column] = draw(st.sampled_from(VALUES))
+    elif kind == "column gone":
+        rows = [row[:column] + row[column + 1 :] for row in rows]
+    elif kind == "column renamed":
+        rows[0][column] = draw(st.sampled_from((*VALUES, *rows[0])))
+    else:
+        rows = rows[: draw(st.integers(0, 1))]
+    return "".join(",".join(row) + "\n" for row in rows)

@@ -1,0 +1,126 @@
+"""Whatever a file holds, a command ends with a result or with one line: no traceback and no second line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from costmodels import hardware_names
+from costmodels.hardware.hardware import CHIPS
+from dse.config.file import dump_config, load_config, template
+from dse.config.schema import Config, Data, Quantization, Search
+from dse.errors import ConfigError
+from dse.workflows.search import search
+from tests.campaign.mutations import VALUES, damaged_table, damaged_text
+from tests.dse.conftest import Run, Said
+
+pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]
+TRIALS = settings(max_examples=40, suppress_health_check=list(HealthCheck))
+CHIP_TEXTS = [(CHIPS / f"{name}.yaml").read_text(encoding="utf-8") for name in hardware_names()]
+CONFIGS = [
+    template(),
+    "constraints: {equal: [[attn.q_conv, attn.k_conv]], max_widths: 2, allowed: [4]}\nbudgets: {memory: 300 kB}\n",
+    "activations: {stream: {downsample1_1: 8}, between: 8}\nsearch: {strategy: random, widths: [4, 8]}\n",
+]
+TABLES = ("results.csv", "spikes.csv", "layers.csv", "verified.csv", "expected.csv")
+VIEWS = ((), ("--breakdown",), ("--sweep",), ("--json",))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "small"
+    search(
+        Config(
+            data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
+            quantization=Quantization(method="nearest"),
+            search=Search(strategy="random", evaluations=6, widths=(4, 8)),
+        ),
+        out,
+    )
+    return out
+
+
+def answered(said: Said) -> None:
+    """A result, or one line beside warnings."""
+    assert said.status in (0, 1, 2)
+    lines = [line for line in said.err.split("\n") if line and not line.startswith("svit-dse: warning")]
+    if said.status:
+        assert len(lines) == 1, said.err
+        assert lines[0].startswith("svit-dse: ")
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    return path
+
+
+@TRIALS
+@given(text=damaged_text(CHIP_TEXTS), view=st.sampled_from(VIEWS))
+def test_chip_files(svit: Run, tmp_path: Path, text: str, view: tuple[str, ...]):
+    chip = write(tmp_path / "chip.yaml", text)
+    said = svit("hardware", "lint", chip)
+    assert said.status in (0, 2)
+    answered(svit("estimate", "sdtv2_8_256", "--bits", "4", "--hardware", chip, *view))
+
+
+@TRIALS
+@given(data=st.data(), view=st.sampled_from(VIEWS))
+def test_layer_tables(svit: Run, tmp_path: Path, finished: Path, data: st.DataObject, view: tuple[str, ...]):
+    text = data.draw(damaged_table([(finished / "layers.csv").read_text(encoding="utf-8")]))
+    answered(svit("estimate", write(tmp_path / "layers.csv", text), *view))
+
+
+@TRIALS
+@given(text=damaged_text(CONFIGS))
+def test_configurations(tmp_path: Path, text: str):
+    path = write(tmp_path / "my.yaml", text)
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        refused = str(error)
+    else:
+        refused, again = "", write(tmp_path / "again.yaml", dump_config(config))
+        assert load_config(again) == config
+    assert "\n" not in refused
+
+
+@TRIALS
+@given(data=st.data(), name=st.sampled_from((*TABLES, "manifest.json", "config.yaml")))
+def test_run_directories(svit: Run, tmp_path: Path, finished: Path, data: st.DataObject, name: str):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run, dirs_exist_ok=True)
+    text = (finished / name).read_text(encoding="utf-8")
+    write(run / name, data.draw(damaged_table([text]) if name in TABLES else damaged_text([text])))
+    words = data.draw(st.sampled_from([("estimate", "--run", run), ("report", run, "--hardware", "seneca_like")]))
+    if words[0] == "report":
+        words = (*words, "--out", tmp_path / "out")
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+    answered(svit(*words))
+
+
+@TRIALS
+@given(value=st.sampled_from([v for v in VALUES if "\x00" not in v]), data=st.data())
+def test_arguments(svit: Run, finished: Path, value: str, data: st.DataObject):
+    commands = [
+        ("estimate", value),
+        ("estimate", "--run", value),
+        ("estimate", "--run", finished, "--design", value),
+        ("estimate", "sdtv2_8_256", "--bits", value),
+        ("estimate", "sdtv2_8_256", "--state-bits", value),
+        ("estimate", "sdtv2_8_256", "--frame-rate", value),
+        ("estimate", "sdtv2_8_256", "--hardware", value),
+        ("hardware", "show", value),
+        ("search", value),
+        ("check", value),
+        ("report", value),
+        ("compare", value, "--out", "o"),
+        ("export", finished, "--design", value, "--out", "o"),
+        ("evaluate", "--run", finished, "--design", value),
+        ("verify-export", value),
+        ("profile", "--checkpoint", value),
+    ]
+    answered(svit(*data.draw(st.sampled_from(commands))))
