@@ -1,16 +1,21 @@
-"""Files that appear complete or not at all, and values as JSON has them."""
+"""Files of a run directory: written complete or not at all, and read with every mistake on one line."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from dse.errors import ConfigError
+
+TEXTS, FLAGS = ("id", "origin", "form", "parent"), ("fits", "on_front", "feasible")  # columns that hold no numbers
+MOST_BITS, MOST_STEPS = 32, 10_000  # of a width and of a design that anybody would run
 
 
 @contextmanager
@@ -50,3 +55,52 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.  Raises ConfigError for what is none."""
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; search again") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: is no JSON ({error}); search again") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected an object, not {type(tree).__name__}; search again")
+    return tree
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A CSV file; ids stay text.  Raises ConfigError for what is none."""
+    try:
+        return pd.read_csv(path, dtype={"id": str})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is no table ({str(error).splitlines()[0]}); search again") from None
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A table of designs.  Raises ConfigError where one of `columns` is missing or a cell does not fit its column."""
+    table = read_csv(path)
+    for column in columns:
+        if column not in table.columns:
+            raise ConfigError(f"{path}: has no column {column!r}, which every run has; search again")
+    for column in table.columns:
+        wrong, wanted = _wrong_cells(table[column])
+        if wrong.any():
+            at = int(wrong.to_numpy().argmax())
+            raise ConfigError(f"{path}:{at + 2}: {column} is {table[column].iloc[at]}; expected {wanted}; search again")
+    return table
+
+
+def _wrong_cells(column: pd.Series) -> tuple[pd.Series, str]:
+    """Which cells do not hold what their column holds, and what that is."""
+    name, numbers = str(column.name), pd.to_numeric(column, errors="coerce")
+    if name in TEXTS:
+        return column.isna(), "a name"
+    if name in FLAGS:
+        return ~column.isin([True, False]), "True or False"
+    if name == "time_steps":
+        return ~numbers.between(1, MOST_STEPS), f"1 to {MOST_STEPS} time steps"
+    if name.startswith(("w:", "v:")):  # empty where a design's form does not have the layer
+        return ~(numbers.between(1, MOST_BITS) | column.isna()), f"1 to {MOST_BITS} bits"
+    return numbers.isna() & column.notna(), "a number"

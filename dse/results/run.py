@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +22,7 @@ from dse.evaluation.mixed import AnyCosting, FormCosting
 from dse.problem.design import Design
 from dse.progress import Advance, quiet
 from dse.results import tables
-from dse.results.files import write_csv, write_json, write_text
+from dse.results.files import read_csv, read_json, read_table, write_csv, write_json, write_text
 from dse.results.manifest import Manifest
 from dse.results.picks import Picks, Verified, read_verified
 from dse.results.tuned_weights import Weights, load_weights, save_weights, with_weights
@@ -113,25 +112,25 @@ class Run:
     @cached_property
     def picks(self) -> Picks:
         """The recommended design and its alternatives."""
-        return cast(Picks, _json(self.path / "picks.json"))
+        return cast(Picks, read_json(self.path / "picks.json"))
 
     @cached_property
     def verified(self) -> dict[str, Verified] | None:
         """Drops on images that the search never saw, by id; None where none was verified."""
         path, columns = self.path / "verified.csv", ("id", "drop", "drop_low", "drop_high", "images")
-        return read_verified(_table(path, columns)) if path.is_file() else None
+        return read_verified(read_table(path, columns)) if path.is_file() else None
 
     @cached_property
     def expected(self) -> pd.DataFrame | None:
         """`expected, sd` of every design's drop on unseen images [percentage points], by id; None in older runs."""
         path = self.path / "expected.csv"
-        return _table(path, ("id", "expected", "sd")).set_index("id") if path.is_file() else None
+        return read_table(path, ("id", "expected", "sd")).set_index("id") if path.is_file() else None
 
     @property
     def tuned(self) -> pd.DataFrame:
         """finetuned.csv: designs with other integers; the columns of `table`, `parent` and `verify_...`."""
         path = self.path / f"{TUNED}.csv"
-        return _table(path, tables.NAMED) if path.is_file() else self.table.head(0)
+        return read_table(path, tables.NAMED) if path.is_file() else self.table.head(0)
 
     @property
     def lif_layers(self) -> tuple[str, ...]:
@@ -231,37 +230,16 @@ def open_run(path: Path) -> Run:
     run = Run(
         path,
         load_config(path / "config.yaml"),
-        cast(Manifest, _json(path / "manifest.json")),
-        _table(path / "results.csv", tables.NAMED),
-        pd.read_csv(path / "layers.csv"),
-        _table(path / "spikes.csv", ("id",)),
+        cast(Manifest, read_json(path / "manifest.json")),
+        read_table(path / "results.csv", tables.NAMED),
+        read_csv(path / "layers.csv"),
+        read_table(path / "spikes.csv", ("id",)),
     )
+    if run.table.empty:
+        raise ConfigError(f"{path / 'results.csv'}: has no rows; search again")
     if list(run.spikes["id"]) != list(run.table["id"]):
         raise ConfigError(f"{path / 'spikes.csv'}: its designs are not those of results.csv; search again")
     return run
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; search again") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: is no JSON ({error}); search again") from None
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: expected an object, not {type(tree).__name__}; search again")
-    return tree
-
-
-def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype={"id": str})
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is no table ({str(error).splitlines()[0]}); search again") from None
-    for column in columns:
-        if column not in table.columns:
-            raise ConfigError(f"{path}: has no column {column!r}, which every run has; search again")
-    return table
 
 
 def _check_network(run: Run, bench: Workbench, design: Design) -> None:

@@ -119,6 +119,15 @@ DAMAGES = [
     (_cut("results.csv", ""), r"results\.csv: is no table .*; search again"),
     (_cut("results.csv", "id,origin\nx,float\n"), r"results\.csv: has no column 'time_steps'"),
     (_cut("results.csv", 'id,origin,time_steps\n"x'), r"results\.csv: is no table .*; search again"),
+    (_cut("results.csv", "id,origin,time_steps\n"), r"results\.csv: has no rows; search again"),
+    (_cut("results.csv", "id,origin,time_steps\nx,null,1\n"), r"results\.csv:2: origin is nan; expected a name"),
+    (_cut("results.csv", "id,origin,time_steps\nx,float,0\n"), r"results\.csv:2: time_steps is 0; expected"),
+    (_cut("results.csv", "id,origin,time_steps,w:a\nx,float,1,33\n"), r"results\.csv:2: w:a is 33; expected"),
+    (
+        _cut("results.csv", "id,origin,time_steps,drop\nx,float,1,~\n"),
+        r"results\.csv:2: drop is ~; expected a number",
+    ),
+    (_cut("results.csv", "id,origin,time_steps,fits\nx,float,1,no\n"), r"results\.csv:2: fits is no; expected True or"),
     (_cut("spikes.csv", "id,s:first\nx,1\n"), r"spikes\.csv: its designs are not those of results\.csv; search again"),
 ]
 
