@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from dse.problem.design import FLOAT, Design, uniform
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
 from dse.search.loop import Loop, evaluated, quiet_optuna
+from sviT_models import Output
 from sviT_models.quantization.quantizers import quantize_weight
 
 Cost = Callable[[FloatArray], FloatArray]
@@ -38,7 +38,7 @@ class ModuleRunner:
 
     def run(
         self, images: Any, weight_bits: Any, *, time_steps: int | None = None, batch_size: int | None = None
-    ) -> Any:
+    ) -> Output:
         """Logits (N, classes) at one width per weight layer; spikes are not counted."""
         module = copy.deepcopy(self._float)
         layers = dict(module.named_modules())
@@ -50,7 +50,7 @@ class ModuleRunner:
         parts = [torch.as_tensor(images[i : i + step]) for i in range(0, len(images), step)]
         with torch.inference_mode():
             logits = torch.cat([module(part) for part in parts]).numpy()
-        return SimpleNamespace(logits=logits, spikes=np.zeros((0, 1), dtype=np.int64))
+        return Output(logits, np.zeros((0, 1), dtype=np.int64))
 
 
 def _has_width(module: nn.Module) -> bool:
@@ -97,9 +97,12 @@ def search(
 
     `network` is a module (rounded to nearest) or an evaluator with a `run` method
     (`dse.evaluation.evaluator.Runner`), which then needs `weights`, the number of weights of every layer in order.
-    `cost` maps widths (N, L) in bits to (N,), smaller is better; without it, it is the memory. `scores` (L, B), if
-    known, say how harmful every width of every layer is. Evaluations that racing cut short count, but are no rows.
-    Columns: `id, drop, drop_low, drop_high` [percentage points], `memory_bytes, cost, on_front, feasible` (drop at
+    `images` are whatever `network` takes, N of them with `labels` (N,), class indices.  The other arguments are
+    keywords with defaults: what is searched (`weights`, `cost`, `widths`, `scores`, `drop`), and how (`strategy` with
+    its `options`, the number of `evaluations` [designs], the random `seed`).  `cost` maps widths (N, L) in bits to
+    (N,), smaller is better; without it, it is the memory.  `widths` are those to choose from [bit].  `scores` (L, B),
+    if known, say how harmful every width of every layer is.  `drop` is the budget [percentage points].  Evaluations
+    that racing cut short count, but are no rows.  Columns: `id, drop, drop_low, drop_high` [percentage points], `memory_bytes, cost, on_front, feasible` (drop at
     most `drop`) and `w:<layer>`; by ascending memory. Raises ConfigError for arguments that do not fit together.
     """
     runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
