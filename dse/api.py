@@ -102,8 +102,10 @@ def search(
     its `options`, the number of `evaluations` [designs], the random `seed`).  `cost` maps widths (N, L) in bits to
     (N,), smaller is better; without it, it is the memory.  `widths` are those to choose from [bit].  `scores` (L, B),
     if known, say how harmful every width of every layer is.  `drop` is the budget [percentage points].  Evaluations
-    that racing cut short count, but are no rows.  Columns: `id, drop, drop_low, drop_high` [percentage points], `memory_bytes, cost, on_front, feasible` (drop at
-    most `drop`) and `w:<layer>`; by ascending memory. Raises ConfigError for arguments that do not fit together.
+    that racing cut short count, but are no rows.
+
+    Columns: `id, drop, drop_low, drop_high` [percentage points], `memory_bytes, cost, on_front, feasible` (drop at
+    most `drop`) and `w:<layer>`; by ascending memory.  Raises ConfigError for arguments that do not fit together.
     """
     runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
     sizes = dict(weights if weights is not None else getattr(runner, "weights", {}))
