@@ -20,7 +20,7 @@ def evaluate(
     run: Annotated[Path | None, typer.Option(help="Take a design, its network and its data from this run.")] = None,
     design: Annotated[str | None, typer.Option(help="With --run: its id, or origin such as uniform-8.")] = None,
     images: Annotated[int | None, typer.Option(min=10, help="Images; default: the whole split.")] = None,
-    split: Annotated[str, typer.Option(help="search or verify.")] = "verify",
+    split: Annotated[str, typer.Option(help="search, verify, or test where the data have one.")] = "verify",
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

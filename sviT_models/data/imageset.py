@@ -42,9 +42,9 @@ class ImageSet:
     """A split of a data set, or a part of it; every prefix holds the classes in proportion.
 
     `images` is float32 (N, 3, H, W), normalised: a tensor, a `FileImages` where the pixels stay on disk, or a
-    `PixelImages` of many training images. `labels`
-    is int64 (N,), an index into `classes`. `ids` name the images. `sha256` covers pixels (or files), labels, ids and
-    normalisation. `corrupt` lists the files that were left out because they cannot be decoded.
+    `PixelImages` of many training images. `labels` is int64 (N,), an index into `classes`. `ids` name the images.
+    `sha256` covers pixels (or files), labels, ids and normalisation. `corrupt` lists the files that were left out
+    because they cannot be decoded.
     """
 
     name: str

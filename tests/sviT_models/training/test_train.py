@@ -313,9 +313,13 @@ def test_a_shipped_network_comes_with_what_made_it(name):
     assert images is None or images.sha256 == story["data_sha256"]
     log = path.with_suffix(".log").read_text().splitlines()
     assert log[0] == f"$ {story['command']}"
-    assert len(log) == story["recipe"]["epochs"] + 2
-    assert f"validation {story['accuracy']['validation']:.2%}" in log[-2]
-    assert f"test accuracy {story['accuracy']['test']:.2%}" in log[-1]
+    epochs, accuracy = story["recipe"]["epochs"], story["accuracy"]
+    assert [line.split()[:2] for line in log[1 : epochs + 1]] == [["epoch", str(n)] for n in range(1, epochs + 1)]
+    assert f"validation {accuracy['validation']:.2%}" in log[epochs]
+    results = [f"test accuracy {accuracy['test']:.2%} on {accuracy['test_images']} images"]
+    if "held_out" in accuracy:
+        results.insert(0, f"held-out accuracy {accuracy['held_out']:.2%} on {accuracy['held_out_images']} images")
+    assert log[epochs + 1 :] == results
 
 
 def test_the_digits_network_reads_98_5_percent_of_600_unseen_digits():
