@@ -27,5 +27,5 @@ def counts(load: Load, chip: Chip) -> Counts:
         packets=load.spikes,
         neuron_steps=load.neurons * load.time_steps,
         rescales=terms.rescales(load),
-        buffer_bits=terms.buffer_bits(load, steps_together=1.0),
+        map_bits=terms.map_bits(load, steps_together=1.0),
     )

@@ -26,6 +26,6 @@ def counts(load: Load, chip: Chip) -> Counts:
         spike_words_written=terms.spike_words_written(load, chip.spikes.word),
         neuron_steps=load.neurons * load.time_steps,
         rescales=terms.rescales(load),
-        buffer_bits=terms.buffer_bits(load, steps_together=load.time_steps),
+        map_bits=terms.map_bits(load, steps_together=load.time_steps),
         fetches=1.0,
     )

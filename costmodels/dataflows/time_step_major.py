@@ -23,6 +23,6 @@ def counts(load: Load, chip: Chip) -> Counts:
         spike_words_written=terms.spike_words_written(load, chip.spikes.word),
         neuron_steps=load.neurons * load.time_steps,
         rescales=terms.rescales(load),
-        buffer_bits=terms.buffer_bits(load, steps_together=1.0),
+        map_bits=terms.map_bits(load, steps_together=1.0),
         fetches=load.time_steps,
     )

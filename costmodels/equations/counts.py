@@ -57,7 +57,7 @@ class Counts:
     packets                      messages on the network on chip
     neuron_steps                 neuron updates
     rescales                     outputs that a channel's scale and constant are applied to
-    buffer_bits                  input and output that must be held at once while the row runs
+    map_bits                     what the input takes in the spike memory while it is held, (R,)
     fetches                      how often per inference a weight that does not stay on the chip is fetched
     """
 
@@ -72,5 +72,5 @@ class Counts:
     packets: FloatArray = field(default_factory=_never)
     neuron_steps: FloatArray = field(default_factory=_never)
     rescales: FloatArray = field(default_factory=_never)
-    buffer_bits: FloatArray = field(default_factory=_never)
+    map_bits: FloatArray = field(default_factory=_never)
     fetches: float = 0.0

@@ -44,3 +44,26 @@ def biases(load: Load, chip: Chip, constants: FloatArray) -> FloatArray:
 def states(load: Load, chip: Chip) -> FloatArray:
     """Eq. 29: membrane potentials that are kept between time steps, packed into words of the state memory."""
     return words(load.neurons, load.state_bits, chip.states.word) * chip.states.word
+
+
+def buffers(map_bits: FloatArray) -> FloatArray:
+    """Eq. 11: what a row holds while it runs: its input and that of the next row. (R,)."""
+    return np.asarray(map_bits + np.append(map_bits[1:], 0.0))
+
+
+def spilled_maps(map_bits: FloatArray, size: float) -> FloatArray:
+    """Eq. 37: bits of each input map that lie in DRAM when the spike memory has `size` bits, (R,); the least in sum.
+
+    While a row runs, what is left of its input and of the next row's must fit. From left to right the later map gives
+    way first, because that also makes room for the row after it.
+    """
+    spilled = np.zeros_like(map_bits)
+    for row in np.flatnonzero(buffers(map_bits) > size):
+        following = map_bits[row + 1] if row + 1 < len(map_bits) else 0.0
+        excess = map_bits[row] - spilled[row] + following - size
+        if excess > 0:
+            later = min(excess, following)
+            spilled[row] += excess - later
+            if later:
+                spilled[row + 1] = later
+    return spilled

@@ -101,17 +101,15 @@ def spike_words_written(load: Load, word: float) -> FloatArray:
     return (np.where(load.neurons > 0, emitted, 0.0) + dense) / word
 
 
-def buffer_bits(load: Load, steps_together: float) -> FloatArray:
-    """Eq. 11: bits of spike memory that a row holds while it runs: its input and that of the next row. (R,).
+def map_bits(load: Load, steps_together: float) -> FloatArray:
+    """Eq. 11: bits of spike memory that a row's input takes while it is held, (R,).
 
     Held as bitmaps, since a buffer must take the worst case. Between convolutions without a neuron only as many rows
     of the map are held as the kernel is high (line buffer).
     """
     shape = load.geometry
     held = np.where(shape.multiplies & ~shape.image, shape.line_elements, shape.in_elements)
-    own: FloatArray = held * load.buffered_bits * steps_together
-    following = np.append(own[1:], 0.0)
-    return np.asarray(own + following)
+    return np.asarray(held * load.buffered_bits * steps_together)
 
 
 def rescales(load: Load) -> FloatArray:

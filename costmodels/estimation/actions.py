@@ -55,6 +55,6 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
         "neuron_steps": counts.neuron_steps,
         "rescales": counts.rescales,
         "stored_weight_bits": memory.stored(load, hardware.chip),
-        "buffer_bits": counts.buffer_bits,
+        "buffer_bits": memory.buffers(np.broadcast_to(counts.map_bits, (work.rows,))),
     }
     return pd.DataFrame({name: np.broadcast_to(np.asarray(values), (work.rows,)) for name, values in columns.items()})

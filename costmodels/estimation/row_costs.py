@@ -108,8 +108,9 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     work, hardware, load = asked.workload, asked.hardware, load_of(asked, rows)
     chip, flow = hardware.chip, dataflows.named(hardware.dataflow)
     counts = flow.counts(load, chip)
-    overflow = 2 * np.maximum(0.0, counts.buffer_bits - chip.spikes.size)  # written to DRAM and read back
-    overflow_bits = overflow * (load.time_steps if flow.RESIDENT_STATES else 1.0)
+    maps = np.broadcast_to(counts.map_bits, (work.rows,))
+    spilled = 2 * memory.spilled_maps(maps, chip.spikes.size)  # written to DRAM and read back
+    overflow_bits = spilled * (load.time_steps if flow.RESIDENT_STATES else 1.0)
     parts = _energies(load, counts, chip) | {"dram": overflow_bits * chip.dram_energy}
     stored = memory.stored(load, chip)
     fetched = stored * counts.fetches
@@ -133,7 +134,7 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     sizes = (payload, stored - payload, scales, biases, kept)
     columns |= {name: parts[name] for name in ROW_ENERGIES}
     columns |= {f"{name}_bytes": bits / 8 for name, bits in zip(ROW_MEMORIES, sizes, strict=True)}
-    return RowCosts(columns, np.broadcast_to(counts.buffer_bits, (work.rows,)))
+    return RowCosts(columns, memory.buffers(maps))
 
 
 def _energies(load: Load, counts: Counts, chip: Chip) -> dict[str, FloatArray]:

@@ -21,6 +21,18 @@ def packed(elements: float, bits: float, word: float) -> float:
     return math.ceil(elements / per_word) * math.ceil(bits / word)
 
 
+def least_spill(maps: Sequence[float], room: float) -> list[float]:
+    """Bits of each map in DRAM: while a row runs its map and the next one must fit, the later one gives way first."""
+    inside = list(maps)
+    for place in range(len(maps)):
+        after = inside[place + 1] if place + 1 < len(maps) else 0
+        excess = max(0, inside[place] + after - room)
+        if place + 1 < len(maps):
+            inside[place + 1] = max(0, after - excess)
+        inside[place] -= max(0, excess - after)
+    return [whole - rest for whole, rest in zip(maps, inside, strict=True)]
+
+
 def layers_of(work: Any) -> list[dict[str, Any]]:
     """The layer table as one dictionary per row."""
     columns = {**work.texts, **{name: values.tolist() for name, values in work.columns.items()}}
@@ -187,9 +199,9 @@ def naive(
         rows.append({"time": time, "fetch": stored * fetches})
 
     dram_j, bandwidth = get("dram.energy", 0.0), get("dram.bandwidth", math.inf)
+    spilled_maps = least_spill(buffers, room["spikes"])
     for place, row in enumerate(rows):
-        held = buffers[place] + (buffers[place + 1] if place + 1 < len(rows) else 0)
-        over = 2 * max(0, held - room["spikes"]) * (steps if keeps_states else 1)
+        over = 2 * spilled_maps[place] * (steps if keeps_states else 1)
         dynamic += over * dram_j
         resident += max(row["time"], over / bandwidth)
         streamed += max(row["time"], (over + row["fetch"]) / bandwidth)
