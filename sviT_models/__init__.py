@@ -23,6 +23,7 @@ _HOME = {
     "spike_counts": "measure.hooks",
     "layer_table": "measure.layer_table",
     "profile": "measure.layer_table",
+    "FiringCount": "measure.firing",
     "spike_health": "measure.firing",
     "load_checkpoint": "checkpoints.files",
     "read_metadata": "checkpoints.files",

@@ -63,7 +63,7 @@ class Contents:
     verified: pd.DataFrame | None = None
     """On images that the search never saw: `id, drop, drop_low, drop_high, images`."""
     health: pd.DataFrame | None = None
-    """Firing of the float network and the picks: `id, name, neurons, rate, dead, saturated, rate_1, ...`."""
+    """Firing of the float network and the picks: `id, name, neurons, rate, dead, saturated, membrane, rate_1, ...`."""
     classes: pd.DataFrame | None = None
     """Unseen images right per class: `class, images, right:<id>`."""
     comparisons: pd.DataFrame | None = None

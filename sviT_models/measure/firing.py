@@ -19,31 +19,43 @@ def spike_health(model: MetaSpikeFormer, images: Tensor | Iterable[Tensor]) -> p
     `dead` is the share of neurons that fire for no image at no time step, `saturated` of those that fire at every
     step for every image, `rate_t` the spikes per neuron at step t. `images` as in `profile`; raises ModelError.
     """
-    names = lif_layers(model)
-    fired: dict[str, Tensor] = {}  # per neuron: whether it ever has
-    rested: dict[str, Tensor] = {}
-    spikes: dict[str, np.ndarray] = {}
-    total = 0
-
-    def note(name: str, _: Tensor, out: Tensor) -> None:
-        fires = (out != 0).flatten(2)  # (T, B, neurons)
-        active, idle = fires.flatten(0, 1).any(0), (~fires).flatten(0, 1).any(0)
-        fired[name] = torch.logical_or(fired.get(name, active), active)
-        rested[name] = torch.logical_or(rested.get(name, idle), idle)
-        spikes[name] = spikes.get(name, 0) + fires.flatten(1).sum(1).numpy(force=True)
-
-    with evaluating(model), watching(model, names, note):
+    firing = FiringCount()
+    with evaluating(model), watching(model, lif_layers(model), lambda name, _, out: firing.add(name, out)):
         for batch in batches(model, images):
             model(batch)
-            total += len(batch)
-    rates = np.array([spikes[name] / (fired[name].numel() * total) for name in names])  # (layers, T)
-    return pd.DataFrame(
-        {
-            "name": names,
-            "neurons": [fired[name].numel() for name in names],
-            "rate": rates.mean(1),
-            "dead": [1 - fired[name].double().mean().item() for name in names],
-            "saturated": [1 - rested[name].double().mean().item() for name in names],
-            **{f"rate_{step}": rate for step, rate in enumerate(rates.T, start=1)},
-        }
-    )
+    return firing.table(lif_layers(model))
+
+
+class FiringCount:
+    """Which neurons of every LIF layer have fired, have rested, and how often they fired, over batches of images."""
+
+    def __init__(self) -> None:
+        self._fired: dict[str, Tensor] = {}  # per neuron: whether it ever has
+        self._rested: dict[str, Tensor] = {}
+        self._spikes: dict[str, np.ndarray] = {}  # per time step
+        self._images: dict[str, int] = {}
+
+    def add(self, name: str, spikes: Tensor) -> None:
+        """Count the spikes (T, B, ...) of a LIF layer on a batch of B images."""
+        fires = (spikes != 0).flatten(2)  # (T, B, neurons)
+        active, idle = fires.flatten(0, 1).any(0), (~fires).flatten(0, 1).any(0)
+        self._fired[name] = torch.logical_or(self._fired.get(name, active), active)
+        self._rested[name] = torch.logical_or(self._rested.get(name, idle), idle)
+        self._spikes[name] = self._spikes.get(name, 0) + fires.flatten(1).sum(1).numpy(force=True)
+        self._images[name] = self._images.get(name, 0) + fires.shape[1]
+
+    def table(self, names: Iterable[str]) -> pd.DataFrame:
+        """One row per LIF layer of `names`, with the columns of `spike_health`."""
+        names = list(names)
+        neurons = [self._fired[name].numel() for name in names]
+        rates = np.array([self._spikes[n] / (count * self._images[n]) for n, count in zip(names, neurons, strict=True)])
+        return pd.DataFrame(
+            {
+                "name": names,
+                "neurons": neurons,
+                "rate": rates.mean(1),  # (layers, T)
+                "dead": [1 - self._fired[name].double().mean().item() for name in names],
+                "saturated": [1 - self._rested[name].double().mean().item() for name in names],
+                **{f"rate_{step}": rate for step, rate in enumerate(rates.T, start=1)},
+            }
+        )
