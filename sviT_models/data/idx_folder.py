@@ -50,6 +50,8 @@ def load(path: Path, split: str, count: int | None, seed: int, resolution: int |
     names = np.unique(np.concatenate([_labels(files[each, "labels"]) for each in ("train", TEST)]))
     labels = np.searchsorted(names, values).astype(np.int64)
     members = np.arange(len(labels)) if split == TEST else shared_out(labels)[split]
+    if not len(members):
+        raise ModelError(f"{path}: {len(labels)} {part} images are too few for a split {split!r}; give at least 60")
     chosen = members[first(stratified_order(labels[members], seed), count, f"{path}, split {split}")]
     ids = [f"{part}/{index:06d}" for index in chosen]
     classes = [str(name) for name in names]

@@ -164,6 +164,19 @@ def test_a_larger_subset_holds_the_smaller_one(tmp_path):
         load_data(tmp_path, "test", count=13)
 
 
+def test_sets_that_are_too_small_to_share_out(tmp_path):
+    write(tmp_path)
+    for number, enough in ((59, False), (60, True)):
+        for kind, values, dimensions in (("images", IMAGES, 3), ("labels", LABELS, 1)):
+            few = values["train"][:number].astype(np.uint8)
+            (tmp_path / f"train-{kind}-idx{dimensions}-ubyte").write_bytes(encoded(few))
+        if enough:
+            assert len(load_data(tmp_path, "validation")) == 1
+        else:
+            with pytest.raises(ModelError, match=r"59 train images are too few for a split 'validation'; .* least 60"):
+                load_data(tmp_path, "validation")
+
+
 def test_large_sets_are_kept_as_pixels_and_give_the_same_images(tmp_path, monkeypatch):
     write(tmp_path)
     expected = load_data(tmp_path, "train")
