@@ -22,7 +22,7 @@ def train(
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads; part of what makes a training repeatable.")] = 2,
     model: Annotated[str | None, typer.Option(help="Network; default sdtv2_tiny.")] = None,
-    start: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint.")] = None,
+    start: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint, or 'random'.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; default: the recipe of the data.")] = None,
     images: Annotated[int | None, typer.Option(min=1, help="Images per epoch.")] = None,
     fresh: Annotated[bool | None, typer.Option(help="Draw new images every epoch (generated sets only).")] = None,

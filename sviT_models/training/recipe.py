@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from sviT_models.errors import ModelError
 
 MODEL = "sdtv2_tiny"
+RANDOM = "random"  # the start of a training that takes no checkpoint's weights, where a recipe would
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,13 @@ RECIPES = {(recipe.data, recipe.model): recipe for recipe in _SHIPPED}
 def recipe_for(data: str, **changes: object) -> Recipe:
     """The recipe of a data set and network, with the fields in `changes` replaced; those that are None stay.
 
-    A network without a recipe of its own on this data set takes that of sdtv2_tiny, from random weights.
+    A network without a recipe of its own on this data set takes that of sdtv2_tiny, from random weights. The start
+    "random" stands for random weights as well.
     Raises ModelError for values that no training can have.
     """
     given = {key: value for key, value in changes.items() if value is not None}
+    if given.get("start") == RANDOM:
+        given["start"] = None
     model = str(given.get("model", MODEL))
     usual = replace(RECIPES.get((data, MODEL), Recipe(data)), model=model, start=None)
     return replace(RECIPES.get((data, model), usual), **given)
@@ -119,5 +123,5 @@ def command(recipe: Recipe) -> str:
         if isinstance(value, bool) and value != usual[key]:
             words.append(f"--{option}" if value else f"--no-{option}")
         elif value != usual[key]:
-            words += [f"--{option}", str(value)]
+            words += [f"--{option}", RANDOM if (key, value) == ("start", None) else str(value)]
     return shlex.join(words)

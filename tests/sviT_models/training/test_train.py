@@ -260,6 +260,9 @@ def test_the_command_names_what_differs_from_the_recipe_of_the_data():
     assert changed == replace(recipe_for("digits"), seed=3, batch_size=32)
     assert command(Recipe("my data", fresh=True)) == "svit-dse train --data 'my data' --seed 0 --fresh"
     assert command(recipe_for("glyphs", fresh=False)) == "svit-dse train --data glyphs --seed 0 --no-fresh"
+    scratch = recipe_for("glyphs", start="random")
+    assert scratch == replace(recipe_for("glyphs"), start=None)
+    assert command(scratch) == "svit-dse train --data glyphs --seed 0 --start random"
     small = recipe_for("fashion_mnist", model="sdtv2_small", flip=False)
     assert command(small) == "svit-dse train --data fashion_mnist --model sdtv2_small --seed 0 --no-flip"
 
