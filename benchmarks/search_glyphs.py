@@ -89,7 +89,7 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
             setattr(sampler, method, asking.of(getattr(sampler, method)))
         with quiet_optuna():
             study = optuna.create_study(directions=["minimize"] * 3)
-        loop = Loop(posed, evaluator, costing, name, sampler)
+        loop = Loop(posed, evaluator, costing.quantities, name, sampler)
         loop.run(study, int(evaluations - paid))
         fronts = []
         trials = evaluated(study)

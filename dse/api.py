@@ -16,7 +16,7 @@ from torch import nn
 from dse import strategies
 from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
-from dse.evaluation.evaluator import Evaluation, Evaluator, Runner
+from dse.evaluation.evaluator import Evaluation, Evaluator, Runner, Subject
 from dse.optimize.pareto import is_nondominated
 from dse.problem.design import FLOAT, Design, uniform
 from dse.problem.problem import Baseline, Part, Problem
@@ -59,7 +59,7 @@ def _has_width(module: nn.Module) -> bool:
 
 @dataclass(frozen=True)
 class _Costs:
-    """Memory and the user's cost of every design; what `Loop` asks of a costing."""
+    """Memory and the user's cost of every design."""
 
     weights: FloatArray
     cost: Cost
@@ -72,7 +72,7 @@ class _Costs:
             raise ConfigError(f"cost: expected {len(wide)} finite numbers for widths of shape {wide.shape}")
         return np.column_stack([wide @ self.weights / 8, found])
 
-    def objectives(self, design: Design, evaluation: Evaluation, names: Sequence[str]) -> dict[str, float]:
+    def quantities(self, design: Design, evaluation: Evaluation) -> dict[str, float]:
         """The drop as measured, and the costs."""
         memory, cost = self.values(design.widths[None])[0]
         return {"drop": evaluation.drop, "memory_bytes": float(memory), "cost": float(cost)}
@@ -117,11 +117,11 @@ def search(
     size = np.array(list(sizes.values()), dtype=float)
     costs = _Costs(size, cost or (lambda bits: bits @ size))
     problem = _problem(layers, choices, costs, scores, drop)
-    evaluator = Evaluator(runner, images, labels, uniform(layers, FLOAT, 1))
+    evaluator = Evaluator([Subject(runner, uniform(layers, FLOAT, 1))], images, labels)
     sampler = strategies.load(strategy)(problem, seed, **(options or {}))
     with quiet_optuna():
         study = optuna.create_study(directions=["minimize"] * 3)
-    loop = Loop(problem, evaluator, costs, strategy, sampler)  # type: ignore[arg-type]  # only its objectives are used
+    loop = Loop(problem, evaluator, costs.quantities, strategy, sampler)
     loop.run(study, evaluations)
     return _table(study, problem, evaluator)
 

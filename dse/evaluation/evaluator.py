@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -131,38 +131,56 @@ def _counting(progress: Progress, total: int) -> Callable[[Any], None]:
     return count
 
 
-class Evaluator:
-    """Evaluates designs on one fixed set of images, each design at most once.
+@dataclass(frozen=True)
+class Subject:
+    """What evaluates the designs of one form of the network.
 
-    `runner` is the engine; `reference` is the float network as a design (every width 32), which is run once, when the
-    evaluator is made. `lif_layers` maps a stage to its LIF layers, for designs with state widths, which also have
-    `activation_bits`, the engine's widths between layers. `progress` hears of the float network's images. `seconds` and
-    `images_run` count the work done so far.
+    runner: the engine; reference: the float network as a design (every width 32); lif_layers: LIF layers by stage, for
+    designs with state widths, which also have `activation_bits`, the engine's widths between layers.
+    """
+
+    runner: Runner
+    reference: Design
+    lif_layers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    activation_bits: Mapping[str, int] = field(default_factory=dict)
+
+
+class Evaluator:
+    """Evaluates designs on one fixed set of images, each design at most once, against the float network of its form.
+
+    subjects: one per form of the network, one as a rule; a design belongs to the one that has its layers. The float
+    network of the first is run when the evaluator is made, that of another when its first design is evaluated.
+    images, labels: N of each; batch_size: images per batch; progress: hears of the first float network's images.
+    `seconds` and `images_run` count the work done so far.
     """
 
     def __init__(
         self,
-        runner: Runner,
+        subjects: Sequence[Subject],
         images: Any,
         labels: Any,
-        reference: Design,
         batch_size: int = 100,
-        lif_layers: Mapping[str, Sequence[str]] | None = None,
         progress: Progress | None = None,
-        activation_bits: Mapping[str, int] | None = None,
     ) -> None:
-        self._runner = runner
+        self._subjects = {subject.reference.layers: subject for subject in subjects}
         self._images = images
         self._labels = np.asarray(labels, dtype=np.int64)
         self._batch = batch_size
-        self._lif_layers = lif_layers or {}
-        self._fixed: dict[str, Any] = {"activation_bits": dict(activation_bits)} if activation_bits else {}
         self._known: dict[str, Evaluation] = {}
+        self._float_logits: dict[tuple[str, ...], FloatArray] = {}
         self.images_run = 0
         self.seconds = 0.0
-        logits, spikes = self._forward(slice(0, len(self._labels)), reference, progress)
-        self._reference = logits
-        self.float = measure(logits, logits, self._labels, spikes, len(self._labels))
+        self.floats: dict[tuple[str, ...], Evaluation] = {}  # float networks evaluated so far, by their layers
+        self.float = self._float_of(subjects[0].reference.layers, progress)
+
+    def _float_of(self, layers: tuple[str, ...], progress: Progress | None = None) -> Evaluation:
+        """The float network of the form with these layers."""
+        if layers not in self.floats:
+            count = len(self._labels)
+            logits, spikes = self._forward(slice(0, count), self._subjects[layers].reference, progress)
+            self._float_logits[layers] = logits
+            self.floats[layers] = measure(logits, logits, self._labels, spikes, count)
+        return self.floats[layers]
 
     @property
     def images(self) -> int:
@@ -193,12 +211,13 @@ class Evaluator:
         known = self.known(design)
         if known is not None:
             return known
-        done = len(self._labels)
+        self._float_of(design.layers)
+        reference, done = self._float_logits[design.layers], len(self._labels)
         if cut is None:
             logits, spikes = self._forward(slice(0, done), design, progress)
         else:
             logits, spikes, done = self._raced(design, cut)
-        evaluation = measure(logits, self._reference[:done], self._labels[:done], spikes, len(self._labels))
+        evaluation = measure(logits, reference[:done], self._labels[:done], spikes, len(self._labels))
         self.remember(design, evaluation)
         return evaluation
 
@@ -213,24 +232,27 @@ class Evaluator:
             logits, counted = self._forward(slice(start, stop), design)
             parts.append(logits)
             spikes = spikes + counted
-            if stop < total and cut(self._partial(np.concatenate(parts), stop)):
+            if stop < total and cut(self._partial(design, np.concatenate(parts), stop)):
                 break
         return np.concatenate(parts), np.asarray(spikes), stop
 
-    def _partial(self, logits: FloatArray, done: int) -> Partial:
-        labels, reference = self._labels[:done], self._reference[:done]
+    def _partial(self, design: Design, logits: FloatArray, done: int) -> Partial:
+        labels, reference = self._labels[:done], self._float_logits[design.layers][:done]
         paired = accuracy.paired_drop(accuracy.correct(reference, labels), accuracy.correct(logits, labels))
         changed = float((logits.argmax(1) != reference.argmax(1)).mean())
         return Partial(done, len(self._labels), paired.drop, paired.stderr, changed)
 
     def _forward(self, part: slice, design: Design, progress: Progress | None = None) -> tuple[FloatArray, IntArray]:
         start = time.perf_counter()
-        states = {lif: bits for stage, bits in design.state_bits.items() for lif in self._lif_layers[stage]}
-        options: dict[str, Any] = {"state_bits": states} | self._fixed if states else {}
+        subject, options = self._subjects[design.layers], dict[str, Any]()
+        if states := design.lif_bits(subject.lif_layers):
+            options["state_bits"] = states
+            if subject.activation_bits:
+                options["activation_bits"] = dict(subject.activation_bits)
         if progress is not None:
             options["on_batch"] = _counting(progress, part.stop - part.start)
         outs = [
-            self._runner.run(
+            subject.runner.run(
                 images, design.widths.tolist(), time_steps=design.time_steps, batch_size=self._batch, **options
             )
             for images in self._loaded(part)

@@ -20,9 +20,8 @@ from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation import activation_widths
 from dse.evaluation.costs import Costing
-from dse.evaluation.evaluator import Evaluator
+from dse.evaluation.evaluator import Evaluator, Subject
 from dse.evaluation.loading import chip_widths, load_at_most, load_images, load_network
-from dse.evaluation.mixed import AnyCosting, AnyEvaluator, FormCosting, FormEvaluator
 from dse.problem.design import FLOAT, Design, uniform
 from dse.problem.form_space import build_form_space
 from dse.problem.space import Space, build_space
@@ -36,7 +35,7 @@ CHAOS_IMAGES = 1000
 class Workbench:
     """The parts of a run; `prepare` makes it.  `advance` hears how far its long steps are.
 
-    In a search over forms it is that of the first one, with the space of all; `forms` holds a workbench for each.
+    In a search over forms it is that of the first one, with the space of all; `variants` holds a workbench for each.
     Their integer weights and calibrations are made when first used.
     """
 
@@ -50,7 +49,12 @@ class Workbench:
     space: Space
     hardware: Hardware
     advance: Advance = quiet
-    forms: Mapping[str, Workbench] = field(default_factory=dict)
+    variants: Mapping[str, Workbench] = field(default_factory=dict)
+
+    @property
+    def forms(self) -> Mapping[str, Workbench]:
+        """A workbench by form of the network, one as a rule."""
+        return self.variants or {self.config.form: self}
 
     def of(self, design: Design) -> Workbench:
         """The workbench of a design's form; this one where no other is known."""
@@ -70,7 +74,7 @@ class Workbench:
     @property
     def notes(self) -> list[str]:
         """What has to be said of the weights made so far, each thing once."""
-        banks = [part.bank for part in self.forms.values()] or [self.bank]
+        banks = [part.bank for part in self.forms.values()]
         return list(dict.fromkeys(note for bank in banks for note in bank.notes))
 
     @cached_property
@@ -100,36 +104,25 @@ class Workbench:
         """The float network as a design: every width 32."""
         return uniform(self.layers, FLOAT, self.time_steps)
 
-    def costing(self, hardware: Hardware | None = None) -> AnyCosting:
+    def costing(self, hardware: Hardware | None = None) -> Costing:
         """The cost model of this network on its chip, or on another."""
-        if self.forms:
-            return FormCosting({form: part.own_costing(hardware) for form, part in self.forms.items()})
-        return self.own_costing(hardware)
+        workloads = {form: Workload.from_table(part.table) for form, part in self.forms.items()}
+        return Costing(workloads, hardware or self.hardware, self.config.frame_rate, tuple(self.lif_layers))
 
-    def own_costing(self, hardware: Hardware | None = None) -> Costing:
-        """The cost model of this form alone."""
-        workload = Workload.from_table(self.table)
-        return Costing(workload, hardware or self.hardware, self.config.frame_rate, tuple(self.lif_layers))
+    @property
+    def subject(self) -> Subject:
+        """What evaluates the designs of this form."""
+        return Subject(self.engine, self.float_design, self.lif_by_stage, self.activation_bits)
 
-    def evaluator(self, images: Any) -> AnyEvaluator:
+    def evaluator(self, images: Any) -> Evaluator:
         """An evaluator of designs on a set of images; runs the float network once, of every form that occurs."""
-        if self.forms:
-            by_layers = {part.layers: part for part in self.forms.values()}
-            return FormEvaluator(lambda layers: by_layers[layers].own_evaluator(images), self.layers)
-        return self.own_evaluator(images)
-
-    def own_evaluator(self, images: Any) -> Evaluator:
-        """An evaluator of designs of this form alone."""
         self.round([self.float_design])
         return Evaluator(
-            self.engine,
+            [part.subject for part in self.forms.values()],
             images.images,
             images.labels,
-            self.float_design,
             self.config.data.batch_size,
-            self.lif_by_stage,
             within(self.advance, "images through the float network"),
-            self.activation_bits,
         )
 
     def round(self, designs: Iterable[Design]) -> None:
@@ -152,10 +145,14 @@ class Workbench:
         )
 
     def fisher(self, widths: Sequence[int]) -> pd.DataFrame:
-        """Gradient sensitivity of every layer at every width: `layer, bits, score`; of every form that is searched."""
-        if self.forms:
-            parts = [part.fisher(widths).assign(form=form) for form, part in self.forms.items()]
-            return pd.concat(parts, ignore_index=True)
+        """Gradient sensitivity of every layer at every width: `form, layer, bits, score`, of every form.
+
+        widths: in bits.
+        """
+        parts = [part._fisher(widths).assign(form=form) for form, part in self.forms.items()]
+        return pd.concat(parts, ignore_index=True)
+
+    def _fisher(self, widths: Sequence[int]) -> pd.DataFrame:
         images = load_at_most(self.config, "validation", self.config.data.fisher_images)
         self.round(uniform(self.layers, bits, self.time_steps) for bits in widths)
         progress = within(self.advance, "images backward")
@@ -163,27 +160,19 @@ class Workbench:
         return sviT_models.fisher_scores(self.model, self.bank, *with_labels, list(widths), progress=progress)
 
     def scores(self, fisher: pd.DataFrame) -> FloatArray:
-        """Fisher scores summed over the layers of every dimension, (D, B); NaN beyond a dimension's choices.
+        """Fisher scores summed over the layers of every dimension, (D, B): the mean of all forms; NaN where unknown."""
+        return np.asarray(np.mean(list(self.scores_by_form(fisher).values()), axis=0))
 
-        In a search over forms, the mean of theirs.
-        """
-        if self.forms:
-            return np.asarray(np.mean(list(self.scores_of_forms(fisher).values()), axis=0))
-        by_layer = fisher.pivot_table(index="layer", columns="bits", values="score")
-        out = np.full((len(self.space.dimensions), int(self.space.sizes.max())), np.nan)
-        for row, d in zip(out, self.space.dimensions, strict=True):
-            if d.kind == "weight":
-                row[: len(d.choices)] = by_layer.loc[list(d.layers), list(d.choices)].sum(axis=0)
-        return out
-
-    def scores_of_forms(self, fisher: pd.DataFrame) -> dict[str, FloatArray]:
-        """The scores (D, B) in every form that is searched."""
-        return {form: part.scores(fisher[fisher["form"] == form]) for form, part in self.forms.items()}
+    def scores_by_form(self, fisher: pd.DataFrame) -> dict[str, FloatArray]:
+        """The scores (D, B) of every form."""
+        forms = self.space.forms.items()
+        return {form: _scores(space, fisher[fisher["form"] == form]) for form, space in forms}
 
     def fingerprint(self) -> dict[str, Any]:
         """What the measurements and the study's objective values depend on."""
-        spaces = self.space.variants.values() or [self.space]
-        space = [[d.name, list(d.choices), list(d.layers)] for each in spaces for d in each.dimensions]
+        space = [
+            [d.name, list(d.choices), list(d.layers)] for each in self.space.forms.values() for d in each.dimensions
+        ]
         fixed = dict(self.space.fixed or {})
         given = self.config.activations.model_dump(mode="json", exclude_defaults=True)
         return ({"activations": given} if given else {}) | {
@@ -197,6 +186,16 @@ class Workbench:
             "hardware": self.hardware.sha256,
             "frame_rate": self.config.frame_rate,
         }
+
+
+def _scores(space: Space, fisher: pd.DataFrame) -> FloatArray:
+    """Scores (D, B) of the dimensions of one form."""
+    by_layer = fisher.pivot_table(index="layer", columns="bits", values="score")
+    out = np.full((len(space.dimensions), int(space.sizes.max())), np.nan)
+    for row, d in zip(out, space.dimensions, strict=True):
+        if d.kind == "weight":
+            row[: len(d.choices)] = by_layer.loc[list(d.layers), list(d.choices)].sum(axis=0)
+    return out
 
 
 def prepare(config: Config, advance: Advance = quiet) -> Workbench:
@@ -235,11 +234,11 @@ def prepare(config: Config, advance: Advance = quiet) -> Workbench:
         own = config.model_copy(update={"form": form})
         if len(networks) > 1:
             own = own.model_copy(update={"search": own.search.model_copy(update={"forms": ()})})
-        choices = space.variants.get(form, space)
+        choices = space.forms[form]
         parts[form] = Workbench(own, network, checkpoint, images, bank, engine, table, choices, hardware, advance)
     step(4, 4)
     first = next(iter(parts.values()))
-    return replace(first, config=config, space=space, forms=parts) if len(parts) > 1 else first
+    return replace(first, config=config, space=space, variants=parts) if len(parts) > 1 else first
 
 
 def _space(config: Config, tables: Mapping[str, pd.DataFrame], time_steps: int) -> Space:

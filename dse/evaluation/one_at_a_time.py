@@ -163,9 +163,8 @@ def _measured_states(
         return {}
     stages = [probes[i].design.state_bits for i in which]
     widest = {stage: max(given[stage] for given in stages) for stage in stages[0]}
-    states = [
-        {lif: bits for stage, bits in given.items() for lif in bench.lif_by_stage[stage]} for given in (widest, *stages)
-    ]
+    designs = [replace(bench.float_design, state_bits=given) for given in (widest, *stages)]
+    states = [design.lif_bits(bench.lif_by_stage) for design in designs]
     outputs = sviT_models.sweep(
         bench.engine,
         images.images,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,6 +42,10 @@ class Design:
     def widths(self) -> IntArray:
         """Weight widths, shape (L,)."""
         return np.asarray(self.weight_bits, dtype=np.int64)
+
+    def lif_bits(self, lif_layers: Mapping[str, Sequence[str]]) -> dict[str, int]:
+        """Width of the membrane potentials [bit] of every LIF layer, from the LIF layers of every stage."""
+        return {lif: bits for stage, bits in self.state_bits.items() for lif in lif_layers[stage]}
 
     def columns(self) -> dict[str, int]:
         """The design as columns of results.csv: `v:<stage>` then `w:<layer>`."""

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from costmodels import Candidates, Designs, Part, Workload, comparisons, knobs, stability, sweep
+from costmodels import Candidates, Designs, Workload, comparisons, knobs, stability, sweep
 from dse.evaluation.costs import Costing
-from dse.evaluation.mixed import AnyCosting, FormCosting, costing_of
 from dse.results import tables
 from dse.results.files import plain
 from dse.results.origin import FLOAT, GUIDED, is_plain_uniform
@@ -32,7 +31,7 @@ class Robustness:
     codesign: pd.DataFrame | None
 
 
-def robustness(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame, third: str, picks: Picks) -> Robustness:
+def robustness(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, third: str, picks: Picks) -> Robustness:
     """How the decision stands when constants move, beside non-spiking networks, and at other settings of the chip.
 
     Every design is costed as in results.csv: with its own time steps and potentials, and its spikes per image from
@@ -47,31 +46,11 @@ def robustness(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame, t
     return Robustness(stable, _comparisons(costing, table, spikes, chosen), codesign)
 
 
-def designs_of(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Candidates:
+def designs_of(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Candidates:
     """Rows of results.csv as designs with all that their costs depend on; `spikes` is the run's spikes.csv."""
-    names = tuple(names) or tuple(map(str, rows["id"]))
-    costings = tuple(costing.parts.values()) if isinstance(costing, FormCosting) else (costing,)
-    owner = [costing_of(costing, tables.design_of(row)) for _, row in rows.iterrows()]
-    parts = []
-    for part in costings:
-        at = np.array([i for i, one in enumerate(owner) if one is part], dtype=np.intp)
-        if len(at):
-            own = _of_one_form(part, rows.iloc[at], spikes, [names[i] for i in at])
-            parts.append(Part(part.workload, own, at))
-    return Candidates(tuple(parts))
-
-
-def _of_one_form(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> Designs:
     found = [tables.design_of(row) for _, row in rows.iterrows()]
-    counted = spikes.drop_duplicates("id").set_index("id").loc[rows["id"]]
-    layers = [f"s:{name}" for name in costing.workload.lif_layers]
-    return Designs(
-        np.array([d.weight_bits for d in found]),
-        tuple(names),
-        np.array([d.time_steps for d in found]),
-        costing.state_widths(found),
-        counted[layers].to_numpy(dtype=np.float64),
-    )
+    counted = spikes.drop_duplicates("id").set_index("id").loc[rows["id"]].to_numpy(dtype=np.float64)
+    return costing.candidates(found, counted, tuple(names) or tuple(map(str, rows["id"])))
 
 
 def _ranked(table: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
@@ -86,7 +65,7 @@ def _ranked(table: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
     return searched.loc[kept].sort_values(["memory_bytes", "drop", "id"], ignore_index=True)
 
 
-def _comparisons(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+def _comparisons(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
     """Baselines and picks, and beside all but float the non-spiking networks with the same weights.
 
     `id, origin, network`, and costs; `network` is `spiking`, `non-spiking` (activations of ceil(log2(T + 1)) bits,
@@ -100,7 +79,7 @@ def _comparisons(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame,
     return pd.concat(parts, ignore_index=True)[columns]
 
 
-def _compared(costing: AnyCosting, workload: Workload, design: Designs, row: pd.Series) -> pd.DataFrame:
+def _compared(costing: Costing, workload: Workload, design: Designs, row: pd.Series) -> pd.DataFrame:
     """One design and the non-spiking networks beside it."""
     found = comparisons(workload, costing.hardware, design, widths=(), frame_rate=costing.frame_rate)
     part = found[found["network"] != "float"].assign(id=row["id"], origin=row["origin"])
@@ -109,7 +88,7 @@ def _compared(costing: AnyCosting, workload: Workload, design: Designs, row: pd.
 
 
 def _stability(
-    costing: AnyCosting, part: pd.DataFrame, spikes: pd.DataFrame, third: str, chosen: Sequence[str]
+    costing: Costing, part: pd.DataFrame, spikes: pd.DataFrame, third: str, chosen: Sequence[str]
 ) -> dict[str, Any]:
     """Ranking and front of designs under changed constants, designs by id."""
     ids = list(part["id"])
@@ -126,7 +105,7 @@ def _stability(
     return {key: plain(value) for key, value in found.items()}
 
 
-def _codesign(costing: AnyCosting, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def _codesign(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The best setting of the chip's knobs for every pick and objective: `id`, the pick's name as `design`, ..."""
     found = sweep(designs_of(costing, rows, spikes, names), costing.hardware, frame_rate=costing.frame_rate)
     ids = dict(zip(names, rows["id"], strict=True))

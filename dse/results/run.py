@@ -18,7 +18,6 @@ from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
 from dse.evaluation.experiment import Workbench, prepare
-from dse.evaluation.mixed import AnyCosting, FormCosting
 from dse.problem.design import Design
 from dse.progress import Advance, quiet
 from dse.results import tables
@@ -178,20 +177,20 @@ class Run:
         """The layer table of the first form for the cost models."""
         return Workload.from_table(self.layers, str(self.path / "layers.csv"))
 
-    def costing(self, chip: Hardware | None = None) -> AnyCosting:
+    def costing(self, chip: Hardware | None = None) -> Costing:
         """The costs of the run's designs on its chip, or on another.
 
         Raises ConfigError where a layer table is missing.
         """
         chip = chip or load_hardware(self.config.hardware)
-        rate, (first, *others) = self.config.frame_rate, self.config.forms
-        parts = {str(first): Costing(self.workload(), chip, rate, self.lif_layers)}
+        first, *others = self.config.forms
+        workloads = {str(first): self.workload()}
         for form in others:
             path = self.path / f"layers-{form}.csv"
             if not path.is_file():
                 raise ConfigError(f"{path}: no such file, and search.forms has {form}; search again")
-            parts[form] = Costing(Workload.from_csv(path), chip, rate, self.lif_layers)
-        return FormCosting(parts) if others else parts[first]
+            workloads[form] = Workload.from_csv(path)
+        return Costing(workloads, chip, self.config.frame_rate, self.lif_layers)
 
     def experiment(self, name: str | None, advance: Advance = quiet) -> Workbench:
         """Network, images and chip of the run, in the form and with the integers of a design.

@@ -9,8 +9,8 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from dse.arrays import FloatArray
+from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluation, from_record
-from dse.evaluation.mixed import AnyCosting
 from dse.evaluation.one_at_a_time import group_labels
 from dse.optimize.pareto import is_nondominated
 from dse.problem.design import Design
@@ -35,7 +35,7 @@ def mean_bits(design: Design, weights: Mapping[str, int]) -> float:
 
 def results_table(
     problem: Problem,
-    costing: AnyCosting,
+    costing: Costing,
     trials: Sequence[FrozenTrial],
     reference: tuple[Design, Evaluation],
     weights: Callable[[Design], Mapping[str, int]],
@@ -119,7 +119,7 @@ def score_rows(space: Space, scores: FloatArray, table: pd.DataFrame) -> pd.Data
     return pd.DataFrame(rows, columns=["group", "type", "stage", "bits", "score"])
 
 
-def breakdown_table(costing: AnyCosting, table: pd.DataFrame, spikes: pd.DataFrame, strategy: str) -> pd.DataFrame:
+def breakdown_table(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, strategy: str) -> pd.DataFrame:
     """Energy [J] and memory [B] per layer and component of the front and of all designs that are no proposals.
 
     `spikes` is spikes.csv, row by row that of `table`; `strategy` proposed the other designs.

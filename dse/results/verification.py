@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from optuna import Study
 
-from dse.evaluation.evaluator import Evaluation
-from dse.evaluation.mixed import AnyCosting, AnyEvaluator
+from dse.evaluation.costs import Costing
+from dse.evaluation.evaluator import Evaluation, Evaluator
 from dse.optimize.integer_program import InfeasibleError
 from dse.problem.constraints import FREE, obeyed
 from dse.problem.problem import Problem
@@ -25,7 +25,7 @@ LEAST_FOR_MODEL = 5  # measurements
 Say = Callable[[str], None]
 
 
-def add_exact_pick(loop: Loop, study: Study, costing: AnyCosting, evaluations: int, say: Say) -> None:
+def add_exact_pick(loop: Loop, study: Study, costing: Costing, evaluations: int, say: Say) -> None:
     """Measure the best design under the budgets as the model of all measurements sees it, unless that was done.
 
     It is the last evaluation of a search, so that verification can choose it like any other design.
@@ -49,7 +49,7 @@ def add_exact_pick(loop: Loop, study: Study, costing: AnyCosting, evaluations: i
 
 
 def verify(
-    verifier: AnyEvaluator, problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, say: Say
+    verifier: Evaluator, problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, say: Say
 ) -> dict[str, Evaluation]:
     """Measure the candidate designs on images that the search has not seen; evaluations by id."""
     rows = table.set_index("id")

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from dse.arrays import FloatArray, IntArray
 from dse.config.quantities import QUANTITIES, show
-from dse.evaluation.mixed import AnyCosting
+from dse.evaluation.costs import Costing
 from dse.optimize import integer_program
 from dse.optimize.integer_program import InfeasibleError
 from dse.optimize.lagrangian import gather
@@ -46,12 +46,12 @@ def judge(posterior: Posterior, levels: IntArray, budget: float) -> Recommendati
     )
 
 
-def costs_of(costing: AnyCosting, problem: Problem, levels: IntArray) -> dict[str, FloatArray]:
+def costs_of(costing: Costing, problem: Problem, levels: IntArray) -> dict[str, FloatArray]:
     """Every cost column of designs (N, D), each (N,), with the spikes of the float network."""
     return costing.of_levels(problem.space, levels)
 
 
-def check_budgets(costing: AnyCosting, problem: Problem) -> None:
+def check_budgets(costing: Costing, problem: Problem) -> None:
     """Raise InfeasibleError, naming budget and amount, where no design of the space can keep a cost budget.
 
     Budgets are checked one by one and then together, before anything is evaluated; the drop is not known yet.
@@ -91,7 +91,7 @@ def _check_together(parts: list[Part], limits: Mapping[str, float], sides: Sides
         raise InfeasibleError(f"budgets: {failure}")
 
 
-def best_under_budgets(costing: AnyCosting, problem: Problem, posterior: Posterior) -> Recommendation:
+def best_under_budgets(costing: Costing, problem: Problem, posterior: Posterior) -> Recommendation:
     """The least memory within every budget and side constraint, the drop with 95 % confidence by the posterior.
 
     Solved for every part of the space. Quantities that do not quite add up over layers are checked with the cost model
@@ -111,7 +111,7 @@ def best_under_budgets(costing: AnyCosting, problem: Problem, posterior: Posteri
     return min(zip(memory, found, strict=True), key=lambda pair: (pair[0], -pair[1].probability))[1]
 
 
-def _best_of(costing: AnyCosting, problem: Problem, part: Part, posterior: Posterior) -> Recommendation:
+def _best_of(costing: Costing, problem: Problem, part: Part, posterior: Posterior) -> Recommendation:
     part, limits = _with_budgets(costing, problem, part), dict(problem.budgets)
     for _ in range(ROUNDS):
         answer = cheapest(part, posterior, limits, problem.sides)
@@ -181,7 +181,7 @@ def _surest(
     )
 
 
-def _with_budgets(costing: AnyCosting, problem: Problem, part: Part) -> Part:
+def _with_budgets(costing: Costing, problem: Problem, part: Part) -> Part:
     """The part with a table for every quantity that has a budget."""
     tables, offsets = dict(part.tables), dict(part.offsets)
     widest = part.moved_in(problem.space.sizes - 1)
@@ -191,7 +191,7 @@ def _with_budgets(costing: AnyCosting, problem: Problem, part: Part) -> Part:
     return replace(part, tables=tables, offsets=offsets)
 
 
-def _one_at_a_time(costing: AnyCosting, problem: Problem, start: IntArray, column: str) -> tuple[FloatArray, float]:
+def _one_at_a_time(costing: Costing, problem: Problem, start: IntArray, column: str) -> tuple[FloatArray, float]:
     """What each choice changes beside `start` (D,), as a table (D, B), and the value of all lowest entries' offset."""
     sizes = problem.space.sizes
     table = np.full((len(sizes), int(sizes.max())), np.inf)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from dse.arrays import FloatArray
-from dse.evaluation.costs import objective_columns
+from dse.evaluation.costs import Costing, objective_columns
 from dse.evaluation.experiment import Workbench
-from dse.evaluation.mixed import AnyCosting
+from dse.evaluation.separable import additive_tables
 from dse.problem.constraints import sides_of
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.shared_error import SharedError
@@ -20,7 +20,7 @@ from dse.strategies.guided import guided_design
 
 def build_problem(
     bench: Workbench,
-    costing: AnyCosting,
+    costing: Costing,
     fisher: pd.DataFrame,
     distances: FloatArray | None = None,
     shared_error: SharedError | None = None,
@@ -31,10 +31,9 @@ def build_problem(
     """
     space, config = bench.space, bench.config
     objectives = objective_columns(config.search.objectives)
-    tables, offsets = costing.tables(space)
     scores = bench.scores(fisher)
-    whole = Part(space, tables, offsets, scores)
-    parts = parts_of(space, costing, bench.scores_of_forms(fisher) if bench.forms else {space.form: scores})
+    whole = Part(space, *additive_tables(costing, space), scores)
+    parts = parts_of(space, costing, bench.scores_by_form(fisher))
     widths = sorted(config.search.widths, reverse=True)
     return Problem(
         whole=whole,
@@ -50,13 +49,13 @@ def build_problem(
     )
 
 
-def parts_of(space: Space, costing: AnyCosting, scores: Mapping[str, FloatArray]) -> tuple[Part, ...]:
+def parts_of(space: Space, costing: Costing, scores: Mapping[str, FloatArray]) -> tuple[Part, ...]:
     """Every form at every number of time steps; `scores` are the predicted harms (D, B) by form."""
     form_row = np.array([[d.kind == "form"] for d in space.dimensions])
     parts = []
     for place, form in enumerate(space.forms):
         for steps in space.step_choices:
-            tables, offsets = costing.tables(space, steps, form)
+            tables, offsets = additive_tables(costing, space, steps, form)
             choice = {"time_steps": steps, "form": place}
             pinned = tuple((d.name, choice[d.kind]) for d in space.dimensions if d.kind in choice)
             parts.append(Part(space, tables, offsets, np.where(form_row, 0.0, scores[form]), pinned))

@@ -15,8 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.arrays import IntArray
 from dse.errors import ConfigError, EvaluationError
-from dse.evaluation.evaluator import Evaluation, Partial, from_record
-from dse.evaluation.mixed import AnyCosting, AnyEvaluator
+from dse.evaluation.evaluator import Evaluation, Evaluator, Partial, from_record
 from dse.problem.design import Design
 from dse.problem.problem import Problem
 from dse.strategies.base.sampler import Strategy
@@ -128,11 +127,14 @@ def quiet_optuna() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Loop:
-    """Everything a search loop works with."""
+    """Everything a search loop works with.
+
+    quantities: of an evaluated design everything that is minimised or limited, by column of results.csv.
+    """
 
     problem: Problem
-    evaluator: AnyEvaluator
-    costing: AnyCosting
+    evaluator: Evaluator
+    quantities: Callable[[Design, Evaluation], Mapping[str, float]]
     strategy: str
     sampler: Strategy
 
@@ -209,7 +211,7 @@ class Loop:
         trial.set_user_attr("images_run", self.evaluator.images_run - before[0])
         trial.set_user_attr("seconds", self.evaluator.seconds - before[1])
         trial.set_user_attr("repeat", again)
-        values = self.costing.objectives(design, evaluation, self.problem.objectives)
+        values = self.quantities(design, evaluation)
         if "predicted_energy_j" in trial.user_attrs:
             trial.set_user_attr("measured_energy_j", values["energy_j"])
         for column, limit in self.problem.budgets.items():

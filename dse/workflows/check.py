@@ -58,7 +58,7 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
 
 def _forms(bench: Workbench) -> dict[str, str]:
     """The forms to choose from."""
-    if not bench.forms:
+    if len(bench.forms) == 1:
         return {}
     parts = (
         f"{form} ({len(part.layers)} weight layers, {sum(part.weights.values()):,} weights)"

@@ -82,7 +82,7 @@ def export_design(
     if golden > len(bench.images):
         raise ConfigError(f"--golden {golden}: the search had {len(bench.images)} images; ask for at most that many")
     width = widths.state_bits or DEFAULT_STATE_BITS
-    own = {lif: bits for stage, bits in chosen.state_bits.items() for lif in bench.lif_by_stage[stage]}
+    own = chosen.lif_bits(bench.lif_by_stage)
     states = own or dict.fromkeys(bench.lif_layers, width)
     between = widths.activation_bits or bench.activation_bits or None
     top1 = _integer_top1(bench, chosen, states, between)

@@ -136,7 +136,7 @@ def _verified(
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.int64]]:
     """Logits of the float network, the design and the tuned design on the verification images, and the labels."""
     images = bench.load("verify", bench.config.data.verify_images)
-    states = {lif: bits for stage, bits in design.state_bits.items() for lif in bench.lif_by_stage[stage]}
+    states = design.lif_bits(bench.lif_by_stage)
     options: dict[str, Any] = {"batch_size": bench.config.data.batch_size, "time_steps": design.time_steps}
     if states:
         options |= {"state_bits": states} | engine_options(bench.activation_bits)

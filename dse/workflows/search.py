@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from dse.config.schema import Config
+from dse.evaluation.evaluator import Evaluation, Evaluator
 from dse.evaluation.experiment import Workbench
-from dse.evaluation.mixed import AnyEvaluator, FormEvaluator
 from dse.results import history, tables
 from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.picks import verified_table
@@ -61,7 +61,6 @@ def search(
 def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: Final, record: Manifest) -> Contents:
     """The run directory of a search: its steps as tables, with `record` as its manifest."""
     experiment, problem, costing, table = prepared.experiment, base.problem, base.costing, searched.table
-    parts = experiment.forms or {experiment.config.form: experiment}
     spikes = tables.spikes_table(table, searched.evaluations, experiment.lif_layers)
     asked = robustness(costing, table, spikes, problem.objectives[2], final.picks)
     return Contents(
@@ -70,7 +69,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         results=table,
         hardware=pd.DataFrame(costing.hardware.constants()),
         breakdown=tables.breakdown_table(costing, table, spikes, experiment.config.search.strategy),
-        layers={form: part.table for form, part in parts.items()},
+        layers={form: part.table for form, part in experiment.forms.items()},
         spikes=spikes,
         sensitivity=tables.score_rows(problem.space, problem.whole.scores, experiment.table),
         history=history.history_table(prepared.study, experiment.config.search.strategy),
@@ -100,7 +99,7 @@ def search_manifest(
     failures = [t.user_attrs["error"] for t in study.get_trials(deepcopy=False) if "error" in t.user_attrs]
     parts: Manifest = {
         **inputs(experiment),
-        "float": _float_record(evaluator, final.verifier),
+        "float": _float_record(evaluator.float, final.verifier.float),
         "chaos": asdict(prepared.chaos) | {"needed_images": prepared.needed_images},
         "stop_reason": searched.stop_reason,
         "model": searched.quality.record,
@@ -138,19 +137,19 @@ def inputs(bench: Workbench) -> Inputs:
     }
 
 
-def _float_by_form(bench: Workbench, evaluator: AnyEvaluator, verifier: AnyEvaluator) -> Manifest:
+def _float_by_form(bench: Workbench, evaluator: Evaluator, verifier: Evaluator) -> Manifest:
     """`forms`: the float network as every form that occurred computes it; nothing where no form is searched.
 
     The function is the same; in float32 a neuron near its threshold may fire differently.
     """
-    if not (isinstance(evaluator, FormEvaluator) and isinstance(verifier, FormEvaluator)):
+    if len(bench.forms) == 1:
         return {}
-    met = {g: p.layers for g, p in bench.forms.items() if p.layers in evaluator.parts and p.layers in verifier.parts}
-    return {"forms": {g: _float_record(evaluator.of(layers), verifier.of(layers)) for g, layers in met.items()}}
+    first, second = evaluator.floats, verifier.floats
+    met = {form: part.layers for form, part in bench.forms.items() if part.layers in first and part.layers in second}
+    return {"forms": {form: _float_record(first[layers], second[layers]) for form, layers in met.items()}}
 
 
-def _float_record(evaluator: AnyEvaluator, verifier: AnyEvaluator) -> dict[str, Any]:
-    first, second = evaluator.float, verifier.float
+def _float_record(first: Evaluation, second: Evaluation) -> dict[str, Any]:
     return {
         "top1": first.top1,
         "top1_stderr": first.top1_stderr,

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 import sviT_models
 from dse.config.schema import Config
-from dse.evaluation.evaluator import Evaluation, from_record
+from dse.evaluation.costs import Costing
+from dse.evaluation.evaluator import Evaluation, Evaluator, from_record
 from dse.evaluation.experiment import Workbench
 from dse.evaluation.experiment import prepare as load_experiment
 from dse.evaluation.health import class_table, health_table
-from dse.evaluation.mixed import AnyCosting, AnyEvaluator
 from dse.evaluation.one_at_a_time import measure_distances
 from dse.evaluation.sample_size import needed_images
 from dse.problem.problem import Problem
@@ -89,7 +89,7 @@ class Prepared:
 
     experiment: Workbench
     study: optuna.Study
-    evaluator: AnyEvaluator
+    evaluator: Evaluator
     chaos: sviT_models.ChaosFloor
     needed_images: int | None
     phase: Phase
@@ -112,7 +112,7 @@ class BaseSetting:
     """The search problem, the costs of its designs, and the loop that has measured the baselines."""
 
     problem: Problem
-    costing: AnyCosting
+    costing: Costing
     loop: Loop
     phase: Phase
 
@@ -136,7 +136,7 @@ class Searched:
 class Final:
     """The candidates on images that the search never saw (`verifier`), the picks among them, and how they fire."""
 
-    verifier: AnyEvaluator
+    verifier: Evaluator
     verified: Mapping[str, Evaluation]
     picks: Picks
     health: pd.DataFrame
@@ -205,7 +205,7 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
     problem = build_problem(experiment, costing, precision.fisher, precision.distances, shared)
     check_budgets(costing, problem)
     sampler = load_strategy(search.strategy)(problem, search.seed, **search.options)
-    loop = Loop(problem, evaluator, costing, search.strategy, sampler)
+    loop = Loop(problem, evaluator, costing.quantities, search.strategy, sampler)
     count = min(len(problem.baselines), search.evaluations)
     with hear.watch() as on_step:
         loop.run(prepared.study, count, on_step)
@@ -228,7 +228,7 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     for line in quality.lines:
         hear.say(line)
     trials, reference = evaluated(study), (experiment.float_design, evaluator.float)
-    weights = {part.layers: part.weights for part in experiment.forms.values() or [experiment]}
+    weights = {part.layers: part.weights for part in experiment.forms.values()}
     table = tables.results_table(problem, base.costing, trials, reference, lambda design: weights[design.layers])
     evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in trials)]
     return Searched(table, evaluations, expected, quality, reason, phase)

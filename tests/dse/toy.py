@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from dse.evaluation.evaluator import Evaluator
+from dse.evaluation.evaluator import Evaluator, Subject
 from dse.problem.design import Design, uniform
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
@@ -48,7 +48,7 @@ class ToyCosting:
         bits = np.asarray(bits)
         return (bits * WEIGHTS).sum(-1) / 8.0, 1e-3 * (1 + (bits * WEIGHTS[::-1]).sum(-1) / 8.0)
 
-    def objectives(self, design, evaluation, names):
+    def quantities(self, design, evaluation):
         memory, power = self.values(design.weight_bits)
         return {"drop": evaluation.drop, "memory_bytes": float(memory), "power_w": float(power)}
 
@@ -75,7 +75,7 @@ def toy_problem(budgets=None, baselines=True):
 
 def toy_evaluator(runner, batch_size=50):
     images = np.arange(IMAGES)
-    return Evaluator(runner, images, images % CLASSES, uniform(LAYERS, 32, 1), batch_size)
+    return Evaluator([Subject(runner, uniform(LAYERS, 32, 1))], images, images % CLASSES, batch_size)
 
 
 def every_design():

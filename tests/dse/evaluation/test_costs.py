@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from costmodels import Designs, Workload, estimate, load_hardware
 from costmodels.workload.examples import example_table
 from dse.evaluation.costs import Costing
+from dse.evaluation.separable import additive_tables
 from dse.problem.design import Design
 from dse.problem.space import build_space
 
@@ -20,8 +21,8 @@ def problem():
     space = build_space(
         table, widths=(2, 4, 8), granularity="block", state_widths=(6, 8, 16), time_steps=(1, 2, 4), fixed={"head": 8}
     )
-    costing = Costing(Workload.from_table(table), load_hardware("generic_45nm"), 30.0)
-    return space, costing, {t: costing.tables(space, t) for t in (1, 2, 4)}
+    costing = Costing({"unfused": Workload.from_table(table)}, load_hardware("generic_45nm"), 30.0)
+    return space, costing, {t: additive_tables(costing, space, t) for t in (1, 2, 4)}
 
 
 @settings(max_examples=25)
@@ -47,7 +48,7 @@ def test_levels_and_designs_cost_the_same():
 
 def test_a_design_is_costed_with_its_own_state_widths():
     space, costing, _ = problem()
-    costing = Costing(costing.workload, load_hardware("seneca_like"), 30.0)  # keeps potentials in memory
+    costing = Costing(costing.workloads, load_hardware("seneca_like"), 30.0)  # keeps potentials in memory
     levels = space.sizes - 1
     design = space.design(levels)
     states = {**design.state_bits, "block3": 6}

@@ -15,7 +15,7 @@ from costmodels.workload.examples import example_table
 from dse.config.file import load_config
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
-from dse.evaluation.mixed import FormCosting
+from dse.evaluation.separable import additive_tables
 from dse.optimize.integer_program import InfeasibleError
 from dse.problem.form_space import build_form_space, merged_columns
 from dse.problem.problem import Part, Problem
@@ -177,20 +177,21 @@ def example(chip="generic_45nm", rate=0.2):
     stages = list(dict.fromkeys(both["unfused"]["stage"]))
     fixed = {stage: 8 for stage in stages if stage not in ("block3", "downsample4", "block4")}
     options = {"widths": (2, 4, 8), "granularity": "stage", "time_steps": (2, 4), "fixed": fixed}
-    costings = {g: Costing(Workload.from_table(t), load_hardware(chip), 30.0) for g, t in both.items()}
-    return build_form_space(both, **options), FormCosting(costings)
+    workloads = {form: Workload.from_table(table) for form, table in both.items()}
+    return build_form_space(both, **options), Costing(workloads, load_hardware(chip), 30.0)
 
 
 @pytest.mark.parametrize("chip", ["generic_45nm", "literature_45nm"])
 def test_a_design_costs_what_it_costs_in_its_form_alone(chip):
     both, costing = example(chip)
     levels = every_design(both)
-    spikes = np.random.default_rng(0).uniform(0, 300, (len(levels), len(costing.first.workload.lif_layers)))
+    spikes = np.random.default_rng(0).uniform(0, 300, (len(levels), len(costing.workload.lif_layers)))
     designs = [both.design(row) for row in levels]
     for known in (None, spikes):
         together, by_design = costing.of_levels(both, levels, known), costing.columns(designs, known)
         for i, design in enumerate(designs):
-            own = costing.parts[both.form_of(design)]
+            form = both.form_of(design)
+            own = replace(costing, workloads={form: costing.workloads[form]})
             alone = own.columns([design], None if known is None else known[i : i + 1])
             for name, value in alone.items():
                 assert together[name][i] == by_design[name][i] == pytest.approx(value[0], rel=1e-12), name
@@ -200,7 +201,7 @@ def test_tables_of_a_form_add_up_to_its_costs():
     both, costing = example()
     for levels in every_design(both):
         design = both.design(levels)
-        tables, offsets = costing.tables(both, design.time_steps, both.form_of(design))
+        tables, offsets = additive_tables(costing, both, design.time_steps, both.form_of(design))
         cost = costing.columns([design])
         for quantity in ("memory_bytes", "energy_j"):
             added = offsets[quantity] + tables[quantity][np.arange(len(levels)), levels].sum()
@@ -226,7 +227,7 @@ def test_fusing_costs_memory_and_its_energy_hangs_on_chip_and_spikes(chip, rate,
 
 def problem_with(chip="generic_45nm", rate=0.05):
     both, costing = example(chip, rate)
-    tables, offsets = costing.tables(both)
+    tables, offsets = additive_tables(costing, both)
     scores = np.full((5, 3), np.nan)
     scores[:3] = np.array([[9.0, 1.0, 0.0], [30.0, 4.0, 0.0], [3.0, 0.3, 0.0]]) / 10
     parts = parts_of(both, costing, {"unfused": 1.3 * scores, "fused": 0.7 * scores})

@@ -10,6 +10,7 @@ from costmodels import Workload, load_hardware
 from dse.config.schema import Config, Constraints, Data, Search
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
+from dse.evaluation.separable import additive_tables
 from dse.optimize.integer_program import InfeasibleError
 from dse.optimize.lagrangian import constrained_minimisers, draw_prices, gather
 from dse.problem.constraints import Sides, obeyed, sides_of
@@ -41,8 +42,8 @@ def chip_problem(budgets, sides=None):
         Dimension(f"w:g{i}", "weight", (2, 4, 8), tuple(layers[j] for j in p), f"b{i}") for i, p in enumerate(parts)
     ]
     space = Space((*dims, Dimension("T", "time_steps", (1, 2, 4), ())), tuple(layers), {}, 4)
-    costing = Costing(workload, load_hardware("generic_45nm"), 30.0)
-    tables, offsets = costing.tables(space)
+    costing = Costing({"": workload}, load_hardware("generic_45nm"), 30.0)
+    tables, offsets = additive_tables(costing, space)
     scores = np.array([[9.0, 1.0, 0.0], [30.0, 4.0, 0.0], [3.0, 0.3, 0.0], [6.0, 0.8, 0.0], [8.0, 2.0, 0.0]]) / 10
     names = ("drop", "memory_bytes", "power_w")
     whole = Part(space, tables, offsets, scores)

@@ -19,7 +19,9 @@ def searched():
     problem = toy_problem(budgets={"drop": 5.0})
     with quiet_optuna():
         study = optuna.create_study(directions=["minimize"] * 3)
-    loop = Loop(problem, toy_evaluator(ToyRunner()), ToyCosting(), "posterior", load("posterior")(problem, 0))
+    loop = Loop(
+        problem, toy_evaluator(ToyRunner()), ToyCosting().quantities, "posterior", load("posterior")(problem, 0)
+    )
     loop.run(study, 16)
     return study, problem
 

@@ -14,7 +14,7 @@ PRINT = {"checkpoint": "abc", "data": "digits"}
 
 def loop(runner, strategy="random", problem=None, seed=0):
     problem = problem or toy_problem()
-    return Loop(problem, toy_evaluator(runner), ToyCosting(), strategy, load(strategy)(problem, seed))
+    return Loop(problem, toy_evaluator(runner), ToyCosting().quantities, strategy, load(strategy)(problem, seed))
 
 
 def searched(tmp_path, budget, strategy="random", seed=0, name="run"):

@@ -16,7 +16,7 @@ def setting(time_steps=(1, 2, 4)):
     table = example_table("sdtv2_8_256", 0.2, 4, False)
     space = build_space(table, widths=(2, 4, 8), granularity="block", time_steps=time_steps)
     workload = Workload.from_table(table)
-    costing = Costing(workload, load_hardware("generic_45nm"), 30.0)
+    costing = Costing({"unfused": workload}, load_hardware("generic_45nm"), 30.0)
     exists = space.exists
     harm = np.where(exists, 4.0 ** -np.arange(exists.shape[1]), np.nan)
     return space, costing, harm
@@ -43,14 +43,12 @@ def test_energy_of_unseen_designs_is_closer_than_with_the_float_networks_spikes(
     following = costing.following(space, NAMES, harm)
     seen, unseen = space.draw(rng, 25), space.draw(rng, 60)
     before = true_spikes(space, costing, seen, rng)
-    truth = costing.of_bits(space.weight_bits(unseen), space.steps(unseen), true_spikes(space, costing, unseen, rng))[
-        "energy_j"
-    ]
+    truth = costing.of_levels(space, unseen, true_spikes(space, costing, unseen, rng))["energy_j"]
     # the float network: nothing narrow, the most time steps
     wide = (space.sizes - 1)[None]
     float_spikes = true_spikes(space, costing, wide, rng)[0] / space.steps(wide)
     scaled = float_spikes * space.steps(unseen)[:, None]
-    by_float = costing.of_bits(space.weight_bits(unseen), space.steps(unseen), scaled)["energy_j"]
+    by_float = costing.of_levels(space, unseen, scaled)["energy_j"]
     by_rates = following.after(seen, before).columns(unseen)["energy_j"]
     error = [np.abs(e / truth - 1).mean() for e in (by_rates, by_float)]
     assert error[0] < 0.3 * error[1]

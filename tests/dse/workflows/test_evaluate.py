@@ -9,7 +9,7 @@ from PIL import Image
 import sviT_models
 from dse.config.schema import Config, Data, Search
 from dse.errors import ConfigError
-from dse.evaluation.evaluator import Evaluator, from_record
+from dse.evaluation.evaluator import Evaluator, Subject, from_record
 from dse.evaluation.sample_size import needed_images
 from dse.problem.design import uniform
 from dse.results.run import open_run
@@ -102,7 +102,7 @@ def test_images_on_disk_give_what_images_in_memory_give_and_are_never_loaded_at_
     reference = uniform(("a",), 32, 1)
     runners = Counting(), Counting()
     made = [
-        Evaluator(runner, part.images, part.labels, reference, batch_size=2)
+        Evaluator([Subject(runner, reference)], part.images, part.labels, batch_size=2)
         for runner, part in zip(runners, (on_disk, in_memory), strict=True)
     ]
     assert made[0].float == made[1].float
