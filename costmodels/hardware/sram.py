@@ -97,29 +97,38 @@ def sram(size_bits: float, word_bits: float, node_nm: float, device: str, temper
         )
     if device not in {key[1] for key in grid}:
         raise CostError(f"unknown device {device!r}; there are {', '.join(sorted({key[1] for key in grid}))}")
-    below = max(n for n in known if n <= node_nm)
-    above = min(n for n in known if n >= node_nm)
-    shares = [(below, 1.0)]
-    if above > below:
-        share = (np.log(node_nm) - np.log(below)) / (np.log(above) - np.log(below))
-        shares = [(below, 1.0 - share), (above, share)]
-    cold, hot = TEMPERATURES
-    warm = (temperature_k - cold) / (hot - cold)
-    values = {
-        q: float(
-            np.exp(
-                sum(
-                    part * weight * _interpolate(grid[node, device, t][q], size_bits, word_bits, q)
-                    for node, part in shares
-                    for t, weight in ((cold, 1 - warm), (hot, warm))
-                    if weight
-                )
-            )
+    corners = [
+        (node, kelvin, near * warm)
+        for node, near in _node_shares(node_nm, known)
+        for kelvin, warm in _temperature_shares(temperature_k)
+    ]
+
+    def between(quantity: str) -> float:
+        parts = (
+            share * _interpolate(grid[node, device, kelvin][quantity], size_bits, word_bits, quantity)
+            for node, kelvin, share in corners
         )
-        for q in _QUANTITIES
-    }
+        return float(np.exp(sum(parts)))
+
+    values = {quantity: between(quantity) for quantity in _QUANTITIES}
     _warn(size_bits, word_bits)
     return Sram(**values)
+
+
+def _node_shares(node_nm: float, known: tuple[float, ...]) -> list[tuple[float, float]]:
+    """The nodes of the grid on both sides and their shares, linear in log node."""
+    below, above = max(n for n in known if n <= node_nm), min(n for n in known if n >= node_nm)
+    if above == below:
+        return [(below, 1.0)]
+    share = float((np.log(node_nm) - np.log(below)) / (np.log(above) - np.log(below)))
+    return [(below, 1.0 - share), (above, share)]
+
+
+def _temperature_shares(temperature_k: float) -> list[tuple[float, float]]:
+    """The temperatures of the grid and their shares; none of zero."""
+    cold, hot = TEMPERATURES
+    warm = (temperature_k - cold) / (hot - cold)
+    return [(kelvin, share) for kelvin, share in ((cold, 1 - warm), (hot, warm)) if share]
 
 
 def _interpolate(log_table: FloatArray, size_bits: float, word_bits: float, quantity: str) -> float:
