@@ -4,21 +4,37 @@ Published with Max-Former (Fang et al., NeurIPS 2025), whose blocks it shares; t
 and head gate the keys.  Names of parameters as in the official code (bic-L/MaxFormer, 6ddd4cc).
 """
 
+from dataclasses import dataclass, fields
+
 from torch import Tensor, nn
 
 from sviT_models.network.attention import by_head
 from sviT_models.network.neuron import LIF
 from sviT_models.network.steps import each_step, repeat
 from sviT_models.zoo import maxformer
-from sviT_models.zoo.maxformer import ATTENTION_THRESHOLD, Block, Config, Embedding
+from sviT_models.zoo.maxformer import ATTENTION_THRESHOLD, Block, Embedding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(maxformer.Config):
+    """As of Max-Former, with the same number of heads in every stage."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_heads(self.heads, self.embed_dim // 4, self.embed_dim // 2, self.embed_dim)
+
+
+def _of(config: maxformer.Config) -> Config:
+    return Config(**{field.name: getattr(config, field.name) for field in fields(config)})
+
 
 VARIANTS = {
-    "tiny": maxformer.cifar(64),  # for tests, as is tiny_imagenet_stem: no published counterpart
-    "cifar_4_384": maxformer.cifar(384),
-    "tiny_imagenet_stem": maxformer.imagenet(128).changed(num_classes=10, resolution=64),
-    "10_384": maxformer.imagenet(384),
-    "10_512": maxformer.imagenet(512),
-    "10_768": maxformer.imagenet(768),
+    "tiny": _of(maxformer.cifar(64)),  # for tests, as is tiny_imagenet_stem: no published counterpart
+    "cifar_4_384": _of(maxformer.cifar(384)),
+    "tiny_imagenet_stem": _of(maxformer.imagenet(128).changed(num_classes=10, resolution=64)),
+    "10_384": _of(maxformer.imagenet(384)),
+    "10_512": _of(maxformer.imagenet(512)),
+    "10_768": _of(maxformer.imagenet(768)),
 }
 
 
