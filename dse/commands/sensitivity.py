@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dse.evaluation.experiment import Workbench
 
 EXAMPLE = "Example: svit-dse sensitivity my.yaml --measure --out sensitivity.csv"
 
@@ -37,6 +32,7 @@ def sensitivity(
     from dse.evaluation.experiment import prepare
     from dse.results.files import write_csv, write_json
     from dse.results.tables import score_rows
+    from dse.workflows.sensitivity import measured_study
     from reports import CHART_FORMATS, draw_sensitivity
 
     check_out(out)
@@ -55,7 +51,7 @@ def sensitivity(
     setting: list[dict[str, Any]] = []
     if measure:
         with using(config), advance:
-            table, chosen = _measured(bench, table, share)
+            table, chosen = measured_study(bench, table, share)
         setting = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
         if base is not None:
             write_json(base, setting) if base.suffix == ".json" else write_csv(base, chosen)
@@ -76,21 +72,3 @@ def sensitivity(
     if setting:
         shown = ("type", "bits", "predicted", "drop", "drop_low", "drop_high")
         print_rows([{k: row[k] for k in shown} for row in setting], "base setting; loss in percentage points")
-
-
-def _measured(bench: Workbench, scores: pd.DataFrame, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table of all probes, and the base setting with its own measured drop as the last row (`all`)."""
-    import pandas as pd
-
-    from dse.evaluation import one_at_a_time
-    from dse.workflows import sensitivity as study
-
-    space, reference = bench.space, bench.float_design
-    probes = one_at_a_time.group_probes(space, reference, bench.table) + one_at_a_time.type_probes(space, reference)
-    probes += one_at_a_time.other_probes(space, reference)
-    table = study.sensitivity_table(probes, one_at_a_time.measured(bench, probes, bench.images), scores)
-    setting = study.base_setting(table, bench.config.budgets.get("drop", 1.0), share)
-    whole = bench.evaluator(bench.images)(study.base_design(space, reference, setting))
-    row = {"type": "all", "predicted": setting["predicted"].sum(), "allowance": setting["allowance"].sum()}
-    row |= {name: getattr(whole, name) for name in ("kl", "drop", "drop_low", "drop_high", "images")}
-    return table, pd.concat([setting.astype(object), pd.DataFrame([row], dtype=object)], ignore_index=True)

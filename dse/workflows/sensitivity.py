@@ -9,7 +9,16 @@ import pandas as pd
 
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluation
-from dse.evaluation.one_at_a_time import Probe, types_of, with_width
+from dse.evaluation.experiment import Workbench
+from dse.evaluation.one_at_a_time import (
+    Probe,
+    group_probes,
+    measured,
+    other_probes,
+    type_probes,
+    types_of,
+    with_width,
+)
 from dse.problem.design import Design
 from dse.problem.space import Space
 from dse.surrogate.link import fit_link
@@ -81,3 +90,20 @@ def base_design(space: Space, reference: Design, setting: pd.DataFrame) -> Desig
         if d.kind == "weight":
             design = with_width(design, d.layers, int(bits[types_of(d.layers)]))
     return design
+
+
+def measured_study(bench: Workbench, scores: pd.DataFrame, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every probe measured on the search images, and the base setting with its own measured drop as last row (`all`).
+
+    `scores` (`group, bits, score`) stand beside the probes of weights; `share` of the drop budget is for the weights.
+    Raises ConfigError as `base_setting`, and for images that do not fit into memory.
+    """
+    space, reference = bench.space, bench.float_design
+    probes = group_probes(space, reference, bench.table) + type_probes(space, reference)
+    probes += other_probes(space, reference)
+    table = sensitivity_table(probes, measured(bench, probes, bench.images), scores)
+    setting = base_setting(table, bench.config.budgets.get("drop", 1.0), share)
+    whole = bench.evaluator(bench.images)(base_design(space, reference, setting))
+    row = {"type": "all", "predicted": setting["predicted"].sum(), "allowance": setting["allowance"].sum()}
+    row |= {name: getattr(whole, name) for name in ("kl", "drop", "drop_low", "drop_high", "images")}
+    return table, pd.concat([setting.astype(object), pd.DataFrame([row], dtype=object)], ignore_index=True)
