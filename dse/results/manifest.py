@@ -21,7 +21,7 @@ STEPS = {
     "1 precision study": ("gradient sensitivity of every layer at every width", "which layers can lose bits"),
     "2 base setting": ("float, uniform widths and the guided setting", "what every later design has to beat"),
     "3 guided search": ("designs proposed by the strategy, measured", "the trade-off between accuracy and cost"),
-    "4 final network": ("candidates measured on images the search never saw", "a promise that holds"),
+    "4 final network": ("candidates measured on images the search never saw", "a guarantee on unseen images"),
 }
 
 

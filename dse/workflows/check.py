@@ -38,7 +38,7 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
         [show(float(v), unit) for v in a] for a, unit in ((cost["memory_bytes"], "B"), (cost["energy_j"], "J"))
     )
     budget = config.search.evaluations
-    promise = _promise(bench)
+    guarantee = _guarantee(bench)
     return {
         "network": f"{bench.model.config.name}, {layers} weight layers, {sum(bench.weights.values()):,} weights",
         **_forms(bench),
@@ -51,7 +51,7 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
         "energy per inference": f"{energy[0]} as float, {energy[1]} at {width} bits",
         "one evaluation": f"{seconds:.2f} s",
         "images per second": f"{evaluator.images / seconds:,.0f} evaluated, {loaded:,.0f} loaded",
-        **promise,
+        **guarantee,
         "estimated search time": f"{prepared + seconds * budget:.0f} s for {budget} evaluations",
     }
 
@@ -67,8 +67,8 @@ def _forms(bench: Workbench) -> dict[str, str]:
     return {"form": " or ".join(parts)}
 
 
-def _promise(bench: Workbench) -> dict[str, str]:
-    """The network's chaos floor and what a promise of the drop budget takes."""
+def _guarantee(bench: Workbench) -> dict[str, str]:
+    """The network's chaos floor and what a guarantee of the drop budget takes."""
     budget, chaos = bench.config.budgets.get("drop"), bench.chaos_floor()
     floor = f"{chaos.changed:.1%} of the images change class under {chaos.noise:g} of weight noise"
     if budget is None:
@@ -80,5 +80,5 @@ def _promise(bench: Workbench) -> dict[str, str]:
     verdict = "enough" if have >= needed else "too few: a pick will say REVIEW"
     return {
         "chaos floor": floor,
-        "a promise": f"drop <= {budget:g} pp at 95 % takes {needed:,} unseen images; there are {have:,}, {verdict}",
+        "a guarantee": f"drop <= {budget:g} pp at 95 % takes {needed:,} unseen images; there are {have:,}, {verdict}",
     }

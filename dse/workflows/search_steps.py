@@ -173,7 +173,7 @@ def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: in
     )
     if needed is None:
         return line
-    return f"{line}; a promise of at most {budget:g} pp takes {needed:,} unseen images on this network"
+    return f"{line}; a guarantee of at most {budget:g} pp takes {needed:,} unseen images on this network"
 
 
 def precision_study(prepared: Prepared, hear: Listener = SILENT) -> Precision:

@@ -396,7 +396,7 @@ def _manifest(count: int, chaos: bool) -> dict[str, Any]:
         ("1 precision study", "gradient sensitivity of every layer", "which layers can lose bits", 0, 6.0),
         ("2 base setting", "float, uniform widths and the guided setting", "what to beat", 7, 9.0),
         ("3 guided search", "designs proposed by the strategy, measured", "the trade-off", count - 8, 130.0),
-        ("4 final network", "candidates measured on unseen images", "a promise that holds", 7, 18.0),
+        ("4 final network", "candidates measured on unseen images", "a guarantee on unseen images", 7, 18.0),
     ]
     names = ("name", "what", "why", "evaluations", "seconds")
     return {

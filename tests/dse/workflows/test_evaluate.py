@@ -114,7 +114,7 @@ def test_images_on_disk_give_what_images_in_memory_give_and_are_never_loaded_at_
     assert not raced.complete
 
 
-def test_a_check_says_what_a_promise_takes():
+def test_a_check_says_what_a_guarantee_takes():
     config = Config(
         data=Data(search_images=60, verify_images=50),
         search=Search(evaluations=10, widths=(4, 8)),
@@ -125,6 +125,6 @@ def test_a_check_says_what_a_promise_takes():
     model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
     chaos = sviT_models.chaos_floor(model, images.images, images.labels, seed=0)
     needed = needed_images(chaos.changed, 2.0, images=60)
-    assert f"drop <= 2 pp at 95 % takes {needed:,} unseen images; there are 50" in rows["a promise"]
+    assert f"drop <= 2 pp at 95 % takes {needed:,} unseen images; there are 50" in rows["a guarantee"]
     # 74 groups of two widths, T in {1, 2} and 11 stages of three state widths: 75 log10(2) + 11 log10(3) = 27.8
     assert rows["design space"] == "86 choices, 10^28 designs"
