@@ -60,6 +60,8 @@ _HOME = {
     "Engine": "engine.engine",
     "activation_names": "engine.fixed_point.plan",
     "exact_run": "engine.definition",
+    "graph_definition": "engine.graph_definition",
+    "graph_weights": "engine.graph_definition",
     "accumulator_widths": "integer_network.specification",
     "export": "integer_network.write",
     "exported_design": "integer_network.specification",

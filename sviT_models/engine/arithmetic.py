@@ -14,7 +14,7 @@ arithmetic. So any kernel, thread count or batch split gives the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,13 +113,16 @@ class HandOver:
     largest: int
 
 
-def _extremes(codes: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
+def extremes_of(
+    codes: NDArray[np.int64], low: NDArray[np.int64] | int, high: NDArray[np.int64] | int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Least and largest sum of codes (out, inputs) times inputs between `low` and `high`, broadcastable to them."""
     positive, negative = np.maximum(codes, 0), np.minimum(codes, 0)
     return (positive * low + negative * high).sum(1), (positive * high + negative * low).sum(1)
 
 
-def _hand_over(gain: Floats, shift: Floats, low: NDArray[np.int64], high: NDArray[np.int64]) -> HandOver:
+def hand_over_of(gain: Floats, shift: Floats, low: NDArray[np.int64], high: NDArray[np.int64]) -> HandOver:
+    """The rule for sums between `low` and `high`, (C,) each, that are worth gain * sum + shift."""
     largest = np.maximum(high, -low)
     bound = float((np.abs(gain) * largest + np.abs(shift)).max())
     step = float(np.exp2(np.frexp(bound)[1] - float(ACTIVATION_BITS - 1)))
@@ -130,7 +133,7 @@ def depthwise_hand_over(weight: IntegerWeight) -> HandOver:
     """Behind a depthwise convolution that sees spikes (SepConv)."""
     codes = weight.codes()
     ones = np.ones((1, 1), np.int64)
-    return _hand_over(weight.scale, weight.bias, *_extremes(codes, 0 * ones, ones))
+    return hand_over_of(weight.scale, weight.bias, *extremes_of(codes, 0 * ones, ones))
 
 
 def rep_conv_hand_over(first: IntegerWeight, norm: nn.Module, depthwise: IntegerWeight) -> HandOver:
@@ -139,11 +142,11 @@ def rep_conv_hand_over(first: IntegerWeight, norm: nn.Module, depthwise: Integer
     The norm in between pads with what it makes of zero, so its shift reaches every output with the sum of the codes.
     """
     ones = np.ones((1, 1), np.int64)
-    low, high = _extremes(first.codes(), 0 * ones, ones)
+    low, high = extremes_of(first.codes(), 0 * ones, ones)
     codes = depthwise.codes()
     gain, shift = folded(first, [norm])
     gain, shift = depthwise.scale * gain, depthwise.scale * shift * codes.sum(1) + depthwise.bias
-    return _hand_over(gain, shift, *_extremes(codes, low[:, None], high[:, None]))
+    return hand_over_of(gain, shift, *extremes_of(codes, low[:, None], high[:, None]))
 
 
 def fixed_image(images: Tensor) -> Tensor:
@@ -162,8 +165,13 @@ def fixed_activation(sums: Tensor, rule: HandOver) -> Tensor:
 
 def token_mean(membrane: Tensor) -> Tensor:
     """Mean over the tokens of (T, B, tokens, C) float32 -> (T, B, C) float32."""
-    fixed = (membrane.double() * 2.0**TOKEN_FRACTION).round()
-    return (fixed.sum(2) / (membrane.shape[2] * 2.0**TOKEN_FRACTION)).float()
+    return mean_of(membrane, [2], False, membrane.shape[2])
+
+
+def mean_of(numbers: Tensor, axes: Sequence[int], keep: bool, count: int) -> Tensor:
+    """The sum over axes of numbers with 24 bits behind the point, divided by `count`; float32."""
+    fixed = (numbers.double() * 2.0**TOKEN_FRACTION).round()
+    return (fixed.sum(axes, keep) / (count * 2.0**TOKEN_FRACTION)).float()
 
 
 def logits_of(sums: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
