@@ -107,7 +107,7 @@ def cli_page() -> str:
         "",
         "Results go to stdout, progress and mistakes to stderr. `--json` prints the whole table for scripts; tables",
         "without it fit 80 columns, and colours appear on a terminal only (never with `NO_COLOR`).",
-        "`svit-dse --install-completion` teaches your shell the commands and options.",
+        "`svit-dse --install-completion` installs completion of commands and options in your shell.",
         "",
         "| exit status | meaning |",
         "|---|---|",

@@ -24,7 +24,9 @@ from dse.surrogate import Model, Posterior, Prior, diagnose, fit, information, p
 OPTIONS = {
     "drop_limit": Option(10.0, "percentage points of drop beyond which a design is of no interest", low=0.01),
     "focus": Option(0.3, "share of proposals that serve the pick under the drop budget only", low=0.0, high=1.0),
-    "explore": Option(0.3, "share of proposals chosen for what they teach about single layers", low=0.0, high=1.0),
+    "explore": Option(
+        0.3, "share of proposals chosen for their information gain about single layers", low=0.0, high=1.0
+    ),
     "stop_gain": Option(0.001, "stop when ten more designs are expected to add less than this share", low=0.0),
     "racing": Option(True, "cut an evaluation short when the design is clearly dominated or of no interest"),
     "candidates": Option(300, "designs from which each proposal is chosen", low=10),
