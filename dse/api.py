@@ -18,7 +18,7 @@ from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluation, Evaluator, Runner, Subject
 from dse.optimize.pareto import is_nondominated
-from dse.problem.design import FLOAT, Design, uniform
+from dse.problem.design import FLOAT, Design, uniform, weight_column
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
 from dse.search.loop import Loop, evaluated, quiet_optuna
@@ -129,7 +129,7 @@ def search(
 def _problem(
     layers: tuple[str, ...], choices: tuple[int, ...], costs: _Costs, scores: FloatArray | None, drop: float
 ) -> Problem:
-    space = Space(tuple(Dimension(f"w:{n}", "weight", choices, (n,), n) for n in layers), layers)
+    space = Space(tuple(Dimension(weight_column(n), "weight", choices, (n,), n) for n in layers), layers)
     shape = (len(layers), len(choices))
     if scores is not None and np.shape(scores) != shape:
         raise ConfigError(f"scores: expected shape {shape}, layers by ascending widths, not {np.shape(scores)}")

@@ -64,7 +64,7 @@ def group_labels(space: Space, table: pd.DataFrame) -> dict[str, tuple[str, str]
     """Block type and stage of every searched group; the stages of a group that spans several are joined."""
     stage = dict(zip(table["name"], table["stage"], strict=True))
     return {
-        d.name.removeprefix("w:"): (types_of(d.layers), " + ".join(dict.fromkeys(stage[name] for name in d.layers)))
+        d.group: (types_of(d.layers), " + ".join(dict.fromkeys(stage[name] for name in d.layers)))
         for d in space.dimensions
         if d.kind == "weight"
     }
@@ -86,7 +86,7 @@ def group_probes(space: Space, reference: Design, table: pd.DataFrame) -> list[P
         Probe("weight", group, *labels[group], bits, with_width(reference, d.layers, bits))
         for d in space.dimensions
         if d.kind == "weight"
-        for group in [d.name.removeprefix("w:")]
+        for group in [d.group]
         for bits in d.choices
         if bits != FLOAT
     ]
@@ -112,9 +112,9 @@ def other_probes(space: Space, reference: Design) -> list[Probe]:
 
     Potentials of the other stages have their widest choice: a network is in fixed point altogether or not at all.
     """
-    widest = {d.name[2:]: d.choices[-1] for d in space.dimensions if d.kind == "state"}
+    widest = {d.group: d.choices[-1] for d in space.dimensions if d.kind == "state"}
     states = [
-        Probe("state", d.name, "state", d.name[2:], bits, replace(reference, state_bits=widest | {d.name[2:]: bits}))
+        Probe("state", d.name, "state", d.group, bits, replace(reference, state_bits=widest | {d.group: bits}))
         for d in space.dimensions
         if d.kind == "state"
         for bits in d.choices
@@ -207,6 +207,6 @@ def measure_distances(bench: Workbench, count: int | None = None) -> Distances:
     distances = np.full((len(space.dimensions), int(space.sizes.max())), np.nan)
     for row, d in zip(distances, space.dimensions, strict=True):
         if d.kind == "weight":
-            group = d.name.removeprefix("w:")
+            group = d.group
             row[: len(d.choices)] = [found.get((group, bits), np.nan) for bits in d.choices]
     return Distances(distances, len(probes) * len(images))

@@ -10,6 +10,7 @@ import numpy as np
 from dse.arrays import BoolArray, IntArray
 from dse.config.schema import Constraints
 from dse.errors import ConfigError
+from dse.problem.design import weight_column
 from dse.problem.space import Space
 
 
@@ -38,7 +39,7 @@ def sides_of(given: Constraints, space: Space) -> Sides:
     An entry of `equal` names groups in full, or as they are called inside every block that has them.
     Raises ConfigError for a name that no weight dimension has, and for a width that the space does not have.
     """
-    weights = {d.name.removeprefix("w:"): d for d in space.dimensions if d.kind == "weight"}
+    weights = {d.group: d for d in space.dimensions if d.kind == "weight"}
     widths = {choice for d in weights.values() for choice in d.choices}
     if missing := [b for b in given.allowed if b not in widths]:
         have = ", ".join(map(str, sorted(widths)))
@@ -53,7 +54,7 @@ def sides_of(given: Constraints, space: Space) -> Sides:
                     f"constraints.equal: no group {name!r}; with this granularity there are {_some(list(weights))}"
                 )
             for n in found:
-                by_block.setdefault("" if n == name else weights[n].block, []).append(f"w:{n}")
+                by_block.setdefault("" if n == name else weights[n].block, []).append(weight_column(n))
         groups += [tuple(dict.fromkeys(group)) for group in by_block.values() if len(group) > 1]
     return Sides(tuple(groups), given.max_widths, given.allowed or None)
 

@@ -5,12 +5,34 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from dse.arrays import IntArray
 
 FLOAT = 32  # bits of a weight that stays as trained
+WEIGHTS, STATES = "w:", "v:"  # what the columns of widths in results.csv begin with, and names of dimensions
+
+
+def weight_column(layer: str) -> str:
+    """The column of results.csv with the weight width of a layer; also the dimension that decides a group's."""
+    return WEIGHTS + layer
+
+
+def state_column(stage: str) -> str:
+    """The column of results.csv with the width of a stage's membrane potentials; also the dimension that decides it."""
+    return STATES + stage
+
+
+def is_weight_column(name: str) -> bool:
+    """Whether a column of results.csv holds weight widths."""
+    return name.startswith(WEIGHTS)
+
+
+def is_state_column(name: str) -> bool:
+    """Whether a column of results.csv holds widths of membrane potentials."""
+    return name.startswith(STATES)
 
 
 @dataclass(frozen=True)
@@ -34,8 +56,8 @@ class Design:
     def id(self) -> str:
         """Short content hash: equal designs have equal ids on every machine."""
         parts = [f"T={self.time_steps}"]
-        parts += [f"w:{name}={bits}" for name, bits in zip(self.layers, self.weight_bits, strict=True)]
-        parts += [f"v:{stage}={bits}" for stage, bits in sorted(self.state_bits.items())]
+        parts += [f"{weight_column(name)}={bits}" for name, bits in zip(self.layers, self.weight_bits, strict=True)]
+        parts += [f"{state_column(stage)}={bits}" for stage, bits in sorted(self.state_bits.items())]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
 
     @property
@@ -49,8 +71,15 @@ class Design:
 
     def columns(self) -> dict[str, int]:
         """The design as columns of results.csv: `v:<stage>` then `w:<layer>`."""
-        states = {f"v:{stage}": bits for stage, bits in self.state_bits.items()}
-        return states | {f"w:{name}": bits for name, bits in zip(self.layers, self.weight_bits, strict=True)}
+        states = {state_column(stage): bits for stage, bits in self.state_bits.items()}
+        return states | {weight_column(name): bits for name, bits in zip(self.layers, self.weight_bits, strict=True)}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Design:
+        """The design in a row of results.csv without its empty cells, the inverse of `columns`."""
+        bits = {name.removeprefix(WEIGHTS): int(value) for name, value in row.items() if is_weight_column(name)}
+        states = {name.removeprefix(STATES): int(value) for name, value in row.items() if is_state_column(name)}
+        return cls(tuple(bits), tuple(bits.values()), int(row["time_steps"]), states)
 
     def __hash__(self) -> int:
         return hash(self.id)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dse.arrays import BoolArray, IntArray
 from dse.errors import ConfigError
-from dse.problem.design import FLOAT, Design
+from dse.problem.design import FLOAT, STATES, WEIGHTS, Design, state_column, weight_column
 
 GRANULARITIES = ("layer", "module", "block", "stage")
 Kind = Literal["weight", "state", "time_steps", "form"]
@@ -32,6 +32,11 @@ class Dimension:
     choices: tuple[int, ...]
     layers: tuple[str, ...]
     block: str = ""
+
+    @property
+    def group(self) -> str:
+        """The group of layers or the stage that it decides; for time steps and form the name itself."""
+        return self.name.removeprefix(WEIGHTS).removeprefix(STATES)
 
     def __post_init__(self) -> None:
         if not self.choices or list(self.choices) != sorted(set(self.choices)):
@@ -163,7 +168,7 @@ class Space:
     def stage_widths(self, levels: IntArray) -> dict[str, IntArray]:
         """Level indexes (..., D) to the membrane potential width of every searched stage, each (...)."""
         values = self.values(np.asarray(levels))
-        return {d.name[2:]: values[..., i] for i, d in enumerate(self.dimensions) if d.kind == "state"}
+        return {d.group: values[..., i] for i, d in enumerate(self.dimensions) if d.kind == "state"}
 
     def design(self, levels: IntArray) -> Design:
         """The design at one point, levels of shape (D,)."""
@@ -176,7 +181,7 @@ class Space:
         """The point (D,) of a design; the nearest choice where the design has a width that is none."""
         form = self.form_of(design)
         bits = dict(zip(design.layers, design.weight_bits, strict=True))
-        given = {"T": design.time_steps} | {f"v:{stage}": width for stage, width in design.state_bits.items()}
+        given = {"T": design.time_steps} | {state_column(stage): width for stage, width in design.state_bits.items()}
         out = []
         for d in self.forms[form].dimensions:
             value = bits[d.layers[0]] if d.kind == "weight" else given.get(d.name, d.choices[-1])
@@ -223,12 +228,12 @@ def build_space(
     key = {"layer": "name", "module": "group"}.get(granularity, granularity)
     dimensions = []
     for name, part in rows[~rows["name"].isin(list(pinned))].groupby(key, sort=False):
-        block = str(part["block"].iloc[0])
-        dimensions.append(Dimension(f"w:{name}", "weight", tuple(sorted(set(widths))), tuple(part["name"]), block))
+        column, choices, block = weight_column(str(name)), tuple(sorted(set(widths))), str(part["block"].iloc[0])
+        dimensions.append(Dimension(column, "weight", choices, tuple(part["name"]), block))
     if state_widths:
         for name, part in table[table["neurons"] > 0].groupby("stage", sort=False):
             choices = tuple(sorted(set(state_widths)))
-            dimensions.append(Dimension(f"v:{name}", "state", choices, tuple(part["name"]), str(name)))
+            dimensions.append(Dimension(state_column(str(name)), "state", choices, tuple(part["name"]), str(name)))
     steps = tuple(sorted(set(time_steps)))
     if len(steps) > 1:
         dimensions.append(Dimension("T", "time_steps", steps, ()))

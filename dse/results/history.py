@@ -82,7 +82,7 @@ def base_setting(problem: Problem, study: optuna.Study) -> dict[str, Any]:
         "time_steps": design.time_steps,
         "state_bits": dict(design.state_bits),
         "groups": [
-            {"group": d.name.removeprefix("w:"), "block": d.block, "bits": int(bits), "score": plain(float(row[level]))}
+            {"group": d.group, "block": d.block, "bits": int(bits), "score": plain(float(row[level]))}
             for d, bits, row, level in kept
             if d.kind == "weight"
         ],

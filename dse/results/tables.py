@@ -13,7 +13,7 @@ from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluation, from_record
 from dse.evaluation.one_at_a_time import group_labels
 from dse.optimize.pareto import is_nondominated
-from dse.problem.design import Design
+from dse.problem.design import Design, is_state_column, weight_column
 from dse.problem.form_space import merged_columns
 from dse.problem.problem import Problem
 from dse.problem.space import Space
@@ -64,9 +64,9 @@ def results_table(
     table = table.assign(**costing.columns(designs, spikes))
     table = judged(table, problem.budgets, problem.objectives)
     widths = pd.DataFrame([d.columns() for d in designs])
-    states = [c for c in widths.columns if c.startswith("v:")]
+    states = [c for c in widths.columns if is_state_column(c)]
     widths[states] = widths[states].astype("Int64")  # empty in the float network's row
-    layers = [f"w:{name}" for name in merged_columns(problem.space)]
+    layers = [weight_column(name) for name in merged_columns(problem.space)]
     if not problem.space.variants:
         return pd.concat([table[LEADING + FURTHER], widths[states + layers]], axis=1)
     widths[layers] = widths[layers].astype("Int64")  # empty where a design's form does not have the layer
@@ -101,9 +101,7 @@ def front_of(table: pd.DataFrame) -> pd.DataFrame:
 
 def design_of(row: pd.Series) -> Design:
     """The design in a row of the results table."""
-    layers = tuple(str(c)[2:] for c in row.index if str(c).startswith("w:") and pd.notna(row[c]))
-    states = {str(c)[2:]: int(row[c]) for c in row.index if str(c).startswith("v:") and pd.notna(row[c])}
-    return Design(layers, tuple(int(row[f"w:{name}"]) for name in layers), int(row["time_steps"]), states)
+    return Design.of_row({str(name): value for name, value in row.dropna().items()})
 
 
 def score_rows(space: Space, scores: FloatArray, table: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +111,7 @@ def score_rows(space: Space, scores: FloatArray, table: pd.DataFrame) -> pd.Data
         (group, *labels[group], bits, float(score))
         for d, row in zip(space.dimensions, scores, strict=True)
         if d.kind == "weight"
-        for group in [d.name.removeprefix("w:")]
+        for group in [d.group]
         for bits, score in zip(d.choices, row, strict=False)
     ]
     return pd.DataFrame(rows, columns=["group", "type", "stage", "bits", "score"])

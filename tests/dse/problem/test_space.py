@@ -106,6 +106,15 @@ def test_a_design_is_its_content():
     assert one.columns() == {"v:s": 8, "w:a": 2, "w:b": 4}
 
 
+def test_a_row_of_results_is_the_design_that_wrote_it():
+    one = Design(("a", "b"), (2, 4), 3, {"s": 8})
+    row = {"id": one.id, "origin": "guided", "time_steps": 3, "drop": 0.5, **one.columns(), "s:lif": 7.0}
+    assert Design.of_row(row) == one
+    without = uniform(("a", "b"), 2, 1)
+    assert Design.of_row({"time_steps": 1, **without.columns()}) == without
+    assert one.lif_bits({"s": ["x.lif", "y.lif"], "t": ["z.lif"]}) == {"x.lif": 8, "y.lif": 8}
+
+
 def test_a_design_needs_one_width_per_layer():
     with pytest.raises(ValueError, match="2 layers but 1 widths"):
         Design(("a", "b"), (2,), 1)
