@@ -10,6 +10,11 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The pages of the documentation come first: they take longest, and last they would leave other workers idle."""
+    items.sort(key=lambda item: item.path.name != "test_docs_commands.py")
+
+
 @pytest.fixture(autouse=True)
 def one_torch_thread() -> Iterator[None]:
     """Keep parallel test workers from fighting for cores; a test that never imported torch does not import it here."""
