@@ -6,10 +6,17 @@ import sys
 import time
 from threading import Lock
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from dse.search.loop import Step
 
@@ -35,7 +42,7 @@ class Meter:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         self._bar: Progress | None = None
-        self._task: Any = None
+        self._task = TaskID(0)
         self._what = ""
         self._lock = Lock()  # workers may call
 
@@ -74,7 +81,7 @@ class SearchProgress:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         self._bar: Progress | None = None
-        self._task: int | None = None
+        self._task: TaskID | None = None
         self._start = time.monotonic()
         self._last = -1e9
         self._first_done: int | None = None
@@ -100,7 +107,7 @@ class SearchProgress:
     def __call__(self, step: Step) -> None:
         """Show one step."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=step.done, total=step.budget, description=describe(step))  # type: ignore[arg-type]  # TaskID is an int
+            self._bar.update(self._task, completed=step.done, total=step.budget, description=describe(step))
             return
         now = time.monotonic()
         if self._first_done is None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLE = "Example: svit-dse evaluate --checkpoint sdtv2_tiny_digits --data digits --bits 3"
 
@@ -47,12 +50,12 @@ def evaluate(
     print_rows(found.classes.to_dict("records"), "images right per class")
 
 
-def _by_stage(health: Any) -> list[dict[str, Any]]:
+def _by_stage(health: pd.DataFrame) -> list[dict[str, str | int | float]]:
     health = health.assign(stage=health["name"].str.split(".").str[0].str.removesuffix("_lif"))
     rows = []
     for stage, part in health.groupby("stage", sort=False):
         weight = part["neurons"] / part["neurons"].sum()
-        row: dict[str, Any] = {"stage": stage, "neurons": int(part["neurons"].sum())}
+        row: dict[str, str | int | float] = {"stage": str(stage), "neurons": int(part["neurons"].sum())}
         for column in ("float_rate", "rate", "dead", "saturated"):
             row[column] = float((part[column] * weight).sum())
         rows.append(row)

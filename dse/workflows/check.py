@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import sviT_models
 from dse.config.quantities import show
@@ -14,7 +13,7 @@ from dse.problem.design import Design, uniform
 from dse.progress import Advance, quiet, within
 
 
-def checkup(config: Config, advance: Advance = quiet) -> dict[str, Any]:
+def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
     """Size of the space, cost of one evaluation and the estimated time of the search, measured by one evaluation."""
     start = time.perf_counter()
     bench = prepare(config, advance)
