@@ -12,8 +12,7 @@ from dse.problem.problem import Problem
 from dse.problem.shared_error import SharedError
 from dse.problem.space import Space
 
-# Spreads of the prior, all of logarithms unless said otherwise. The first three are wide enough for the errors seen on
-# two trained SDTv2.
+# Spreads of the prior, all of logarithms unless said otherwise. They were set by hand and come from no publication.
 FISHER_ERROR = 0.6  # of one dimension's gradient score
 DISTANCE_ERROR = 0.4  # of one dimension's one-at-a-time distance
 MOST_DISAGREEMENT = 4.0  # by which the variance of both may grow where they contradict each other
