@@ -88,7 +88,7 @@ def test_configurations(tmp_path: Path, text: str):
     assert "\n" not in refused
 
 
-@TRIALS
+@settings(TRIALS, max_examples=25)  # each costs a run again or draws a report
 @given(data=st.data(), name=st.sampled_from((*TABLES, "manifest.json", "config.yaml")))
 def test_run_directories(svit: Run, tmp_path: Path, finished: Path, data: st.DataObject, name: str):
     run = tmp_path / "run"
