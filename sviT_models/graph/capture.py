@@ -90,11 +90,13 @@ def _narrowed(tensor: Tensor) -> Tensor:
 def _compare(graph: Graph, module: nn.Module, images: Tensor, declared: Declared, outside: int) -> None:
     """Raises ModelError where the graph's logits are not the module's, both in float64."""
     network = double(module)
-    with torch.no_grad():
-        if outside:
-            expected = _stepped(network, images.double(), outside)
-        else:
-            expected = network(images.double())
+    for path in neurons_of(network, declared):  # some neurons answer in float32 whatever they are given
+        network.get_submodule(path).register_forward_hook(lambda _, __, out: _in_double(out))
+    try:
+        with torch.no_grad():
+            expected = _stepped(network, images.double(), outside) if outside else network(images.double())
+    except Exception as error:  # whatever the user's forward raises
+        raise ModelError(f"the network cannot be run in float64: {type(error).__name__}: {error}") from error
     found = run(graph, images)
     greatest, largest = float((found - expected).abs().max()), float(expected.abs().max())
     if not greatest <= TOLERANCE * max(1.0, largest):
@@ -102,6 +104,10 @@ def _compare(graph: Graph, module: nn.Module, images: Tensor, declared: Declared
             f"the captured network differs from the module by {greatest:.3g} in logits up to {largest:.3g} (float64);"
             " a neuron may not be what its class name says, or state is left from an earlier call"
         )
+
+
+def _in_double(out: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    return out.double() if isinstance(out, Tensor) else tuple(part.double() for part in out)
 
 
 def _stepped(network: nn.Module, images: Tensor, steps: int) -> Tensor:

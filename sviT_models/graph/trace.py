@@ -75,7 +75,7 @@ def traced(
     network = double(module)
     batch = images[:2] if len(images) > 1 else images.expand(2, *images.shape[1:])
     wrapped = _Traced(network, neurons, outside)
-    batched = ({0: torch.export.Dim("batch", min=1)},)
+    batched = ({0: torch.export.Dim.DYNAMIC},)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of torch.export about itself
@@ -89,7 +89,7 @@ def traced(
 
 def _explained(error: Exception) -> str:
     text = " ".join(str(error).split())
-    if "specialized" in text or "Constraints violated (batch)" in text:
+    if "specializ" in text.lower():
         return "the network is written for one batch size; take it from the images' shape, as x.shape[0]"
     if type(error).__name__.startswith("GuardOnDataDependent") or "data-dependent" in text:
         return "the network's control flow depends on the data (an if, a loop or an index made of tensor values)"

@@ -76,8 +76,8 @@ class Translator:
         return argument
 
     def _call(self, node: fx.Node) -> Operand:
-        if "val" in node.meta and isinstance(node.meta["val"], torch.SymInt):
-            return None  # a size; shapes are known from the values themselves
+        if isinstance(node.meta.get("val"), torch.SymInt | torch.SymBool | torch.SymFloat):
+            return None  # a size, or a question about one; shapes are known from the values themselves
         if node.target is operator.getitem:
             return self.operand(node.args[0])[node.args[1]]
         given = [self.operand(argument) for argument in node.args]

@@ -1,11 +1,16 @@
 """Randomly composed networks: the graph's logits are the module's, its spikes those of the module's neurons."""
 
+import numpy as np
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from sviT_models.engine.graph_definition import graph_definition, graph_weights
+from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
+from sviT_models.graph.rows import Rows
 from sviT_models.graph.run import run, spike_counts
 from sviT_models.network.layers import over_time
 from sviT_models.network.neuron import LIF, IntegerNeuron
@@ -143,8 +148,24 @@ def test_the_graph_is_the_module(network, seed):
         expected = [int((out == level / 4).sum()) for level in range(5)] if len(counts) == 5 else None
         steps = [int(frame.count_nonzero()) for frame in out]
         assert counts.tolist() == (expected or steps)
+    check_integers(graph, x)
     # what interval arithmetic says of a value is true of every element
     check_kinds(graph, x)
+
+
+def check_integers(graph, x):
+    """The integer definition gives the same bits in any batch; it has no rule for numbers that nothing bounds."""
+    weights = graph_weights(graph, 8)
+    head = graph.by_name["head"]
+    if Rows(graph).sees(head)[0] == "number":
+        with pytest.raises(ModelError, match="there is no rule"):
+            graph_definition(graph, weights, x)
+        return
+    together = graph_definition(graph, weights, x)
+    apart = [graph_definition(graph, weights, picture) for picture in x.split(1)]
+    np.testing.assert_array_equal(together.logits, np.concatenate([part.logits for part in apart]))
+    for path, spikes in together.spikes.items():
+        np.testing.assert_array_equal(spikes, sum(part.spikes[path] for part in apart))
 
 
 def check_kinds(graph, x):

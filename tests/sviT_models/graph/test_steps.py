@@ -7,6 +7,8 @@ import torch
 from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
 from sviT_models.graph.graph import BATCH, TIME
+from sviT_models.graph.neurons import SpikingLaw
+from sviT_models.graph.recognise import Neuron
 from sviT_models.graph.run import run, spike_counts
 from tests.sviT_models.graph.small import (
     Inside,
@@ -107,3 +109,39 @@ def test_the_batch_may_be_of_any_size():
     graph = capture(seeded(lambda: Inside(LIFNode)), x[:2])
     together, alone = run(graph, x), torch.cat([run(graph, part) for part in x.split(1)])
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-12)
+
+
+class TokenFlattened(torch.nn.Module):
+    """Time and batch folded together, the rest flattened and viewed back, as SpikingJelly's multi-step layers do."""
+
+    def __init__(self):
+        super().__init__()
+        self.lif, self.fc = LIFNode(step_mode="m"), torch.nn.Linear(3 * 64, 5)
+
+    def forward(self, pictures):
+        x = self.lif(pictures.unsqueeze(0).repeat(4, 1, 1, 1, 1))
+        shape = [x.shape[0], x.shape[1]]
+        flat = x.flatten(0, 1).flatten(1)
+        return self.fc(flat.view([*shape, flat.shape[1]])).mean(0)
+
+
+def test_time_and_batch_folded_together_and_flattened():
+    x = images(3, 3, 8, 8)
+    model = seeded(TokenFlattened)
+    graph = capture(model, x)
+    torch.testing.assert_close(run(graph, x), logits_of(model, x), rtol=0, atol=1e-12)
+    assert next(graph.of("linear")).shape[:2] == ((TIME,), (BATCH,))
+
+
+class SinglePrecision(LIFNode):
+    """Answers in float32 whatever it is given, as the neurons of snnTorch do."""
+
+    def forward(self, x):
+        return super().forward(x).float()
+
+
+def test_neurons_that_answer_in_single_precision():
+    x = images()
+    law = Neuron(SpikingLaw(), multi_step=False)
+    graph = capture(seeded(lambda: Inside(SinglePrecision)), x, neurons={"SinglePrecision": law})
+    torch.testing.assert_close(run(graph, x), logits_of(seeded(lambda: Inside(LIFNode)), x), rtol=0, atol=1e-12)
