@@ -13,7 +13,16 @@ from tests import zoo_goldens
 from tests.sviT_models.graph.small import Inside, LIFNode, images, seeded
 from tests.sviT_models.small import IMAGES, network
 
-RULED = ["sdtv1", "maxformer", "ms_qkformer", "statten", "sdtv3"]  # families whose layers all see integers
+RULED = [
+    "sdtv1",
+    "maxformer",
+    "ms_qkformer",
+    "statten",
+    "sdtv3",
+    "qsd",
+    "qkformer",
+    "spikformer",
+]  # all layers see integers
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +50,9 @@ def test_on_sdtv2_it_is_the_definition_bit_for_bit(graphs, form, widths):
 def test_the_zoo_in_integers_does_not_depend_on_the_batch_and_is_near_the_float_network(family):
     recording = f"{family}_tiny_32"
     pictures = zoo_goldens.images(recording).float()
-    model = zoo_goldens.network(recording, resolution=32, **({"levels": 4} if family == "sdtv3" else {"time_steps": 2}))
+    model = zoo_goldens.network(
+        recording, resolution=32, **({"levels": 4} if family in ("sdtv3", "qsd") else {"time_steps": 2})
+    )
     graph = capture(model, pictures)
     weights = graph_weights(graph, 16)
     found = graph_definition(graph, weights, pictures)

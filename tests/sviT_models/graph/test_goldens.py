@@ -16,9 +16,14 @@ SMALL = [
 ]
 
 
-def check(graph, images, recorded, key: str, columns: int) -> None:
+# neuron layers that fire in the module although nothing reads them, so that the graph has none: it feeds a second head
+UNREAD = {"sdtv3_large_tiny_large_64": {"lif"}}
+
+
+def check(graph, images, recorded, key: str, columns: int, unread: frozenset[str] = frozenset()) -> None:
     expected = dict(zip(recorded["lif_names"].tolist(), recorded[f"spikes_f64_{key}"][:, :columns], strict=True))
     counts = spike_counts(graph, images)
+    expected = {path: count for path, count in expected.items() if path not in unread}
     assert {path: count.tolist() for path, count in counts.items()} == {p: c.tolist() for p, c in expected.items()}
     np.testing.assert_allclose(run(graph, images).numpy(), recorded[f"logits_f64_{key}"], rtol=0, atol=1e-9)
 
@@ -47,4 +52,5 @@ def test_the_zoo(recording):
     )
     option = {"time_steps" if key[0] == "T" else "levels": int(key[1:]), "resolution": images.shape[-1]}
     graph = capture(zoo_goldens.network(recording, **option), images)
-    check(graph, images, recorded, key, int(key[1:]) + (key[0] == "D"))
+    unread = frozenset(UNREAD.get(recording, ()))
+    check(graph, images, recorded, key, int(key[1:]) + (key[0] == "D"), unread)
