@@ -13,6 +13,8 @@ _HOME = {
     "build": "zoo",
     "names": "zoo",
     "families": "zoo",
+    "networks": "zoo",
+    "Network": "zoo",
     "LIF": "network.neuron",
     "lif": "network.neuron",
     "MetaSpikeFormer": "network.meta_spikeformer",

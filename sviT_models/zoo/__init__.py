@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import importlib
 import inspect
 import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from torch import nn
@@ -38,6 +41,50 @@ def build(name: str, **options: object) -> nn.Module:
     if not takes_any and (unknown := sorted(options.keys() - known)):
         raise ModelError(f"{name} has no option {unknown[0]}; there are: {', '.join(known)}")
     return _file(family).build(variant, **options)
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is known of a network without building it; `networks.csv` holds it.
+
+    MACs are of one image and time step at `resolution` pixels, by what a layer sees: spikes, levels of integer neurons,
+    integers that are sums of spikes, real numbers; and those of the attention's products, Q (K^T V). `accuracy` [%] is
+    the published top-1 on `data`, where `source` says; None where no figure is stated.
+    """
+
+    name: str
+    parameters: int
+    resolution: int
+    time_steps: int | None
+    levels: int | None
+    macs_spikes: int
+    macs_levels: int
+    macs_integers: int
+    macs_real: int
+    macs_attention: int
+    accuracy: float | None
+    data: str
+    source: str
+
+    @property
+    def macs(self) -> int:
+        """All of one image and time step."""
+        return self.macs_spikes + self.macs_levels + self.macs_integers + self.macs_real + self.macs_attention
+
+
+def networks() -> list[Network]:
+    """Every network that `build` knows, in the order of their names."""
+    with open(Path(__file__).parent / "networks.csv", newline="", encoding="utf-8") as file:
+        return [_network(row) for row in csv.DictReader(file)]
+
+
+def _network(row: dict[str, str]) -> Network:
+    numbers = {key: int(row[key]) if row[key] else None for key in row.keys() - _TEXTS - {"accuracy"}}
+    accuracy = float(row["accuracy"]) if row["accuracy"] else None
+    return Network(**numbers, accuracy=accuracy, **{key: row[key] for key in _TEXTS})  # type: ignore[arg-type]
+
+
+_TEXTS = {"name", "data", "source"}
 
 
 def _file(family: str) -> ModuleType:
