@@ -6,7 +6,7 @@ from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
 
 VARIANTS = {  # embedding sizes of the four stages
     "tiny": (16, 32, 64, 80),  # 0.9 M parameters, for tests and the demonstration (no published counterpart)
-    "small": (24, 48, 96, 128),  # 2.1 M, the same for images of 32 px with more to lose (no published counterpart)
+    "small": (32, 64, 128, 160),  # 3.5 M, twice as wide, for images of 32 px (no published counterpart)
     "8_256": (64, 128, 256, 360),  # 15.1 M, the smallest network of the paper (not in the official code)
     "8_384": (96, 192, 384, 480),  # 31.3 M, `metaspikformer_8_384` of the official code
     "8_512": (128, 256, 512, 640),  # 55.4 M, `metaspikformer_8_512`
