@@ -34,8 +34,8 @@ def capture(
     declared = neurons or {}
     if images.ndim < 3 or not len(images):
         raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, channels, height, width)")
-    outside = _outside_steps(module, images, declared, time_steps)
-    builder = with_steps_folded(_translated(module, images, declared, outside))
+    builder, outside = _operations(module, images, declared, time_steps)
+    builder = with_steps_folded(builder)
     nodes, steps = with_time(_needed(builder))
     if time_steps is not None and steps != time_steps and _spikes(nodes):
         raise ModelError(f"the network runs {steps} time steps, not {time_steps}; build it for the number wanted")
@@ -51,21 +51,28 @@ def _translated(module: nn.Module, images: Tensor, declared: Declared, outside: 
     return Translator(program, found).translated()
 
 
-def _outside_steps(module: nn.Module, images: Tensor, declared: Declared, time_steps: int | None) -> int:
-    """The steps of a network that has to be called once for each, 0 for one that steps by itself."""
+def _operations(module: nn.Module, images: Tensor, declared: Declared, time_steps: int | None) -> tuple[Builder, int]:
+    """The operations of a network, and the steps of one that has to be called once for each (0: it steps by itself)."""
     single = [path for path, neuron in neurons_of(module, declared).items() if not neuron.multi_step]
+    if single and images.ndim == 5 and not _steps_outside(module, images[:, 0], declared):
+        single = []
     if not single:
-        return 0
-    frame = images[:, 0] if images.ndim == 5 else images
+        return _translated(module, images, declared, 0), 0
+    builder = _translated(module, images[:, 0] if images.ndim == 5 else images, declared, 0)
+    if any(node.attributes.get("step", 0) for node in builder.nodes):
+        return builder, 0
+    if time_steps is None:
+        raise ModelError(f"{single[0]} is called once: the network steps outside of forward; pass time_steps")
+    return _translated(module, images, declared, time_steps), time_steps
+
+
+def _steps_outside(module: nn.Module, frame: Tensor, declared: Declared) -> bool:
+    """Whether a network takes one frame at a time, and each of its neurons runs once."""
     try:
         builder = _translated(module, frame, declared, 0)
     except ModelError:  # it takes all frames at once
-        return 0
-    if any(node.attributes.get("step", 0) for node in builder.nodes):
-        return 0
-    if time_steps is None:
-        raise ModelError(f"{single[0]} is called once: the network steps outside of forward; pass time_steps")
-    return time_steps
+        return False
+    return not any(node.attributes.get("step", 0) for node in builder.nodes)
 
 
 def _spikes(nodes: list[Node]) -> bool:

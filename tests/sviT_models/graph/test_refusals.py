@@ -45,6 +45,12 @@ class BatchAsTime(Net):
         return self.fc(self.middle(self.conv(images)).mean((2, 3)))
 
 
+class TimeInTheBatch(Net):
+    def forward(self, images):
+        x = self.conv(images).expand(2, -1, -1, -1, -1)
+        return self.fc(self.middle(x.flatten(0, 1)).unflatten(0, x.shape[:2]).mean((3, 4))).mean(0)
+
+
 class OneBatch(Net):
     def forward(self, images):
         return super().forward(images.reshape(2, 3, 16, 16))
@@ -87,6 +93,10 @@ class BatchStatistics(nn.Module):
         (lambda: Net(LIFNode(v_reset=-0.5, step_mode="m")), r"^middle: v_reset is -0.5; expected 0 or None"),
         (lambda: Branching(LIF()), "control flow depends on the data"),
         (lambda: BatchAsTime(LIF()), r"^middle: the neuron steps through the images"),
+        (
+            lambda: TimeInTheBatch(LIF()),
+            "^middle: the neuron steps .* batch: time and batch are one axis",
+        ),
         (lambda: Uneven(LIFNode), "^lif2 runs for 2 time steps and lif1 for 1; expected one number"),
         (lambda: OneBatch(LIF()), "the network is written for one batch size"),
         (lambda: Net(BatchStatistics()), r"^middle.bn: a batch norm without running statistics"),
