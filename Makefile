@@ -33,7 +33,7 @@ check-format: .venv/installed-dev
 	$(BIN)/ruff format --check .
 
 check-types: .venv/installed-dev
-	$(BIN)/mypy costmodels dse reports
+	$(BIN)/mypy costmodels dse reports sviT_models/graph
 
 check-imports: .venv/installed-dev
 	$(BIN)/lint-imports --config setup.cfg

@@ -9,6 +9,7 @@ from typing import Any
 from sviT_models.errors import ModelError
 from sviT_models.graph.builder import Constant, Filled, axis
 from sviT_models.graph.call import Call, Operand, kind_of, shape_of
+from sviT_models.graph.graph import Axis
 
 SAME = (  # operations that give their first argument unchanged
     *("contiguous.default", "clone.default", "detach.default", "detach_.default", "alias.default"),
@@ -37,7 +38,7 @@ def _conv(call: Call) -> str:
     weight = _named(call, weight)
     rank = weight.tensor.ndim - 2
     padding = call.argument(4, "padding", 0)
-    attributes = {
+    attributes: dict[str, Any] = {
         "stride": _sides(call.argument(3, "stride", 1), rank),
         "padding": padding if isinstance(padding, str) else _sides(padding, rank),
         "dilation": _sides(call.argument(5, "dilation", 1), rank),
@@ -87,7 +88,7 @@ def _norm(call: Call) -> str:
 
 def _add(call: Call, sign: float = 1.0) -> str:
     first, second = call.given[:2]
-    factor = sign * float(call.node.kwargs.get("alpha", 1))
+    factor = sign * float(call.argument(2, "alpha", 1))
     if isinstance(second, Filled | int | float):
         return _shifted(call, call.stream(), factor * _number(second))
     if isinstance(first, Filled | int | float):
@@ -267,8 +268,8 @@ def _repeat(call: Call) -> str:
     name = call.stream()
     counts = [int(count) for count in call.given[1]]
     have = ((),) * (len(counts) - len(call.shape(name))) + call.shape(name)
-    apart: list[tuple] = []
-    wide: list[tuple] = []
+    apart: list[Axis] = []
+    wide: list[Axis] = []
     for count, size in zip(counts, have, strict=True):
         apart += [(), size] if count > 1 else [size]
         wide += [(count,), size] if count > 1 else [size]

@@ -50,12 +50,19 @@ class Factors:
             for a, b in zip(first, second, strict=True):
                 self.same[self.root(b)] = self.root(a)
 
+    def length(self, factor: int) -> int:
+        """The size of a factor that is not the batch."""
+        size = self.sizes[factor]
+        if isinstance(size, str):
+            raise ModelError("a re-shaping that splits the batch")
+        return size
+
     def split(self, factor: int, outer: int) -> tuple[int, int]:
         """A factor as `outer` times the rest; the same factor always splits into the same two."""
         for (first, second), whole in self.whole.items():
             if self.root(whole) == self.root(factor) and self.sizes[first] == outer:
                 return first, second
-        first, second = self.new(outer), self.new(self.sizes[factor] // outer)
+        first, second = self.new(outer), self.new(self.length(factor) // outer)
         self.whole[first, second] = factor
         return first, second
 
@@ -78,14 +85,11 @@ class Factors:
                 if not left:
                     raise ModelError("a re-shaping that cannot be followed")
                 factor = left.pop(0)
-                length = self.sizes[factor]
-                if length == BATCH:
-                    if not batched:
-                        raise ModelError("a re-shaping that splits the batch")
+                if self.sizes[factor] == BATCH and batched:
                     batched = False
-                elif size % length == 0:
-                    size //= length
-                elif length % size == 0 and size > 1:
+                elif size % self.length(factor) == 0:
+                    size //= self.length(factor)
+                elif self.length(factor) % size == 0 and size > 1:
                     factor, rest = self.split(factor, size)
                     left.insert(0, rest)
                     size = 1
@@ -147,14 +151,15 @@ def _followed(factors: Factors, node: Node, given: list[list[Ids]]) -> list[Ids]
 
 def _kept(factors: Factors, shape: Shape, axes: list[Ids]) -> list[Ids]:
     """The axes of the input, but new factors where the length is another (`expand`, `pad`, `slice`)."""
-    padded = [[] for _ in range(len(shape) - len(axes))] + axes
+    padded: list[Ids] = [[] for _ in range(len(shape) - len(axes))]
+    padded += axes
     return [ids if _length(factors, ids) == elements(axis) else factors.fresh(axis)
             for ids, axis in zip(padded, shape, strict=True)]  # fmt: skip
 
 
 def _length(factors: Factors, ids: Ids) -> tuple[int, bool]:
     sizes = [factors.sizes[f] for f in ids]
-    return math.prod(s for s in sizes if s != BATCH), BATCH in sizes
+    return math.prod(s for s in sizes if isinstance(s, int)), BATCH in sizes
 
 
 def with_time(nodes: Sequence[Node]) -> tuple[list[Node], int]:
@@ -180,8 +185,8 @@ def with_time(nodes: Sequence[Node]) -> tuple[list[Node], int]:
     for pair, whole in factors.whole.items():  # a factor comes before those that it is split into
         if is_time(names[whole]):
             roots_of_parts = {factors.root(part) for part in pair}
-            names = [part_of_time(size) if factors.root(f) in roots_of_parts else name
-                     for f, (name, size) in enumerate(zip(names, factors.sizes, strict=True))]  # fmt: skip
+            names = [part_of_time(factors.length(f)) if factors.root(f) in roots_of_parts else name
+                     for f, name in enumerate(names)]  # fmt: skip
     named = [replace(node, shape=tuple(tuple(names[f] for f in axis) for axis in axes[node.name])) for node in nodes]
     return named, next(iter(steps), 1)
 
@@ -196,4 +201,4 @@ def _time_of(factors: Factors, node: Node, axes: list[Ids]) -> int:
     if len(axes[0]) > 1:
         raise ModelError(f"{node.path}: its first axis is made of several; expected (T, batch, ...)")
     factors.time.update(axes[0])
-    return factors.sizes[axes[0][0]] if axes[0] else 1
+    return factors.length(axes[0][0]) if axes[0] else 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -80,7 +82,7 @@ def _written(node: Node) -> dict[str, object]:
     }
 
 
-def _read(content: dict) -> Node:
+def _read(content: Mapping[str, Any]) -> Node:
     attributes = dict(content["attributes"])
     if "law" in attributes:
         attributes["law"] = _law(dict(attributes["law"]))
@@ -89,6 +91,6 @@ def _read(content: dict) -> Node:
     return Node(content["name"], content["op"], inputs, attributes, parameters, shape, content["path"])
 
 
-def _law(fields: dict) -> Law:
-    kind = LAWS[fields.pop("kind")]
+def _law(fields: dict[str, Any]) -> Law:
+    kind: Callable[..., Law] = LAWS[fields.pop("kind")]
     return kind(**{key: float("inf") if value == UNBOUNDED else value for key, value in fields.items()})

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from sviT_models.graph.graph import Node, factor_size
+from sviT_models.graph.neurons import Law
 from sviT_models.graph.values import NUMBER, Value, added, averaged, multiplied, scaled, summed, union
 
 CARRIED = ("reshape", "permute", "expand", "select", "slice", "max_pool", "output")
@@ -29,7 +30,8 @@ def _value(node: Node, given: list[Node], time_steps: int) -> Value:
         return values[0]
     match node.op:
         case "neuron":
-            return attributes["law"].value
+            law: Law = attributes["law"]
+            return law.value
         case "add":
             return added(values[0], values[1], attributes["factor"])
         case "product":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,11 @@ from torch import Tensor
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.activity import Activity
-from sviT_models.graph.graph import Graph, Node, factor_size
+from sviT_models.graph.graph import Graph, Node, Shape, factor_size
 from sviT_models.graph.rows import MOVED, NUMBER_BITS, Rows, inner, length, positions, size
 from sviT_models.graph.run import run
 
-Row = dict[str, object]
+Row = dict[str, Any]
 COLUMNS = (
     *("name", "kind", "group", "block", "stage", "input", "input_bits", "in_channels", "out_channels", "groups"),
     *("kernel", "stride", "padding", "in_height", "in_width", "out_height", "out_width", "weights"),
@@ -98,7 +99,7 @@ def _row(rows: Rows, name: str, nodes: list[Node]) -> Row:
 def _macs(rows: Rows, node: Node) -> int:
     shape = _layer(rows, node) if node.layer else _product(rows, node)
     summed = length(rows.graph.by_name[node.inputs[0]].shape[-1]) if node.op == "matmul" else shape["fan_in"]
-    return summed * shape["out_channels"] * shape["out_height"] * shape["out_width"]
+    return int(summed * shape["out_channels"] * shape["out_height"] * shape["out_width"])
 
 
 def _layer(rows: Rows, node: Node) -> Row:
@@ -159,7 +160,7 @@ def _product(rows: Rows, node: Node) -> Row:
     return shape | {"groups": heads, "fan_in": summed}
 
 
-def channels_of(rows: Rows, node: Node) -> tuple[int, tuple]:
+def channels_of(rows: Rows, node: Node) -> tuple[int, Shape]:
     """Channels of a neuron layer's result and the axes of its map: channels come last behind a linear layer."""
     axes = inner(node)
     before = node

@@ -50,7 +50,7 @@ class SpikingLaw:
     @property
     def retained(self) -> float:
         """The share of its potential that a neuron keeps from one step to the next where it does not fire."""
-        return self.beta if self.beta is not None else 1 - 1 / self.tau
+        return 1 - 1 / self.tau if self.tau is not None else self.beta or 0.0
 
     @property
     def value(self) -> Value:
@@ -77,8 +77,8 @@ class SpikingLaw:
         return torch.stack(spikes)
 
     def _integrated(self, v: Tensor, x: Tensor) -> Tensor:
-        if self.beta is not None:
-            return self.beta * v + x
+        if self.tau is None:
+            return (self.beta or 0.0) * v + x
         return v + (x - v) / self.tau if self.decay_input else v * (1 - 1 / self.tau) + x
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,7 +33,7 @@ LIBRARY_BASES = frozenset({"BaseNode", "SpikingNeuron"})  # of SpikingJelly and 
 Declared = Mapping[str, Law | Neuron]
 
 
-def _jelly(module: nn.Module, tau: float, decay_input: bool) -> Neuron:
+def _jelly(module: Any, tau: float, decay_input: bool) -> Neuron:
     v_reset = module.v_reset
     if v_reset not in (None, 0, 0.0):
         raise ModelError(f"v_reset is {v_reset!r}; expected 0 or None")
@@ -45,19 +46,19 @@ def _jelly(module: nn.Module, tau: float, decay_input: bool) -> Neuron:
     return Neuron(law, type(module).__name__.startswith("MultiStep") or getattr(module, "step_mode", "s") == "m")
 
 
-def _integrate_and_fire(module: nn.Module) -> Neuron:
+def _integrate_and_fire(module: Any) -> Neuron:
     return _jelly(module, float("inf"), False)
 
 
-def _leaky(module: nn.Module) -> Neuron:
+def _leaky(module: Any) -> Neuron:
     return _jelly(module, float(module.tau), bool(getattr(module, "decay_input", True)))
 
 
-def _parametric(module: nn.Module) -> Neuron:
+def _parametric(module: Any) -> Neuron:
     return _jelly(module, float(1 / module.w.detach().double().sigmoid()), bool(getattr(module, "decay_input", True)))
 
 
-def _snntorch(module: nn.Module) -> Neuron:
+def _snntorch(module: Any) -> Neuron:
     reset = module.reset_mechanism
     if reset not in ("zero", "subtract"):
         raise ModelError(f"reset_mechanism is {reset!r}; expected zero or subtract")

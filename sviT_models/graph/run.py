@@ -32,12 +32,12 @@ def _norm(node: Node, x: Given, p: Weights, _: Sizes) -> Tensor:
 
 def _scale(node: Node, x: Given, p: Weights, _: Sizes) -> Tensor:
     if "divisor" in node.attributes:
-        return x[0] / node.attributes["divisor"]
-    return x[0] * p.get("factor", node.attributes.get("factor"))
+        return x[0].div(node.attributes["divisor"])
+    return x[0] * (p["factor"] if "factor" in p else node.attributes["factor"])
 
 
 def _shift(node: Node, x: Given, p: Weights, _: Sizes) -> Tensor:
-    return x[0] + p.get("offset", node.attributes.get("offset"))
+    return x[0] + (p["offset"] if "offset" in p else node.attributes["offset"])
 
 
 def _max_pool(node: Node, x: Given, _: Weights, __: Sizes) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -39,13 +40,14 @@ class _Traced(nn.Module):
             module = network.get_submodule(path)
             module.forward = self._opaque(path, neuron)
 
-    def _opaque(self, path: str, neuron: Neuron):
+    def _opaque(self, path: str, neuron: Neuron) -> Callable[..., Tensor | tuple[Tensor, Tensor]]:
         def forward(currents: Tensor, *_: object) -> Tensor | tuple[Tensor, Tensor]:
             if neuron.multi_step:
-                return torch.ops.svit.neuron(currents, path, ALL_STEPS)
+                every: Tensor = torch.ops.svit.neuron(currents, path, ALL_STEPS)
+                return every
             step = self.calls.get(path, 0)
             self.calls[path] = step + 1
-            spikes = torch.ops.svit.neuron(currents, path, step)
+            spikes: Tensor = torch.ops.svit.neuron(currents, path, step)
             return (spikes, torch.ops.svit.potential(currents, path)) if neuron.returns_potential else spikes
 
         return forward
@@ -53,7 +55,8 @@ class _Traced(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         self.calls.clear()
         if not self.outside:
-            return self.network(images)
+            logits: Tensor = self.network(images)
+            return logits
         steps = [self.network(images[:, t] if images.ndim == 5 else images) for t in range(self.outside)]
         return torch.stack(steps).mean(0)
 

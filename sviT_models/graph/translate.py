@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -59,7 +60,8 @@ class Translator:
                 self.held[name] = Constant(target.removeprefix(PREFIX), tensors[target])
 
     def _output(self, node: fx.Node) -> None:
-        results = [value for value in node.args[0] if isinstance(value, fx.Node)]
+        returned: Any = node.args[0]
+        results = [value for value in returned if isinstance(value, fx.Node)]
         results = results[len(results) - len(self.program.graph_signature.user_outputs) :]
         if len(results) != 1 or not isinstance(self.held[results[0].name], str):
             raise ModelError(f"the network returns {len(results)} values; expected the logits alone")
@@ -101,7 +103,8 @@ class Translator:
         except ModelError as error:
             raise ModelError(f"{self.path(node) or 'forward'}: {error}") from None
         if in_place:
-            self.held[node.args[0].name] = result
+            changed: Any = node.args[0]
+            self.held[changed.name] = result
         return result
 
     def path(self, node: fx.Node) -> str:
@@ -121,14 +124,15 @@ class Translator:
     def _folded(self, node: fx.Node) -> Operand:
         """What an operation on constants alone gives, computed now."""
 
-        def real(argument: fx.Node) -> object:
+        def real(argument: fx.Node) -> Any:
             operand = self.held[argument.name]
             if isinstance(operand, Filled):
                 return torch.full([int(s) for s in argument.meta["val"].shape], operand.value, dtype=torch.float64)
             return operand.tensor if isinstance(operand, Constant) else operand
 
         arguments = fx.node.map_arg(node.args, real)
-        result = node.target(*arguments, **fx.node.map_arg(node.kwargs, real))
+        operation: Any = node.target
+        result = operation(*arguments, **fx.node.map_arg(node.kwargs, real))
         name = f"{self.path(node)}.{node.name}".lstrip(".")
         if isinstance(result, Tensor):
             return Constant(name, result)

@@ -55,6 +55,8 @@ def _own_function(content: ModuleType, value: object) -> bool:
 
 def _executed(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"svit_user_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ModelError(f"{path}: cannot be imported; expected a Python file")
     content = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = content
     sys.path.insert(0, str(path.parent.resolve()))
