@@ -36,7 +36,7 @@ check-types: .venv/installed-dev
 	$(BIN)/mypy costmodels dse reports sviT_models/graph
 
 check-imports: .venv/installed-dev
-	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/lint-imports --config setup.cfg --no-cache
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/evaluator.py

@@ -30,19 +30,19 @@ def main() -> None:
     parser.add_argument("--designs", type=int, default=12)
     parser.add_argument("--images", type=int, default=20_016)
     given = parser.parse_args()
-    bench = prepare(Config(checkpoint=f"sdtv2_tiny_{given.data}", data=Data(name=given.data)))
-    problem = build_problem(bench, bench.costing(), bench.fisher(bench.config.search.widths))
-    chaos = bench.chaos_floor()
-    unseen = bench.load("verify", given.images)
+    experiment = prepare(Config(checkpoint=f"sdtv2_tiny_{given.data}", data=Data(name=given.data)))
+    problem = build_problem(experiment, experiment.costing(), experiment.fisher(experiment.config.search.widths))
+    chaos = experiment.chaos_floor()
+    unseen = experiment.load("verify", given.images)
     labels = np.asarray(unseen.labels)
-    bench.round([bench.float_design])
-    reference = _logits(bench, unseen, bench.float_design)
+    experiment.round([experiment.float_design])
+    reference = _logits(experiment, unseen, experiment.float_design)
     right, base = accuracy.correct(reference, labels), accuracy.nll_per_image(reference, labels)
     lost, harm = [], []
     for levels in _front(problem, 4 * given.designs):
         design = problem.space.design(levels)
-        bench.round([design])
-        logits = _logits(bench, unseen, design)
+        experiment.round([design])
+        logits = _logits(experiment, unseen, design)
         one = 100 * (right.astype(float) - accuracy.correct(logits, labels))
         if one.mean() > MOST_DROP:
             continue
@@ -87,8 +87,8 @@ def _front(problem, count):
     return rng.permutation(np.unique(full, axis=0))[:count]
 
 
-def _logits(bench, unseen, design):
-    out = bench.engine.run(unseen.images, design.widths.tolist(), time_steps=design.time_steps)
+def _logits(experiment, unseen, design):
+    out = experiment.engine.run(unseen.images, design.widths.tolist(), time_steps=design.time_steps)
     return np.asarray(out.logits, dtype=np.float64)
 
 

@@ -58,16 +58,18 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
     if not tasks:
         return []
     data = Data(name=options.data, search_images=options.search_images, verify_images=options.judge_images)
-    bench = prepare(Config(checkpoint=f"sdtv2_tiny_{options.data}", data=data))
-    costing = bench.costing()
-    chaos = bench.chaos_floor()
-    shared_error = SharedError.of(chaos, len(bench.images))
-    problem = build_problem(bench, costing, bench.fisher(bench.config.search.widths), shared_error=shared_error)
-    judge = bench.evaluator(bench.load("verify", options.judge_images))
+    experiment = prepare(Config(checkpoint=f"sdtv2_tiny_{options.data}", data=data))
+    costing = experiment.costing()
+    chaos = experiment.chaos_floor()
+    shared_error = SharedError.of(chaos, len(experiment.images))
+    problem = build_problem(
+        experiment, costing, experiment.fisher(experiment.config.search.widths), shared_error=shared_error
+    )
+    judge = experiment.evaluator(experiment.load("verify", options.judge_images))
     widest = problem.costs((problem.space.sizes - 1)[None])[0]
     gradients = BACKWARD * data.fisher_images / options.search_images
     floor = chaos.images * (chaos.copies + 1) / options.search_images
-    opinion = measure_distances(bench) if any(name.endswith(DISTANCES) for name, *_ in tasks) else None
+    opinion = measure_distances(experiment) if any(name.endswith(DISTANCES) for name, *_ in tasks) else None
 
     @cache
     def judged(levels: tuple[int, ...]) -> list[float]:
@@ -77,7 +79,7 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
 
     new: list[Run] = []
     for strategy, seed, evaluations in tasks:
-        evaluator = bench.evaluator(bench.images)
+        evaluator = experiment.evaluator(experiment.images)
         name = "posterior" if strategy == REFERENCE else strategy.removesuffix(DISTANCES)
         posed, paid = problem, gradients + (floor if name == "posterior" else 0.0)
         if opinion is not None and strategy.endswith(DISTANCES):
@@ -94,7 +96,7 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
         fronts = []
         trials = evaluated(study)
         spent = paid + np.cumsum([t.user_attrs["images_run"] for t in study.get_trials(deepcopy=False)]) / len(
-            bench.images
+            experiment.images
         )
         every = evaluations if strategy == REFERENCE else options.every
         for count in range(every, evaluations + every, every):

@@ -31,20 +31,20 @@ def main() -> None:
         data=Data(name="glyphs", search_images=asked.images),
         search=Search(widths=asked.widths, state_widths=()),
     )
-    bench = prepare(config)
-    probes = one_at_a_time.group_probes(bench.space, bench.float_design, bench.table)
+    experiment = prepare(config)
+    probes = one_at_a_time.group_probes(experiment.space, experiment.float_design, experiment.table)
     started = time.perf_counter()
-    for layer in bench.layers:
+    for layer in experiment.layers:
         for bits in asked.widths:
-            bench.bank.get(layer, bits)
+            experiment.bank.get(layer, bits)
     rounding = time.perf_counter() - started
     started = time.perf_counter()
-    one_at_a_time.measured(bench, probes, bench.images)
+    one_at_a_time.measured(experiment, probes, experiment.images)
     sweep = time.perf_counter() - started
-    images, size = bench.images.images, config.data.batch_size
+    images, size = experiment.images.images, config.data.batch_size
     started = time.perf_counter()
     for probe in probes[:: len(probes) // SINGLE][:SINGLE]:
-        bench.engine.run(images, probe.design.weight_bits, batch_size=size)
+        experiment.engine.run(images, probe.design.weight_bits, batch_size=size)
     single = (time.perf_counter() - started) / SINGLE
     groups = len({probe.group for probe in probes})
     ratio = single * len(probes) / sweep

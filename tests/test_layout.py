@@ -1,4 +1,4 @@
-"""The promises that hold for the repository as a whole."""
+"""What holds for the repository as a whole."""
 
 import ast
 import subprocess

@@ -35,16 +35,17 @@ def evaluate(
 
     with Meter() as advance:
         if run is None:
-            bench, chosen = uniform_design(checkpoint, data, bits, time_steps, advance)
+            experiment, chosen = uniform_design(checkpoint, data, bits, time_steps, advance)
         else:
             opened = open_run(run)
-            chosen, bench = opened.design(design), opened.experiment(design, advance)
-        found = evaluated(bench, chosen, split, images)
+            chosen, experiment = opened.design(design), opened.experiment(design, advance)
+        found = evaluated(experiment, chosen, split, images)
     if as_json:
         print_rows([found.record()], as_json=True)
         return
     print_rows(
-        found.summary(), f"design {chosen.id} on {found.evaluation.images} images of {bench.images.name}, split {split}"
+        found.summary(),
+        f"design {chosen.id} on {found.evaluation.images} images of {experiment.images.name}, split {split}",
     )
     print_rows(_by_stage(found.health), "firing per neuron and step")
     print_rows(found.classes.to_dict("records"), "images right per class")

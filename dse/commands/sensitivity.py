@@ -44,14 +44,16 @@ def sensitivity(
         raise ConfigError("--base: a base setting rests on measurements; add --measure")
     loaded = load_config(config)
     with using(config), Meter() as advance:
-        bench = prepare(loaded, advance)
-        table = score_rows(bench.space, bench.scores(bench.fisher(bench.config.search.widths)), bench.table)
-    for note in bench.bank.notes:
+        experiment = prepare(loaded, advance)
+        table = score_rows(
+            experiment.space, experiment.scores(experiment.fisher(experiment.config.search.widths)), experiment.table
+        )
+    for note in experiment.bank.notes:
         say(note)
     setting: list[dict[str, Any]] = []
     if measure:
         with using(config), advance:
-            table, chosen = measured_study(bench, table, share)
+            table, chosen = measured_study(experiment, table, share)
         setting = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
         if base is not None:
             write_json(base, setting) if base.suffix == ".json" else write_csv(base, chosen)

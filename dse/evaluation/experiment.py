@@ -32,10 +32,10 @@ CHAOS_IMAGES = 1000
 
 
 @dataclass(frozen=True)
-class Workbench:
+class Experiment:
     """The parts of a run; `prepare` makes it.  `advance` hears how far its long steps are.
 
-    In a search over forms it is that of the first one, with the space of all; `variants` holds a workbench for each.
+    In a search over forms it is that of the first one, with the space of all; `variants` holds an experiment for each.
     Their integer weights and calibrations are made when first used.
     """
 
@@ -49,15 +49,15 @@ class Workbench:
     space: Space
     hardware: Hardware
     advance: Advance = quiet
-    variants: Mapping[str, Workbench] = field(default_factory=dict)
+    variants: Mapping[str, Experiment] = field(default_factory=dict)
 
     @property
-    def forms(self) -> Mapping[str, Workbench]:
-        """A workbench by form of the network, one as a rule."""
+    def forms(self) -> Mapping[str, Experiment]:
+        """The experiment by form of the network, one as a rule."""
         return self.variants or {self.config.form: self}
 
-    def of(self, design: Design) -> Workbench:
-        """The workbench of a design's form; this one where no other is known."""
+    def of(self, design: Design) -> Experiment:
+        """The experiment of a design's form; this one where no other is known."""
         return next((part for part in self.forms.values() if part.layers == design.layers), self)
 
     @cached_property
@@ -198,7 +198,7 @@ def _scores(space: Space, fisher: pd.DataFrame) -> FloatArray:
     return out
 
 
-def prepare(config: Config, advance: Advance = quiet) -> Workbench:
+def prepare(config: Config, advance: Advance = quiet) -> Experiment:
     """Load, check and profile everything a configuration names; `advance` hears how far this and later steps are.
 
     Raises ConfigError, ModelError or CostError with a one-line message for every mistake a user can make.
@@ -223,7 +223,7 @@ def prepare(config: Config, advance: Advance = quiet) -> Workbench:
     calibration = load_at_most(config, "validation", config.data.calibration_images)
     activation_widths.check(config.activations, config.search.state_widths)
     space = _space(config, tables, model.config.time_steps)
-    parts: dict[str, Workbench] = {}
+    parts: dict[str, Experiment] = {}
     for form, network in networks.items():
         bank = sviT_models.WeightBank(network, **config.quantization.model_dump(), images=calibration.images)
         engine = sviT_models.Engine(network, bank)
@@ -235,7 +235,7 @@ def prepare(config: Config, advance: Advance = quiet) -> Workbench:
         if len(networks) > 1:
             own = own.model_copy(update={"search": own.search.model_copy(update={"forms": ()})})
         choices = space.forms[form]
-        parts[form] = Workbench(own, network, checkpoint, images, bank, engine, table, choices, hardware, advance)
+        parts[form] = Experiment(own, network, checkpoint, images, bank, engine, table, choices, hardware, advance)
     step(4, 4)
     first = next(iter(parts.values()))
     return replace(first, config=config, space=space, variants=parts) if len(parts) > 1 else first

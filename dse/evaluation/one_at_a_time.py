@@ -17,7 +17,7 @@ import sviT_models
 from dse.arrays import FloatArray
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluation, measure
-from dse.evaluation.experiment import Workbench
+from dse.evaluation.experiment import Experiment
 from dse.evaluation.loading import load_at_most
 from dse.problem.design import FLOAT, Design
 from dse.problem.space import Space
@@ -127,7 +127,7 @@ def other_probes(space: Space, reference: Design) -> list[Probe]:
     return states + steps
 
 
-def measured(bench: Workbench, probes: Sequence[Probe], images: Any) -> list[Evaluation]:
+def measured(experiment: Experiment, probes: Sequence[Probe], images: Any) -> list[Evaluation]:
     """Every probe on `images`, in order; what weight probes have in common is computed once (`sviT_models.sweep`).
 
     Raises ConfigError for images that stay on disk: take fewer, so that they fit into memory.
@@ -137,25 +137,25 @@ def measured(bench: Workbench, probes: Sequence[Probe], images: Any) -> list[Eva
     labels = np.asarray(images.labels, dtype=np.int64)
     found: dict[int, Evaluation] = {}
     swept = [i for i, probe in enumerate(probes) if probe.kind in ("weight", "type")]
-    designs = [bench.float_design.weight_bits, *(probes[i].design.weight_bits for i in swept)]
-    bench.round(probes[i].design for i in swept)
-    progress = within(bench.advance, "designs x images, one change each")
-    base, *outputs = sviT_models.sweep(bench.engine, images.images, designs, progress=progress)
+    designs = [experiment.float_design.weight_bits, *(probes[i].design.weight_bits for i in swept)]
+    experiment.round(probes[i].design for i in swept)
+    progress = within(experiment.advance, "designs x images, one change each")
+    base, *outputs = sviT_models.sweep(experiment.engine, images.images, designs, progress=progress)
     reference = base.logits.astype(np.float64)
     for i, output in zip(swept, outputs, strict=True):
         found[i] = measure(output.logits.astype(np.float64), reference, labels, output.spikes, len(labels))
-    found |= _measured_states(bench, probes, images, reference)
+    found |= _measured_states(experiment, probes, images, reference)
     rest = [i for i in range(len(probes)) if i not in found]
     if rest:
-        evaluator = bench.evaluator(images)
+        evaluator = experiment.evaluator(images)
         for done, i in enumerate(rest, start=1):
             found[i] = evaluator(probes[i].design)
-            bench.advance("changes of time steps", done, len(rest))
+            experiment.advance("changes of time steps", done, len(rest))
     return [found[i] for i in range(len(probes))]
 
 
 def _measured_states(
-    bench: Workbench, probes: Sequence[Probe], images: Any, reference: FloatArray
+    experiment: Experiment, probes: Sequence[Probe], images: Any, reference: FloatArray
 ) -> dict[int, Evaluation]:
     """The probes of membrane potentials: they share all that stands before the first narrower stage."""
     which = [i for i, probe in enumerate(probes) if probe.kind == "state"]
@@ -163,15 +163,15 @@ def _measured_states(
         return {}
     stages = [probes[i].design.state_bits for i in which]
     widest = {stage: max(given[stage] for given in stages) for stage in stages[0]}
-    designs = [replace(bench.float_design, state_bits=given) for given in (widest, *stages)]
-    states = [design.lif_bits(bench.lif_by_stage) for design in designs]
+    designs = [replace(experiment.float_design, state_bits=given) for given in (widest, *stages)]
+    states = [design.lif_bits(experiment.lif_by_stage) for design in designs]
     outputs = sviT_models.sweep(
-        bench.engine,
+        experiment.engine,
         images.images,
-        [bench.float_design.weight_bits] * len(states),
+        [experiment.float_design.weight_bits] * len(states),
         state_bits=states,
-        activation_bits=bench.activation_bits or None,
-        progress=within(bench.advance, "designs x images, one width of potentials each"),
+        activation_bits=experiment.activation_bits or None,
+        progress=within(experiment.advance, "designs x images, one width of potentials each"),
     )
     labels = np.asarray(images.labels, dtype=np.int64)
     next(outputs)
@@ -189,21 +189,21 @@ class Distances:
     images: int
 
 
-def measure_distances(bench: Workbench, count: int | None = None) -> Distances:
+def measure_distances(experiment: Experiment, count: int | None = None) -> Distances:
     """Every searched group alone at 2 and at 4 bits, the rest in float, on `count` images of the validation split.
 
     Of a space without these widths the narrowest is measured.  Each group and width counts as one pass over the
     images, though what they share is computed once; without a `count`, all of them cost at most ten evaluations of a
     design, on 16 to 128 images.  Raises ConfigError as `load_at_most`.
     """
-    space = bench.space
+    space = experiment.space
     widths = [d.choices for d in space.dimensions if d.kind == "weight"]
     chosen = {b for choices in widths for b in (set(choices) & set(MEASURED_WIDTHS) or {choices[0]})}
-    probes = [p for p in group_probes(space, bench.float_design, bench.table) if p.bits in chosen]
+    probes = [p for p in group_probes(space, experiment.float_design, experiment.table) if p.bits in chosen]
     if count is None:
-        count = int(np.clip(MOST_EVALUATIONS * len(bench.images) // max(len(probes), 1), *IMAGES))
-    images = load_at_most(bench.config, "validation", count)
-    found = {(p.group, p.bits): e.kl for p, e in zip(probes, measured(bench, probes, images), strict=True)}
+        count = int(np.clip(MOST_EVALUATIONS * len(experiment.images) // max(len(probes), 1), *IMAGES))
+    images = load_at_most(experiment.config, "validation", count)
+    found = {(p.group, p.bits): e.kl for p, e in zip(probes, measured(experiment, probes, images), strict=True)}
     distances = np.full((len(space.dimensions), int(space.sizes.max())), np.nan)
     for row, d in zip(distances, space.dimensions, strict=True):
         if d.kind == "weight":

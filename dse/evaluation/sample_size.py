@@ -1,4 +1,4 @@
-"""How many images a promise about the accuracy drop takes on a network whose predictions are chaotic."""
+"""How many images a statistical guarantee on the accuracy drop takes, on a network whose predictions are chaotic."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def needed_images(
     without its sign). The number returned makes the one-sided margin at `confidence` equal to `slack` times the
     budget (percentage points): a design whose true drop uses up the rest of the budget can then be told from one that
     misses it. Zero when nothing changes; but where `images` says on how many `changed` was measured, one of each
-    are added to them (the rule of succession), as none of ten is not none of all.
+    are added to them (the rule of succession): seeing no change on ten images does not show that there is none.
     """
     if images is not None:
         changed = (changed * images + 1) / (images + 2)
     margin = slack * budget / 100.0
     if margin <= 0:
-        raise ValueError(f"a drop budget of {budget} points cannot be promised on any number of images")
+        raise ValueError(f"a drop budget of {budget} points cannot be guaranteed on any number of images")
     return math.ceil(changed * (float(norm.ppf(confidence)) / margin) ** 2 - 1e-9)

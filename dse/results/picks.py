@@ -234,7 +234,7 @@ def _drop_verdict(budget: float, verified: Evaluation | Verified, needed_images:
     note = f"P(drop within budget) = {probability:.2f} on {verified.images} unseen images"
     good = probability >= CONFIDENCE
     if needed_images is not None and verified.images < needed_images:
-        good, note = False, f"{note}; this network needs {needed_images} images for such a promise"
+        good, note = False, f"{note}; this network needs {needed_images} images for such a guarantee"
     verdict = "OK" if good else "REVIEW"
     return {**_verdict("drop", "pp", budget, verified.drop), "verdict": verdict, "note": note}
 

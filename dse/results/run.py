@@ -17,7 +17,7 @@ from dse.config.file import dump_config, load_config
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
-from dse.evaluation.experiment import Workbench, prepare
+from dse.evaluation.experiment import Experiment, prepare
 from dse.problem.design import Design
 from dse.progress import Advance, quiet
 from dse.results import tables
@@ -192,16 +192,16 @@ class Run:
             workloads[form] = Workload.from_csv(path)
         return Costing(workloads, chip, self.config.frame_rate, self.lif_layers)
 
-    def experiment(self, name: str | None, advance: Advance = quiet) -> Workbench:
+    def experiment(self, name: str | None, advance: Advance = quiet) -> Experiment:
         """Network, images and chip of the run, in the form and with the integers of a design.
 
         Raises ConfigError as `row`, and where network or checkpoint are no longer those of the run.
         """
         design = self.design(name)
-        bench = prepare(self.config, advance).of(design)
-        _check_network(self, bench, design)
+        experiment = prepare(self.config, advance).of(design)
+        _check_network(self, experiment, design)
         weights = self.weights(name)
-        return bench if weights is None else with_weights(bench, weights)
+        return experiment if weights is None else with_weights(experiment, weights)
 
     def add_tuned(self, row: Mapping[str, Any], record: Mapping[str, Any], weights: Weights) -> Path:
         """Keep a design with other integers: its folder finetuned/<id>, which is returned, and a row of finetuned.csv.
@@ -241,21 +241,22 @@ def open_run(path: Path) -> Run:
     return run
 
 
-def _check_network(run: Run, bench: Workbench, design: Design) -> None:
+def _check_network(run: Run, experiment: Experiment, design: Design) -> None:
     """Raises ConfigError where a design belongs to another network, or was measured with other weights."""
-    if design.layers != bench.layers:
-        strange = [name for name in design.layers if name not in set(bench.layers)]
-        first = strange[0] if strange else next(name for name in bench.layers if name not in set(design.layers))
+    if design.layers != experiment.layers:
+        strange = [name for name in design.layers if name not in set(experiment.layers)]
+        first = strange[0] if strange else next(name for name in experiment.layers if name not in set(design.layers))
         raise ConfigError(
-            f"{run.path / 'results.csv'}: its designs have {len(design.layers)} weight layers, network "
-            f"{bench.model.config.name} ({bench.config.form}) has {len(bench.layers)}; {first} is in one only; "
+            f"{run.path / 'results.csv'}: its designs have {len(design.layers)} weight layers, "
+            f"network {experiment.model.config.name} ({experiment.config.form}) has {len(experiment.layers)}; "
+            f"{first} is in one only; "
             f"restore checkpoint, network and form in {run.path / 'config.yaml'}"
         )
     checkpoint = run.manifest.get("checkpoint")
-    recorded = checkpoint["sha256"] if checkpoint else bench.checkpoint.sha256
-    if recorded != bench.checkpoint.sha256:
-        new, old = bench.checkpoint.sha256[:12], recorded[:12]
+    recorded = checkpoint["sha256"] if checkpoint else experiment.checkpoint.sha256
+    if recorded != experiment.checkpoint.sha256:
+        new, old = experiment.checkpoint.sha256[:12], recorded[:12]
         raise ConfigError(
-            f"{run.path / 'config.yaml'}: checkpoint {bench.config.checkpoint} has the SHA-256 {new}..., the run was "
-            f"made with {old}...; restore that file or search again"
+            f"{run.path / 'config.yaml'}: checkpoint {experiment.config.checkpoint} has the SHA-256 {new}..., "
+            f"the run was made with {old}...; restore that file or search again"
         )

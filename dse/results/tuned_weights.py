@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 import sviT_models
 from dse.errors import ConfigError
-from dse.evaluation.experiment import Workbench
+from dse.evaluation.experiment import Experiment
 from dse.evaluation.loading import load_at_most
 
 PARTS = ("codes", "scale", "shift")
@@ -17,11 +17,11 @@ PARTS = ("codes", "scale", "shift")
 Weights = dict[str, sviT_models.QuantizedWeight]  # by layer
 
 
-def with_weights(bench: Workbench, weights: Weights) -> Workbench:
-    """The workbench with learned integers in the place of its bank's."""
-    calibration = load_at_most(bench.config, "validation", bench.config.data.calibration_images)
-    bank = sviT_models.LearnedBank(bench.model, weights, images=calibration.images, scheme=bench.bank.scheme)
-    return replace(bench, bank=bank, engine=sviT_models.Engine(bench.model, bank))
+def with_weights(experiment: Experiment, weights: Weights) -> Experiment:
+    """The experiment with learned integers in the place of its bank's."""
+    calibration = load_at_most(experiment.config, "validation", experiment.config.data.calibration_images)
+    bank = sviT_models.LearnedBank(experiment.model, weights, images=calibration.images, scheme=experiment.bank.scheme)
+    return replace(experiment, bank=bank, engine=sviT_models.Engine(experiment.model, bank))
 
 
 def save_weights(directory: Path, weights: Weights) -> None:

@@ -1,4 +1,4 @@
-"""The search problem of a workbench: costs, prior scores, budgets and the designs that every search measures first."""
+"""The problem of an experiment: costs, prior scores, budgets and the designs that every search measures first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from dse.arrays import FloatArray
 from dse.evaluation.costs import Costing, objective_columns
-from dse.evaluation.experiment import Workbench
+from dse.evaluation.experiment import Experiment
 from dse.evaluation.separable import additive_tables
 from dse.problem.constraints import sides_of
 from dse.problem.problem import Baseline, Part, Problem
@@ -19,21 +19,21 @@ from dse.strategies.guided import guided_design
 
 
 def build_problem(
-    bench: Workbench,
+    experiment: Experiment,
     costing: Costing,
     fisher: pd.DataFrame,
     distances: FloatArray | None = None,
     shared_error: SharedError | None = None,
 ) -> Problem:
-    """The search problem of a workbench, with its baselines; in a search over forms those of the first, and two more.
+    """The search problem of an experiment, with its baselines; in a search over forms those of the first, and two more.
 
     The widest and the guided design of every other form are baselines as well.
     """
-    space, config = bench.space, bench.config
+    space, config = experiment.space, experiment.config
     objectives = objective_columns(config.search.objectives)
-    scores = bench.scores(fisher)
+    scores = experiment.scores(fisher)
     whole = Part(space, *additive_tables(costing, space), scores)
-    parts = parts_of(space, costing, bench.scores_by_form(fisher))
+    parts = parts_of(space, costing, experiment.scores_by_form(fisher))
     widths = sorted(config.search.widths, reverse=True)
     return Problem(
         whole=whole,

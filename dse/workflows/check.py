@@ -7,7 +7,7 @@ import time
 import sviT_models
 from dse.config.quantities import show
 from dse.config.schema import Config
-from dse.evaluation.experiment import Workbench, prepare
+from dse.evaluation.experiment import Experiment, prepare
 from dse.evaluation.sample_size import needed_images
 from dse.problem.design import Design, uniform
 from dse.progress import Advance, quiet, within
@@ -16,36 +16,36 @@ from dse.progress import Advance, quiet, within
 def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
     """Size of the space, cost of one evaluation and the estimated time of the search, measured by one evaluation."""
     start = time.perf_counter()
-    bench = prepare(config, advance)
-    evaluator = bench.evaluator(bench.images)
+    experiment = prepare(config, advance)
+    evaluator = experiment.evaluator(experiment.images)
     prepared = time.perf_counter() - start
     width = max(config.search.widths)
-    design = uniform(bench.layers, width, bench.time_steps)
+    design = uniform(experiment.layers, width, experiment.time_steps)
     ends = min(config.search.widths), width
-    narrow = uniform(bench.layers, ends[0], bench.time_steps)
-    bench.round([design, narrow])
+    narrow = uniform(experiment.layers, ends[0], experiment.time_steps)
+    experiment.round([design, narrow])
     for wide in (design, narrow):  # the first evaluations also compile the kernels
         evaluator(wide, progress=within(advance, "images of a first evaluation"))
-    mixed = tuple(ends[i % 2] for i in range(len(bench.layers)))
+    mixed = tuple(ends[i % 2] for i in range(len(experiment.layers)))
     before = evaluator.seconds
-    evaluator(Design(bench.layers, mixed, bench.time_steps))
+    evaluator(Design(experiment.layers, mixed, experiment.time_steps))
     seconds = evaluator.seconds - before
-    loaded = sviT_models.loader_speed(bench.images, config.data.batch_size)
-    cost = bench.costing().columns([bench.float_design, design])
-    space, layers = bench.space, len(bench.layers)
+    loaded = sviT_models.loader_speed(experiment.images, config.data.batch_size)
+    cost = experiment.costing().columns([experiment.float_design, design])
+    space, layers = experiment.space, len(experiment.layers)
     memory, energy = (
         [show(float(v), unit) for v in a] for a, unit in ((cost["memory_bytes"], "B"), (cost["energy_j"], "J"))
     )
     budget = config.search.evaluations
-    guarantee = _guarantee(bench)
+    guarantee, weights = _guarantee(experiment), sum(experiment.weights.values())
     return {
-        "network": f"{bench.model.config.name}, {layers} weight layers, {sum(bench.weights.values()):,} weights",
-        **_forms(bench),
-        "time steps": bench.time_steps,
+        "network": f"{experiment.model.config.name}, {layers} weight layers, {weights:,} weights",
+        **_forms(experiment),
+        "time steps": experiment.time_steps,
         "images per evaluation": evaluator.images,
         "float top-1": f"{evaluator.float.top1:.2%} +- {evaluator.float.top1_stderr:.2%}",
         "design space": f"{len(space.dimensions)} choices, 10^{space.log10_size:.0f} designs",
-        "chip": f"{bench.hardware.name}, weight widths {', '.join(map(str, bench.hardware.weight_widths))}",
+        "chip": f"{experiment.hardware.name}, weight widths {', '.join(map(str, experiment.hardware.weight_widths))}",
         "memory": f"{memory[0]} as float, {memory[1]} at {width} bits",
         "energy per inference": f"{energy[0]} as float, {energy[1]} at {width} bits",
         "one evaluation": f"{seconds:.2f} s",
@@ -55,26 +55,26 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
     }
 
 
-def _forms(bench: Workbench) -> dict[str, str]:
+def _forms(experiment: Experiment) -> dict[str, str]:
     """The forms to choose from."""
-    if len(bench.forms) == 1:
+    if len(experiment.forms) == 1:
         return {}
     parts = (
         f"{form} ({len(part.layers)} weight layers, {sum(part.weights.values()):,} weights)"
-        for form, part in bench.forms.items()
+        for form, part in experiment.forms.items()
     )
     return {"form": " or ".join(parts)}
 
 
-def _guarantee(bench: Workbench) -> dict[str, str]:
+def _guarantee(experiment: Experiment) -> dict[str, str]:
     """The network's chaos floor and what a guarantee of the drop budget takes."""
-    budget, chaos = bench.config.budgets.get("drop"), bench.chaos_floor()
+    budget, chaos = experiment.config.budgets.get("drop"), experiment.chaos_floor()
     floor = f"{chaos.changed:.1%} of the images change class under {chaos.noise:g} of weight noise"
     if budget is None:
         return {"chaos floor": floor}
     needed, have = (
         needed_images(chaos.changed, budget, images=chaos.images),
-        len(bench.load("verify", bench.config.data.verify_images)),
+        len(experiment.load("verify", experiment.config.data.verify_images)),
     )
     verdict = "enough" if have >= needed else "too few: a pick will say REVIEW"
     return {

@@ -12,7 +12,7 @@ import sviT_models
 from dse.config.schema import WEIGHT_WIDTHS, Config, Data, Search
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluation
-from dse.evaluation.experiment import Workbench, prepare
+from dse.evaluation.experiment import Experiment, prepare
 from dse.evaluation.health import class_table, health_table
 from dse.problem.design import Design, uniform
 from dse.progress import Advance, quiet, within
@@ -60,25 +60,25 @@ def _stderr(share: float, images: int) -> float:
 
 def uniform_design(
     checkpoint: str, data: str, bits: int, time_steps: int | None, advance: Advance = quiet
-) -> tuple[Workbench, Design]:
+) -> tuple[Experiment, Design]:
     """A network with one width everywhere.  Raises ConfigError for a width that does not exist."""
     if bits not in WEIGHT_WIDTHS:
         raise ConfigError(f"--bits {bits}: no such width; choose from {', '.join(map(str, WEIGHT_WIDTHS))}")
     config = Config(
         checkpoint=checkpoint, data=Data(name=data), search=Search(time_steps=(time_steps,) * bool(time_steps))
     )
-    bench = prepare(config, advance)
-    return bench, uniform(bench.layers, bits, time_steps or bench.time_steps)
+    experiment = prepare(config, advance)
+    return experiment, uniform(experiment.layers, bits, time_steps or experiment.time_steps)
 
 
-def evaluated(bench: Workbench, design: Design, split: str, count: int | None) -> Measured:
+def evaluated(experiment: Experiment, design: Design, split: str, count: int | None) -> Measured:
     """Measure a design on `count` images of a split (None: all of it)."""
-    images = bench.load(split, count)
-    evaluator = bench.evaluator(images)
-    bench.round([design])
-    evaluation = evaluator(design, progress=within(bench.advance, "images through the design"))
-    both = health_table(bench, {"float": bench.float_design, "design": design})
+    images = experiment.load(split, count)
+    evaluator = experiment.evaluator(images)
+    experiment.round([design])
+    evaluation = evaluator(design, progress=within(experiment.advance, "images through the design"))
+    both = health_table(experiment, {"float": experiment.float_design, "design": design})
     before, after = (part.drop(columns="id").reset_index(drop=True) for _, part in both.groupby("id", sort=False))
     health = after.assign(float_rate=before["rate"], rate_change=after["rate"] / before["rate"] - 1)
     classes = class_table(images, {"float": evaluator.float, "design": evaluation})
-    return Measured(evaluation, evaluator.float, classes, health, bench.chaos_floor())
+    return Measured(evaluation, evaluator.float, classes, health, experiment.chaos_floor())

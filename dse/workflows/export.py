@@ -10,7 +10,7 @@ import numpy as np
 
 import sviT_models
 from dse.errors import ConfigError
-from dse.evaluation.experiment import Workbench
+from dse.evaluation.experiment import Experiment
 from dse.problem.design import Design
 from dse.progress import Advance, quiet
 from dse.results.run import open_run
@@ -76,52 +76,54 @@ def export_design(
     """
     opened = open_run(run)
     row, chosen = opened.row(design), opened.design(design)
-    bench = opened.experiment(design, advance)
+    experiment = opened.experiment(design, advance)
     if chosen.state_bits and widths.state_bits is not None:
         raise ConfigError(f"--state-bits: design {chosen.id} has its own widths; leave it out")
-    if golden > len(bench.images):
-        raise ConfigError(f"--golden {golden}: the search had {len(bench.images)} images; ask for at most that many")
+    if golden > len(experiment.images):
+        raise ConfigError(
+            f"--golden {golden}: the search had {len(experiment.images)} images; ask for at most that many"
+        )
     width = widths.state_bits or DEFAULT_STATE_BITS
-    own = chosen.lif_bits(bench.lif_by_stage)
-    states = own or dict.fromkeys(bench.lif_layers, width)
-    between = widths.activation_bits or bench.activation_bits or None
-    top1 = _integer_top1(bench, chosen, states, between)
+    own = chosen.lif_bits(experiment.lif_by_stage)
+    states = own or dict.fromkeys(experiment.lif_layers, width)
+    between = widths.activation_bits or experiment.activation_bits or None
+    top1 = _integer_top1(experiment, chosen, states, between)
     name, recorded = str(row["id"]), float(row["top1"])
     spec = sviT_models.export(
-        bench.model,
-        bench.bank,
+        experiment.model,
+        experiment.bank,
         list(chosen.weight_bits),
         states,
         out,
         activation_bits=between,
         time_steps=chosen.time_steps,
-        golden_images=bench.images.images[:golden] if golden else None,
+        golden_images=experiment.images.images[:golden] if golden else None,
         notes={
             "design": name,
-            "checkpoint_sha256": bench.checkpoint.sha256,
-            "search_images": len(bench.images),
+            "checkpoint_sha256": experiment.checkpoint.sha256,
+            "search_images": len(experiment.images),
             "top1": top1,
             "top1_recorded": recorded,
         },
     )
     widest = max(row["worst_case_bits"] for row in spec["accumulators"])
-    return Export(out, name, top1, recorded, len(bench.images), bool(own), width, widest, golden)
+    return Export(out, name, top1, recorded, len(experiment.images), bool(own), width, widest, golden)
 
 
 def _integer_top1(
-    bench: Workbench, design: Design, states: Mapping[str, int], activations: int | Mapping[str, int] | None
+    experiment: Experiment, design: Design, states: Mapping[str, int], activations: int | Mapping[str, int] | None
 ) -> float:
     """Share of the search images that the integer network gets right; widths of potentials are by LIF layer [bit]."""
-    images = bench.images.images[: len(bench.images)]
-    bench.round([design])
+    images = experiment.images.images[: len(experiment.images)]
+    experiment.round([design])
     done = 0
 
     def count(output: sviT_models.Output) -> None:
         nonlocal done
         done += len(output.logits)
-        bench.advance("images through the integer network", done, len(images))
+        experiment.advance("images through the integer network", done, len(images))
 
-    found = bench.engine.run(
+    found = experiment.engine.run(
         images,
         list(design.weight_bits),
         state_bits=states,
@@ -129,4 +131,4 @@ def _integer_top1(
         time_steps=design.time_steps,
         on_batch=count,
     )
-    return float((found.logits.argmax(1) == np.asarray(bench.images.labels)).mean())
+    return float((found.logits.argmax(1) == np.asarray(experiment.images.labels)).mean())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import sviT_models
 from dse.evaluation.activation_widths import engine_options
 from dse.evaluation.evaluator import Evaluation
-from dse.evaluation.experiment import Workbench
+from dse.evaluation.experiment import Experiment
 from dse.evaluation.loading import load_at_most
 from dse.problem.design import Design
 from dse.progress import Advance, quiet
@@ -64,18 +64,18 @@ def finetuned(
     without integer weights.
     """
     opened = open_run(run)
-    chosen, bench = opened.design(design), opened.experiment(design, advance)
-    images = load_at_most(bench.config, "train", count or MOST_IMAGES)
+    chosen, experiment = opened.design(design), opened.experiment(design, advance)
+    images = load_at_most(experiment.config, "train", count or MOST_IMAGES)
     weights = sviT_models.finetune_design(
-        bench.model,
-        bench.bank,
+        experiment.model,
+        experiment.bank,
         chosen.weight_bits,
         images.images,
         schedule,
         time_steps=chosen.time_steps,
         progress=progress,
     )
-    return keep(opened, bench, chosen, weights, Source(FINETUNED, images, {"schedule": asdict(schedule)}))
+    return keep(opened, experiment, chosen, weights, Source(FINETUNED, images, {"schedule": asdict(schedule)}))
 
 
 def reestimated(run: Path, design: str, count: int | None = None, advance: Advance = quiet) -> Finetuned:
@@ -86,25 +86,25 @@ def reestimated(run: Path, design: str, count: int | None = None, advance: Advan
     that the run does not have and for one without integer weights.
     """
     opened = open_run(run)
-    chosen, bench = opened.design(design), opened.experiment(design, advance)
-    images = load_at_most(bench.config, "validation", count or bench.config.data.calibration_images)
+    chosen, experiment = opened.design(design), opened.experiment(design, advance)
+    images = load_at_most(experiment.config, "validation", count or experiment.config.data.calibration_images)
     found = sviT_models.reestimate(
-        bench.model, bench.bank, chosen.weight_bits, images.images, time_steps=chosen.time_steps
+        experiment.model, experiment.bank, chosen.weight_bits, images.images, time_steps=chosen.time_steps
     )
-    return keep(opened, bench, chosen, found.weights, Source(REESTIMATED, images, {"dead_channels": found.dead}))
+    return keep(opened, experiment, chosen, found.weights, Source(REESTIMATED, images, {"dead_channels": found.dead}))
 
 
-def keep(run: Run, bench: Workbench, design: Design, weights: Weights, source: Source) -> Finetuned:
+def keep(run: Run, experiment: Experiment, design: Design, weights: Weights, source: Source) -> Finetuned:
     """Measure a design with other integers than the bank's, and keep it beside the run."""
-    tuned = with_weights(bench, weights)
+    tuned = with_weights(experiment, weights)
     name = weights_id(design, weights)
-    logits, labels = _verified(bench, tuned, design)
+    logits, labels = _verified(experiment, tuned, design)
     exact, before, after = (accuracy.correct(each, labels) for each in logits)
     record = {
         "id": name,
         "origin": source.origin,
         "parent": design.id,
-        "checkpoint_sha256": bench.checkpoint.sha256,
+        "checkpoint_sha256": experiment.checkpoint.sha256,
         "data_sha256": source.images.sha256,
         "training_images": len(source.images),
         **source.facts,
@@ -113,7 +113,7 @@ def keep(run: Run, bench: Workbench, design: Design, weights: Weights, source: S
         "after": _drop(accuracy.paired_drop(exact, after)),
         "gain": _drop(accuracy.paired_drop(after, before)),
     }
-    row = _row(run, bench, design, tuned.evaluator(bench.images)(design), record)
+    row = _row(run, experiment, design, tuned.evaluator(experiment.images)(design), record)
     directory = run.add_tuned(row, {**record, "weight_bits": list(design.weight_bits)}, weights)
     return Finetuned(name, directory, record)
 
@@ -132,34 +132,34 @@ def _drop(found: accuracy.PairedDrop) -> dict[str, float]:
 
 
 def _verified(
-    bench: Workbench, tuned: Workbench, design: Design
+    experiment: Experiment, tuned: Experiment, design: Design
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.int64]]:
     """Logits of the float network, the design and the tuned design on the verification images, and the labels."""
-    images = bench.load("verify", bench.config.data.verify_images)
-    states = design.lif_bits(bench.lif_by_stage)
-    options: dict[str, Any] = {"batch_size": bench.config.data.batch_size, "time_steps": design.time_steps}
+    images = experiment.load("verify", experiment.config.data.verify_images)
+    states = design.lif_bits(experiment.lif_by_stage)
+    options: dict[str, Any] = {"batch_size": experiment.config.data.batch_size, "time_steps": design.time_steps}
     if states:
-        options |= {"state_bits": states} | engine_options(bench.activation_bits)
+        options |= {"state_bits": states} | engine_options(experiment.activation_bits)
     pixels = torch.as_tensor(images.images)
-    exact = bench.engine.run(pixels, bench.float_design.weight_bits, batch_size=options["batch_size"])
+    exact = experiment.engine.run(pixels, experiment.float_design.weight_bits, batch_size=options["batch_size"])
     outputs = [exact]
-    for each in (bench, tuned):
-        bench.advance("measuring float, before and after", len(outputs), 3)
+    for each in (experiment, tuned):
+        experiment.advance("measuring float, before and after", len(outputs), 3)
         outputs.append(each.engine.run(pixels, design.weight_bits, **options))
-    bench.advance("measuring float, before and after", 3, 3)
+    experiment.advance("measuring float, before and after", 3, 3)
     return [out.logits for out in outputs], np.asarray(images.labels)
 
 
 def _row(
-    run: Run, bench: Workbench, design: Design, evaluation: Evaluation, record: Mapping[str, Any]
+    run: Run, experiment: Experiment, design: Design, evaluation: Evaluation, record: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A row of finetuned.csv: the columns of results.csv, measured on the search images, and what was verified."""
     row: dict[str, Any] = run.table[run.table["id"] == design.id].iloc[0].to_dict()
     measured = asdict(evaluation)
     row |= {column: measured[column] for column in row if column in measured}
-    costs = bench.costing().columns([design], np.array([evaluation.spikes]))
+    costs = experiment.costing().columns([design], np.array([evaluation.spikes]))
     row |= {column: values[0] for column, values in costs.items() if column in row}
-    budgets = bench.config.column_budgets()
+    budgets = experiment.config.column_budgets()
     feasible = bool(row.get("fits", True)) and all(row[column] <= limit for column, limit in budgets.items())
     row |= {"id": record["id"], "origin": record["origin"], "on_front": False, "feasible": feasible}
     row["parent"] = design.id

@@ -11,7 +11,7 @@ import pandas as pd
 
 from dse.config.schema import Config
 from dse.evaluation.evaluator import Evaluation, Evaluator
-from dse.evaluation.experiment import Workbench
+from dse.evaluation.experiment import Experiment
 from dse.results import history, tables
 from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.picks import verified_table
@@ -111,15 +111,15 @@ def search_manifest(
     return manifest(command, experiment.config.search.seed, phases, parts)
 
 
-def inputs(bench: Workbench) -> Inputs:
+def inputs(experiment: Experiment) -> Inputs:
     """Manifest entries that identify network, data and chip."""
-    images = bench.images
+    images = experiment.images
     return {
         "checkpoint": {
-            "name": bench.config.checkpoint,
-            "network": bench.model.config.name,
-            "path": str(bench.config.checkpoint),
-            "sha256": bench.checkpoint.sha256,
+            "name": experiment.config.checkpoint,
+            "network": experiment.model.config.name,
+            "path": str(experiment.config.checkpoint),
+            "sha256": experiment.checkpoint.sha256,
         },
         "data": {
             "name": images.name,
@@ -130,22 +130,24 @@ def inputs(bench: Workbench) -> Inputs:
             "corrupt": list(images.corrupt),
         },
         "hardware": {
-            "name": bench.hardware.name,
-            "sha256": bench.hardware.sha256,
-            "path": bench.config.hardware,
+            "name": experiment.hardware.name,
+            "sha256": experiment.hardware.sha256,
+            "path": experiment.config.hardware,
         },
     }
 
 
-def _float_by_form(bench: Workbench, evaluator: Evaluator, verifier: Evaluator) -> Manifest:
+def _float_by_form(experiment: Experiment, evaluator: Evaluator, verifier: Evaluator) -> Manifest:
     """`forms`: the float network as every form that occurred computes it; nothing where no form is searched.
 
     The function is the same; in float32 a neuron near its threshold may fire differently.
     """
-    if len(bench.forms) == 1:
+    if len(experiment.forms) == 1:
         return {}
     first, second = evaluator.floats, verifier.floats
-    met = {form: part.layers for form, part in bench.forms.items() if part.layers in first and part.layers in second}
+    met = {
+        form: part.layers for form, part in experiment.forms.items() if part.layers in first and part.layers in second
+    }
     return {"forms": {form: _float_record(first[layers], second[layers]) for form, layers in met.items()}}
 
 

@@ -25,7 +25,7 @@ import sviT_models
 from dse.config.schema import Config
 from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluation, Evaluator, from_record
-from dse.evaluation.experiment import Workbench
+from dse.evaluation.experiment import Experiment
 from dse.evaluation.experiment import prepare as load_experiment
 from dse.evaluation.health import class_table, health_table
 from dse.evaluation.one_at_a_time import measure_distances
@@ -67,7 +67,7 @@ class Ledger:
     url: str | None = None
     allow_mixed: bool = False
 
-    def open(self, experiment: Workbench) -> optuna.Study:
+    def open(self, experiment: Experiment) -> optuna.Study:
         """The study with what it already holds.  Raises ConfigError where its inputs were others."""
         if self.directory is None:
             with quiet_optuna():
@@ -87,7 +87,7 @@ class Prepared:
     `needed_images` is how many unseen images a guarantee of the drop budget takes; None without such a budget.
     """
 
-    experiment: Workbench
+    experiment: Experiment
     study: optuna.Study
     evaluator: Evaluator
     chaos: sviT_models.ChaosFloor

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluation
-from dse.evaluation.experiment import Workbench
+from dse.evaluation.experiment import Experiment
 from dse.evaluation.one_at_a_time import (
     Probe,
     group_probes,
@@ -65,7 +65,7 @@ def base_setting(table: pd.DataFrame, budget: float, share: float) -> pd.DataFra
     chosen = []
     for kind, part in rows.groupby("type", sort=False):
         part = part.sort_values("bits", ascending=False)
-        # from the widest down, until one is too much: a narrower width that happens to look better is luck
+        # from the widest down, until one is too much: a narrower width that happens to look better is noise
         inside = int((part["predicted"] <= allowance).cummin().sum())
         row, below = part.iloc[max(inside, 1) - 1], part.iloc[max(inside, 1) :]
         chosen.append(
@@ -92,18 +92,18 @@ def base_design(space: Space, reference: Design, setting: pd.DataFrame) -> Desig
     return design
 
 
-def measured_study(bench: Workbench, scores: pd.DataFrame, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def measured_study(experiment: Experiment, scores: pd.DataFrame, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every probe measured on the search images, and the base setting with its own measured drop as last row (`all`).
 
     `scores` (`group, bits, score`) stand beside the probes of weights; `share` of the drop budget is for the weights.
     Raises ConfigError as `base_setting`, and for images that do not fit into memory.
     """
-    space, reference = bench.space, bench.float_design
-    probes = group_probes(space, reference, bench.table) + type_probes(space, reference)
+    space, reference = experiment.space, experiment.float_design
+    probes = group_probes(space, reference, experiment.table) + type_probes(space, reference)
     probes += other_probes(space, reference)
-    table = sensitivity_table(probes, measured(bench, probes, bench.images), scores)
-    setting = base_setting(table, bench.config.budgets.get("drop", 1.0), share)
-    whole = bench.evaluator(bench.images)(base_design(space, reference, setting))
+    table = sensitivity_table(probes, measured(experiment, probes, experiment.images), scores)
+    setting = base_setting(table, experiment.config.budgets.get("drop", 1.0), share)
+    whole = experiment.evaluator(experiment.images)(base_design(space, reference, setting))
     row = {"type": "all", "predicted": setting["predicted"].sum(), "allowance": setting["allowance"].sum()}
     row |= {name: getattr(whole, name) for name in ("kl", "drop", "drop_low", "drop_high", "images")}
     return table, pd.concat([setting.astype(object), pd.DataFrame([row], dtype=object)], ignore_index=True)

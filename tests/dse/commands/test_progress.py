@@ -77,15 +77,15 @@ def test_the_steps_of_an_evaluation_and_a_sensitivity_study_say_how_far_they_are
         quantization=Quantization(method="nearest"),
         search=Search(widths=(4, 8), time_steps=(1,)),
     )
-    bench = prepare(config, heard)
-    found = evaluated(bench, uniform(bench.layers, 4, 1), "verify", 30)
+    experiment = prepare(config, heard)
+    found = evaluated(experiment, uniform(experiment.layers, 4, 1), "verify", 30)
     assert found.evaluation.images == 30
     assert heard.steps["images through the design"][-1] == (30, 30)
-    bench.fisher((4, 8))
+    experiment.fisher((4, 8))
     assert heard.steps["images backward"][-1] == (16, 16)
-    probes = group_probes(bench.space, bench.float_design, bench.table)[:3]
+    probes = group_probes(experiment.space, experiment.float_design, experiment.table)[:3]
     heard.steps.clear()
-    measured(bench, probes, bench.images)
+    measured(experiment, probes, experiment.images)
     said = heard.steps["designs x images, one change each"]
     assert said[-1] == (4 * 30, 4 * 30)  # three probes and the float network, on thirty images
     assert len(said) >= 4
@@ -93,10 +93,10 @@ def test_the_steps_of_an_evaluation_and_a_sensitivity_study_say_how_far_they_are
 
 
 def test_progress_changes_no_number():
-    bench = prepare(Config(data=Data(search_images=20), quantization=Quantization(method="nearest")))
-    images, designs = bench.images.images, [[8] * len(bench.layers), [4] * len(bench.layers)]
-    quiet = sviT_models.sweep(bench.engine, images, designs)
-    told = sviT_models.sweep(bench.engine, images, designs, progress=lambda done, total: None)
+    experiment = prepare(Config(data=Data(search_images=20), quantization=Quantization(method="nearest")))
+    images, designs = experiment.images.images, [[8] * len(experiment.layers), [4] * len(experiment.layers)]
+    quiet = sviT_models.sweep(experiment.engine, images, designs)
+    told = sviT_models.sweep(experiment.engine, images, designs, progress=lambda done, total: None)
     for a, b in zip(quiet, told, strict=True):
         assert (a.logits == b.logits).all()
         assert (a.spikes == b.spikes).all()

@@ -52,7 +52,7 @@ def test_durations_in_words(seconds: float, text: str):
 
 @pytest.fixture
 def noise(tmp_path: Path) -> Path:
-    """Images of 32 px that teach nothing, 32 of them to train on."""
+    """Random images of 32 px, 32 of them to train on."""
     rng = np.random.default_rng(0)
     split = np.array(["train"] * 32 + ["validation", "search", "verify"] * 2)
     path = tmp_path / "noise.npz"

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from dse.config.schema import Config, Data, Quantization
-from dse.evaluation.experiment import Workbench, prepare
+from dse.evaluation.experiment import Experiment, prepare
 from dse.evaluation.health import health_table
 from dse.problem.design import Design, uniform
 
 
 @pytest.fixture(scope="module")
-def experiment() -> Workbench:
+def experiment() -> Experiment:
     data = Data(search_images=12, verify_images=12, fisher_images=8, calibration_images=8, batch_size=4)
     return prepare(Config(data=data, quantization=Quantization(method="nearest")))
 
 
-def with_potentials(experiment: Workbench, bits: int, time_steps: int) -> Design:
+def with_potentials(experiment: Experiment, bits: int, time_steps: int) -> Design:
     """All weights at 4 bits, all potentials at `bits`."""
     plain = uniform(experiment.layers, 4, time_steps)
     return Design(plain.layers, plain.weight_bits, time_steps, dict.fromkeys(experiment.lif_by_stage, bits))

@@ -11,7 +11,7 @@ def test_the_number_is_the_normal_margin_solved_for_n():
     assert needed_images(0.15, 1.0) == pytest.approx(0.15 * (1.644854 / 0.005) ** 2, abs=1)
 
 
-def test_a_simulated_network_keeps_the_promise():
+def test_a_simulated_network_keeps_the_guarantee():
     """At that many images a design with half the budget as true drop is within budget in 95 % of the measurements."""
     rng = np.random.default_rng(0)
     changed, budget = 0.10, 1.0
@@ -38,6 +38,6 @@ def test_none_of_a_few_images_is_not_none():
     assert needed_images(0.0, 1.0, images=8) == needed_images(0.1, 1.0)
 
 
-def test_a_budget_of_nothing_cannot_be_promised():
-    with pytest.raises(ValueError, match="cannot be promised"):
+def test_a_budget_of_nothing_cannot_be_guaranteed():
+    with pytest.raises(ValueError, match="cannot be guaranteed"):
         needed_images(0.1, 0.0)

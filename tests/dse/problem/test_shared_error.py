@@ -117,19 +117,19 @@ def test_where_no_harmless_design_was_seen_half_the_variance_of_the_best_is_shar
     assert assumed(drop, each, np.full(8, np.nan), np.zeros(8), 500.0).cover[1, 1] == 0.0
 
 
-def measured(rng, luck_of_float, images=1000):
+def measured(rng, error_of_float, images=1000):
     """A problem, its measurements with a common error, and their true drops."""
     problem = random_problem(4, WIDTHS)
     levels = problem.space.draw(rng, 60)
     harm = prior_harm(problem.space, problem.whole.scores)[np.arange(8), levels].sum(1)
     true = 6 * harm / np.median(harm)
-    drop = true + luck_of_float + 0.6 * rng.normal(size=60)
+    drop = true + error_of_float + 0.6 * rng.normal(size=60)
     error = np.full(60, np.hypot(0.6, 0.6))
     nll = true / 30 + 0.02 * rng.normal(size=60)
     return problem, Data(levels, drop, error, nll, np.full(60, 0.02), np.full(60, float(images)), np.zeros(60)), true
 
 
-def test_a_float_network_that_was_lucky_on_the_search_images_does_not_make_every_design_look_bad():
+def test_a_float_network_that_did_well_by_chance_on_the_search_images_does_not_make_every_design_look_bad():
     errors = {"known": [], "not known": []}
     for seed in range(8):
         rng = np.random.default_rng(seed)
@@ -173,7 +173,7 @@ def test_the_two_channels_have_the_covariance_of_the_two_measurements():
 
 
 def test_information_is_the_fall_of_variance_that_a_measurement_brings():
-    """Against a refit: the design that teaches most leaves less variance than the one that teaches least."""
+    """Against a refit: the design of most information leaves less variance than that of least."""
     problem, data, _ = measured(np.random.default_rng(6), 0.0)
     prior = prior_of(replace(problem, shared_error=SharedError.none()))
     part = Data(*(np.asarray(v)[:20] for v in vars(data).values()))

@@ -86,7 +86,7 @@ def test_the_recommended_design_is_the_cheapest_verified_one():
     assert len({p["id"] for p in chosen["picks"]}) == len(chosen["picks"]) <= 3
 
 
-def test_a_drop_within_budget_by_luck_is_review():
+def test_a_drop_within_budget_by_chance_is_review():
     verified = {"d4": seen(0.9)}  # P = 0.74
     best = picks.choose(judged_results(), BUDGETS, verified, "power_w")["picks"][0]
     assert best["rows"][0]["verdict"] == "REVIEW"
@@ -97,7 +97,7 @@ def test_too_few_images_are_review_whatever_they_say():
     verified = {"d4": seen(0.0, half=0.1, images=300)}
     best = picks.choose(judged_results(), BUDGETS, verified, "power_w", needed_images=16_000)["picks"][0]
     assert best["rows"][0]["verdict"] == "REVIEW"
-    assert "needs 16000 images" in best["rows"][0]["note"]
+    assert "needs 16000 images for such a guarantee" in best["rows"][0]["note"]
 
 
 def test_nothing_feasible_picks_nothing():

@@ -177,17 +177,17 @@ def test_posterior_cuts_dominated_designs_stops_when_nothing_is_left_and_knows_i
     fair = SimpleNamespace(images=100, total=1000, drop=1.0, drop_stderr=1.5)
     assert not engine.should_cut(study, running, fair)
     # nor is what is measured for its information
-    teacher, keeper = (strategies.load("posterior")(sim.problem, 0, explore=share) for share in (1.0, 0.0))
-    assert not teacher.should_cut(study, bad, early)
+    explorer, keeper = (strategies.load("posterior")(sim.problem, 0, explore=share) for share in (1.0, 0.0))
+    assert not explorer.should_cut(study, bad, early)
     assert keeper.should_cut(study, bad, early)
     past = read_history(study, sim.problem, without=running.number)
     posterior = belief(sim.problem, measurements(past))
     front = engine._candidates(posterior.centre, np.random.default_rng(1))
-    lesson = teacher.propose(past, np.random.default_rng(2))
+    informative = explorer.propose(past, np.random.default_rng(2))
     step = keeper.propose(past, np.random.default_rng(2))
-    taught = information(posterior, np.vstack([lesson[None], step[None], front]), front)
-    assert taught[0] > taught[1]
-    assert taught[0] > np.quantile(taught[2:], 0.95)
+    gained = information(posterior, np.vstack([informative[None], step[None], front]), front)
+    assert gained[0] > gained[1]
+    assert gained[0] > np.quantile(gained[2:], 0.95)
     patient = strategies.load("posterior")(sim.problem, 0, stop_gain=1e-6)
     hasty = strategies.load("posterior")(sim.problem, 0, stop_gain=0.5)
     assert patient.stop_reason(study) is None

@@ -20,14 +20,14 @@ from sviT_models.data.folder import load as load_folder
 
 @pytest.fixture(scope="module")
 def measured():
-    bench, design = uniform_design("sdtv2_tiny_digits", "digits", 3, None)
-    return bench, design, evaluated(bench, design, "verify", 80)
+    experiment, design = uniform_design("sdtv2_tiny_digits", "digits", 3, None)
+    return experiment, design, evaluated(experiment, design, "verify", 80)
 
 
 def test_what_is_measured_is_what_the_network_does(measured):
-    bench, design, found = measured
+    experiment, design, found = measured
     images = sviT_models.load_data("digits", "verify", count=80)
-    out = sviT_models.fake_quantized_run(bench.model, bench.bank, images.images, design.weight_bits)
+    out = sviT_models.fake_quantized_run(experiment.model, experiment.bank, images.images, design.weight_bits)
     labels = images.labels.numpy()
     guess = out.logits.argmax(1)
     assert found.evaluation.top1 == pytest.approx((guess == labels).mean())
@@ -40,8 +40,8 @@ def test_what_is_measured_is_what_the_network_does(measured):
 
 
 def test_firing_rates_agree_with_the_spike_counts(measured):
-    bench, _, found = measured
-    counts = dict(zip(bench.lif_layers, found.evaluation.spikes, strict=True))
+    experiment, _, found = measured
+    counts = dict(zip(experiment.lif_layers, found.evaluation.spikes, strict=True))
     health = found.health.set_index("name")
     # the health sample is other images of the same data: rates are those of the counts up to sampling
     rates = np.array([counts[name] / (health.loc[name, "neurons"] * 2) for name in health.index])

@@ -49,12 +49,12 @@ def test_a_design_is_fine_tuned_kept_and_measured_as_integers(run):
     row = table.iloc[0]
     assert (row["id"], row["origin"], row["parent"]) == (done.id, "finetuned", record["parent"])
 
-    design, bench = open_run(run).design("uniform-1"), open_run(run).experiment("uniform-1")
+    design, experiment = open_run(run).design("uniform-1"), open_run(run).experiment("uniform-1")
     weights = load_weights(done.directory, design.layers, design.weight_bits)
-    again = with_weights(bench, weights).evaluator(bench.images)(design)
+    again = with_weights(experiment, weights).evaluator(experiment.images)(design)
     assert again.drop == pytest.approx(row["drop"])
     assert again.kl == pytest.approx(row["kl"])
-    assert again.kl != pytest.approx(bench.evaluator(bench.images)(design).kl)
+    assert again.kl != pytest.approx(experiment.evaluator(experiment.images)(design).kl)
 
 
 def test_the_same_fine_tuning_gives_the_same_design_once(run):

@@ -69,8 +69,8 @@ def test_a_design_is_measured_and_costed_to_the_last_bit_as_in_a_search_of_its_f
     measured = ["top1", "drop", "drop_low", "drop_high", "kl", "nll", "logit_distance", "changed", "images"]
     costs = ["memory_bytes", "energy_j", "latency_s", "power_w", "area_mm2", "fits"]
     for form in FORMS:
-        bench = prepare(alone(form))
-        evaluator, costing = bench.evaluator(bench.images), bench.costing()
+        experiment = prepare(alone(form))
+        evaluator, costing = experiment.evaluator(experiment.images), experiment.costing()
         rows = table[(table["form"] == form) & (table["origin"] != "float")]
         assert len(rows) >= 3
         for _, row in rows.iterrows():
@@ -147,9 +147,9 @@ def test_recosting_on_the_same_chip_changes_nothing_and_needs_both_tables(run, t
 
 def test_a_fused_design_is_exported_with_the_accuracy_that_was_recorded(run, table, tmp_path):
     row = table[(table["form"] == "fused") & (table["origin"] == "posterior")].iloc[0]
-    design, bench = open_run(run).design(row["id"]), open_run(run).experiment(row["id"])
-    assert bench.config.form == "fused"
-    assert bench.layers == design.layers
+    design, experiment = open_run(run).design(row["id"]), open_run(run).experiment(row["id"])
+    assert experiment.config.form == "fused"
+    assert experiment.layers == design.layers
     found = export_design(run, row["id"], tmp_path / "chip", golden=2)
     assert found.top1 == found.recorded == row["top1"]
     assert sviT_models.verify_export(tmp_path / "chip")["mismatches"].sum() == 0

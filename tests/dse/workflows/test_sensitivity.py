@@ -136,12 +136,12 @@ def test_the_study_measures_what_single_evaluations_measure():
         quantization=Quantization(method="nearest"),
         search=Search(widths=(2, 8), granularity="stage", state_widths=(8, 16)),
     )
-    bench = prepare(config)
-    probes = one_at_a_time.group_probes(bench.space, bench.float_design, bench.table)[-4:]
-    others = one_at_a_time.other_probes(bench.space, bench.float_design)
+    experiment = prepare(config)
+    probes = one_at_a_time.group_probes(experiment.space, experiment.float_design, experiment.table)[-4:]
+    others = one_at_a_time.other_probes(experiment.space, experiment.float_design)
     probes += [others[0], others[-1]]  # the first stage at 8 bits, all others at 16; one time step
-    found = one_at_a_time.measured(bench, probes, bench.images)
-    evaluator = bench.evaluator(bench.images)
+    found = one_at_a_time.measured(experiment, probes, experiment.images)
+    evaluator = experiment.evaluator(experiment.images)
     assert found == [evaluator(probe.design) for probe in probes]
     scores = pd.DataFrame([(p.group, p.bits, 0.5) for p in probes], columns=["group", "bits", "score"])
     table = study.sensitivity_table(probes, found, scores)
@@ -172,23 +172,25 @@ def test_a_distance_is_the_divergence_of_one_change_at_a_time():
         search=Search(widths=(2, 3, 4), granularity="stage", state_widths=(8,), time_steps=(1, 2)),
         quantization=Quantization(method="nearest"),
     )
-    bench = prepare(config)
-    found = measure_distances(bench, 24)
+    experiment = prepare(config)
+    found = measure_distances(experiment, 24)
     images = load_at_most(config, "validation", 24)
-    weights = [i for i, d in enumerate(bench.space.dimensions) if d.kind == "weight"]
-    assert len(weights) < len(bench.space.dimensions)
+    weights = [i for i, d in enumerate(experiment.space.dimensions) if d.kind == "weight"]
+    assert len(weights) < len(experiment.space.dimensions)
     assert found.images == 2 * len(weights) * 24
     # ten evaluations of 20 images are 200 images, less than 16 for each change
-    assert measure_distances(bench).images == 2 * len(weights) * 16
-    evaluator = bench.evaluator(images)
-    for i, (row, d) in enumerate(zip(found.distances, bench.space.dimensions, strict=True)):
+    assert measure_distances(experiment).images == 2 * len(weights) * 16
+    evaluator = experiment.evaluator(images)
+    for i, (row, d) in enumerate(zip(found.distances, experiment.space.dimensions, strict=True)):
         if i not in weights:
             assert np.isnan(row).all()
             continue
         assert np.isnan(row[1])  # 3 bits
         for level in (0, 2):
-            bits = tuple(d.choices[level] if name in d.layers else 32 for name in bench.float_design.layers)
-            assert row[level] == pytest.approx(evaluator(replace(bench.float_design, weight_bits=bits)).kl, rel=1e-9)
+            bits = tuple(d.choices[level] if name in d.layers else 32 for name in experiment.float_design.layers)
+            assert row[level] == pytest.approx(
+                evaluator(replace(experiment.float_design, weight_bits=bits)).kl, rel=1e-9
+            )
 
 
 def test_a_search_starts_from_both_priors_and_charges_for_them(tmp_path):

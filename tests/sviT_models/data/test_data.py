@@ -1,4 +1,4 @@
-"""The data sets: splits, subsets, hashes, and what the generated characters promise."""
+"""The data sets: splits, subsets, hashes, and what holds of the generated characters."""
 
 from pathlib import Path
 

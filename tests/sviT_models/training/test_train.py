@@ -1,4 +1,4 @@
-"""Training: a few steps teach something, a seed fixes the weights, and the shipped networks are what they claim."""
+"""Training: a few steps lower the loss, a seed fixes the weights, and the shipped networks are what they claim."""
 
 import hashlib
 import json
