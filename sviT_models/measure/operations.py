@@ -6,21 +6,14 @@ sum of the 1x1 before it, zero where no spike arrived.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sviT_models.graph.activity import fan_out
 from sviT_models.network.layers import Attention, RepConv
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers, weight_layers
 from sviT_models.network.topology import IMAGE_BITS, wiring
-
-
-def fan_out(size: int, kernel: int, stride: int, padding: int) -> np.ndarray:
-    """How many outputs along one axis of `size` inputs see each input, borders included; (size,) int64."""
-    outputs = (size + 2 * padding - kernel) // stride + 1
-    seen = np.arange(outputs)[:, None] * stride + np.arange(kernel) - padding  # (outputs, kernel)
-    return np.bincount(seen[(seen >= 0) & (seen < size)], minlength=size)
 
 
 class Counter:

@@ -104,6 +104,13 @@ def test_frames_that_differ_from_step_to_step():
         run(graph, frames[:, :3])
 
 
+def test_frames_go_one_by_one_into_a_network_that_is_stepped_from_outside():
+    frames = images(3, 4, 2, 16, 16)
+    inside = capture(seeded(lambda: Inside(LIFNode, steps=4, channels=2)), frames)
+    outside = capture(seeded(lambda: Outside(LIFNode, channels=2)), frames, time_steps=4)
+    torch.testing.assert_close(run(outside, frames), run(inside, frames), rtol=0, atol=1e-12)
+
+
 def test_the_batch_may_be_of_any_size():
     x = images(5)
     graph = capture(seeded(lambda: Inside(LIFNode)), x[:2])

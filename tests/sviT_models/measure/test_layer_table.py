@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
+from sviT_models.graph.activity import fan_out
 from sviT_models.measure.hooks import evaluating, watching
-from sviT_models.measure.operations import fan_out
 from tests import goldens
 
 DOCUMENTED = [  # the columns of docs/design.md, in its order
