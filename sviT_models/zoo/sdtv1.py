@@ -58,6 +58,7 @@ VARIANTS = {
     "8_512": imagenet(512, 8),
     "10_512": imagenet(512, 10),
     "8_768": imagenet(768, 8),
+    # events: ON and OFF, 16 steps as in the paper (table of neuromorphic data sets)
     "cifar10dvs_2_256": cifar(256, 2).changed(in_channels=2, resolution=64, time_steps=16, events=True),
 }
 
@@ -68,12 +69,19 @@ class PatchEmbedding(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         dim = config.embed_dim
-        widths = (config.in_channels, dim // 8, dim // 4, dim // 2, dim)
         self.pooled = config.pooled
-        for i, suffix in enumerate(("", "1", "2", "3")):
-            self.add_module(f"proj_conv{suffix}", nn.Conv2d(widths[i], widths[i + 1], 3, padding=1, bias=False))
-            self.add_module(f"proj_bn{suffix}", nn.BatchNorm2d(widths[i + 1]))
-            self.add_module(f"proj_lif{suffix}", LIF())
+        self.proj_conv = nn.Conv2d(config.in_channels, dim // 8, 3, padding=1, bias=False)
+        self.proj_bn = nn.BatchNorm2d(dim // 8)
+        self.proj_lif = LIF()
+        self.proj_conv1 = nn.Conv2d(dim // 8, dim // 4, 3, padding=1, bias=False)
+        self.proj_bn1 = nn.BatchNorm2d(dim // 4)
+        self.proj_lif1 = LIF()
+        self.proj_conv2 = nn.Conv2d(dim // 4, dim // 2, 3, padding=1, bias=False)
+        self.proj_bn2 = nn.BatchNorm2d(dim // 2)
+        self.proj_lif2 = LIF()
+        self.proj_conv3 = nn.Conv2d(dim // 2, dim, 3, padding=1, bias=False)
+        self.proj_bn3 = nn.BatchNorm2d(dim)
+        self.proj_lif3 = LIF()
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         self.rpe_conv = nn.Conv2d(dim, dim, 3, padding=1, bias=False)
         self.rpe_bn = nn.BatchNorm2d(dim)

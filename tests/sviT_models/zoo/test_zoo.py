@@ -71,3 +71,19 @@ def test_time_steps_change_without_touching_the_weights():
     assert counts.shape == (19, 1)
     assert model.config.time_steps == 4
     assert short.head.weight is model.head.weight
+
+
+@pytest.mark.parametrize(
+    "recording", [name for name in zoo_goldens.RECORDINGS if "_tiny" in name and "_d8" not in name]
+)
+def test_a_training_step_reaches_every_parameter_that_the_network_uses(recording):
+    model = zoo_goldens.network(recording).train()
+    images = zoo_goldens.images(recording)
+    unused = (".norm1.", ".norm2.", "talking_heads.weight", ".act.")
+    torch.nn.functional.cross_entropy(model(images), torch.arange(len(images))).backward()
+    for name, parameter in model.named_parameters():
+        if not any(part in name for part in unused):
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+    silent = [name for name, p in model.named_parameters() if p.grad is not None and not p.grad.abs().sum()]
+    assert not silent
