@@ -1,6 +1,9 @@
 """What holds for the repository as a whole."""
 
 import ast
+import importlib
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +61,31 @@ def test_a_module_says_in_a_sentence_what_it_is(path):
     first = said.split("\n\n")[0]
     assert first[-1] in ".:?"
     assert len(first.split()) >= 4
+
+
+MODULES_OF_FUNCTIONS = ("dse.api", "dse.workflows.search_steps", "dse.results.run")
+
+
+def public_functions():
+    for name in ("costmodels", "sviT_models", "reports"):
+        package = importlib.import_module(name)
+        yield from ((f"{name}.{each}", getattr(package, each)) for each in package.__all__)
+    for name in MODULES_OF_FUNCTIONS:
+        module = importlib.import_module(name)
+        for each, value in vars(module).items():
+            if not each.startswith("_") and getattr(value, "__module__", None) == name:
+                yield f"{name}.{each}", value
+
+
+FUNCTIONS = {name: value for name, value in public_functions() if inspect.isfunction(inspect.unwrap(value))}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_public_function_describes_every_parameter(name):
+    """In backticks within a sentence, or at the head of an indented line `name  what it is`."""
+    said = inspect.getdoc(FUNCTIONS[name])
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    assert [each for each in parameters if not re.search(rf"`{each}\b|^ *{each}  +\S", said, re.MULTILINE)] == []
 
 
 def test_tests_are_not_installed():

@@ -33,7 +33,10 @@ class Configuration:
 
 
 def knobs(hardware: Hardware) -> dict[str, tuple[float | str, ...]]:
-    """The knobs of a hardware file: the values to choose from, in the unit of the file, by dotted key."""
+    """The knobs of a hardware file: the values to choose from, in the unit of the file, by dotted key.
+
+    hardware  the chip with its knobs
+    """
     spec = hardware.file.knobs
     found: dict[str, tuple[float | str, ...]] = {}
     for name in ("node", "clock", "processing_elements", "tile_positions", "dataflow"):
@@ -48,6 +51,8 @@ def knobs(hardware: Hardware) -> dict[str, tuple[float | str, ...]]:
 
 def configurations(hardware: Hardware) -> list[Configuration]:
     """Every combination of the knobs' values, in the order of the file; the chip itself where there are no knobs.
+
+    hardware  the chip with its knobs
 
     Raises CostError for more than 100 000 combinations and for values that make no chip.
     """

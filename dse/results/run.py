@@ -78,7 +78,11 @@ class Contents:
 
 
 def write_run(out: Path, contents: Contents) -> Run:
-    """Write a run directory, every file complete or not at all, and open it.  Raises OSError where it cannot."""
+    """Write a run directory, every file complete or not at all, and open it.  Raises OSError where it cannot.
+
+    out       the folder, made where there is none
+    contents  what goes into its files
+    """
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "config.yaml", dump_config(contents.config))
     for place, (form, table) in enumerate((contents.layers or {}).items()):
@@ -220,6 +224,8 @@ class Run:
 
 def open_run(path: Path) -> Run:
     """The run in a directory.
+
+    path  a folder that `write_run` or `svit-dse search` wrote
 
     Raises ConfigError, naming file, entry and remedy, for what no finished search wrote.
     """

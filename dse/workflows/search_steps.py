@@ -148,7 +148,12 @@ SILENT = Listener()
 
 
 def prepare(config: Config, ledger: Ledger = Ledger(), hear: Listener = SILENT) -> Prepared:
-    """Load what a configuration names, open the study, and measure the float network and its chaos floor."""
+    """Load what a configuration names, open the study, and measure the float network and its chaos floor.
+
+    config  the configuration
+    ledger  where the study lies; default: in memory
+    hear    who hears how it goes; default: nobody
+    """
     end = begin("prepare", hear.say)
     experiment = load_experiment(config, hear.advance)
     load_strategy(config.search.strategy)  # an unknown name stops here, before anything is measured
@@ -166,7 +171,10 @@ def prepare(config: Config, ledger: Ledger = Ledger(), hear: Listener = SILENT) 
 
 
 def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: int | None) -> str:
-    """What the chaos floor means for a guarantee of the drop `budget` [points] on `needed` images, in one line."""
+    """What the chaos floor means for a guarantee of the drop `budget` [points] on `needed` images, in one line.
+
+    chaos  the chaos floor of the network
+    """
     line = (
         f"chaos floor: noise of {chaos.noise:g} on the weights changes the class of {chaos.changed:.1%} of the images "
         f"(drop {chaos.drop:+.2f} pp)"
@@ -177,7 +185,11 @@ def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: in
 
 
 def precision_study(prepared: Prepared, hear: Listener = SILENT) -> Precision:
-    """Step 1: gradient scores of every layer at every width, and one-at-a-time distances where they are asked for."""
+    """Step 1: gradient scores of every layer at every width, and one-at-a-time distances where they are asked for.
+
+    prepared  what `prepare` gave
+    hear      who hears how it goes; default: nobody
+    """
     end = begin("1 precision study", hear.say)
     experiment = prepared.experiment
     search, images = experiment.config.search, experiment.config.data.fisher_images
@@ -194,6 +206,10 @@ def precision_study(prepared: Prepared, hear: Listener = SILENT) -> Precision:
 @on_one_thread
 def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILENT) -> BaseSetting:
     """Step 2: pose the search problem and measure its baselines, the guided setting among them.
+
+    prepared   what `prepare` gave
+    precision  what `precision_study` gave
+    hear       who hears how it goes; default: nobody
 
     Raises InfeasibleError where no design can keep a budget.
     """
@@ -214,7 +230,12 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
 
 @on_one_thread
 def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT) -> Searched:
-    """Step 3: measure what the strategy proposes until the budget of evaluations is used, then the exact optimum."""
+    """Step 3: measure what the strategy proposes until the budget of evaluations is used, then the exact optimum.
+
+    prepared  what `prepare` gave
+    base      what `base_setting` gave; its loop goes on
+    hear      who hears how it goes; default: nobody
+    """
     end = begin("3 guided search", hear.say)
     experiment, evaluator, study = prepared.experiment, prepared.evaluator, prepared.study
     problem, count = base.problem, experiment.config.search.evaluations
@@ -235,7 +256,13 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
 
 
 def final_network(prepared: Prepared, base: BaseSetting, searched: Searched, hear: Listener = SILENT) -> Final:
-    """Step 4: measure candidates on images that the search never saw, and pick among them."""
+    """Step 4: measure candidates on images that the search never saw, and pick among them.
+
+    prepared  what `prepare` gave
+    base      what `base_setting` gave
+    searched  what `guided_search` gave
+    hear      who hears how it goes; default: nobody
+    """
     end = begin("4 final network", hear.say)
     experiment, problem, table = prepared.experiment, base.problem, searched.table
     unseen = experiment.load("verify", experiment.config.data.verify_images)

@@ -35,6 +35,13 @@ def load_checkpoint(
 ) -> nn.Module:
     """The network whose weights `path` holds, in evaluation mode, float32, on the CPU.
 
+    name             the architecture, one of `names()`
+    num_classes      classes of the head
+    time_steps       time steps that the network runs
+    distilled        whether it has a distillation head
+    heads            attention heads
+    attention_scale  factor of the attention, whatever the size of a head
+
     `path` is a safetensors file, an official `{"model": state_dict}` file or a plain state_dict; its content decides,
     not its ending. What is not given comes from the file's metadata; without metadata the name and the classes come
     from the shapes and the rest from the defaults of `build`. Raises ModelError, on one line, for a file that cannot
@@ -78,6 +85,8 @@ def save_checkpoint(
 ) -> None:
     """Write `model` as safetensors that `load_checkpoint` rebuilds without further options; never half a file.
 
+    path  the file to write, .safetensors
+
     `metadata` (how it was made: command, seed, accuracy) is stored as JSON beside the build options. With `half`, the
     weights of layers are stored in float16, which must hold them exactly; norms stay in float32.
     Raises ModelError for another ending, a missing folder, a network that has been fused or otherwise rebuilt, and for
@@ -107,12 +116,18 @@ def _halved(path: Path, key: str, tensor: Tensor) -> Tensor:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:
-    """What `save_checkpoint` stored beside the weights; empty for files of another origin. Raises ModelError."""
+    """What `save_checkpoint` stored beside the weights; empty for files of another origin. Raises ModelError.
+
+    path  a safetensors file
+    """
     return _decoded(Path(path), read_state(Path(path))[1])
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """The file's SHA-256 in hexadecimal, by which a manifest names its checkpoint."""
+    """The file's SHA-256 in hexadecimal, by which a manifest names its checkpoint.
+
+    path  the file to read
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

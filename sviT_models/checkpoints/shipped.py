@@ -28,7 +28,10 @@ def shipped_names() -> tuple[str, ...]:
 
 
 def checkpoint_path(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file of a shipped network, or the given path. Raises ModelError when there is neither."""
+    """The file of a shipped network, or the given path. Raises ModelError when there is neither.
+
+    name_or_path  one of `shipped_names()`, or a file
+    """
     if name_or_path in shipped_names():
         return FOLDER / f"{name_or_path}.safetensors"
     path = Path(name_or_path)
@@ -47,6 +50,8 @@ def open_checkpoint(
     time_steps: int | None = None,
 ) -> Checkpoint:
     """A shipped network by its name, or the network of a checkpoint file as `load_checkpoint` reads it.
+
+    name_or_path  one of `shipped_names()`, or a file
 
     `network` names the architecture where the file does not; `distilled` says that it has a distillation head;
     `time_steps` stands in place of the file's. Raises ModelError like `load_checkpoint`.

@@ -19,6 +19,9 @@ SHOWN = 4  # keys of each kind of mismatch that a message names
 def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
     """Give a module the weights in a file, whose every entry has to fit; half precision becomes the module's own.
 
+    module  the network, whose weights are replaced
+    path    a safetensors file or a torch file of tensors
+
     Raises ModelError, on one line, for a file that cannot be read, for missing, unexpected and misshapen entries, and
     for NaN or infinity; another number of classes is named as such.
     """

@@ -21,7 +21,10 @@ def dataset_names() -> tuple[str, ...]:
 
 
 def has_test(name_or_path: str | os.PathLike[str]) -> bool:
-    """Whether a data set has images set apart as its test, which nothing is chosen by: Fashion-MNIST and IDX files."""
+    """Whether a data set has images set apart as its test, which nothing is chosen by: Fashion-MNIST and IDX files.
+
+    name_or_path  one of `dataset_names()`, or a path
+    """
     return name_or_path in TESTED or (name_or_path not in EMBEDDED and idx_folder.has_idx_files(Path(name_or_path)))
 
 
@@ -36,6 +39,8 @@ def load_data(
     memory: int = folder.MEMORY,
 ) -> ImageSet:
     """Images of one split: an embedded set, an `.npz` file, a folder of IDX files or a folder of class folders.
+
+    name_or_path  one of `dataset_names()`, or the path of a file or folder
 
     `split` is train, validation, search or verify, and test where `has_test` says so; no image is in two of them, and
     no argument moves one. `count` images are taken (None: all; of glyphs a fixed number) by a stratified order that

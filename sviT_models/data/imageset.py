@@ -188,7 +188,11 @@ def evaluation_members(labels: NDArray[np.int64], split: str, where: str, remedy
 
 
 def loader_speed(images: ImageSet, size: int) -> float:
-    """Images per second that `batches(size)` delivers to a consumer that does nothing else."""
+    """Images per second that `batches(size)` delivers to a consumer that does nothing else.
+
+    images  the images to deliver
+    size    images in a batch
+    """
     started = time.perf_counter()
     for _ in images.batches(size):
         pass

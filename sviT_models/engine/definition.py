@@ -138,6 +138,9 @@ def exact_run(
 ) -> Output:
     """Logits and spikes of the network with `weight_bits` (L,) on `images` (N, 3, H, W), one image at a time.
 
+    bank        the integers of its layers by width
+    time_steps  time steps to run; default: the network's own
+
     `model` is in float32 on the CPU. Raises ModelError for another number of widths, or for one that does not exist.
     """
     weights = {name: integer_weight(model.get_submodule(name), w) for name, w in bank.design(weight_bits).items()}

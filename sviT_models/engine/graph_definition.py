@@ -85,6 +85,9 @@ class _Bias(nn.Module):
 def graph_weights(graph: Graph, weight_bits: Mapping[str, int] | int) -> dict[str, IntegerWeight]:
     """The weight layers of a graph in integers, rounded to nearest, at one width or one for each module path.
 
+    graph        a captured network
+    weight_bits  one width [bit], or one by module path
+
     Raises ModelError, naming the layer, for a width that does not exist.
     """
     found = {}
@@ -100,6 +103,9 @@ def graph_weights(graph: Graph, weight_bits: Mapping[str, int] | int) -> dict[st
 
 def graph_definition(graph: Graph, weights: Mapping[str, IntegerWeight], images: Tensor) -> GraphOutput:
     """Logits and spikes of a captured network with integer weights on `images` (N, ...).
+
+    graph    a captured network
+    weights  its integer weights by layer, as `graph_weights` gives them
 
     Raises ModelError, naming the node, where a layer sees numbers that no layer before it bounds.
     """

@@ -36,6 +36,10 @@ def sweep(
 ) -> Iterator[Output]:
     """What `engine.run` gives for each of `designs` (D, L) on `images` (N, 3, H, W), in their order and bit for bit.
 
+    engine      the network and its weight bank
+    time_steps  time steps to run; default: the network's own
+    batch_size  images in memory at a time; default: the engine's choice
+
     The first design is the base; the cost of another is what comes after the first layer in which it differs. Changing
     one of 138 layers at a time costs about 40 forward passes on an SDTv2, as most layers lie behind most operations.
     `state_bits`, one entry per design, makes all of them fixed-point networks; a design may then differ from the base

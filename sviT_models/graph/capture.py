@@ -25,6 +25,8 @@ def capture(
 ) -> Graph:
     """The graph of a network that maps images (B, channels, H, W) or frames (B, T, channels, H, W) to logits.
 
+    module  the network, a torch module
+
     `images` are real ones: the graph has to give the module's own logits on them, in float64. A network that calls
     each of its single-step neurons once is stepped from outside: it runs `time_steps` times and its outputs are
     averaged. `neurons` declares the law of further neuron classes by their name. The module stays as it is.

@@ -24,7 +24,11 @@ UNBOUNDED = "infinite"  # JSON has no word for the tau of a neuron that does not
 
 
 def save_graph(path: str | os.PathLike[str], graph: Graph) -> None:
-    """Write a graph with its parameters; never half a file. Raises ModelError for another ending or no folder."""
+    """Write a graph with its parameters; never half a file. Raises ModelError for another ending or no folder.
+
+    path   the file to write
+    graph  the graph
+    """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ModelError(f"{path}: graphs are written as safetensors; name it {path.with_suffix('.safetensors')}")
@@ -38,7 +42,10 @@ def save_graph(path: str | os.PathLike[str], graph: Graph) -> None:
 
 
 def open_graph(path: str | os.PathLike[str]) -> Graph:
-    """The graph in a file. Raises ModelError, on one line, for a file that cannot be read or holds no graph."""
+    """The graph in a file. Raises ModelError, on one line, for a file that cannot be read or holds no graph.
+
+    path  the file to read
+    """
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"{path}: no such graph")

@@ -30,6 +30,9 @@ class UserNetwork:
 def user_network(reference: str, options: Mapping[str, object] | None = None) -> UserNetwork:
     """What `FUNCTION(**options)` of a file gives, for a reference FILE.py:FUNCTION (`build` where none is named).
 
+    reference  FILE.py:FUNCTION
+    options    keywords of the function
+
     The file's code runs, because the user has named it; its own folder is on the import path while it does.
     Raises ModelError, on one line, for a missing file or function, an error of the file, and anything but a module.
     """

@@ -62,6 +62,8 @@ def _batches(images: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 def load_export(path: str | os.PathLike[str]) -> Exported:
     """The integer network in a folder that `export` wrote.
 
+    path  the folder
+
     Raises ModelError, on one line, for missing or damaged files, another format or version, and content that does not
     have the hash it should have.
     """
@@ -88,6 +90,8 @@ def load_export(path: str | os.PathLike[str]) -> Exported:
 
 def verify_export(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
     """The interpreter against the golden vectors: one row per LIF layer and one for the logits, in network order.
+
+    path  a folder that `export` wrote
 
     Columns: `name`, `values` compared, `mismatches`. Raises ModelError as `load_export`, and without golden vectors.
     `progress(done, total)` hears of the images.

@@ -49,6 +49,11 @@ def specification(
 def accumulator_widths(spec: dict[str, Any], arrays: Arrays, plan: Plan, images: NDArray[np.int64]) -> pd.DataFrame:
     """Accumulator width of every weight layer: `layer, worst_case_bits, observed_bits`, signed, on integer `images`.
 
+    spec    the specification, as `specification` gives it
+    arrays  its integers by name
+    plan    the plan it was made from
+    images  (N, 3, H, W) integers
+
     The worst case is over all inputs of the layer that its format can hold; a head's is that of all steps together.
     """
     heads = {n["input"].removesuffix(":sums") for n in spec["nodes"] if n["op"] == "sum_steps"}
@@ -75,6 +80,13 @@ def exported_design(
     time_steps: int | None = None,
 ) -> Exported:
     """The integer network of a design for images of the size of `images`, as `load_export` gives it, without files.
+
+    engine           the network and its weight bank
+    weight_bits      (L,) widths [bit] of the weight layers in network order; 32 leaves a layer float
+    state_bits       widths [bit] of the membrane potentials: one, by LIF layer, or (layers,)
+    images           (N, 3, H, W) floats
+    activation_bits  widths [bit] between layers: one, or by `activation_names`; default: the engine's
+    time_steps       time steps to run; default: the network's own
 
     Raises ModelError as `Engine.run`.
     """

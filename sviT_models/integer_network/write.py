@@ -46,6 +46,13 @@ def export(
 ) -> dict[str, Any]:
     """Write the integer network of a design into the new folder `out`, and give its specification.
 
+    model            the network; it stays as it is
+    bank             the integers of its layers by width
+    weight_bits      (L,) widths [bit] of the weight layers in network order; 32 leaves a layer float
+    state_bits       widths [bit] of the membrane potentials: one, by LIF layer, or (layers,)
+    activation_bits  widths [bit] between layers: one, or by `activation_names`; default: the engine's
+    time_steps       time steps to run; default: the network's own
+
     `golden_images` (N, 3, H, W) become golden vectors, computed by the engine; `notes` are JSON values that are kept.
     The image size and the binary points come from the bank's calibration images.
     Raises ModelError for widths that do not exist, a bank of another network, and a folder that is not empty.

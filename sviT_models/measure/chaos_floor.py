@@ -55,6 +55,11 @@ def chaos_floor(
 ) -> ChaosFloor:
     """What multiplying every weight by 1 + `noise` * N(0, 1) does to the classes of `images` (B, 3, H, W).
 
+    model   the network; it stays as it is
+    noise   standard deviation of the factors, relative to each weight
+    copies  noisy networks to average over
+    seed    of the noise
+
     Only the weights of convolutions and linear layers are disturbed, those that quantization disturbs as well.
     `labels` are integers (B,). Raises ModelError for a noise or a number of copies that is not positive, and where
     labels and images differ in number.

@@ -16,6 +16,8 @@ from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers
 def spike_health(model: MetaSpikeFormer, images: Tensor | Iterable[Tensor]) -> pd.DataFrame:
     """One row per LIF layer: `name, neurons, rate, dead, saturated`, then `rate_1` to `rate_T`, all in [0, 1].
 
+    model  the network
+
     `dead` is the share of neurons that fire for no image at no time step, `saturated` of those that fire at every
     step for every image, `rate_t` the spikes per neuron at step t. `images` as in `profile`; raises ModelError.
     """

@@ -71,6 +71,8 @@ def batches(model: nn.Module, images: Tensor | Iterable[Tensor], pixels: int = P
 def spike_counts(model: nn.Module, images: Tensor | Iterable[Tensor]) -> tuple[list[str], np.ndarray]:
     """Names of the neuron layers that fire, in module order, and what they fired on `images`, int64.
 
+    model  the network
+
     (layers, T) spikes in every step, summed over images and neurons.  Of a network with integer spikes
     (layers, levels + 1): how many elements had each level.  `images` as in `batches`.
     """

@@ -30,6 +30,8 @@ Shape = tuple[int, int, int]  # channels, height, width
 def layer_table(model: MetaSpikeFormer, resolution: int) -> pd.DataFrame:
     """The layer table of square images of `resolution` pixels, computed from shapes alone.
 
+    model  the network
+
     The measured columns `lif_spikes`, `spikes`, `synops` and `balance` are NaN.
     """
     if resolution < 1:
@@ -41,6 +43,8 @@ def profile(
     model: MetaSpikeFormer | Graph, images: Tensor | Iterable[Tensor], progress: Callable[[int], None] | None = None
 ) -> pd.DataFrame:
     """The layer table with what `images` cause, as a mean per image; one batch at a time is held in memory.
+
+    model  a network, or the graph of one
 
     `images` is (B, 3, H, W) or an iterable of such batches, all of one resolution. The image is counted as the input
     of every time step, although its convolution has the same result each time. In the row `qkv`, `synops` are pairs

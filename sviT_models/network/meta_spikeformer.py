@@ -92,17 +92,26 @@ class MetaSpikeFormer(nn.Module):
 
 
 def with_time_steps(model: MetaSpikeFormer, time_steps: int) -> MetaSpikeFormer:
-    """The same network, sharing its weights, run for another number of steps; `model` itself stays as it is."""
+    """The same network, sharing its weights, run for another number of steps; `model` itself stays as it is.
+
+    time_steps  at least 1
+    """
     changed = copy.copy(model)
     changed.config = replace(model.config, time_steps=time_steps)
     return changed
 
 
 def weight_layers(model: nn.Module) -> list[str]:
-    """Module paths of the convolutions and linear layers in network order: 138, with a distillation head 139."""
+    """Module paths of the convolutions and linear layers in network order: 138, with a distillation head 139.
+
+    model  the network, fused or not
+    """
     return [name for name, layer in model.named_modules() if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear))]
 
 
 def lif_layers(model: nn.Module) -> list[str]:
-    """Module paths of the LIF layers in the order in which they fire: 77 in every network of the family."""
+    """Module paths of the LIF layers in the order in which they fire: 77 in every network of the family.
+
+    model  the network, fused or not
+    """
     return [name for name, layer in model.named_modules() if isinstance(layer, LIF)]

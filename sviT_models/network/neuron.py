@@ -62,6 +62,10 @@ def _fire(current: Tensor, threshold: float) -> Tensor:
 def lif(current: Tensor, threshold: float = THRESHOLD, slope: float = SURROGATE_SLOPE) -> Tensor:
     """Spikes (0 or 1, dtype of `current`) of neurons that start at rest, driven by `current` (T, ...).
 
+    current    (T, ...) input of every time step, in units of the membrane potential
+    threshold  membrane potential that fires
+    slope      of the surrogate gradient, per unit of the potential
+
     v[t] = v[t-1] + (current[t] - v[t-1]) / 2; a spike where v[t] >= threshold, which resets v[t] to 0. Time constant
     2, hard reset: Yao et al., "Spike-driven Transformer V2", ICLR 2024. The gradient is that of a sigmoid of `slope`.
     The memory layout of `current` is kept: training small networks is about a quarter faster in `channels_last`.

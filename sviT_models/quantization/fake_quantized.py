@@ -48,7 +48,11 @@ def _forward(module: nn.Module, weight: QuantizedWeight) -> Callable[[Tensor], T
 
 @contextmanager
 def quantized(model: nn.Module, weights: Mapping[str, QuantizedWeight]) -> Iterator[None]:
-    """The network with the given integer weights; layers at 32 bits stay as they are, and nothing stays changed."""
+    """The network with the given integer weights; layers at 32 bits stay as they are, and nothing stays changed.
+
+    model    the network that is changed meanwhile
+    weights  integer weights by module path
+    """
     changed = [(model.get_submodule(name), w) for name, w in weights.items() if w.bits != FLOAT]
     try:
         for module, weight in changed:
@@ -69,6 +73,11 @@ def fake_quantized_run(
     batch_size: int | None = None,
 ) -> Output:
     """Logits and spikes of the network with `weight_bits` (L,) on `images` (N, 3, H, W).
+
+    model       the network; it stays as it is
+    bank        the integers of its layers by width
+    time_steps  time steps to run; default: the network's own
+    batch_size  images in memory at a time; default: all
 
     Raises ModelError for another number of widths, or for a width that does not exist.
     """

@@ -45,6 +45,12 @@ def fisher_scores(
 ) -> pd.DataFrame:
     """Diagonal Fisher score of every weight layer at every width: columns `layer, bits, score`, network order.
 
+    model   the network
+    bank    the integers of its layers by width
+    images  (N, 3, H, W), or an iterable of such batches
+    labels  (N,) classes
+    widths  widths [bit] to score
+
     The score is the sum over a layer's outputs of (gradient of the loss x change of the output)^2, mean over images;
     the loss is the cross-entropy with `labels` (N,), spikes have their surrogate gradient. Zero at 32 bits. One
     backward pass in batches; weights, mode and gradients are as before afterwards. `progress(done, total)` hears of

@@ -163,6 +163,13 @@ def quantize_weight(
 ) -> QuantizedWeight:
     """A weight (out_channels, ...) at a width of `WIDTHS`.
 
+    weight       (out_channels, ...) floats
+    bits         the width [bit]
+    granularity  one scale per `channel` or per `tensor`
+    rounding     `nearest`, `truncate` (towards zero) or `stochastic`
+    two_bit      levels at 2 bits: `four`, or `ternary` (-1, 0, 1)
+    rng          random generator of stochastic rounding
+
     `clip` chooses the largest representable weight: `mse` the one with the least squared error, `max` the largest
     weight, `percentile` the 99.9th percentile of the magnitudes. `scale` may be restricted to powers of two (a shift).
     An output channel without weights other than zero keeps scale 1 and the code nearest to zero.

@@ -70,6 +70,11 @@ def reestimate(
 ) -> Reestimated:
     """The weights of a design whose norms have the statistics of its own sums on `images` (N, 3, H, W), unlabelled.
 
+    model        the unfused network; it stays as it is
+    bank         the integers of its layers by width
+    weight_bits  (L,) widths [bit] of the weight layers in network order; 32 leaves a layer float
+    time_steps   time steps to run; default: the network's own
+
     One pass over all images at once, with float potentials: every norm is set from what reaches it before it passes
     that on, so later layers see inputs that are already corrected. Variances are unbiased, as in training. Float
     layers keep their norms, as do channels that have no variance on the images.

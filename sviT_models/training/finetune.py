@@ -172,6 +172,11 @@ def finetune_design(
 ) -> dict[str, QuantizedWeight]:
     """The integer weights of every layer of a design after training on `images` (N, 3, H, W), unlabelled.
 
+    model        the network; it stays as it is
+    bank         the integers of its layers by width
+    weight_bits  (L,) widths [bit] of the weight layers in network order; 32 leaves a layer float
+    schedule     how long and how fast it learns
+
     The teacher is the float network at its own number of time steps; the student runs `time_steps`. `progress` is told
     the epoch and its mean loss [nat]. Network and bank stay as they are.
     Raises ModelError where every layer is float, and when the loss is no longer finite.

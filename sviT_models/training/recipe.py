@@ -102,6 +102,8 @@ RECIPES = {(recipe.data, recipe.model): recipe for recipe in _CHOSEN}
 def recipe_for(data: str, **changes: object) -> Recipe:
     """The recipe of a data set and network, with the fields in `changes` replaced; those that are None stay.
 
+    data  name or path of the data set
+
     A network without a recipe of its own on this data set takes that of sdtv2_tiny, from random weights. The start
     "random" stands for random weights as well.
     Raises ModelError for values that no training can have.

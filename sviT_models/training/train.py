@@ -77,6 +77,8 @@ class Training:
 def store_training(training: Training, path: str | os.PathLike[str]) -> None:
     """Write the checkpoint `path` (.safetensors), and beside it what made it: `.json` and the log, `.log`.
 
+    training  what `train` gave
+
     Raises ModelError as `save_checkpoint` does.
     """
     path = Path(path)
@@ -98,6 +100,8 @@ def train(
     resume: bool = False,
 ) -> Training:
     """Train a network by a recipe; `progress` is told of every finished epoch, `steps` of every step.
+
+    recipe  data, network and how it learns
 
     Every finished epoch is kept in the file `state`, from which `resume` goes on: the weights are the same as without
     the interruption, on the same machine and number of threads.

@@ -22,13 +22,18 @@ def families() -> list[str]:
 
 
 def names(family: str | None = None) -> list[str]:
-    """Names that `build` knows: all of them, or those of one family."""
+    """Names that `build` knows: all of them, or those of one family.
+
+    family  one of `families()`; default: every family
+    """
     chosen = families() if family is None else [family]
     return sorted(f"{each}_{variant}" for each in chosen for variant in _file(each).VARIANTS)
 
 
 def build(name: str, **options: object) -> nn.Module:
     """A network of the zoo with fresh weights: images (B, channels, H, W) -> logits (B, num_classes).
+
+    name  one of `names()`
 
     `options` are the keywords of the family's own `build`; a family takes those that mean something to it. Most take
     num_classes, time_steps (those with integer spikes: levels), resolution and in_channels.

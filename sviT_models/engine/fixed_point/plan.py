@@ -29,7 +29,10 @@ class Plan:
 
 
 def activation_names(segments: tuple[Segment, ...]) -> list[str]:
-    """What has an activation width, in network order: streams by the module that starts them, inputs by their layer."""
+    """What has an activation width, in network order: streams by the module that starts them, inputs by their layer.
+
+    segments  the network in the engine's segments
+    """
     found = []
     for segment in segments:
         match segment:
