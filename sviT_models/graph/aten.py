@@ -7,23 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sviT_models.errors import ModelError
-from sviT_models.graph.builder import Constant, Filled, axis
+from sviT_models.graph.aten_moves import MOVES, positive
+from sviT_models.graph.builder import Constant, Filled
 from sviT_models.graph.call import Call, Operand, kind_of, shape_of
-from sviT_models.graph.graph import Axis
 
 SAME = (  # operations that give their first argument unchanged
     *("contiguous.default", "clone.default", "detach.default", "detach_.default", "alias.default"),
     *("lift_fresh_copy.default", "dropout.default", "feature_dropout.default", "to.dtype", "to.dtype_layout"),
     *("_to_copy.default", "type_as.default", "to.device", "to.other", "positive.default"),
 )
-RESHAPES = (
-    *("view.default", "reshape.default", "view_as.default", "reshape_as.default", "flatten.using_ints"),
-    *("unflatten.int", "unsqueeze.default", "squeeze.default", "squeeze.dim", "squeeze.dims", "_unsafe_view.default"),
-)
-
-
-def _positive(axis_: int, rank: int) -> int:
-    return axis_ + rank if axis_ < 0 else axis_
 
 
 def _sides(value: Any, count: int) -> list[int]:
@@ -213,7 +205,7 @@ def _reduced(call: Call) -> str:
     axes = call.argument(1, "dim", None)
     axes = [axes] if isinstance(axes, int) else axes or list(range(rank))
     keep = bool(call.argument(2, "keepdim", False))
-    attributes = {"axes": sorted(_positive(a, rank) for a in axes), "keep": keep}
+    attributes = {"axes": sorted(positive(a, rank) for a in axes), "keep": keep}
     return call.add(kind_of(call.node), (name,), attributes=attributes)
 
 
@@ -225,118 +217,6 @@ def _pad(call: Call) -> str:
     return call.add(
         "pad", (call.stream(),), attributes={"sides": [int(s) for s in call.given[1]], "value": float(value or 0)}
     )
-
-
-def _reshape(call: Call) -> str:
-    name = call.stream()
-    return name if call.shape(name) == shape_of(call.node) else call.add("reshape", (name,))
-
-
-def _permute(call: Call) -> str:
-    name = call.stream()
-    rank = len(call.shape(name))
-    order = list(range(rank))
-    match kind_of(call.node):
-        case "permute":
-            order = [_positive(a, rank) for a in call.given[1]]
-        case "transpose" | "swapaxes":
-            a, b = (_positive(a, rank) for a in call.given[1:3])
-            order[a], order[b] = b, a
-        case "t" | "numpy_T":
-            order = order[::-1]
-        case "movedim":
-            source, target = _positive(call.given[1], rank), _positive(call.given[2], rank)
-            order.remove(source)
-            order.insert(target, source)
-    return name if order == list(range(rank)) else call.add("permute", (name,), attributes={"axes": order})
-
-
-def _expand(call: Call) -> str:
-    name = call.stream()
-    shape = shape_of(call.node)
-    have = call.shape(name)
-    if have == shape:
-        return name
-    padded = ((),) * (len(shape) - len(have)) + have
-    if padded != have:
-        name = call.add("reshape", (name,), padded)
-    return name if padded == shape else call.add("expand", (name,))
-
-
-def _repeat(call: Call) -> str:
-    """`repeat` puts copies one after another: a new axis in front of each repeated one, merged with it."""
-    name = call.stream()
-    counts = [int(count) for count in call.given[1]]
-    have = ((),) * (len(counts) - len(call.shape(name))) + call.shape(name)
-    apart: list[Axis] = []
-    wide: list[Axis] = []
-    for count, size in zip(counts, have, strict=True):
-        apart += [(), size] if count > 1 else [size]
-        wide += [(count,), size] if count > 1 else [size]
-    name = call.add("reshape", (name,), tuple(apart)) if tuple(apart) != call.shape(name) else name
-    name = call.add("expand", (name,), tuple(wide)) if tuple(wide) != tuple(apart) else name
-    return name if tuple(wide) == shape_of(call.node) else call.add("reshape", (name,))
-
-
-def _select(call: Call) -> str:
-    name = call.stream()
-    position = _positive(call.given[1], len(call.shape(name)))
-    length = math.prod(f for f in call.shape(name)[position] if isinstance(f, int))
-    return call.add("select", (name,), attributes={"axis": position, "index": _positive(int(call.given[2]), length)})
-
-
-def _slice(call: Call) -> str:
-    name = call.stream()
-    position = _positive(call.argument(1, "dim", 0), len(call.shape(name)))
-    if shape_of(call.node) == call.shape(name):
-        return name
-    if call.argument(4, "step", 1) != 1:
-        raise ModelError("a slice with a step is not supported")
-    start = call.argument(2, "start", 0) or 0
-    length = math.prod(f for f in call.shape(name)[position] if isinstance(f, int))
-    return call.add("slice", (name,), attributes={"axis": position, "start": _positive(int(start), length)})
-
-
-def _split(call: Call) -> list[str]:
-    name = call.stream()
-    position = _positive(call.argument(2, "dim", 0), len(call.shape(name)))
-    parts, start = [], 0
-    for value in call.node.meta["val"]:
-        shape = list(call.shape(name))
-        shape[position] = axis(int(value.shape[position]))
-        parts.append(call.add("slice", (name,), tuple(shape), attributes={"axis": position, "start": start}))
-        start += int(value.shape[position])
-    return parts
-
-
-def _unbind(call: Call) -> list[str]:
-    name = call.stream()
-    position = _positive(call.argument(1, "dim", 0), len(call.shape(name)))
-    shape = call.shape(name)[:position] + call.shape(name)[position + 1 :]
-    return [
-        call.add("select", (name,), shape, attributes={"axis": position, "index": index})
-        for index in range(len(call.node.meta["val"]))
-    ]
-
-
-def _concat(call: Call) -> str:
-    names = call.given[0]
-    if not all(isinstance(name, str) for name in names):
-        raise ModelError("constants are joined with values of the network")
-    rank = len(call.shape(names[0]))
-    return call.add("concat", names, attributes={"axis": _positive(call.argument(1, "dim", 0), rank)})
-
-
-def _stack(call: Call) -> str:
-    names = call.given[0]
-    if not all(isinstance(name, str) for name in names):
-        raise ModelError("constants are stacked with values of the network")
-    position = _positive(call.argument(1, "dim", 0), len(call.shape(names[0])) + 1)
-    alone = []
-    for name in names:
-        shape = call.shape(name)
-        alone.append(call.add("reshape", (name,), (*shape[:position], (), *shape[position:])))
-    return call.add("concat", alone, attributes={"axis": position})
 
 
 TRANSLATIONS: dict[str, Callable[[Call], Operand]] = {
@@ -355,15 +235,6 @@ TRANSLATIONS: dict[str, Callable[[Call], Operand]] = {
     "adaptive_avg_pool2d.default": _adaptive_pool,
     **dict.fromkeys(("sum.dim_IntList", "sum.default", "mean.dim", "mean.default"), _reduced),
     **dict.fromkeys(("pad.default", "constant_pad_nd.default"), _pad),
-    **dict.fromkeys(RESHAPES, _reshape),
     **dict.fromkeys(SAME, lambda call: call.given[0]),
-    **dict.fromkeys(("permute.default", "transpose.int", "t.default", "movedim.int", "swapaxes.default"), _permute),
-    **dict.fromkeys(("expand.default", "expand_as.default", "broadcast_to.default"), _expand),
-    "repeat.default": _repeat,
-    "select.int": _select,
-    **dict.fromkeys(("slice.Tensor", "narrow.default"), _slice),
-    **dict.fromkeys(("split.Tensor", "split_with_sizes.default", "chunk.default", "split.sizes"), _split),
-    "unbind.int": _unbind,
-    "cat.default": _concat,
-    "stack.default": _stack,
+    **MOVES,
 }
