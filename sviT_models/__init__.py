@@ -42,6 +42,7 @@ _HOME = {
     "user_network": "graph.user_file",
     "load_weights": "checkpoints.weights",
     "ImageSet": "data",
+    "Binning": "data",
     "dataset_names": "data",
     "has_test": "data",
     "load_data": "data",

@@ -1,8 +1,10 @@
-"""Images in an `.npz` file: arrays `images` and `labels`, and if you like `classes` and `split`."""
+"""Images in an `.npz` file: arrays `images` and `labels`, and if you like `classes` and `split`.
+
+Samples that change over time are read by `event_arrays`.
+"""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sviT_models.data import event_arrays, npz
+from sviT_models.data.events import Binning
+from sviT_models.data.frames import from_frames
 from sviT_models.data.imageset import (
     IMAGENET,
     SPLITS,
@@ -23,25 +28,29 @@ from sviT_models.data.imageset import (
 from sviT_models.errors import ModelError
 
 
-def load(path: Path, split: str, count: int | None, seed: int, resolution: int | None) -> ImageSet:
+def load(
+    path: Path, split: str, count: int | None, seed: int, resolution: int | None, binning: Binning | None
+) -> ImageSet:
     """A split of the arrays in `path`.
 
     `images` is uint8, (N, H, W, 3), (N, 3, H, W) or grey (N, H, W), and is normalised like ImageNet's; or it is
     floating-point (N, 3, H, W), and is taken as it is. `labels` are integers (N,) from 0. `classes` are their names;
     `split` (N,) names the split of every image, and without it the images are shared out among validation, search and
-    verify. Raises ModelError for anything else.
+    verify. With frames (N, T, C, H, W) or lists of events (see `event_arrays`), the samples are these, not
+    normalised. Raises ModelError for anything else.
     """
     content = _read(path)
-    images, labels = _images(path, content), _labels(path, content)
+    samples = event_arrays.opened(path, content, binning, resolution) or _images(path, content, resolution)
+    labels = _labels(path, content, len(samples))
     names = _classes(path, content, labels)
-    if images.shape[2:] != (resolution or images.shape[2],) * 2:
-        have = f"{images.shape[2]} x {images.shape[3]}"
-        raise ModelError(f"{path}: images are {have} pixels, not {resolution or 'square'}; store them at that size")
     members = _members(path, content, labels, split)
     order = stratified_order(labels[members], seed)
     chosen = members[first(order, count, f"{path}, split {split}")]
     ids = [f"{path.name}/{index:06d}" for index in chosen]
-    picked, targets = images[chosen], labels[chosen]
+    targets = labels[chosen]
+    if not isinstance(samples, np.ndarray):
+        return from_frames(str(path), split, samples.frames(chosen), targets, ids, names)
+    picked = samples[chosen]
     if picked.dtype == np.uint8:
         return from_pixels(str(path), split, picked, targets, ids, names, IMAGENET)
     values = picked.astype(np.float32)
@@ -54,36 +63,42 @@ def load(path: Path, split: str, count: int | None, seed: int, resolution: int |
 
 
 def _read(path: Path) -> Mapping[str, NDArray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            content = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: cannot be read as .npz ({str(error).splitlines()[0]}); save it again") from error
-    for key in ("images", "labels"):
+    content = npz.read(path)
+    for key in ("labels",) if "offsets" in content else ("images", "labels"):
         if key not in content:
             have = ", ".join(content) or "nothing"
             raise ModelError(f"{path}: has no array {key!r} (it has {have}); expected 'images' and 'labels'")
     return content
 
 
-def _images(path: Path, content: Mapping[str, NDArray]) -> NDArray:
+def _images(path: Path, content: Mapping[str, NDArray], resolution: int | None) -> NDArray:
     """(N, 3, H, W), uint8 or floating-point."""
-    images = content["images"]
+    images = _channels_first(content["images"])
+    if images is None:
+        images = content["images"]
+        raise ModelError(
+            f"{path}: 'images' is {images.dtype} {images.shape}; expected uint8 (N, H, W, 3), (N, 3, H, W) or "
+            "(N, H, W), normalised floating-point (N, 3, H, W), or frames (N, T, C, H, W)"
+        )
+    if images.shape[2:] != (resolution or images.shape[2],) * 2:
+        have = f"{images.shape[2]} x {images.shape[3]}"
+        raise ModelError(f"{path}: images are {have} pixels, not {resolution or 'square'}; store them at that size")
+    return images
+
+
+def _channels_first(images: NDArray) -> NDArray | None:
+    """Images as (N, 3, H, W); None for another shape or type."""
     if images.dtype == np.uint8:
         if images.ndim == 3:
             return np.repeat(images[:, None], 3, axis=1)
         if images.ndim == 4 and images.shape[3] == 3:
             return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    if images.ndim == 4 and images.shape[1] == 3 and (images.dtype == np.uint8 or images.dtype.kind == "f"):
-        return images
-    raise ModelError(
-        f"{path}: 'images' is {images.dtype} {images.shape}; expected uint8 (N, H, W, 3), (N, 3, H, W) or (N, H, W), "
-        "or normalised floating-point (N, 3, H, W)"
-    )
+    known = images.ndim == 4 and images.shape[1] == 3 and (images.dtype == np.uint8 or images.dtype.kind == "f")
+    return images if known else None
 
 
-def _labels(path: Path, content: Mapping[str, NDArray]) -> NDArray[np.int64]:
-    labels, number = content["labels"], len(content["images"])
+def _labels(path: Path, content: Mapping[str, NDArray], number: int) -> NDArray[np.int64]:
+    labels = content["labels"]
     if labels.dtype.kind not in "iu" or labels.shape != (number,) or number == 0 or labels.min() < 0:
         raise ModelError(
             f"{path}: 'labels' is {labels.dtype} {labels.shape} for {number} images; expected one integer from 0 each"

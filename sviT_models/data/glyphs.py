@@ -65,10 +65,10 @@ def labels(begin: int, end: int) -> NDArray[np.int64]:
 
 def draw(seed: int, split: str, begin: int, end: int, side: int = RESOLUTION) -> NDArray[np.uint8]:
     """Pixels (end - begin, 3, side, side) of the images `begin` to `end` of a split."""
-    random = _Draws(_words(f"{seed}/{split}/shape", begin, end, WORDS))
+    random = Draws(random_words(f"{seed}/{split}/shape", begin, end, WORDS))
     number = end - begin
     font = (random.uniform(0, len(FONTS))).astype(np.int64)
-    character = _character(random, font * len(CLASSES) + labels(begin, end), side)
+    character = characters(random, font * len(CLASSES) + labels(begin, end), side)
     darker, lighter = _two_tones(random)
     inverted = (random.uniform(0, 1) < 0.5)[:, None]
     ink, paper = np.where(inverted, lighter, darker), np.where(inverted, darker, lighter)
@@ -84,13 +84,13 @@ def draw(seed: int, split: str, begin: int, end: int, side: int = RESOLUTION) ->
         drawing.paint(canvas, mask, colour)
     drawing.paint(canvas, *_cover(random, paper, side))
 
-    noise = _words(f"{seed}/{split}/noise/{side}", begin, end, -(-3 * side * side // 32) * 4).view(np.int8)
+    noise = random_words(f"{seed}/{split}/noise/{side}", begin, end, -(-3 * side * side // 32) * 4).view(np.int8)
     noise = noise[:, : 3 * side * side].reshape(canvas.shape).astype(np.int32)  # -128..127
     strength = np.rint(random.uniform(0, 32)).astype(np.int32)[:, None, None, None]
     return np.clip(canvas + ((noise * strength) >> 7), 0, 255).astype(np.uint8)
 
 
-class _Draws:
+class Draws:
     """Random numbers of many images, one column after the other; the order of the calls is part of the data set."""
 
     def __init__(self, words: NDArray[np.uint64]):
@@ -107,15 +107,18 @@ class _Draws:
         return np.stack([np.rint(self.uniform(low, high)) for _ in range(3)], axis=1).astype(np.int32)
 
 
-def _words(stream: str, begin: int, end: int, each: int) -> NDArray[np.uint64]:
+def random_words(stream: str, begin: int, end: int, each: int) -> NDArray[np.uint64]:
     """Random words (end - begin, each) of the images `begin` to `end`; `each` is a multiple of 4."""
     key = int.from_bytes(hashlib.sha256(f"svit-dse glyphs/{stream}".encode()).digest()[:16], "little")
     philox = np.random.Philox(key=key, counter=begin * (each // 4))  # 4 words per count
     return philox.random_raw((end - begin) * each).reshape(end - begin, each)
 
 
-def _character(random: _Draws, cells: NDArray[np.int64], side: int) -> NDArray[np.int32]:
-    """Masks of the characters, each with a size, stretch, shear, rotation and place of its own."""
+def characters(random: Draws, cells: NDArray[np.int64], side: int, field: float = 1.0) -> NDArray[np.int32]:
+    """Masks (N, side, side) of the characters, each with a size, stretch, shear, rotation and place of its own.
+
+    A cell is font * classes + class. `field` is how much wider the view is than the image, whose side is the unit.
+    """
     height = random.uniform(0.5, 0.8)  # of a capital, as a share of the image
     stretch = np.exp2(random.uniform(-0.35, 0.35))
     shear = random.uniform(-0.35, 0.35)
@@ -128,10 +131,10 @@ def _character(random: _Draws, cells: NDArray[np.int64], side: int) -> NDArray[n
     unsheared[:, 0, 0], unsheared[:, 0, 1], unsheared[:, 1, 1] = 1 / stretch, shear, 1
     matrix = (CAPITAL / (2 * height))[:, None, None] * (unsheared @ unturned)
     origin = CELL / 2 - 0.5 - (matrix @ shift[:, :, None])[:, :, 0]
-    return drawing.sampled(_atlas(), cells, matrix, origin, side)
+    return drawing.sampled(_atlas(), cells, field * matrix, origin, side)
 
 
-def _two_tones(random: _Draws) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _two_tones(random: Draws) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """A darker and a lighter colour (N, 3), 70 to 200 levels of grey apart before each gets its tint."""
     contrast = random.uniform(70, 200)
     dark = random.uniform(0, 1) * (255 - contrast)
@@ -141,7 +144,7 @@ def _two_tones(random: _Draws) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
 
 def _stroke(
-    random: _Draws, ink: NDArray[np.int32], paper: NDArray[np.int32], side: int
+    random: Draws, ink: NDArray[np.int32], paper: NDArray[np.int32], side: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """A stroke of clutter that is there for half of the images, in a colour between ink and paper."""
     angle, offset, middle = random.uniform(0, np.pi), random.uniform(-0.8, 0.8), random.uniform(-0.6, 0.6)
@@ -152,7 +155,7 @@ def _stroke(
     return mask, np.clip(paper + (((ink - paper) * mix) >> 8) + random.colour(-20, 20), 0, 255)
 
 
-def _cover(random: _Draws, paper: NDArray[np.int32], side: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _cover(random: Draws, paper: NDArray[np.int32], side: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """A rectangle that hides a part of half of the images."""
     centre = np.stack([random.uniform(-0.7, 0.7), random.uniform(-0.7, 0.7)], axis=1)
     half = np.stack([random.uniform(0.08, 0.3), random.uniform(0.08, 0.3)], axis=1)

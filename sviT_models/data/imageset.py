@@ -27,7 +27,7 @@ class Images(Protocol):
 
     @property
     def shape(self) -> Sequence[int]:
-        """(N, 3, H, W)."""
+        """(N, 3, H, W), or (N, T, C, H, W)."""
 
     def __len__(self) -> int: ...
 
@@ -42,7 +42,8 @@ class ImageSet:
     """A split of a data set, or a part of it; every prefix holds the classes in proportion.
 
     `images` is float32 (N, 3, H, W), normalised: a tensor, a `FileImages` where the pixels stay on disk, or a
-    `PixelImages` of many training images. `labels` is int64 (N,), an index into `classes`. `ids` name the images.
+    `PixelImages` of many training images. Of data that change over time it is (N, T, C, H, W), a tensor or a
+    `FrameImages`. `labels` is int64 (N,), an index into `classes`. `ids` name the images.
     `sha256` covers pixels (or files), labels, ids and normalisation. `corrupt` lists the files that were left out
     because they cannot be decoded.
     """
@@ -59,8 +60,16 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def frames(self) -> int | None:
+        """How many frames a sample has, T; None of still images."""
+        return self.images.shape[1] if len(self.images.shape) == 5 else None
+
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images (B, 3, H, W) and labels (B,) in order. Raises ModelError for a size below 1."""
+        """Images (B, 3, H, W), or frames (B, T, C, H, W), and labels (B,) in order.
+
+        Raises ModelError for a size below 1.
+        """
         if size < 1:
             raise ModelError(f"batch size is {size}; expected at least 1")
         return zip(self.images.split(size), self.labels.split(size), strict=True)
