@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from costmodels.errors import CostError
 from costmodels.estimation.cost import Cost, joined
 from costmodels.estimation.designs import Designs, Places
 from costmodels.estimation.estimate import estimate
+from costmodels.estimation.request import settled
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -69,6 +70,20 @@ class Candidates:
             new, old = np.nonzero(at[:, None] == own[None])
             if len(new):
                 parts.append(Part(workload, designs.only(old), new))
+        return Candidates(tuple(parts))
+
+    def settled(self) -> Candidates:
+        """The same N designs with their activity worked out once, for their costs on many chips.
+
+        A part for every layer table and number of time steps.  Raises CostError for time steps and spikes that cannot
+        be.
+        """
+        parts = []
+        for workload, designs, places in self.parts:
+            for own, some in designs.by_time_steps():
+                table, known = settled(workload, some)
+                names = tuple(designs.name(place) for place in own.tolist())
+                parts.append(Part(table, replace(known, names=names), places[own]))
         return Candidates(tuple(parts))
 
     def costs(self, hardware: Hardware, *, frame_rate: float | None = None) -> Cost:

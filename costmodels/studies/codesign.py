@@ -125,6 +125,7 @@ def sweep(
     if unknown:
         raise CostError(f"unknown objective {unknown[0]!r}; there are {', '.join(OBJECTIVES)}")
     space, names = configurations(hardware), candidates.names
+    candidates = candidates.settled()  # the chips differ, the activity does not
     values, feasible = _costs(candidates, [c.hardware for c in space], frame_rate)  # (H, N, C), (H, N)
     own, _ = _costs(candidates, [hardware], frame_rate)
     rows = []

@@ -18,7 +18,7 @@ from costmodels import (
     sweep,
 )
 from costmodels.hardware.hardware import CHIPS
-from tests.costmodels.networks import example, mixtures
+from tests.costmodels.networks import cost_of, example, mixtures, own_designs
 from tests.costmodels.small import two_layers
 
 
@@ -54,6 +54,20 @@ def test_the_best_chip_of_a_sweep_is_the_best_of_all():
         assert best.loc["area_mm2", "area_mm2"] == min(float(c.area_mm2) for c in feasible)
         assert best["feasible"].all()
         assert best.loc["energy_j", "file_value"] == float(estimate(example(), chip, bits[place]).energy_j)
+
+
+def test_designs_with_time_steps_and_spikes_of_their_own_cost_the_same_once_their_activity_is_worked_out():
+    designs = own_designs(6)
+    settled = Candidates.of(example(), designs).settled()
+    assert settled.names == designs.names
+    assert len(settled.parts) == len(np.unique(designs.time_steps)) > 1
+    for size in (0.5, 8):
+        chip = configured(load_hardware("generic_45nm"), {"memories.weights.size": size})
+        costs = settled.costs(chip)
+        for place in range(6):
+            alone = cost_of(designs, place, chip)
+            for name in ("energy_j", "latency_s", "memory_bytes", "area_mm2"):
+                assert getattr(costs, name)[place] == getattr(alone, name)
 
 
 def test_a_chip_without_knobs_is_its_own_best():

@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from costmodels import Workload, load_hardware
-from dse.config.schema import Config, Constraints, Data, Search
+from dse.config.schema import Config, Constraints, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
 from dse.evaluation.separable import additive_tables
@@ -29,6 +29,7 @@ from tests.dse.problems import every_design, random_problem, space_of
 
 SMALL = Config(
     data=Data(search_images=60, verify_images=50, fisher_images=16, batch_size=30),
+    quantization=Quantization(method="nearest"),
     search=Search(strategy="random", evaluations=14, widths=(2, 4, 8), granularity="stage", state_widths=()),
 )
 

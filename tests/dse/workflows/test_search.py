@@ -27,7 +27,7 @@ COLUMNS = [
     *("memory_bytes", "energy_j", "latency_s", "power_w", "mean_weight_bits", "on_front", "feasible"),
 ]
 SMALL = Config(
-    data=Data(search_images=60, verify_images=50, fisher_images=16, batch_size=30),
+    data=Data(search_images=60, verify_images=50, fisher_images=16, calibration_images=32, batch_size=30),
     search=Search(strategy="tpe", evaluations=8, widths=(2, 4, 8)),
 )
 FILES = {
