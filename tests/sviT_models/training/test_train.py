@@ -334,6 +334,14 @@ def test_the_digits_network_reads_98_5_percent_of_600_unseen_digits():
     assert right / 600 == pytest.approx(story["accuracy"]["test"], abs=2.5 / 600)  # sums differ between machines
 
 
+def test_the_fashion_network_names_as_many_test_images_as_its_story_says():
+    model = load_checkpoint(checkpoint_path("sdtv2_tiny_fashion_mnist"))
+    found = top1(model, load_data("fashion_mnist", "test", count=4000))
+    story = json.loads((FOLDER / "sdtv2_tiny_fashion_mnist.json").read_text())
+    assert found == pytest.approx(story["accuracy"]["test"], abs=0.01)  # two standard errors of 4000 images
+    assert found > 0.88
+
+
 def test_a_network_is_opened_by_name_or_by_path():
     by_name = open_checkpoint("sdtv2_tiny_digits")
     by_path = open_checkpoint(FOLDER / "sdtv2_tiny_digits.safetensors", network="sdtv2_tiny", time_steps=4)
