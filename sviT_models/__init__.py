@@ -30,7 +30,7 @@ _HOME = {
     "load_checkpoint": "checkpoints.files",
     "read_metadata": "checkpoints.files",
     "save_checkpoint": "checkpoints.files",
-    "sha256": "checkpoints.files",
+    "sha256": "hashing",
     "fuse": "network.fuse",
     "Graph": "graph.graph",
     "capture": "graph.capture",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,8 +70,12 @@ def profile(
     if as_json:
         print_rows(table.to_dict("records"), as_json=True)
         return
-    stages = table.groupby("stage", sort=False)
-    rows = [
+    print_rows(_by_stage(table), f"{title}, T={int(table['time_steps'].iloc[0])}, {images} images")
+
+
+def _by_stage(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The layer table summed over the layers of every stage."""
+    return [
         {
             "stage": stage,
             "layers": len(part),
@@ -81,9 +85,8 @@ def profile(
             "neurons": int(part["neurons"].sum()),
             "rate": _rate(part),
         }
-        for stage, part in stages
+        for stage, part in table.groupby("stage", sort=False)
     ]
-    print_rows(rows, f"{title}, T={int(table['time_steps'].iloc[0])}, {images} images")
 
 
 def _rate(part: pd.DataFrame) -> float:

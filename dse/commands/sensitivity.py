@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLE = "Example: svit-dse sensitivity my.yaml --measure --out sensitivity.csv"
 
@@ -65,12 +68,16 @@ def sensitivity(
         records = table.astype(object).where(table.notna(), None).to_dict("records")
         print_rows(records + setting, as_json=True)
         return
-    quantity, what = ("kl", "KL [nat], measured") if measure else ("score", "diagonal Fisher score")
-    groups = table[table["kind"] == "weight"] if measure else table
-    wide = groups.pivot_table(index="group", columns="bits", values=quantity, sort=False)
-    wide = wide.sort_values(wide.columns[0], ascending=False)
-    rows = [{"group": g, **{f"{b} bit": float(v) for b, v in row.items()}} for g, row in wide.head(most).iterrows()]
-    print_rows(rows, f"{min(most, len(wide))} of {len(wide)} groups, most sensitive first ({what})")
+    what = "KL [nat], measured" if measure else "diagonal Fisher score"
+    rows = _by_group(table[table["kind"] == "weight"], "kl") if measure else _by_group(table, "score")
+    print_rows(rows[:most], f"{min(most, len(rows))} of {len(rows)} groups, most sensitive first ({what})")
     if setting:
         shown = ("type", "bits", "predicted", "drop", "drop_low", "drop_high")
         print_rows([{k: row[k] for k in shown} for row in setting], "base setting; loss in percentage points")
+
+
+def _by_group(table: pd.DataFrame, quantity: str) -> list[dict[str, Any]]:
+    """A row per group of layers with the quantity at every width, the most sensitive at the narrowest first."""
+    wide = table.pivot_table(index="group", columns="bits", values=quantity, sort=False)
+    wide = wide.sort_values(wide.columns[0], ascending=False)
+    return [{"group": group, **{f"{b} bit": float(v) for b, v in row.items()}} for group, row in wide.iterrows()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -121,15 +120,6 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:
     path  a safetensors file
     """
     return _decoded(Path(path), read_state(Path(path))[1])
-
-
-def sha256(path: str | os.PathLike[str]) -> str:
-    """The file's SHA-256 in hexadecimal, by which a manifest names its checkpoint.
-
-    path  the file to read
-    """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _decoded(path: Path, metadata: dict[str, str]) -> dict[str, object]:

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sviT_models.checkpoints.files import load_checkpoint, sha256
+from sviT_models.checkpoints.files import load_checkpoint
 from sviT_models.errors import ModelError
+from sviT_models.hashing import sha256
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer
 
 FOLDER = Path(__file__).parents[1] / "weights"

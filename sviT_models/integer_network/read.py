@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from sviT_models.errors import ModelError
+from sviT_models.hashing import sha256
 from sviT_models.integer_network import interpreter
 from sviT_models.integer_network.packing import unpack
 from sviT_models.output import Output
@@ -148,9 +149,7 @@ def _arrays(folder: Path, name: str, spec: dict[str, Any]) -> Arrays:
     path = folder / name
     if not path.is_file():
         raise ModelError(f"{path}: no such file; the export is not complete")
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != spec["files"].get(name):
+    if sha256(path) != spec["files"].get(name):
         raise ModelError(f"{path}: its SHA-256 is not the one in {SPECIFICATION}; the file was changed or damaged")
     try:
         return load_file(path)

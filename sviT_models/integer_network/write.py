@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -19,6 +18,7 @@ from sviT_models.engine.engine import Engine
 from sviT_models.engine.fixed_point.plan_cache import Widths
 from sviT_models.engine.number_formats import IMAGE_BITS
 from sviT_models.errors import ModelError
+from sviT_models.hashing import sha256
 from sviT_models.integer_network.interpreter import quantize_images
 from sviT_models.integer_network.packing import pack
 from sviT_models.integer_network.read import FORMAT, GOLDEN, SPECIFICATION, VERSION, WEIGHTS, content_hash
@@ -85,11 +85,11 @@ def export(
         made = Path(folder) / "export"
         made.mkdir()
         save_file(packed, made / WEIGHTS)
-        spec["files"] = {WEIGHTS: _sha256(made / WEIGHTS)}
+        spec["files"] = {WEIGHTS: sha256(made / WEIGHTS)}
         if golden_images is not None:
             vectors, spec["golden"] = _golden(engine, spec, golden_images, weight_bits, state_bits, activation_bits)
             save_file(vectors, made / GOLDEN)
-            spec["files"][GOLDEN] = _sha256(made / GOLDEN)
+            spec["files"][GOLDEN] = sha256(made / GOLDEN)
         spec["sha256"] = content_hash(spec)
         (made / SPECIFICATION).write_text(json.dumps(spec, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         if out.exists():
@@ -136,8 +136,3 @@ def _golden(
         ordered = spikes.permute(0, 1, 4, 2, 3).contiguous().numpy()  # (T, N, C, H, W)
         vectors[f"spikes.{name}"], shapes[name] = pack(ordered, 1), list(ordered.shape)
     return vectors, {"images": len(images), "spikes": shapes}
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

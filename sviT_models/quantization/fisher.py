@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,40 @@ def _difference(module: nn.Module, quantized: QuantizedWeight) -> tuple[Tensor, 
     return quantized.dequantized().to(weight) - weight, quantized.shift.to(weight)
 
 
+def _add_scores(
+    module: nn.Module, deltas: Sequence[tuple[Tensor, Tensor]], scores: NDArray[np.float64]
+) -> torch.utils.hooks.RemovableHandle:
+    """Let every backward pass through a layer add to `scores` what each change of its weights does."""
+
+    def seen(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        x = inputs[0].detach()
+
+        def score(gradient: Tensor) -> None:
+            with torch.no_grad():
+                for i, (delta, shift) in enumerate(deltas):
+                    scores[i] += float((_change(module, x, delta, shift) * gradient).square().sum())
+
+        if not output.requires_grad:  # the first layer starts the graph: its input and weights have no gradient
+            output = output.detach().requires_grad_()
+        output.register_hook(score)
+        return output
+
+    return module.register_forward_hook(seen)
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode, without gradients of its parameters; both are as before afterwards."""
+    wanted, training = [p.requires_grad for p in model.parameters()], model.training
+    model.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter, flag in zip(model.parameters(), wanted, strict=True):
+            parameter.requires_grad_(flag)
+        model.train(training)
+
+
 @one_thread()
 def fisher_scores(
     model: nn.Module,
@@ -63,31 +98,10 @@ def fisher_scores(
     deltas = {name: [_difference(module, bank.get(name, b)) for b in rounded] for name, module in modules.items()}
     scores = {name: np.zeros(len(rounded)) for name in names}
     truth = torch.as_tensor(labels).long()
-
-    def watch(name: str) -> torch.utils.hooks.RemovableHandle:
-        module = modules[name]
-
-        def seen(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-            x = inputs[0].detach()
-
-            def score(gradient: Tensor) -> None:
-                with torch.no_grad():
-                    for i, (delta, shift) in enumerate(deltas[name]):
-                        scores[name][i] += float((_change(module, x, delta, shift) * gradient).square().sum())
-
-            if not output.requires_grad:  # the first layer starts the graph: its input and weights have no gradient
-                output = output.detach().requires_grad_()
-            output.register_hook(score)
-            return output
-
-        return module.register_forward_hook(seen)
-
-    wanted = [p.requires_grad for p in model.parameters()]
-    was_training = model.training
-    model.eval().requires_grad_(False)
-    handles = [watch(name) for name in names]
     done = 0
-    try:
+    with _frozen(model), ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.callback(_add_scores(module, deltas[name], scores[name]).remove)
         for batch in batches(model, images, PIXELS // 8):  # activations are kept until their gradient arrives
             part = truth[done : done + len(batch)]
             if len(part) == len(batch):
@@ -96,12 +110,6 @@ def fisher_scores(
             done += len(batch)
             if progress is not None:
                 progress(done, len(truth))
-    finally:
-        for handle in handles:
-            handle.remove()
-        for parameter, flag in zip(model.parameters(), wanted, strict=True):
-            parameter.requires_grad_(flag)
-        model.train(was_training)
     if done != len(truth):
         raise ModelError(f"labels have shape {tuple(truth.shape)}; expected ({done},), one for each image")
     rows = [

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 import sviT_models
-from sviT_models.checkpoints.files import load_checkpoint, read_metadata, save_checkpoint, sha256
+from sviT_models.checkpoints.files import load_checkpoint, read_metadata, save_checkpoint
+from sviT_models.hashing import sha256
 from tests import goldens
 
 
