@@ -31,6 +31,7 @@ TABLES = {
     "finetune": ["RUN", "--design", "uniform-4", "--epochs", "1", "--images", "16"],
     "verify-export": ["OUT"],
     "hardware list": [],
+    "networks": ["sdtv1"],
     "hardware show": ["generic_45nm"],
     "hardware lint": ["generic_45nm"],
 }
