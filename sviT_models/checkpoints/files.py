@@ -97,6 +97,8 @@ def save_checkpoint(
     if not path.parent.is_dir():
         raise ModelError(f"{path.parent}: no such folder; create it first")
     config = asdict(model.config)
+    if isinstance(model.config, ModelConfig) and model.config.in_channels == ModelConfig.in_channels:
+        del config["in_channels"]  # the files of networks for images stay as they have always been
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     if complaint := _mismatch(state, _empty(config, config)):
         raise ModelError(f"{path}: only the network as built can be stored: {complaint}")

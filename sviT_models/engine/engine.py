@@ -166,6 +166,8 @@ class Engine:
 
     def each(self, images: Tensor, work: Callable[[Tensor], object], batch_size: int | None = None) -> Iterator[object]:
         """`work(batch)` for the batches of `images` in order, on all threads."""
+        if images.ndim == 5:
+            raise ModelError(f"frames have shape {tuple(images.shape)}; the engine takes still images")
         if images.ndim != 4 or images.shape[1] != 3 or len(images) == 0:
             raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, 3, height, width)")
         share = -(-len(images) // self.threads)

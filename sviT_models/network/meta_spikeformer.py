@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sviT_models.errors import ModelError
 from sviT_models.network.layers import Block, ConvBlock, DownSampling
 from sviT_models.network.neuron import LIF
+from sviT_models.network.steps import repeat, steps_of
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ class ModelConfig:
     distilled: bool = False
     heads: int = 8
     attention_scale: float = 0.125
+    in_channels: int = 3
 
     def __post_init__(self) -> None:
-        for key in ("num_classes", "time_steps", "heads"):
+        for key in ("num_classes", "time_steps", "heads", "in_channels"):
             value = getattr(self, key)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ModelError(f"{key} is {value!r}; expected an integer of at least 1")
@@ -51,7 +53,7 @@ class MetaSpikeFormer(nn.Module):
         self.config = config
         d1, d2, d3, d4 = config.embed_dims
         transformer = (config.heads, config.attention_scale)
-        self.downsample1_1 = DownSampling(3, d1 // 2, kernel=7, stride=2, first=True)
+        self.downsample1_1 = DownSampling(config.in_channels, d1 // 2, kernel=7, stride=2, first=True)
         self.ConvBlock1_1 = nn.ModuleList([ConvBlock(d1 // 2)])
         self.downsample1_2 = DownSampling(d1 // 2, d1, kernel=3, stride=2)
         self.ConvBlock1_2 = nn.ModuleList([ConvBlock(d1)])
@@ -76,12 +78,9 @@ class MetaSpikeFormer(nn.Module):
                 yield child
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) of `images` (B, 3, H, W). Raises ModelError for another shape."""
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, 3, height, width)")
+        """Logits (B, classes) of images (B, C, H, W) or frames (B, T, C, H, W). Raises ModelError for another shape."""
         encoder, *stages = self.stages()
-        x = encoder(images.unsqueeze(0))  # (1, B, C, H/2, W/2): a still image drives every step alike
-        x = x.expand(self.config.time_steps, *x.shape[1:])
+        x = repeat(encoder(steps_of(images, self.config)), self.config.time_steps)  # (T, B, C, H/2, W/2)
         for stage in stages:
             x = stage(x)
         spikes = self.lif(x.flatten(3).mean(3))  # (T, B, C)

@@ -26,12 +26,17 @@ def batches(images: ImageSet, size: int, recipe: Recipe, generator: torch.Genera
 
 
 def flipped(images: Tensor, which: Tensor) -> Tensor:
-    """Images (B, 3, H, W), those with `which` (B,) mirrored left to right."""
-    return torch.where(which[:, None, None, None], images.flip(3), images)
+    """Images (B, ..., H, W), those with `which` (B,) mirrored left to right; all frames of one alike."""
+    return torch.where(which.view(-1, *[1] * (images.ndim - 1)), images.flip(-1), images)
 
 
 def shifted(images: Tensor, offsets: Tensor) -> Tensor:
-    """Images (B, 3, H, W), each moved down and right by its `offsets` (B, 2); the border repeats its last pixel."""
+    """Images (B, ..., H, W), each moved down and right by its `offsets` (B, 2); the border repeats its last pixel.
+
+    All frames of a sample move alike.
+    """
+    if images.ndim == 5:
+        return shifted(images.flatten(1, 2), offsets).unflatten(1, images.shape[1:3])
     _, channels, height, width = images.shape
     rows = (torch.arange(height) - offsets[:, :1]).clamp(0, height - 1)  # (B, H)
     columns = (torch.arange(width) - offsets[:, 1:]).clamp(0, width - 1)  # (B, W)

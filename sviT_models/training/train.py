@@ -17,7 +17,7 @@ from torch import nn
 from sviT_models import zoo
 from sviT_models.checkpoints.files import load_checkpoint, save_checkpoint
 from sviT_models.checkpoints.shipped import checkpoint_path
-from sviT_models.data import ImageSet, has_test, load_data
+from sviT_models.data import Binning, ImageSet, has_test, load_data
 from sviT_models.errors import ModelError
 from sviT_models.measure.hooks import evaluating
 from sviT_models.network.layers import Attention
@@ -108,8 +108,9 @@ def train(
     Raises ModelError for data without a training split, for an unknown network, when the loss is no longer finite, and
     for a `state` that does not belong to this training.
     """
-    images = load_data(recipe.data, "train", count=recipe.images, seed=recipe.seed)
-    validation = load_data(recipe.data, "validation")
+    frames = Binning(recipe.time_steps)
+    images = load_data(recipe.data, "train", count=recipe.images, seed=recipe.seed, binning=frames)
+    validation = load_data(recipe.data, "validation", binning=frames)
     run = _begun(recipe, images)
     if resume and state is not None:
         restore_run(Path(state), run)
@@ -117,7 +118,8 @@ def train(
     for number in range(len(run.log) + 1, recipe.epochs + 1):
         started = time.perf_counter()
         if recipe.fresh and number > 1:
-            images = load_data(recipe.data, "train", count=recipe.images, seed=recipe.seed + number - 1)
+            seed = recipe.seed + number - 1
+            images = load_data(recipe.data, "train", count=recipe.images, seed=seed, binning=frames)
         rate = run.schedule.get_last_lr()[0]
         loss = _epoch(run, images, clock)
         if recipe.half and number == recipe.epochs:
@@ -155,7 +157,8 @@ def _batch(recipe: Recipe, images: ImageSet) -> int:
 
 def _begun(recipe: Recipe, images: ImageSet) -> Run:
     """A run before its first epoch. In `channels_last` a step of the small networks takes a fifth less time."""
-    model = initial(recipe, len(images.classes)).to(memory_format=torch.channels_last)
+    channels = images.images.shape[-3]
+    model = initial(recipe, len(images.classes), channels).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     total = recipe.epochs * (len(images) // _batch(recipe, images))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total, pct_start=recipe.warmup)
@@ -168,7 +171,8 @@ def _epoch(run: Run, images: ImageSet, clock: _Clock) -> float:
     recipe, total = run.recipe, 0.0
     run.model.train()
     for inputs, labels in batches(images, _batch(recipe, images), recipe, run.generator):
-        logits = run.model(inputs.contiguous(memory_format=torch.channels_last))
+        still = inputs.ndim == 4  # frames have an axis more, and no such order of memory
+        logits = run.model(inputs.contiguous(memory_format=torch.channels_last) if still else inputs)
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         run.optimizer.zero_grad()
         loss.backward()
@@ -195,20 +199,26 @@ def _judged(run: Run) -> Training:
     """The finished training, its network measured on the images that had no part in it."""
     recipe, model = run.recipe, run.model.to(memory_format=torch.contiguous_format).eval()
     result = (model, recipe, tuple(run.log))
-    parts = [load_data(recipe.data, split) for split in ("search", "verify")]
+    frames = Binning(recipe.time_steps)
+    parts = [load_data(recipe.data, split, binning=frames) for split in ("search", "verify")]
     count = sum(len(part) for part in parts)
     held_out = sum(top1(model, part) * len(part) for part in parts) / count
     if not has_test(recipe.data):
         return Training(*result, held_out, count, run.data_sha256)
-    test = load_data(recipe.data, "test")
+    test = load_data(recipe.data, "test", binning=frames)
     return Training(*result, top1(model, test), len(test), run.data_sha256, held_out, count)
 
 
-def initial(recipe: Recipe, classes: int) -> nn.Module:
-    """The untrained network of a recipe, its random weights drawn from the recipe's seed."""
+def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
+    """The untrained network of a recipe, its random weights drawn from the recipe's seed.
+
+    Raises ModelError where the network that it starts from has layers of other shapes.
+    """
     with torch.device("meta"):
         config = zoo.build(recipe.model).config
     options = {"num_classes": classes, "levels" if hasattr(config, "levels") else "time_steps": recipe.time_steps}
+    if channels != config.in_channels:
+        options["in_channels"] = channels
     if isinstance(config, ModelConfig):
         options |= {"heads": recipe.heads, "attention_scale": recipe.attention_scale}
     with torch.random.fork_rng(devices=[]):
@@ -221,6 +231,10 @@ def initial(recipe: Recipe, classes: int) -> nn.Module:
     if recipe.start is not None:
         given = load_checkpoint(checkpoint_path(recipe.start)).state_dict()
         trunk = {key: tensor for key, tensor in given.items() if not key.startswith("head")}
+        for key, tensor in model.state_dict().items():
+            if key in trunk and trunk[key].shape != tensor.shape:
+                have, want = tuple(trunk[key].shape), tuple(tensor.shape)
+                raise ModelError(f"start {recipe.start}: {key} is {have}, not {want}; start from random weights")
         model.load_state_dict(trunk, strict=False)
     return model
 

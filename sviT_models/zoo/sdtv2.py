@@ -21,8 +21,8 @@ def build(
     distilled: bool = False,
     heads: int = 8,
     attention_scale: float = 0.125,
+    in_channels: int = 3,
 ) -> MetaSpikeFormer:
     """The network with fresh weights; the options are the fields of ModelConfig. Raises ModelError for bad ones."""
-    return MetaSpikeFormer(
-        ModelConfig(f"sdtv2_{variant}", VARIANTS[variant], num_classes, time_steps, distilled, heads, attention_scale)
-    )
+    sizes = (num_classes, time_steps, distilled, heads, attention_scale, in_channels)
+    return MetaSpikeFormer(ModelConfig(f"sdtv2_{variant}", VARIANTS[variant], *sizes))

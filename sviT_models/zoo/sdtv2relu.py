@@ -46,9 +46,8 @@ def build(
     distilled: bool = False,
     heads: int = 8,
     attention_scale: float = 0.125,
+    in_channels: int = 3,
 ) -> QuantizedReluFormer:
     """The network with fresh weights; the options are the fields of ModelConfig. Raises ModelError for bad ones."""
-    name = f"sdtv2relu_{variant}"
-    return QuantizedReluFormer(
-        ModelConfig(name, VARIANTS[variant], num_classes, time_steps, distilled, heads, attention_scale)
-    )
+    sizes = (num_classes, time_steps, distilled, heads, attention_scale, in_channels)
+    return QuantizedReluFormer(ModelConfig(f"sdtv2relu_{variant}", VARIANTS[variant], *sizes))
