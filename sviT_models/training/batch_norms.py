@@ -85,7 +85,7 @@ def reestimate(
     if all(weight.bits == FLOAT for weight in weights.values()):
         raise ModelError("every layer of the design is float; its batch norms have their statistics already")
     if not norms_behind(model):
-        raise ModelError("a fused network has no batch norms left; take graph: unfused to estimate them again")
+        raise ModelError("a fused network has no batch norms left; take form: unfused to estimate them again")
     student = copy.deepcopy(with_time_steps(model, time_steps or model.config.time_steps))
     behind = {name: norms for name, norms in norms_behind(student).items() if weights[name].bits != FLOAT}
     paths = {module: path for path, module in student.named_modules()}
