@@ -13,7 +13,7 @@ from dse.errors import ConfigError
 def load_images(config: Config, split: str, count: int | None) -> Any:
     """Images of one split: `images` (N, 3, H, W) float32, `labels` (N,), `ids`, `sha256`."""
     seed = config.search.seed
-    return sviT_models.load_data(
+    images = sviT_models.load_data(
         config.data.name,
         split,
         count=count,
@@ -21,6 +21,12 @@ def load_images(config: Config, split: str, count: int | None) -> Any:
         resolution=config.data.resolution,
         max_corrupt=config.data.max_corrupt,
     )
+    if images.frames is not None:
+        raise ConfigError(
+            f"data.name {config.data.name!r}: has {images.frames} frames per sample; the exact evaluator takes still "
+            "images, so name a set of those"
+        )
+    return images
 
 
 def load_at_most(config: Config, split: str, count: int) -> Any:
