@@ -64,16 +64,19 @@ def test_the_columns_are_the_documented_ones(table):
     assert list(table.columns[-138:]) == widths
 
 
-def test_the_steps_of_the_python_page_give_the_same_search_and_the_run_opens(run, table, capsys):
+def test_the_steps_of_the_python_page_give_the_same_search_and_the_run_opens(run, table, capsys, tmp_path, monkeypatch):
     page = Path(__file__).parents[3] / "docs" / "python-api.md"
     steps, opened = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)[2:]
-    names = {"out": run[0]}
+    names: dict = {}
     exec(steps, names)
     assert names["config"] == SMALL
     buffer = io.StringIO()
     names["searched"].table.to_csv(buffer, index=False, lineterminator="\n")
     assert buffer.getvalue() == (run[0] / "results.csv").read_text()
     assert names["final"].picks == json.loads((run[0] / "picks.json").read_text())
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "demo-digits").symlink_to(run[0])
+    monkeypatch.chdir(tmp_path)
     exec(opened, names)
     row = table[table["origin"] == "uniform-4"].iloc[0]
     assert names["costs"]["energy_j"].tolist() == [row["energy_j"]]
