@@ -99,7 +99,8 @@ def main() -> None:
             sys.exit(1)
         raise
     if status == INTERRUPTED:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        option = " with --resume" if sys.argv[1:2] == ["train"] and "--resume" not in sys.argv else ""
+        print(f"interrupted; run the same command again{option} to go on", file=sys.stderr)
     sys.exit(status or 0)
 
 

@@ -125,6 +125,11 @@ def test_an_interrupted_command_says_how_to_go_on(svit: Run, monkeypatch: pytest
     told = svit("search", "my.yaml")
     assert (told.status, told.out) == (130, "")
     assert told.err == "interrupted; run the same command again to go on\n"
+    monkeypatch.setattr("sviT_models.training.train.train", stopped)  # which starts anew unless told otherwise
+    for words, option in (((), " with --resume"), (("--resume",), "")):
+        told = svit("train", "--data", "digits", "--out", str(tmp_path / "x.safetensors"), *words)
+        (tmp_path / "x.state.safetensors").touch()
+        assert told.err.splitlines()[-1] == f"interrupted; run the same command again{option} to go on"
 
 
 def test_a_failure_that_is_not_the_users_has_status_1(svit: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
