@@ -31,7 +31,7 @@ class VerifiedDrop:
 
 
 @dataclass(frozen=True)
-class Design:
+class Design(ResultRow):
     """One evaluated design: measured accuracy, computed costs (SI), its widths in network order.
 
     `baseline` is its name as a baseline, `pick` its name among the picks, `form` says fused or unfused where the
@@ -40,25 +40,8 @@ class Design:
     that were fused into it.
     """
 
-    id: str
-    origin: str
     baseline: str
     pick: str
-    time_steps: int
-    top1: float
-    top1_stderr: float
-    drop: float
-    drop_low: float
-    drop_high: float
-    kl: float
-    images: int
-    memory_bytes: float
-    energy_j: float
-    latency_s: float
-    power_w: float
-    mean_weight_bits: float
-    on_front: bool
-    feasible: bool
     verified: VerifiedDrop | None
     state_bits: dict[str, int]
     bits: tuple[int, ...]

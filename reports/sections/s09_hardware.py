@@ -7,21 +7,9 @@ from dataclasses import dataclass
 
 from reports.page import html
 from reports.page.html import Drawing
-from reports.run import FinishedRun
+from reports.run import FinishedRun, HardwareRow
 
 TITLE = "Hardware assumptions"
-
-
-@dataclass(frozen=True)
-class Constant:
-    """One constant in the unit of the hardware file; low and high are NaN where no range is stated."""
-
-    key: str
-    value: float
-    unit: str
-    source: str
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -30,7 +18,7 @@ class HardwareConstants:
 
     name: str
     sha256: str
-    constants: tuple[Constant, ...]
+    constants: tuple[HardwareRow, ...]
     ranged: int
 
 
@@ -38,10 +26,9 @@ def record(run: FinishedRun) -> HardwareConstants | None:
     """The constants of a run's hardware; None when it has no hardware.csv."""
     if run.hardware is None:
         return None
-    constants = tuple(Constant(r.key, r.value, r.unit, r.source, r.low, r.high) for r in run.hardware)
     chip = run.manifest.hardware
-    ranged = sum(math.isfinite(c.low) and math.isfinite(c.high) for c in constants)
-    return HardwareConstants(chip.name, chip.sha256, constants, ranged)
+    ranged = sum(math.isfinite(c.low) and math.isfinite(c.high) for c in run.hardware)
+    return HardwareConstants(chip.name, chip.sha256, run.hardware, ranged)
 
 
 def draw(r: HardwareConstants | None) -> Drawing:

@@ -48,11 +48,6 @@ class SpikingLaw:
                 raise ModelError(f"{key} is {getattr(self, key)!r}; expected one of {', '.join(known)}")
 
     @property
-    def retained(self) -> float:
-        """The share of its potential that a neuron keeps from one step to the next where it does not fire."""
-        return 1 - 1 / self.tau if self.tau is not None else self.beta or 0.0
-
-    @property
     def value(self) -> Value:
         """What comes out."""
         return SPIKE

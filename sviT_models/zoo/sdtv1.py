@@ -58,7 +58,7 @@ VARIANTS = {
     "8_512": imagenet(512, 8),
     "10_512": imagenet(512, 10),
     "8_768": imagenet(768, 8),
-    # events: ON and OFF, 16 steps as in the paper (table of neuromorphic data sets)
+    # events: ON and OFF; 16 steps are assumed
     "cifar10dvs_2_256": cifar(256, 2).changed(in_channels=2, resolution=64, time_steps=16, events=True),
 }
 

@@ -52,23 +52,6 @@ class History:
         values = np.column_stack([np.maximum(self.drop, 0.0), self.costs])
         return np.asarray(values[self.complete])
 
-    def first(self, count: int) -> History:
-        """The first `count` measurements."""
-        part = slice(0, count)
-        return History(
-            self.levels[part],
-            self.drop[part],
-            self.stderr[part],
-            self.nll[part],
-            self.nll_stderr[part],
-            self.correlation[part],
-            self.images[part],
-            self.costs[part],
-            self.complete[part],
-            self.taken,
-            None if self.spikes is None else self.spikes[part],
-        )
-
 
 def measurements(past: History) -> Data:
     """A study's measurements for the surrogate."""

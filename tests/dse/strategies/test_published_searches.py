@@ -126,12 +126,12 @@ def test_scripts_build_on_what_the_study_holds():
     engine = strategies.load("qsvit")(PROBLEM, 0)
     visited, _ = followed("qsvit")
     levels = np.array([x for x, _ in visited])
-    drops = np.array([d for _, d in visited])
+    seen, drops = levels[:5], np.array([d for _, d in visited[:5]])
     zeros = np.zeros(len(drops))
     past = History(
-        levels, drops, zeros, zeros, zeros, zeros, zeros, PROBLEM.costs(levels), np.ones(len(drops), dtype=bool), levels
+        seen, drops, zeros, zeros, zeros, zeros, zeros, PROBLEM.costs(seen), np.ones(len(drops), dtype=bool), levels
     )
-    nxt = engine.propose(past.first(5), np.random.default_rng(0))
+    nxt = engine.propose(past, np.random.default_rng(0))
     assert nxt.tolist() not in levels[:5].tolist() or nxt.tolist() in levels[5:].tolist()
 
 
