@@ -154,10 +154,27 @@ class Loop:
         with quiet_optuna():
             study.sampler = self.sampler
             self._recall(study)
-            params = self.problem.space.params(levels)
-            trial = seed_trial(study, params, self.problem.space.distributions())
-            trial.set_user_attr("origin", origin)
+            trial = self._seeded(study, levels, origin)
+            while trial.user_attrs["origin"] != origin:  # a killed process left that one waiting
+                self._try(study, trial)
+                trial = self._asked(study)
             self._try(study, trial)
+
+    def _seeded(self, study: optuna.Study, levels: IntArray, origin: str) -> Trial:
+        """A trial of a given design; design and origin are part of the proposal, which any process may take up."""
+        space = self.problem.space
+        said = {"design": space.design(levels).id, "origin": origin}
+        return self._marked(seed_trial(study, space.params(levels), space.distributions(), said))
+
+    def _asked(self, study: optuna.Study) -> Trial:
+        """A proposal that waits, else a new one of the strategy."""
+        return self._marked(study.ask(self.problem.space.distributions()))
+
+    def _marked(self, trial: Trial) -> Trial:
+        """The trial, as one of the strategy where it says nothing else of itself."""
+        if "origin" not in trial.user_attrs:
+            trial.set_user_attr("origin", self.strategy)
+        return trial
 
     def _try(self, study: optuna.Study, trial: Trial) -> Exception | None:
         try:
@@ -175,16 +192,11 @@ class Loop:
 
     def _next(self, study: optuna.Study) -> Trial:
         """The next trial: a baseline that the study does not hold yet, else whatever the strategy proposes."""
-        distributions = self.problem.space.distributions()
         present = {t.user_attrs.get("origin") for t in study.get_trials(deepcopy=False)}
         for baseline in self.problem.baselines:
             if baseline.origin not in present:
-                trial = seed_trial(study, self.problem.space.params(baseline.levels), distributions)
-                trial.set_user_attr("origin", baseline.origin)
-                return trial
-        trial = study.ask(distributions)
-        trial.set_user_attr("origin", self.strategy)
-        return trial
+                return self._seeded(study, baseline.levels, baseline.origin)
+        return self._asked(study)
 
     def _loop(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None) -> str:
         failures = 0

@@ -16,15 +16,21 @@ from dse.strategies.base.sampler import Strategy
 
 
 def seed_trial(
-    study: optuna.Study, params: Mapping[str, int], distributions: Mapping[str, BaseDistribution]
+    study: optuna.Study,
+    params: Mapping[str, int],
+    distributions: Mapping[str, BaseDistribution],
+    said: Mapping[str, Any] | None = None,
 ) -> optuna.Trial:
-    """A running trial with the given parameters, which the study's sampler counts as its own.
+    """A running trial with given parameters, which the study's sampler counts as its own.
+
+    `said` are user attributes that the proposal carries from its first moment on (design, origin).  A proposal that a
+    killed process left waiting is taken up before; the trial returned says by its own attributes which one it is.
 
     Optuna's NSGA-II numbers generations inside `sample_relative`, which a trial whose parameters are all fixed never
     reaches; such a trial would never become a parent (Optuna 4.6 to 5.0). So it is called here before the first
     suggest.
     """
-    study.enqueue_trial(dict(params))
+    study.enqueue_trial(dict(params), user_attrs=dict(said or {}))
     trial = study.ask()
     _ = trial.relative_params
     for name, distribution in distributions.items():

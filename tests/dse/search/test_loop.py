@@ -174,3 +174,54 @@ def test_every_step_is_shown(tmp_path):
     assert [s.done for s in steps] == [1, 2, 3, 4, 5]
     best = [s.best.values[1] for s in steps]
     assert best == list(itertools.accumulate((s.trial.values[1] for s in steps), min))
+
+
+class Killed(BaseException):
+    """In place of kill -9, which no handler of the loop sees either."""
+
+
+def labels(study):
+    return {t.user_attrs["origin"]: bits_of(t) for t in evaluated(study) if t.user_attrs["origin"] != "random"}
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_a_process_killed_between_proposal_and_start_of_a_baseline_shifts_no_label(tmp_path, monkeypatch, last):
+    real, count = optuna.Study.enqueue_trial, itertools.count(1)
+
+    def enqueue(study, *args, **options):
+        real(study, *args, **options)
+        if next(count) == last:
+            raise Killed
+
+    monkeypatch.setattr(optuna.Study, "enqueue_trial", enqueue)
+    study = open_study(tmp_path, PRINT)
+    with pytest.raises(Killed):
+        loop(ToyRunner()).run(study, 8)
+    monkeypatch.undo()
+    loop(ToyRunner()).run(study, 8)
+    assert labels(study) == {f"uniform-{bits}": (bits,) * 3 for bits in (8, 4, 2)}
+    assert finished(study) == 8
+
+
+def test_a_worker_that_takes_up_anothers_proposal_measures_what_it_says(tmp_path, monkeypatch):
+    real, turns = optuna.Study.enqueue_trial, iter([True])
+    study = open_study(tmp_path, PRINT)
+
+    def enqueue(*args, **options):  # a second worker asks in the moment between the first one's proposal and its ask
+        real(*args, **options)
+        if next(turns, False):
+            loop(ToyRunner()).run(open_study(tmp_path, PRINT), 4)
+
+    monkeypatch.setattr(optuna.Study, "enqueue_trial", enqueue)
+    loop(ToyRunner()).run(study, 8)
+    assert labels(study) == {f"uniform-{bits}": (bits,) * 3 for bits in (8, 4, 2)}
+
+
+def test_the_exact_pick_is_not_mistaken_for_a_proposal_left_waiting(tmp_path):
+    study, worker = open_study(tmp_path, PRINT), loop(ToyRunner())
+    worker.run(study, 3)
+    space = toy_problem().space
+    study.enqueue_trial(space.params(np.array([0, 1, 2])), user_attrs={"origin": "random", "design": "left"})
+    worker.measure(study, np.array([2, 1, 0]), "exact")
+    found = [(t.user_attrs["origin"], bits_of(t)) for t in study.trials[3:]]
+    assert found == [("random", (2, 4, 8)), ("exact", (8, 4, 2))]
