@@ -16,12 +16,12 @@ def counts(load: Load, chip: Chip) -> Counts:
     """A fetched weight serves a tile of output positions and all T steps; sums and potentials never leave registers."""
     additions, multiplications = terms.split_operations(load, load.synops)
     fetched = terms.shared_operations(load, chip.tile_positions, steps_together=load.time_steps)
-    potentials = load.neurons * load.time_steps * load.state_bits
+    potentials = load.neurons * load.time_steps * load.switching.neuron_bits
     return Counts(
         additions=additions,
         multiplications=multiplications,
         weight_words=terms.weight_words(load, fetched, chip.weights.word),
-        register_bits=load.synops * load.sum_bits + potentials,
+        register_bits=load.synops * load.switching.register_bits + potentials,
         spike_words_read=terms.spike_words_read(load, chip.spikes.word),
         spike_words_written=terms.spike_words_written(load, chip.spikes.word),
         neuron_steps=load.neurons * load.time_steps,

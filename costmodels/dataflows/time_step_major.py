@@ -17,7 +17,7 @@ def counts(load: Load, chip: Chip) -> Counts:
         additions=additions,
         multiplications=multiplications,
         weight_words=terms.weight_words(load, fetched, chip.weights.word),
-        register_bits=load.synops * load.sum_bits,
+        register_bits=load.synops * load.switching.register_bits,
         state_words=terms.state_words(load, chip.states.word),
         spike_words_read=terms.spike_words_read(load, chip.spikes.word),
         spike_words_written=terms.spike_words_written(load, chip.spikes.word),

@@ -55,6 +55,12 @@ class Chip:
     bias_bits: float = _constant("widths.bias")
     accumulator_bits: float = _constant("compute.accumulator_bits")
     accumulator_grows: bool
+    datapath: str = "ideal"
+    unit_weight_bits: float = _constant("compute.datapath.weight_bits", math.inf)
+    unit_input_bits: float = _constant("compute.datapath.input_bits", math.inf)
+    unit_smallest_bits: float = _constant("compute.datapath.smallest_bits", 1.0)
+    serial_lanes: float = _constant("compute.datapath.lanes", 1.0)
+    adds_levels: bool = False
     add_per_bit: float = _constant("compute.add_per_bit", 0.0)
     multiply_per_bit2: float = _constant("compute.multiply_per_bit2", 0.0)
     multiply_per_bit: float = _constant("compute.multiply_per_bit", 0.0)
@@ -93,8 +99,10 @@ class Chip:
         return self.weights.area + self.states.area + self.spikes.area
 
 
-def chip_of(value: Mapping[str, float], accumulator_grows: bool) -> Chip:
-    """The chip whose constants are `value` by dotted key."""
+def chip_of(
+    value: Mapping[str, float], accumulator_grows: bool, datapath: str = "ideal", adds_levels: bool = False
+) -> Chip:
+    """The chip whose constants are `value` by dotted key, with a datapath and a way of taking integer levels."""
     constants = {}
     for each in fields(Chip):
         if "key" in each.metadata:
@@ -103,6 +111,8 @@ def chip_of(value: Mapping[str, float], accumulator_grows: bool) -> Chip:
     return Chip(
         **constants,
         accumulator_grows=accumulator_grows,
+        datapath=datapath,
+        adds_levels=adds_levels,
         fixed_operations="compute.accumulate" in value,
         accumulate_convolution=value.get("compute.accumulate_convolution", constants["accumulate"]),
         fixed_neuron="neuron.access" in value,

@@ -14,12 +14,58 @@ BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
+class Operands:
+    """What the operations of a row work on, widths in bit; arrays that broadcast to (..., R).
+
+    weights     of a stored weight, or of the second operand of an attention product
+    inputs      of one input element; 1 for spikes
+    sums        of the accumulator that the row needs (eq. 33)
+    states      of a membrane potential
+    growth      ceil(log2(fan_in)), (R,)
+    multiplies  rows whose operations are multiplications, (R,)
+    attention   rows that are products of two streams, (R,)
+    """
+
+    weights: FloatArray
+    inputs: FloatArray
+    sums: FloatArray
+    states: FloatArray
+    growth: FloatArray
+    multiplies: BoolArray
+    attention: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class Switching:
+    """What a processing element switches for one operation; arrays that broadcast to (..., R).
+
+    add_bits       bits that the adder switches for one operation
+    register_bits  bits that one operation writes into a register
+    product_bits2  product of the operand widths of one multiplication (eq. 14)
+    product_bits   mean of the two
+    neuron_bits    bits that one addition of a neuron switches
+    per_cycle      operations of one processing element in a cycle
+    runs           whether the unit is wide enough for the row
+    """
+
+    add_bits: FloatArray
+    register_bits: FloatArray
+    product_bits2: FloatArray
+    product_bits: FloatArray
+    neuron_bits: FloatArray
+    per_cycle: FloatArray
+    runs: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
 class Load:
     """The work of one inference: geometry and columns (R,), activity and widths (..., R).
 
     `weight_bits` are the widths as stored, 0 in rows without weights; `is_float` marks 32-bit weights; `input_bits`
     are the widths of one input element (1 for spikes; 32 at a float multiplier), `buffered_bits` (R,) those in its
-    buffer, and `sum_bits` those of the accumulators.
+    buffer, and `sum_bits` those of the accumulators. `multiplies` (R,) marks rows whose operations are
+    multiplications on this chip, `leak_bits` (R,) are the widths of factors of leaks that are no shift, and `switching`
+    is what the chip's datapath makes of all these.
     """
 
     geometry: Geometry
@@ -37,6 +83,9 @@ class Load:
     buffered_bits: FloatArray
     sum_bits: FloatArray
     is_float: BoolArray
+    multiplies: BoolArray
+    leak_bits: FloatArray
+    switching: Switching
 
 
 def _never() -> FloatArray:

@@ -24,7 +24,12 @@ def addition(chip: Chip, bits: FloatArray) -> FloatArray:
 
 def multiplication(chip: Chip, a_bits: FloatArray, b_bits: FloatArray) -> FloatArray:
     """Eq. 14: an integer multiplication [J]; bilinear in the two widths, through Horowitz's 8 and 32 bit points."""
-    return chip.multiply_per_bit2 * a_bits * b_bits + chip.multiply_per_bit * (a_bits + b_bits) / 2
+    return product(chip, a_bits * b_bits, (a_bits + b_bits) / 2)
+
+
+def product(chip: Chip, bits2: FloatArray, bits: FloatArray) -> FloatArray:
+    """Eq. 14 of the product and the mean of two operand widths [J]."""
+    return chip.multiply_per_bit2 * bits2 + chip.multiply_per_bit * bits
 
 
 def compute(load: Load, counts: Counts, chip: Chip) -> FloatArray:
@@ -41,21 +46,27 @@ def compute(load: Load, counts: Counts, chip: Chip) -> FloatArray:
 
 
 def integer_compute(load: Load, counts: Counts, chip: Chip) -> FloatArray:
-    """Eq. 15 for integers of the given widths, whatever the number format [J]."""
-    add = addition(chip, load.sum_bits)
-    other = np.where(load.geometry.attention, load.geometry.operand_bits, load.weight_bits)
-    multiply = multiplication(chip, other, load.input_bits)
+    """Eq. 15 for integers of the given widths, whatever the number format [J]; the datapath says what switches."""
+    unit = load.switching
+    add = addition(chip, unit.add_bits)
+    multiply = product(chip, unit.product_bits2, unit.product_bits)
     return counts.additions * add + counts.multiplications * (multiply + add)
 
 
 def neurons(load: Load, counts: Counts, chip: Chip) -> FloatArray:
-    """Eq. 16: neuron updates [J]: three integer additions at state width, or the chip's own energies per event."""
+    """Eq. 16: neuron updates [J]: three integer additions at state width, or the chip's own energies per event.
+
+    A leak that is no shift multiplies where the other one subtracts.
+    """
     if chip.fixed_neuron:
         per_step = chip.neuron_access + chip.neuron_update
         return (
             counts.neuron_steps * per_step + np.where(counts.neuron_steps > 0, load.lif_spikes, 0.0) * chip.neuron_spike
         )
-    return counts.neuron_steps * NEURON_ADDITIONS * addition(chip, load.state_bits)
+    bits = load.switching.neuron_bits
+    add = addition(chip, bits)
+    leak = np.where(load.leak_bits > 0, multiplication(chip, bits, load.leak_bits) - add, 0.0)
+    return counts.neuron_steps * (NEURON_ADDITIONS * add + leak)
 
 
 def rescale(load: Load, counts: Counts, chip: Chip) -> FloatArray:

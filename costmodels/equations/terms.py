@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 
 def split_operations(load: Load, operations: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Eq. 1: operations as additions (spikes, attention) and multiplications (multi-bit input), (..., R) each."""
-    multiplies = load.geometry.multiplies
+    multiplies = load.multiplies
     return np.where(multiplies, 0.0, operations), np.where(multiplies, operations, 0.0)
 
 

@@ -29,7 +29,8 @@ def on_chip(load: Load, counts: Counts, chip: Chip, share: FloatArray | float) -
     The measured balance (mean over max of the per-channel spikes) is the utilisation of the accumulators.
     """
     operations = counts.additions + counts.multiplications
-    compute = operations / (chip.processing_elements * share * chip.clock * load.balance)
+    per_second = chip.processing_elements * share * chip.clock * load.balance * load.switching.per_cycle
+    compute = operations / per_second
     weight_port = counts.weight_words / (chip.weights.words_per_second(chip.clock) * share)
     state_port = 2 * (counts.sum_words + counts.state_words) / (chip.states.words_per_second(chip.clock) * share)
     spike_words = counts.spike_words_read + counts.spike_words_written

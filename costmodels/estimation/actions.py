@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from costmodels import dataflows
 from costmodels.equations import memory, terms
 from costmodels.estimation.designs import Designs
+from costmodels.estimation.loads import load_of
 from costmodels.estimation.request import request
-from costmodels.estimation.row_costs import load_of
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -27,7 +27,8 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
     design    one design as for `estimate`
 
     `synops` are exact; `rate_x_flops` is the literature's count of the same layer. The further columns are those of
-    costmodels.equations.counts.Counts, with the widths [bit] they were counted at.
+    costmodels.equations.counts.Counts, with the widths [bit] they were counted at and what one processing element does
+    in a cycle.
     """
     import pandas as pd
 
@@ -45,6 +46,7 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
         "rate_x_flops": terms.literature_operations(load),
         "additions": counts.additions,
         "multiplications": counts.multiplications,
+        "operations_per_cycle": load.switching.per_cycle,
         "weight_words": counts.weight_words,
         "sum_words": counts.sum_words,
         "register_bits": counts.register_bits,

@@ -144,6 +144,7 @@ def _violations(
     fetched_from = chip.has_dram & (total["fetched_bits"] > 0)
     return {
         "weight_width": total["unsupported"] > 0,
+        "datapath": total["too_wide"] > 0,
         "layer_weights": total["too_large"] > 0,
         "weights": weights_leave & ~fetched_from,
         "states": (design.spilled_state_bits > 0) & (not chip.has_dram),

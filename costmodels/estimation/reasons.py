@@ -37,11 +37,14 @@ def _of_rows(asked: Request, rows: RowInputs) -> dict[str, str]:
     """What is said when a single row does not fit, by the name of the violation."""
     hardware, names = asked.hardware, asked.workload.names
     column = row_costs(asked, rows).columns
-    unsupported, largest = (int(np.argmax(column[name])) for name in ("unsupported", "stored_bits"))
+    unsupported, largest, wide = (int(np.argmax(column[n])) for n in ("unsupported", "stored_bits", "too_wide"))
     bits, widths = rows.weight_bits[unsupported], ", ".join(map(str, hardware.weight_widths))
     need, room = column["stored_bits"][largest] / 8, hardware.chip.weights.size / 8
     return {
         "weight_width": f"{names[unsupported]} has {bits:g}-bit weights; {hardware.name} stores {widths} bits",
+        "datapath": f"{names[wide]} has operands or potentials wider than the {hardware.datapath} datapath of "
+        f"{hardware.name} ({hardware.chip.unit_weight_bits:g} x {hardware.chip.unit_input_bits:g} bits, potentials of "
+        f"{hardware.chip.state_bits:g}): use fewer bits or a wider unit",
         "layer_weights": f"{names[largest]} needs {need:.0f} bytes of weights; memories.weights.size is {room:.0f} "
         "bytes: use fewer bits or a larger memory",
     }

@@ -11,9 +11,8 @@ from costmodels import dataflows
 from costmodels.equations import energy, memory, timing
 from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Counts, Load
+from costmodels.estimation.loads import load_of
 from costmodels.estimation.request import Request, RowInputs
-from costmodels.widths import FLOAT
-from costmodels.workload.workload import Workload
 
 FloatArray = NDArray[np.float64]
 
@@ -21,7 +20,7 @@ ROW_ENERGIES = energy.COMPONENTS[:-1]  # leakage follows from the latency of the
 
 SUMMED = (
     *("time_resident", "time_streamed", "dynamic", "fetched_bits", "state_bits", "stored_bits"),
-    *("bytes", "cores", "too_large", "unsupported"),
+    *("bytes", "cores", "too_large", "unsupported", "too_wide"),
 )
 """What every estimate sums over rows; the components follow when they are asked for."""
 TIME = SUMMED.index("time_resident")
@@ -43,64 +42,6 @@ class RowCosts:
         for place, name in enumerate(names):
             out[..., place] = self.columns[name]
         return out
-
-
-def containers(weight_widths: tuple[int, ...]) -> FloatArray:
-    """The stored width of each asked width 0..32: the next wider one that the chip has; itself where there is none."""
-    stored = np.arange(FLOAT + 1, dtype=np.float64)
-    for asked in range(1, FLOAT + 1):
-        wide = [w for w in weight_widths if w >= asked]
-        stored[asked] = min(wide) if wide and (asked < FLOAT) else asked
-    return stored
-
-
-def load_of(asked: Request, rows: RowInputs) -> Load:
-    """The work of one inference at given widths and activity, (..., R).
-
-    Without state_bits rows keep potentials at the chip's width, and at 32 bit where their weights are float.
-    """
-    work, hardware, (asked_bits, state_bits, activity) = asked.workload, asked.hardware, rows
-    chip, shape, column = hardware.chip, work.geometry, work.columns
-    is_float = asked_bits >= FLOAT
-    stored = containers(hardware.weight_widths)[asked_bits.astype(np.intp)]
-    if state_bits is None:
-        state_bits = np.where(is_float, float(FLOAT), chip.state_bits)
-    inputs = column["input_bits"]
-    if asked.activation_bits is not None:
-        inputs = np.where(shape.multiplies & ~shape.image, asked.activation_bits, inputs)
-    input_bits = np.where(is_float & shape.multiplies, float(FLOAT), inputs)
-    return Load(
-        geometry=shape,
-        macs=column["macs"],
-        weights=column["weights"],
-        neurons=column["neurons"],
-        balance=column["balance"],
-        time_steps=float(work.time_steps),
-        spikes=activity.spikes,
-        lif_spikes=activity.lif_spikes,
-        synops=activity.synops,
-        weight_bits=stored,
-        state_bits=np.broadcast_to(state_bits, np.broadcast_shapes(np.shape(state_bits), asked_bits.shape)),
-        input_bits=input_bits,
-        buffered_bits=inputs,
-        sum_bits=sum_width(work, chip, stored, input_bits, is_float),
-        is_float=is_float,
-    )
-
-
-def sum_width(
-    work: Workload, chip: Chip, stored: FloatArray, input_bits: FloatArray, is_float: NDArray[np.bool_]
-) -> FloatArray:
-    """Eq. 33: accumulator width: what fan_in products can need, at most the chip's; its full width where it is fixed.
-
-    A product of b-bit weights (or operands of attention) with a spike has b bits, with an n-bit input b + n; a sum of F
-    of them ceil(log2 F) more.
-    """
-    shape = work.geometry
-    term = np.where(shape.attention, shape.operand_bits, stored) + np.where(shape.multiplies, input_bits, 0.0)
-    needed = np.minimum(term + shape.log_fan_in, chip.accumulator_bits)
-    width = needed if chip.accumulator_grows else np.full_like(needed, chip.accumulator_bits)
-    return np.where(is_float, float(FLOAT), width)
 
 
 def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
@@ -129,6 +70,7 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
         "bytes": (stored + scales + biases + kept) / 8,
         "stored_bits": stored,
         "too_large": (stored > chip.weights.size).astype(np.float64),
+        "too_wide": np.broadcast_to(~load.switching.runs & ~load.is_float, stored.shape).astype(np.float64),
         "unsupported": (rows.weight_bits > max(hardware.weight_widths)).astype(np.float64),
     }
     sizes = (payload, stored - payload, scales, biases, kept)

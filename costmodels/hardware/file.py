@@ -12,6 +12,7 @@ from typing import Any
 import pydantic
 
 from costmodels.errors import CostError
+from costmodels.hardware.datapath import FORMS
 from costmodels.hardware.quantity import Quantity
 from costmodels.hardware.schema import HardwareFile
 from costmodels.yaml_file import line_of, plain, read_yaml
@@ -50,17 +51,22 @@ def _explain(mistake: dict[str, Any], tree: Any, path: Path) -> str:
     place = f"{path}:{line}" if line else str(path)
     kind, value = mistake["type"], mistake["input"]
     if kind == "missing":
-        model = _model(keys[:-1])
+        model = _model(keys[:-1], tree)
         remedy = "add it as {value: ..., unit: ..., source: ...}"
         if model is not None and not _is_quantity(model, str(keys[-1])):
             remedy = "add it"
         return f"{place}: {name} is missing; {remedy}"
     if kind == "extra_forbidden":
-        model = _model(keys[:-1])
+        model = _model(keys[:-1], tree)
         known = list(model.model_fields) if model else []
         close = difflib.get_close_matches(str(keys[-1]), known, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}"
         return f"{place}: unknown key {name}; {hint}"
+    if kind == "union_tag_invalid":
+        tag = mistake["ctx"]
+        name, expected = f"{name}.{tag['discriminator'].strip(chr(39))}", tag["expected_tags"]
+        line = line_of(tree, name.split("."))
+        return f"{path}:{line}: {name} is {tag['tag']!r}; expected one of {expected}"
     message = mistake["msg"].removeprefix("Value error, ")
     message = message.replace("Input should be", "expected").replace("Input tag", "tag")
     if kind == "literal_error" and keys and keys[-1] == "unit":
@@ -71,11 +77,15 @@ def _explain(mistake: dict[str, Any], tree: Any, path: Path) -> str:
     return f"{place}: {name}{shown}; {message[0].lower() + message[1:]}"
 
 
+_TAGS = ("integer", "per_operation", *FORMS)
+"""Values by which pydantic tells apart the sections that an entry may be."""
+
+
 def _in_file(loc: Sequence[Any], tree: Any, kind: str) -> list[Any]:
     """The error's path without the tags that pydantic adds for unions."""
     keys: list[Any] = []
     for part in loc:
-        if isinstance(tree, Mapping) and part in ("integer", "per_operation") and part not in tree:
+        if isinstance(tree, Mapping) and part in _TAGS and part not in tree:
             continue
         keys.append(part)
         try:
@@ -85,21 +95,35 @@ def _in_file(loc: Sequence[Any], tree: Any, kind: str) -> list[Any]:
     return keys
 
 
-def _model(keys: Sequence[Any]) -> type[pydantic.BaseModel] | None:
+def _model(keys: Sequence[Any], tree: Any) -> type[pydantic.BaseModel] | None:
+    """The section of the schema at `keys`; where it may be one of several, the one that the file's tag names."""
     model: type[pydantic.BaseModel] = HardwareFile
     for key in keys:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
         field = model.model_fields.get(str(key))
         models = [m for m in _members(field.annotation) if issubclass(m, pydantic.BaseModel)] if field else []
         if not models:
             return None
-        model = models[0]
+        tags = {str(value) for value in tree.values()} if isinstance(tree, Mapping) else set()
+        model = next((m for m in models if _tag(m) in tags), models[0])
     return model
 
 
+def _tag(model: type[pydantic.BaseModel]) -> str | None:
+    """The value by which a section is told apart from others that may stand in its place."""
+    for field in model.model_fields.values():
+        if typing.get_origin(field.annotation) is typing.Literal:
+            return str(typing.get_args(field.annotation)[0])
+    return None
+
+
 def _members(annotation: Any) -> list[type]:
+    """The classes that an annotation allows."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _members(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return [m for m in typing.get_args(annotation) if isinstance(m, type)]
-    return [annotation] if isinstance(annotation, type) else []
+        return [m for each in typing.get_args(annotation) for m in _members(each)]
+    return [annotation] if isinstance(annotation, type) and annotation is not types.NoneType else []
 
 
 def _is_quantity(model: type[pydantic.BaseModel], key: str) -> bool:

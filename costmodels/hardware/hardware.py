@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from costmodels import dataflows
 from costmodels.equations.chip import Chip, chip_of
 from costmodels.errors import CostError
 from costmodels.hardware.constants import Constant, memory_constants, op_constants, stated_range
+from costmodels.hardware.datapath import check_widths
 from costmodels.hardware.file import check, parse
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.schema import HardwareFile, IntegerCompute, Memory
@@ -55,6 +56,13 @@ class Hardware:
         return self.file.dataflow
 
     @property
+    def datapath(self) -> str:
+        """The name of its datapath."""
+        compute = self.file.compute
+        stated = compute.datapath if isinstance(compute, IntegerCompute) else None
+        return stated.form if stated is not None else "ideal"
+
+    @property
     def weight_widths(self) -> tuple[int, ...]:
         """Integer weight widths that the chip can store, ascending; others are stored in the next wider one."""
         return tuple(sorted(set(self.file.weight_widths)))
@@ -69,7 +77,8 @@ class Hardware:
         """The numbers as the equations read them."""
         compute = self.file.compute
         grows = isinstance(compute, IntegerCompute) and compute.accumulator == "grown"
-        return chip_of({key: constant.value for key, constant in self.table.items()}, grows)
+        constants = {key: constant.value for key, constant in self.table.items()}
+        return chip_of(constants, grows, self.datapath, compute.levels == "additions")
 
     def constants(self) -> pd.DataFrame:
         """Every constant as `key, value, unit, source, low, high`, derived ones included (hardware.csv of a run)."""
@@ -88,6 +97,22 @@ class Hardware:
         if key not in self.table:
             raise CostError(f"{self.name} has no constant {key!r}; there are {', '.join(self.table)}")
         return replace(self, table={**self.table, key: replace(self.table[key], value=value)})
+
+    def with_datapath(self, section: Mapping[str, Any]) -> Hardware:
+        """The same accelerator with another datapath.
+
+        section  the entries of `compute.datapath` of a hardware file; numbers as {value, unit, source}
+
+        Weight widths that the new datapath cannot run are left out. Raises CostError where the file states energies per
+        operation, which no datapath explains.
+        """
+        if not isinstance(self.file.compute, IntegerCompute):
+            raise CostError(f"{self.name} states energies per operation; a datapath does not apply")
+        tree = self.file.model_dump(mode="python", exclude_none=True)
+        tree["compute"]["datapath"] = dict(section)
+        widest = section["weight_bits"]["value"] if "weight_bits" in section else FLOAT
+        tree["weight_widths"] = tuple(bits for bits in self.file.weight_widths if bits <= widest)
+        return resolve(HardwareFile.model_validate(tree), self.name, self.path, self.sha256)
 
     def with_op_table(self, name: str) -> Hardware:
         """The same accelerator with the op energies of the shipped table `name` (see costmodels.op_tables).
@@ -197,6 +222,7 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
             raise CostError(f"weight_widths: {bits} is not supported; {expected}")
     op_table = ""
     if isinstance(file.compute, IntegerCompute):
+        check_widths(file.compute.datapath, file.weight_widths)
         op_table = file.compute.table
         table |= {key: c for key, c in op_constants(file.compute, file.node.value).items() if key not in table}
     for memory in ("weights", "states", "spikes"):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from costmodels.hardware.datapath import DatapathSection
 from costmodels.hardware.quantity import (
     Area,
     Bandwidth,
@@ -30,6 +31,11 @@ from costmodels.hardware.quantity import (
     Width,
 )
 
+Levels = Annotated[
+    Literal["additions", "multiplication"],
+    Field(description="how an input of a few integer levels is taken: k additions, or one product; absent: product"),
+]
+
 
 class IntegerCompute(Section):
     """Adders and multipliers whose energy follows the operand widths, from one of the shipped op-energy tables."""
@@ -40,6 +46,8 @@ class IntegerCompute(Section):
         description="grown: adders as wide as the sum needs, at most accumulator_bits; fixed: always accumulator_bits"
     )
     accumulator_bits: Width
+    datapath: DatapathSection | None = Field(None, description="what narrow operands save; absent: ideal")
+    levels: Levels | None = None
     control_factor: Factor | None = Field(None, description="energy of compute with control, over compute alone")
     control_per_operation: Energy | None = Field(None, description="control energy of one operation of any width")
     add_per_bit: EnergyPerBit | None = Field(None, description="instead of the table's value")
@@ -66,6 +74,7 @@ class PerOperationCompute(Section):
     accumulate_convolution: Energy | None = Field(None, description="instead of accumulate, in convolutions")
     multiply_accumulate: Energy
     accumulator_bits: Width
+    levels: Levels | None = None
 
 
 class Neuron(Section):

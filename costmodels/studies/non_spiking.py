@@ -66,6 +66,7 @@ def non_spiking(work: Workload, dense: bool = False) -> Workload:
         "synops": np.minimum(synops, column["macs"]),
         "neurons": none,
         "lif_spikes": none,
+        "level": none,
     }
     texts = {**work.texts, "input": ("multibit",) * work.rows, "lif": ("",) * work.rows}
     has_lif = np.array([bool(lif) for lif in work.texts["lif"]])

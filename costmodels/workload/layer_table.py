@@ -22,7 +22,9 @@ COLUMNS = (
 )
 TEXTS = ("name", "kind", "group", "block", "stage", "input", "lif")
 NUMBERS = tuple(c for c in COLUMNS if c not in (*TEXTS, "time_steps"))
-DESCRIPTIVE = ("sees", "largest", "events")  # columns of captured networks that no cost is made of
+INTEGERS = ("sees", "largest", "events")  # of captured networks: which inputs are small integers, and how large
+DERIVED = ("level", "largest", "leak_bits")  # numbers beside those of COLUMNS that costs are made of
+OWN_LEAK = "leak_bits"  # width of the factor of a leak that is no shift; 0: a shift
 ADDITION = "add"  # rows of captured networks, behind all others, that no cost is made of
 REQUIRED = ("name", "kind", "in_channels", "out_channels", "spikes", "time_steps")
 KINDS = ("conv", "depthwise", "linear", "attention")
@@ -38,7 +40,7 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
 
     Raises CostError for a missing or unknown column, an empty table, and every impossible value.
     """
-    known = (*COLUMNS, *DESCRIPTIVE)
+    known = (*COLUMNS, *INTEGERS, OWN_LEAK)
     unknown = [c for c in table.columns if c not in known and not str(c).startswith("assumed_")]
     if unknown:
         raise CostError(f"{source}: unknown column {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
@@ -56,7 +58,32 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
     if not np.any(full["weights"] > 0):
         raise CostError(f"{source}: no row has weights; expected at least one convolution or linear layer")
     _possible(full, source)
-    return full
+    return full | _levels(full, table, source)
+
+
+def _levels(full: dict[str, Column], table: pd.DataFrame, source: str) -> dict[str, Column]:
+    """What is known of inputs that are small integers, and of leaks.
+
+    level      mean of the integers that are not zero, 0 in rows with other inputs
+    largest    the largest integer; 1 in rows with other inputs
+    leak_bits  width of the factor of a leak that is no shift [bit]; 0: a shift
+    """
+    size = len(full["name"])
+    sees = np.array(table["sees"].astype(str)) if "sees" in table.columns else np.full(size, "")
+    whole = np.isin(sees, ("levels", "count")) & (full["input"] == "multibit")
+    given = {
+        name: _number(table, name, source) if name in table.columns else np.full(size, np.nan)
+        for name in ("largest", "events", OWN_LEAK)
+    }
+    events, spikes = given["events"], full["spikes"]
+    level = np.divide(events, spikes, out=np.ones(size), where=spikes > 0)
+    top = np.where(np.isnan(given["largest"]), 2.0 ** full["input_bits"] - 1, given["largest"])
+    known = whole & ~np.isnan(events)
+    return {
+        "level": np.where(known, np.maximum(level, 1.0), 0.0),
+        "largest": np.where(known, np.maximum(top, 1.0), 1.0),
+        OWN_LEAK: np.nan_to_num(given[OWN_LEAK]),
+    }
 
 
 def _fail(source: str, row: int, column: str, value: str | float | None, remedy: str) -> NoReturn:

@@ -15,7 +15,7 @@ from costmodels.errors import CostError
 from costmodels.workload.activity import Activity
 from costmodels.workload.examples import example_table
 from costmodels.workload.geometry import Geometry, geometry
-from costmodels.workload.layer_table import COLUMNS, NUMBERS, TEXTS, checked
+from costmodels.workload.layer_table import COLUMNS, DERIVED, NUMBERS, TEXTS, checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ class Workload:
         full = checked(table, source)
         return cls(
             {name: tuple(map(str, full[name])) for name in TEXTS},
-            {name: np.asarray(full[name], dtype=np.float64) for name in NUMBERS},
+            {name: np.asarray(full[name], dtype=np.float64) for name in (*NUMBERS, *DERIVED)},
             int(full["time_steps"][0]),
         )
 

@@ -33,6 +33,43 @@ def least_spill(maps: Sequence[float], room: float) -> list[float]:
     return [whole - rest for whole, rest in zip(maps, inside, strict=True)]
 
 
+def halved(bits: float, whole: float, least: float) -> float:
+    while whole / 2 >= max(bits, least):
+        whole /= 2
+    return whole
+
+
+def switched(
+    form: str, constant: Mapping[str, float], widths: Sequence[float], layer: Mapping[str, Any], grows: bool
+) -> dict[str, Any]:
+    """Bits that an operation switches in the adder and the register, of both factors, and operations per cycle."""
+    other, in_bits, acc, v_bits = widths
+    multibit, growth = layer["input"] == "multibit", math.ceil(math.log2(layer["fan_in"]))
+    most, own_v = constant["compute.accumulator_bits"], constant["widths.state"]
+
+    def adder(a: float, b: float) -> float:
+        return max(acc, min(a + (b if multibit else 0) + growth, most) if grows else most)
+
+    if form == "ideal":
+        return {"add": acc, "register": acc, "factors": (other, in_bits), "neuron": v_bits, "rate": 1}
+    if form == "bit_serial":
+        lanes = constant["compute.datapath.lanes"]
+        plane = min(in_bits + growth, most) if grows else most
+        tree = in_bits + math.ceil(math.log2(lanes)) if lanes > 1 else 0
+        add, register = other * (tree + plane / lanes), other * plane / lanes
+        return {"add": add, "register": register, "factors": (0, 0), "neuron": v_bits, "rate": 1 / other}
+    a, b = constant["compute.datapath.weight_bits"], constant["compute.datapath.input_bits"]
+    if form == "fixed":
+        sums = adder(a, b)
+        return {"add": sums, "register": sums, "factors": (a, b), "neuron": max(v_bits, own_v), "rate": 1}
+    least = constant["compute.datapath.smallest_bits"]
+    part_a, part_b = halved(other, a, least), halved(in_bits, b, least)
+    sums = adder(part_a, part_b)
+    rate = a / part_a * b / part_b if multibit else max(1, adder(a, b) // sums)
+    neuron = halved(v_bits, own_v, own_v * least / a)
+    return {"add": sums, "register": sums, "factors": (part_a, part_b), "neuron": neuron, "rate": rate}
+
+
 def layers_of(work: Any) -> list[dict[str, Any]]:
     """The layer table as one dictionary per row."""
     columns = {**work.texts, **{name: values.tolist() for name, values in work.columns.items()}}
@@ -49,6 +86,7 @@ def naive(
     grows: bool = True,
     state_bits: Sequence[int] | None = None,
     activation_bits: int | None = None,
+    datapath: str = "ideal",
 ) -> dict[str, float]:
     """Energy [J], latency [s], power [W] at the file's frame rate and memory [B] of one design with spiking layers."""
     get = constant.get
@@ -91,6 +129,9 @@ def naive(
         grown = (operand if attention else bits) + (in_bits if multibit else 0) + math.ceil(math.log2(layer["fan_in"]))
         acc = min(grown, constant["compute.accumulator_bits"]) if grows else constant["compute.accumulator_bits"]
         acc = 32 if isfloat else acc
+        other = operand if attention else bits
+        form = "ideal" if isfloat else datapath
+        unit = switched(form, constant, (other, in_bits, acc, v_bits), layer, grows)
         synops = layer["synops"]
         if literature:
             synops = layer["macs"] * (steps if multibit else layer["spikes"] / inputs)
@@ -105,10 +146,10 @@ def naive(
             work_j = synops * (constant["compute.multiply_accumulate"] if multibit else add)
             plain_j = 0.0
         else:
-            int_add = constant["compute.add_per_bit"] * acc
-            other = operand if attention else bits
-            int_mult = constant["compute.multiply_per_bit2"] * other * in_bits
-            int_mult += constant["compute.multiply_per_bit"] * (other + in_bits) / 2
+            int_add = constant["compute.add_per_bit"] * unit["add"]
+            a, b = unit["factors"]
+            int_mult = constant["compute.multiply_per_bit2"] * a * b
+            int_mult += constant["compute.multiply_per_bit"] * (a + b) / 2
             plain_j = synops * (int_add + (int_mult if multibit else 0))
             work_j = plain_j
             if isfloat:
@@ -120,7 +161,7 @@ def naive(
             neuron_j = neuron_steps * (constant["neuron.access"] + constant["neuron.update"])
             neuron_j += layer["lif_spikes"] * constant["neuron.spike"] if neuron_steps else 0
         else:
-            neuron_j = neuron_steps * 3 * constant["compute.add_per_bit"] * v_bits
+            neuron_j = neuron_steps * 3 * constant["compute.add_per_bit"] * unit["neuron"]
         rescale_j = 0.0
         if not fixed and not attention and not literature:
             scale = constant["widths.scale"]
@@ -145,11 +186,11 @@ def naive(
             if event:
                 s_words = synops / get("spike_group", 1.0) / sum_run * packed(sum_run, acc, word["states"])
             else:
-                registers = synops * acc
+                registers = synops * unit["register"]
             if keeps_states:
                 v_words = steps * packed(layer["neurons"], v_bits, word["states"])
             else:
-                registers += layer["neurons"] * steps * v_bits
+                registers += layer["neurons"] * steps * unit["neuron"]
             traffic = inputs * in_bits * steps
             if in_bits == 1:
                 traffic = min(traffic, layer["spikes"] * ceil_log2(inputs))
@@ -190,7 +231,7 @@ def naive(
             need = max(stored / (room["weights"] / cores), outputs * v_bits / (room["states"] / cores))
             share = max(1, math.ceil(max(need, outputs / get("neurons_per_core", math.inf)))) / cores
         time = max(
-            synops / (elements * share * clock * layer["balance"]),
+            synops / (elements * unit["rate"] * share * clock * layer["balance"]),
             w_words / (rate["weights"] * share),
             2 * (s_words + v_words) / (rate["states"] * share),
             (read + written) / (rate["spikes"] * share),

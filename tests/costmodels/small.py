@@ -75,3 +75,12 @@ def plain(folder: Path, dataflow: str = "tick_batched", size: int = 4096) -> Har
     path = folder / f"plain_{dataflow}_{size}.yaml"
     path.write_text(plain_text(dataflow, size), encoding="utf-8")
     return load_hardware(path)
+
+
+def with_datapath(text: str, **entries: object) -> str:
+    """The text of a chip with a datapath; numbers are in bits, but lanes."""
+    lines = ["  datapath:"]
+    for key, value in entries.items():
+        unit = '"1"' if key == "lanes" else "bit"
+        lines.append(f"    {key}: {value if key == 'form' else f'{{value: {value}, unit: {unit}, source: test}}'}")
+    return text.replace("  accumulator: grown", "\n".join([*lines, "  accumulator: grown"]))

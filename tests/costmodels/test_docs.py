@@ -12,6 +12,7 @@ from costmodels import (
     Workload,
     comparisons,
     dataflows,
+    datapaths,
     hardware_names,
     load_hardware,
     published_consistency,
@@ -37,11 +38,11 @@ def test_every_equation_of_the_code_is_in_the_page():
     for first, last in re.findall(r"[Ee]q\. (\d+)(?: to (\d+))?", code):
         in_code |= set(range(int(first), int(last or first) + 1))
     in_page = {int(n) for n in re.findall(r"Eq\. (\d+)", MODELS)}
-    assert in_code == in_page == set(range(1, 38))
+    assert in_code == in_page == set(range(1, 42))
 
 
-def test_every_chip_and_data_flow_is_in_the_page():
-    for name in (*hardware_names(), *dataflows.names()):
+def test_every_chip_data_flow_and_datapath_is_in_the_page():
+    for name in (*hardware_names(), *dataflows.names(), *datapaths.names()):
         assert f"`{name}`" in MODELS
 
 

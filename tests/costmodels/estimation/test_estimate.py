@@ -25,6 +25,13 @@ WIDTHS = np.array([1, 2, 3, 4, 5, 6, 7, 8, 16, 32])
 QUANTITIES = ("energy_j", "latency_s", "power_w", "memory_bytes")
 
 
+FORMS = {
+    "fixed": {"weight_bits": (16, "bit"), "input_bits": (16, "bit")},
+    "bit_serial": {"lanes": (16, "1")},
+    "decomposable": {"weight_bits": (16, "bit"), "input_bits": (16, "bit"), "smallest_bits": (2, "bit")},
+}
+
+
 @cache
 def example(name: str = "sdtv2_8_256", fused: bool = False) -> Workload:
     return Workload.example(name, rate=0.15, fused=fused)
@@ -34,6 +41,9 @@ def example(name: str = "sdtv2_8_256", fused: bool = False) -> Workload:
 def chips() -> dict[str, Hardware]:
     found = {name: load_hardware(name) for name in hardware_names()}
     found["generic_45nm time_step_major"] = configured(found["generic_45nm"], {"dataflow": "time_step_major"})
+    for form, numbers in FORMS.items():
+        entries = {key: {"value": value, "unit": unit, "source": "test"} for key, (value, unit) in numbers.items()}
+        found[f"generic_45nm {form}"] = found["generic_45nm"].with_datapath({"form": form, **entries})
     return found
 
 
@@ -42,7 +52,7 @@ def uniform(work: Workload, widths: list[int]) -> np.ndarray:
     return np.repeat(np.array(widths)[:, None], len(work.weight_layers), axis=1)
 
 
-CHIP = st.sampled_from([*hardware_names(), "generic_45nm time_step_major"])
+CHIP = st.sampled_from([*hardware_names(), "generic_45nm time_step_major", *(f"generic_45nm {form}" for form in FORMS)])
 
 
 @settings(max_examples=60)
@@ -63,6 +73,7 @@ def test_equals_the_slow_implementation(chip: str, fused: bool, seed: int, own: 
         grows=hardware.chip.accumulator_grows,
         state_bits=None if states is None else states.tolist(),
         activation_bits=activations,
+        datapath=hardware.datapath,
     )
     for name in QUANTITIES:
         assert float(getattr(cost, name)) == pytest.approx(slow[name], rel=1e-12), name

@@ -1,0 +1,110 @@
+"""The work of rows at given widths: what is stored, added and multiplied, and what the datapath makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodels import datapaths
+from costmodels.equations.chip import Chip
+from costmodels.equations.counts import Load, Operands, Switching
+from costmodels.estimation.request import Request, RowInputs
+from costmodels.widths import FLOAT
+from costmodels.workload.workload import Workload
+
+FloatArray = NDArray[np.float64]
+
+
+def containers(weight_widths: tuple[int, ...]) -> FloatArray:
+    """The stored width of each asked width 0..32: the next wider one that the chip has; itself where there is none."""
+    stored = np.arange(FLOAT + 1, dtype=np.float64)
+    for asked in range(1, FLOAT + 1):
+        wide = [w for w in weight_widths if w >= asked]
+        stored[asked] = min(wide) if wide and (asked < FLOAT) else asked
+    return stored
+
+
+def load_of(asked: Request, rows: RowInputs) -> Load:
+    """The work of one inference at given widths and activity, (..., R).
+
+    Without state_bits rows keep potentials at the chip's width, and at 32 bit where their weights are float. Where the
+    chip adds levels, an input of k counts as k spikes.
+    """
+    work, hardware, (asked_bits, state_bits, activity) = asked.workload, asked.hardware, rows
+    chip, shape, column = hardware.chip, work.geometry, work.columns
+    is_float = asked_bits >= FLOAT
+    stored = containers(hardware.weight_widths)[asked_bits.astype(np.intp)]
+    if state_bits is None:
+        state_bits = np.where(is_float, float(FLOAT), chip.state_bits)
+    states = np.broadcast_to(state_bits, np.broadcast_shapes(np.shape(state_bits), asked_bits.shape))
+    inputs = column["input_bits"]
+    if asked.activation_bits is not None:
+        inputs = np.where(shape.multiplies & ~shape.image, asked.activation_bits, inputs)
+    input_bits = np.where(is_float & shape.multiplies, float(FLOAT), inputs)
+    added = (column["level"] > 0) & chip.adds_levels
+    operands = operands_of(work, chip, stored, Inputs(input_bits, states, added, is_float))
+    return Load(
+        geometry=shape,
+        macs=column["macs"],
+        weights=column["weights"],
+        neurons=column["neurons"],
+        balance=column["balance"],
+        time_steps=float(work.time_steps),
+        spikes=activity.spikes,
+        lif_spikes=activity.lif_spikes,
+        synops=activity.synops * np.where(added, column["level"], 1.0),
+        weight_bits=stored,
+        state_bits=states,
+        input_bits=input_bits,
+        buffered_bits=inputs,
+        sum_bits=operands.sums,
+        is_float=is_float,
+        multiplies=operands.multiplies,
+        leak_bits=column["leak_bits"],
+        switching=switching(operands, chip, is_float),
+    )
+
+
+class Inputs(NamedTuple):
+    """Widths of inputs and potentials [bit], and which rows add their levels or are float; each (..., R)."""
+
+    bits: FloatArray
+    states: FloatArray
+    added: NDArray[np.bool_]
+    is_float: NDArray[np.bool_]
+
+
+def operands_of(work: Workload, chip: Chip, stored: FloatArray, given: Inputs) -> Operands:
+    """The operands of every row, and eq. 33, the accumulators: what fan_in products can need, at most the chip's.
+
+    A product of b-bit weights (or operands of attention) with a spike has b bits, with an n-bit input b + n; a sum of F
+    of them ceil(log2 F) more, of F levels up to D that are added ceil(log2(F D)). Where it is fixed, its full width.
+    """
+    shape, column = work.geometry, work.columns
+    multiplies = shape.multiplies & ~given.added
+    weights = np.where(shape.attention, shape.operand_bits, stored)
+    growth = np.ceil(shape.log_fan_in + np.where(given.added, np.log2(column["largest"]), 0.0))
+    needed = weights + np.where(multiplies, given.bits, 0.0) + growth
+    capped = np.minimum(needed, chip.accumulator_bits)
+    width = capped if chip.accumulator_grows else np.full_like(capped, chip.accumulator_bits)
+    return Operands(
+        weights=weights,
+        inputs=np.where(multiplies, given.bits, 1.0),
+        sums=np.where(given.is_float, float(FLOAT), width),
+        states=given.states,
+        growth=growth,
+        multiplies=multiplies,
+        attention=shape.attention,
+    )
+
+
+def switching(operands: Operands, chip: Chip, is_float: NDArray[np.bool_]) -> Switching:
+    """What the chip's datapath switches; float rows have units of their own, whatever the datapath."""
+    form = datapaths.named(chip.datapath).switching(operands, chip)
+    if chip.datapath == "ideal" or not np.any(is_float):
+        return form
+    own = datapaths.named("ideal").switching(operands, chip)
+    return Switching(*(np.where(is_float, getattr(own, f.name), getattr(form, f.name)) for f in fields(Switching)))
