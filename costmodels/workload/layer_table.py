@@ -31,6 +31,7 @@ KINDS = ("conv", "depthwise", "linear", "attention")
 INPUTS = ("spike", "multibit")
 _WHOLE = ("in_channels", "out_channels", "groups", "kernel", "stride", "in_height", "in_width", "input_bits")
 _SLACK = 1 + 1e-9
+LEAST_RATE = 1e-3  # spikes per input and step, the median of the rows: below, they are rates or hold a decimal mark
 
 Column = NDArray[Any]
 
@@ -190,7 +191,21 @@ def _possible(full: dict[str, Column], source: str) -> None:
         for row in np.flatnonzero(full[column] > limit * _SLACK):
             remedy = f"at most {limit[row]:.15g} are possible ({meaning}); counts are per image, summed over time steps"
             _fail(source, int(row), column, float(full[column][row]), remedy)
+    _counted(full, inputs * steps, source)
     both = (full["weights"] > 0) == (full["kind"] == "attention")
     for row in np.flatnonzero(both):
         expected = "0 for attention" if full["kind"][row] == "attention" else "the number of weight parameters, above 0"
         _fail(source, int(row), "weights", float(full["weights"][row]), f"expected {expected}")
+
+
+def _counted(full: dict[str, Column], most: Column, source: str) -> None:
+    """Raise CostError where the spikes of the whole network look like rates, or like counts cut off at a point."""
+    spiking = np.flatnonzero((full["input"] == "spike") & (full["spikes"] > 0))
+    share = full["spikes"][spiking] / most[spiking]
+    if len(spiking) and float(np.median(share)) < LEAST_RATE:
+        row = int(spiking[np.argmin(share)])
+        remedy = (
+            f"half of the spiking rows fire at less than {LEAST_RATE:g} of their {most[row]:.15g} chances; give spikes "
+            "per image, summed over time steps: no firing rates, and no point or comma for thousands"
+        )
+        _fail(source, row, "spikes", float(full["spikes"][row]), remedy)

@@ -10,7 +10,10 @@ from dse.errors import ConfigError
 PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "p": 1e-12}  # SI, largest first
 _SPELLINGS = {"K": "k", "u": "µ"}  # read as, beside the prefix itself
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
-_TEXT = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9]*)\s*$")
+_AREAS = {
+    f"{prefix}m{two}": factor for two in "2²" for prefix, factor in (("µ", 1e-6), ("u", 1e-6), ("m", 1.0), ("c", 1e2))
+}
+_TEXT = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9]*2?)\s*$")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,9 @@ def parse(text: str | float, unit: str, key: str, example: str) -> float:
 def _scale(suffix: str, unit: str) -> float | None:
     if suffix in ("", unit):
         return 1.0
-    if not suffix.endswith(unit) or unit in ("pp", "mm2"):
+    if unit == "mm2":
+        return _AREAS.get(suffix)
+    if not suffix.endswith(unit) or unit == "pp":
         return None
     prefix = suffix.removesuffix(unit)
     if unit == "B" and prefix in _BINARY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,8 @@ TRAINING, EVALUATION = "train", ("val", "validation", "test")  # folders that ke
 MEMORY = 2 * 2**30
 THREADS = 4  # that decode; Pillow works outside of Python's lock
 SHOWN = 3  # corrupt files that a message names
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of grey values from 0 to 65535
+SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # whose 32-bit mode only ever holds such values
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,25 +63,25 @@ def load(
     side = resolution or RESOLUTION
     keep = len(chosen) * 3 * side * side * 4 <= memory
     checked = list(_in_order(lambda index: _checked(files[index], side, keep), chosen, ahead=4 * THREADS))
-    corrupt = tuple(str(files[index]) for index, found in zip(chosen, checked, strict=True) if found is None)
+    corrupt = tuple(shown(files[index]) for index, found in zip(chosen, checked, strict=True) if found is None)
     if len(corrupt) > max_corrupt * len(chosen):
-        shown = ", ".join(corrupt[:SHOWN]) + (", ..." if len(corrupt) > SHOWN else "")
+        names = ", ".join(corrupt[:SHOWN]) + (", ..." if len(corrupt) > SHOWN else "")
         raise ModelError(
-            f"{path}: {len(corrupt)} of {len(chosen)} images cannot be decoded ({shown}); replace them or raise "
+            f"{path}: {len(corrupt)} of {len(chosen)} images cannot be decoded ({names}); replace them or raise "
             f"max_corrupt, which is {max_corrupt:g}"
         )
     good = [(index, found) for index, found in zip(chosen, checked, strict=True) if found is not None]
     if not good:
         raise ModelError(f"{path}, split {split}: no image is left, all {len(chosen)} are corrupt")
     kept = np.array([index for index, _ in good])
-    ids = [files[index].relative_to(path).as_posix() for index in kept]
+    ids = [shown(files[index].relative_to(path)) for index in kept]
     digest = hashlib.sha256(repr((side, IMAGENET, classes, ids, labels[kept].tolist())).encode())
     for _, found in good:
         digest.update(found.digest)
     on_disk = FileImages(tuple(files[index] for index in kept), side)
     images = torch.from_numpy(IMAGENET(np.stack([found.pixels for _, found in good]))) if keep else on_disk
     targets = torch.from_numpy(labels[kept])
-    return ImageSet(str(path), split, images, targets, tuple(ids), classes, digest.hexdigest(), corrupt)
+    return ImageSet(shown(path), split, images, targets, tuple(ids), classes, digest.hexdigest(), corrupt)
 
 
 def evaluation_transform(image: Image.Image, resolution: int = RESOLUTION) -> NDArray[np.uint8]:
@@ -86,8 +89,9 @@ def evaluation_transform(image: Image.Image, resolution: int = RESOLUTION) -> ND
 
     The shorter side becomes 256 / 224 of R and the longer one keeps the proportions, both rounded down, by bicubic
     interpolation with antialiasing; then the centre is cropped. This is torchvision's Resize and CenterCrop on RGB.
+    Grey values of 16 bits are brought to 8 first. Raises ModelError for pixels whose range the file does not state.
     """
-    image = image.convert("RGB")
+    image = _eight_bits(image).convert("RGB")
     short = RESIZED * resolution // RESOLUTION
     width, height = image.size
     if width <= height:
@@ -98,6 +102,21 @@ def evaluation_transform(image: Image.Image, resolution: int = RESOLUTION) -> ND
         image = image.resize(size, Image.Resampling.BICUBIC)
     left, top = (round((extent - resolution) / 2) for extent in size)  # halves to even, like torchvision
     return np.asarray(image.crop((left, top, left + resolution, top + resolution))).transpose(2, 0, 1)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The image with 8 bits per channel: Pillow's own conversion cuts wider values off at 255."""
+    if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format in SIXTEEN_BIT_FORMATS):
+        return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        held = "32-bit integers" if image.mode == "I" else "floating-point numbers"
+        raise ModelError(f"its pixels are {held}, whose range no file states; store 8 or 16 bits per channel")
+    return image
+
+
+def shown(path: Path) -> str:
+    """A path as text that can be written anywhere: bytes that are no UTF-8 appear as \\xNN."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -149,14 +168,26 @@ class _Checked:
 
 
 def _checked(file: Path, resolution: int, keep: bool) -> _Checked | None:
-    """The file's SHA-256 and, to `keep`, its pixels; None where it cannot be decoded."""
+    """The file's SHA-256 and, to `keep`, its pixels; None where it cannot be decoded.
+
+    Raises ModelError for an intact image that is not read: too many pixels, or pixels without a stated range.
+    """
     try:
         with open(file, "rb") as source, Image.open(source) as image:
             pixels = evaluation_transform(image, resolution)
             source.seek(0)
             return _Checked(hashlib.file_digest(source, "sha256").digest(), pixels if keep else None)
+    except ModelError as error:
+        raise ModelError(f"{shown(file)}: {error}") from None
+    except Image.DecompressionBombError as error:
+        raise ModelError(f"{shown(file)}: {_sentence(error)}; store it smaller") from None
     except Exception:  # a damaged file fails in whatever decoder meets the damage, with whatever that decoder raises
         return None
+
+
+def _sentence(error: Exception) -> str:
+    """Pillow's own words about the limit of pixels, without its suspicion."""
+    return str(error).partition(",")[0]
 
 
 def _in_order(work: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
@@ -206,4 +237,4 @@ def _listing(root: Path) -> tuple[tuple[str, ...], list[Path], NDArray[np.int64]
         labels += [label] * len(images)  # an empty folder still counts as a class, so that the others keep their label
     if not files:
         raise ModelError(f"{root}: its class folders are empty; expected images in them ({', '.join(ENDINGS)})")
-    return tuple(folder.name for folder in folders), files, np.array(labels, np.int64)
+    return tuple(shown(Path(folder.name)) for folder in folders), files, np.array(labels, np.int64)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse.config.quantities import parse, show
+from dse.config.quantities import QUANTITIES, parse, show
 from dse.errors import ConfigError
 
 
@@ -16,6 +16,11 @@ from dse.errors import ConfigError
         ("20 µJ", "J", 20e-6),
         ("1.5e-3", "J", 1.5e-3),
         (4, "mm2", 4.0),
+        ("30 mm2", "mm2", 30.0),
+        ("3e1mm2", "mm2", 30.0),
+        ("30 mm²", "mm2", 30.0),
+        ("0.3 cm2", "mm2", 30.0),
+        ("5e5 um2", "mm2", 0.5),
         ("0.8 pp", "pp", 0.8),
         ("5 ms", "s", 5e-3),
     ],
@@ -28,6 +33,11 @@ def test_numbers_with_units(text, unit, value):
 def test_nonsense_names_the_key(text):
     with pytest.raises(ConfigError, match=r"budgets\.energy is"):
         parse(text, "J", "budgets.energy", "20 uJ")
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda quantity: quantity.key)
+def test_the_example_of_a_message_is_accepted(quantity):
+    assert parse(quantity.example, quantity.unit, quantity.key, quantity.example) > 0
 
 
 @given(st.floats(1e-12, 1e11))

@@ -1,6 +1,7 @@
 """Images from the user's disk: folders of class folders and `.npz` arrays, good and bad."""
 
 import hashlib
+import os
 import time
 from pathlib import Path
 
@@ -84,6 +85,16 @@ def test_an_image_of_the_right_size_is_only_cropped():
 def test_images_of_every_mode_become_rgb(mode):
     image = Image.fromarray(picture(40, 40)).convert(mode)
     assert folder.evaluation_transform(image, 28).shape == (3, 28, 28)
+
+
+@pytest.mark.parametrize("ending", [".png", ".pgm", ".tif"])
+def test_grey_values_of_16_bits_are_the_same_image_as_8_bits(tmp_path, ending):
+    """A value v of 8 bits is 257 v in 16 bits, as 255 is the white of one and 65535 that of the other."""
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / f"wide{ending}")
+    with Image.open(tmp_path / f"wide{ending}") as wide:
+        got = folder.evaluation_transform(wide, 14)
+    assert np.array_equal(got, folder.evaluation_transform(Image.fromarray(grey), 14))
 
 
 # --- folders ---------------------------------------------------------------------------------------------------------
@@ -191,6 +202,30 @@ def test_nothing_but_corrupt_images_is_an_error_whatever_the_share(tmp_path):
     damage(tmp_path, 9)
     with pytest.raises(ModelError, match="no image is left, all 9 are corrupt"):
         load_data(tmp_path, "search", resolution=28, max_corrupt=1.0)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_pixels_without_a_stated_range_are_refused_and_not_counted_as_corrupt(tmp_path, kind):
+    tree(tmp_path, per_class=3)
+    Image.fromarray(np.ones((36, 36), kind)).save(tmp_path / "bee" / "wide.tif")
+    with pytest.raises(ModelError, match=r"bee/wide\.tif: its pixels are .*; store 8 or 16 bits per channel"):
+        for split in SPLITS:
+            load_data(tmp_path, split, resolution=28, max_corrupt=1.0)
+
+
+def test_an_image_with_too_many_pixels_is_called_so(tmp_path, monkeypatch):
+    tree(tmp_path, per_class=1)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)  # of 40 x 36 = 1440: more than twice the limit is an error
+    with pytest.raises(ModelError, match=r"000\.png: Image size \(1440 pixels\) exceeds limit .*; store it smaller"):
+        load_data(tmp_path, "search", resolution=28)
+
+
+def test_names_that_are_no_utf8_are_shown_escaped(tmp_path):
+    tree(tmp_path, per_class=3, classes=("a", os.fsdecode(b"caf\xe9")))
+    images = load_data(tmp_path, "search", resolution=28)
+    assert images.classes == ("a", r"caf\xe9")
+    assert {name.split("/")[0] for name in images.ids} == set(images.classes)
+    assert "".join(images.ids).encode()  # can be written
 
 
 def test_folders_that_are_no_data_set_are_named(tmp_path):
