@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.values import NUMBER, Value
+
+if TYPE_CHECKING:
+    from sviT_models.graph.network import GraphNetwork
 
 TIME, BATCH = "T", "B"
 Factor = int | str
@@ -99,6 +102,10 @@ class Graph:
                 raise ModelError(f"{node.name}: the name stands twice")
             seen.add(node.name)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
+        """The graph itself: it never changes."""
+        return self
+
     @cached_property
     def by_name(self) -> dict[str, Node]:
         """Nodes by name."""
@@ -116,6 +123,13 @@ class Graph:
     def of(self, *operations: str) -> Iterator[Node]:
         """The nodes of some operations, in order."""
         return (node for node in self.nodes if node.op in operations)
+
+    @cached_property
+    def network(self) -> GraphNetwork:
+        """The graph as a torch module."""
+        from sviT_models.graph.network import GraphNetwork  # which knows the graph
+
+        return GraphNetwork(self)
 
     @property
     def image(self) -> Node:

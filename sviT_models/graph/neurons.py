@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.values import SPIKE, Value, levels
-from sviT_models.network.neuron import integer_levels
+from sviT_models.network.neuron import integer_levels, lif, plain_spikes, surrogate_levels, surrogate_spikes
 
 FIRES_AT = (">=", ">")
 RESETS = ("zero", "subtract")
@@ -53,9 +53,12 @@ class SpikingLaw:
         return SPIKE
 
     def fire(self, currents: Tensor) -> Tensor:
-        """Spikes (T, ...), 0 or 1, of `currents` (T, ...)."""
+        """Spikes (T, ...), 0 or 1, of `currents` (T, ...); where gradients are wanted, with that of `lif`."""
+        if (self.tau, self.decay_input, self.fires_at, self.reset, self.delayed) == (2.0, True, ">=", "zero", False):
+            return lif(currents, self.threshold)
         v = torch.zeros_like(currents[0])
         owed = torch.zeros_like(v)  # spikes whose reset is still to come
+        fires = surrogate_spikes if torch.is_grad_enabled() and currents.requires_grad else plain_spikes
         spikes = []
         for x in currents:
             if self.delayed:
@@ -65,8 +68,8 @@ class SpikingLaw:
                     v = v - owed * self.threshold
             else:
                 v = self._integrated(v, x)
-            owed = (v >= self.threshold if self.fires_at == ">=" else v > self.threshold).to(v)
-            spikes.append(owed)
+            spikes.append(fires(v, self.threshold, self.fires_at == ">="))
+            owed = spikes[-1].detach()  # no gradient passes through the reset
             if not self.delayed:
                 v = v * (1 - owed) if self.reset == "zero" else v - owed * self.threshold
         return torch.stack(spikes)
@@ -93,6 +96,8 @@ class IntegerLaw:
 
     def fire(self, currents: Tensor) -> Tensor:
         """Levels / divisor, in the shape of `currents`."""
+        if torch.is_grad_enabled() and currents.requires_grad:
+            return surrogate_levels(currents, self.levels, self.gain, self.divisor, self.half_up)
         return integer_levels(currents * self.gain, self.levels, self.half_up) / self.divisor
 
 

@@ -151,7 +151,7 @@ class Rows:
             else:
                 chain.append(name)
         for chain in chains.values():
-            prefix = _common(chain) if len(chain) > 1 else ""
+            prefix = common_path(chain) if len(chain) > 1 else ""
             inside = [name for name in names if name.startswith(f"{prefix}.")] if prefix else []
             while prefix and inside == chain:
                 group |= dict.fromkeys(chain, prefix)
@@ -171,7 +171,7 @@ class Rows:
         return False
 
 
-def _common(names: list[str]) -> str:
+def common_path(names: list[str]) -> str:
     """The module that holds all of some layers."""
     parts = [name.split(".") for name in names]
     shared = []

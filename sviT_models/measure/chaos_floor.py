@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
+from sviT_models.graph.graph import Graph
+from sviT_models.graph.layers import as_network, weight_layers
 from sviT_models.measure.hooks import batches, evaluating
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer, weight_layers
 
 Covariance = tuple[tuple[float, float], ...]
 
@@ -46,7 +47,7 @@ class ChaosFloor:
 
 
 def chaos_floor(
-    model: MetaSpikeFormer,
+    model: nn.Module | Graph,
     images: Tensor | Iterable[Tensor],
     labels: Tensor | np.ndarray,
     noise: float = 1e-3,
@@ -55,7 +56,7 @@ def chaos_floor(
 ) -> ChaosFloor:
     """What multiplying every weight by 1 + `noise` * N(0, 1) does to the classes of `images` (B, 3, H, W).
 
-    model   the network; it stays as it is
+    model   a network, or the graph of one; it stays as it is
     noise   standard deviation of the factors, relative to each weight
     copies  noisy networks to average over
     seed    of the noise
@@ -68,6 +69,7 @@ def chaos_floor(
         raise ModelError(f"noise is {noise}; expected a positive number (relative to each weight)")
     if copies < 1:
         raise ModelError(f"copies is {copies}; expected at least 1")
+    model = as_network(model)
     images = list(batches(model, images))
     clean = _logits(model, images)
     truth = torch.as_tensor(labels).to(clean.device, torch.int64)
@@ -113,7 +115,7 @@ def shared_and_alone(
     return tuple(map(tuple, shared.tolist())), tuple(map(tuple, (each - shared).tolist()))
 
 
-def disturbed(model: MetaSpikeFormer, noise: float, generator: torch.Generator) -> MetaSpikeFormer:
+def disturbed(model: nn.Module, noise: float, generator: torch.Generator) -> nn.Module:
     """A copy whose weights w have become w * (1 + noise * N(0, 1)); biases and norms are those of `model`."""
     changed = copy.deepcopy(model)
     with torch.no_grad():
@@ -124,6 +126,6 @@ def disturbed(model: MetaSpikeFormer, noise: float, generator: torch.Generator) 
     return changed
 
 
-def _logits(model: MetaSpikeFormer, images: list[Tensor]) -> Tensor:
+def _logits(model: nn.Module, images: list[Tensor]) -> Tensor:
     with evaluating(model):
         return torch.cat([model(batch) for batch in images]).double()

@@ -7,25 +7,34 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from sviT_models.graph.graph import Graph
+from sviT_models.graph.layers import as_network, lif_layers
 from sviT_models.measure.hooks import batches, evaluating, watching
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers
+from sviT_models.network.neuron import Neuron
 
 
-def spike_health(model: MetaSpikeFormer, images: Tensor | Iterable[Tensor]) -> pd.DataFrame:
+def spike_health(model: nn.Module | Graph, images: Tensor | Iterable[Tensor]) -> pd.DataFrame:
     """One row per LIF layer: `name, neurons, rate, dead, saturated`, then `rate_1` to `rate_T`, all in [0, 1].
 
-    model  the network
+    model  a network, or the graph of one
 
     `dead` is the share of neurons that fire for no image at no time step, `saturated` of those that fire at every
-    step for every image, `rate_t` the spikes per neuron at step t. `images` as in `profile`; raises ModelError.
+    step for every image, `rate_t` the spikes per neuron at step t. Where neurons have levels up to D, level k counts as
+    a spike in the first k of D steps. `images` as in `profile`; raises ModelError.
     """
-    firing = FiringCount()
-    with evaluating(model), watching(model, lif_layers(model), lambda name, _, out: firing.add(name, out)):
-        for batch in batches(model, images):
-            model(batch)
-    return firing.table(lif_layers(model))
+    network, names, firing = as_network(model), lif_layers(model), FiringCount()
+
+    def see(name: str, _: Tensor, out: Tensor) -> None:
+        neuron = network.get_submodule(name)
+        assert isinstance(neuron, Neuron)
+        firing.add(name, neuron.trains(out))
+
+    with evaluating(network), watching(network, names, see):
+        for batch in batches(network, images):
+            network(batch)
+    return firing.table(names)
 
 
 class FiringCount:

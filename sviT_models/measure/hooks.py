@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
+from sviT_models.graph.graph import Graph
+from sviT_models.graph.layers import as_network
 from sviT_models.network.neuron import Neuron
 
 PIXELS = 4 * 224 * 224  # of images held at once; sdtv2_8_512 then needs about 1.5 GB at T=4
@@ -68,14 +70,15 @@ def batches(model: nn.Module, images: Tensor | Iterable[Tensor], pixels: int = P
         raise ModelError("there are no images; expected at least one")
 
 
-def spike_counts(model: nn.Module, images: Tensor | Iterable[Tensor]) -> tuple[list[str], np.ndarray]:
+def spike_counts(model: nn.Module | Graph, images: Tensor | Iterable[Tensor]) -> tuple[list[str], np.ndarray]:
     """Names of the neuron layers that fire, in module order, and what they fired on `images`, int64.
 
-    model  the network
+    model  a network, or the graph of one
 
     (layers, T) spikes in every step, summed over images and neurons.  Of a network with integer spikes
     (layers, levels + 1): how many elements had each level.  `images` as in `batches`.
     """
+    model = as_network(model)
     names = [name for name, module in model.named_modules() if isinstance(module, Neuron)]
     modules = dict(model.named_modules())
     counts: dict[str, np.ndarray] = {}

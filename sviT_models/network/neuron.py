@@ -94,15 +94,26 @@ class _Fire(torch.autograd.Function):
     """One step's spikes, with the derivative of a sigmoid in the backward pass."""
 
     @staticmethod
-    def forward(ctx, above: Tensor) -> Tensor:
-        ctx.save_for_backward(above)
-        return (above >= 0).to(above)
+    def forward(ctx, v: Tensor, threshold: float, at_threshold: bool) -> Tensor:
+        ctx.save_for_backward(v)
+        ctx.threshold = threshold
+        return plain_spikes(v, threshold, at_threshold)
 
     @staticmethod
-    def backward(ctx, grad_spikes: Tensor) -> Tensor:
-        (above,) = ctx.saved_tensors
-        sigmoid = torch.sigmoid(SURROGATE_SLOPE * above)
-        return grad_spikes * SURROGATE_SLOPE * sigmoid * (1 - sigmoid)
+    def backward(ctx, grad_spikes: Tensor) -> tuple[Tensor, None, None]:
+        (v,) = ctx.saved_tensors
+        sigmoid = torch.sigmoid(SURROGATE_SLOPE * (v - ctx.threshold))
+        return grad_spikes * SURROGATE_SLOPE * sigmoid * (1 - sigmoid), None, None
+
+
+def plain_spikes(v: Tensor, threshold: float, at_threshold: bool = True) -> Tensor:
+    """1 where the potential `v` is above the threshold or, `at_threshold`, equal to it; 0 elsewhere."""
+    return (v >= threshold if at_threshold else v > threshold).to(v)
+
+
+def surrogate_spikes(v: Tensor, threshold: float, at_threshold: bool = True) -> Tensor:
+    """The same, with the gradient of a sigmoid of slope SURROGATE_SLOPE."""
+    return _Fire.apply(v, threshold, at_threshold)
 
 
 class Neuron(nn.Module):
@@ -111,6 +122,10 @@ class Neuron(nn.Module):
     def counts(self, output: Tensor) -> Tensor:
         """How often what a call gave holds what a report counts, int64: see the classes below."""
         raise NotImplementedError
+
+    def trains(self, output: Tensor) -> Tensor:
+        """What a call gave as zeros and ones, (steps, B, ...)."""
+        return output
 
 
 class LIF(Neuron):
@@ -145,7 +160,7 @@ class LIF(Neuron):
         v, fired = torch.zeros_like(current[0]), []
         for x in current:
             v = charge(v, x, self.tau, self.decay_input)
-            spikes = _Fire.apply(v - self.threshold)
+            spikes = surrogate_spikes(v, self.threshold)
             v = after_spike(v, spikes.detach() if self.detach_reset else spikes, self.threshold, self.reset)
             fired.append(spikes)
         return torch.stack(fired)
@@ -175,6 +190,11 @@ class _Levels(torch.autograd.Function):
         return grad * inside * ctx.factor, None, None, None, None
 
 
+def surrogate_levels(current: Tensor, levels: int, gain: float, divisor: float, half_up: bool) -> Tensor:
+    """The answer of an `IntegerNeuron`, whose gradient passes straight through the rounding."""
+    return _Levels.apply(current, levels, gain, divisor, half_up)
+
+
 def integer_levels(x: Tensor, levels: int, half_up: bool = False) -> Tensor:
     """The integers nearest to `x`, clamped to 0 and `levels`; halves go to the even integer, or up."""
     clamped = x.clamp(0, levels)
@@ -196,7 +216,7 @@ class IntegerNeuron(Neuron):
 
     def forward(self, current: Tensor) -> Tensor:
         """Levels / divisor, in the shape and dtype of `current`."""
-        return _Levels.apply(current, self.levels, self.gain, self.divisor, self.half_up)
+        return surrogate_levels(current, self.levels, self.gain, self.divisor, self.half_up)
 
     def counts(self, output: Tensor) -> Tensor:
         """How many elements of what a call gave have each level: (...) -> (levels + 1,)."""

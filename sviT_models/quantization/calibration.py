@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
+from sviT_models.graph.graph import Graph
+from sviT_models.graph.layers import as_network, weight_layers
 from sviT_models.measure.hooks import batches, evaluating, watching
-from sviT_models.network.meta_spikeformer import weight_layers
 from sviT_models.threads import one_thread
 
 POSITIONS = 256  # output positions of one image and time step that are looked at; larger maps are thinned evenly
@@ -44,11 +45,13 @@ def patches(module: nn.Module, x: Tensor) -> Tensor:
     """The inputs of each output position of a layer: (G, n, positions) for `x` (N, C, ...)."""
     if isinstance(module, nn.Linear):
         return x.flatten(0, -2).T.unsqueeze(0)
-    if isinstance(module, nn.Conv1d):
-        if module.kernel_size != (1,) or module.groups != 1:
-            raise ModelError("only one-dimensional convolutions with kernel 1 occur in this network")
+    if isinstance(module, nn.Conv1d) and module.kernel_size == (1,) and module.groups == 1:
         return _thinned(x).transpose(0, 1).flatten(1).unsqueeze(0)
-    columns = F.unfold(x, module.kernel_size, module.dilation, module.padding, module.stride)  # (N, C k k, L)
+    geometry = (module.kernel_size, module.dilation, module.padding, module.stride)
+    if isinstance(module, nn.Conv1d):
+        x, rows = x.unsqueeze(2), (1, 1, 0, 1)
+        geometry = tuple((row, *column) for row, column in zip(rows, geometry, strict=True))
+    columns = F.unfold(x, *geometry)  # (N, C k k, L)
     groups = module.groups
     return _thinned(columns).unflatten(1, (groups, -1)).permute(1, 2, 0, 3).flatten(2)
 
@@ -60,13 +63,15 @@ def _thinned(x: Tensor) -> Tensor:
 
 
 @one_thread()
-def calibrate(model: nn.Module, images: Tensor | Iterable[Tensor]) -> dict[str, Inputs]:
-    """The `Inputs` of every weight layer of the float network on `images` (N, 3, H, W); labels are not needed.
+def calibrate(model: nn.Module | Graph, images: Tensor | Iterable[Tensor]) -> dict[str, Inputs]:
+    """The `Inputs` of every weight layer of the float network on `images` (N, [T,] C, H, W); labels are not needed.
+
+    model  a network, or the graph of one
 
     Moments of a layer take n^2 numbers per group: 21 MB for sdtv2_tiny, 1.2 GB for sdtv2_8_512.
     Raises ModelError for images of another shape and, naming the layer, for inputs that are not finite.
     """
-    names = weight_layers(model)
+    model, names = as_network(model), weight_layers(model)
     modules = {name: model.get_submodule(name) for name in names}
     sums: dict[str, Tensor] = {}
     squares: dict[str, Tensor] = {}

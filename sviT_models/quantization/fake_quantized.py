@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sviT_models.graph.graph import Graph
+from sviT_models.graph.layers import as_network, lif_layers, with_time_steps
 from sviT_models.measure.hooks import evaluating, watching
-from sviT_models.network.meta_spikeformer import lif_layers, with_time_steps
 from sviT_models.output import Output
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
 from sviT_models.quantization.weight_bank import WeightBank
@@ -47,13 +48,14 @@ def _forward(module: nn.Module, weight: QuantizedWeight) -> Callable[[Tensor], T
 
 
 @contextmanager
-def quantized(model: nn.Module, weights: Mapping[str, QuantizedWeight]) -> Iterator[None]:
+def quantized(model: nn.Module | Graph, weights: Mapping[str, QuantizedWeight]) -> Iterator[None]:
     """The network with the given integer weights; layers at 32 bits stay as they are, and nothing stays changed.
 
-    model    the network that is changed meanwhile
+    model    a network, or the graph of one, that is changed meanwhile
     weights  integer weights by module path
     """
-    changed = [(model.get_submodule(name), w) for name, w in weights.items() if w.bits != FLOAT]
+    network = as_network(model)
+    changed = [(network.get_submodule(name), w) for name, w in weights.items() if w.bits != FLOAT]
     try:
         for module, weight in changed:
             module.forward = _forward(module, weight)
@@ -64,7 +66,7 @@ def quantized(model: nn.Module, weights: Mapping[str, QuantizedWeight]) -> Itera
 
 
 def fake_quantized_run(
-    model: nn.Module,
+    model: nn.Module | Graph,
     bank: WeightBank,
     images: Tensor,
     weight_bits: Sequence[int],
@@ -74,14 +76,14 @@ def fake_quantized_run(
 ) -> Output:
     """Logits and spikes of the network with `weight_bits` (L,) on `images` (N, 3, H, W).
 
-    model       the network; it stays as it is
+    model       a network, or the graph of one; it stays as it is
     bank        the integers of its layers by width
     time_steps  time steps to run; default: the network's own
     batch_size  images in memory at a time; default: all
 
     Raises ModelError for another number of widths, or for a width that does not exist.
     """
-    weights = bank.design(weight_bits)
+    model, weights = as_network(model), bank.design(weight_bits)
     steps = time_steps or model.config.time_steps
     timed = with_time_steps(model, steps)
     names = lif_layers(model)

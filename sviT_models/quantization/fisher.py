@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
+from sviT_models.graph.graph import Graph
+from sviT_models.graph.layers import as_network, weight_layers
 from sviT_models.measure.hooks import PIXELS, batches
-from sviT_models.network.meta_spikeformer import weight_layers
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
 from sviT_models.quantization.weight_bank import WeightBank
 from sviT_models.threads import one_thread
@@ -71,7 +72,7 @@ def _frozen(model: nn.Module) -> Iterator[None]:
 
 @one_thread()
 def fisher_scores(
-    model: nn.Module,
+    model: nn.Module | Graph,
     bank: WeightBank,
     images: Tensor | Iterable[Tensor],
     labels: Tensor | NDArray[np.integer],
@@ -80,7 +81,7 @@ def fisher_scores(
 ) -> pd.DataFrame:
     """Diagonal Fisher score of every weight layer at every width: columns `layer, bits, score`, network order.
 
-    model   the network
+    model   a network, or the graph of one
     bank    the integers of its layers by width
     images  (N, 3, H, W), or an iterable of such batches
     labels  (N,) classes
@@ -92,7 +93,7 @@ def fisher_scores(
     the images.
     Raises ModelError where labels and images differ in number.
     """
-    names = weight_layers(model)
+    model, names = as_network(model), weight_layers(model)
     modules = {name: model.get_submodule(name) for name in names}
     rounded = [b for b in widths if b != FLOAT]
     deltas = {name: [_difference(module, bank.get(name, b)) for b in rounded] for name, module in modules.items()}

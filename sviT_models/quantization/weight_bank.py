@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
-from sviT_models.network.meta_spikeformer import weight_layers
-from sviT_models.network.topology import wiring
+from sviT_models.graph.graph import Graph
+from sviT_models.graph.layers import as_network, layers_with_constants, weight_layers
 from sviT_models.quantization.calibration import Inputs, calibrate
 from sviT_models.quantization.compensated import compensated, spread
 from sviT_models.quantization.quantizers import FLOAT, Nearest, QuantizedWeight, Scheme, quantize_weight
@@ -36,6 +36,8 @@ class Counts:
 class WeightBank:
     """Quantized weights of a network by (layer, bits); the weights must not change while the bank is in use.
 
+    model  a network, or the graph of one
+
     `layers` are the weight layers in network order. `method` is a rounding on its own (`nearest`, `truncate`,
     `stochastic`) or one that looks at `images` (N, 3, H, W), unlabelled, when it is first needed:
 
@@ -53,7 +55,7 @@ class WeightBank:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: nn.Module | Graph,
         method: str = "nearest",
         *,
         images: Tensor | Iterable[Tensor] | None = None,
@@ -70,9 +72,9 @@ class WeightBank:
         self.method = method
         self.scheme = Scheme(granularity, clip, scale, method if method in PLAIN else "nearest", two_bit)
         self.layers = tuple(weight_layers(model))
-        self._model, self._images = model, images
-        self.modules = {name: model.get_submodule(name) for name in self.layers}
-        self._with_constants = frozenset(wire.name for wire in wiring(model) if wire.constants)
+        self._model, self._images = as_network(model), images
+        self.modules = {name: self._model.get_submodule(name) for name in self.layers}
+        self._with_constants = layers_with_constants(model)
         self._held: OrderedDict[tuple[str, int], QuantizedWeight] = OrderedDict()
         self._max_bytes = max_bytes
         self.counts = Counts()
@@ -84,9 +86,10 @@ class WeightBank:
         """The calibration images, if there are any."""
         return self._images
 
-    def belongs_to(self, model: nn.Module) -> bool:
+    def belongs_to(self, model: nn.Module | Graph) -> bool:
         """Whether the weights are those of `model`, or of a copy that shares them."""
-        return all(model.get_submodule(name) is module for name, module in self.modules.items())
+        network = as_network(model)
+        return all(network.get_submodule(name) is module for name, module in self.modules.items())
 
     @cached_property
     def calibration(self) -> dict[str, Inputs]:

@@ -12,7 +12,7 @@ network and arithmetic stay as they are.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,13 +20,17 @@ import torch
 from torch import Tensor, nn
 
 from sviT_models.engine.arithmetic import Floats, norm_constants
-from sviT_models.engine.segments import Down, Encoder, Pair, SelfAttention, Separable, segments
 from sviT_models.errors import ModelError
+from sviT_models.graph.capture import capture
+from sviT_models.graph.graph import Graph, Node
+from sviT_models.graph.layers import as_network, layers_with_constants
+from sviT_models.graph.network import GraphNetwork
 from sviT_models.measure.hooks import evaluating
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer, with_time_steps
 from sviT_models.quantization.fake_quantized import quantized
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
 from sviT_models.quantization.weight_bank import WeightBank
+
+MOVES = ("reshape", "permute", "expand")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,31 +41,31 @@ class Reestimated:
     dead: dict[str, int]
 
 
-def norms_behind(model: MetaSpikeFormer) -> dict[str, tuple[nn.Module, ...]]:
+def norms_behind(network: GraphNetwork) -> dict[str, tuple[nn.Module, ...]]:
     """The norms between every weight layer and what stores its result, in order.
 
-    The norm inside a RepConv is left out: it stands within a linear chain whose sums go on without constants.
+    A norm within a linear chain, whose sums go on without constants, is left out: that of a RepConv's border.
     """
+    graph = network.graph
     found: dict[str, tuple[nn.Module, ...]] = {}
-    for segment in segments(model):
-        match segment:
-            case Encoder() | Down():
-                found[segment.layers[0]] = (segment.module.encode_bn,)
-            case Separable():
-                found[segment.layers[0]] = (segment.module.bn1,)
-                found[segment.layers[-1]] = (segment.module.bn2,)
-            case Pair():
-                found |= {layer: (norm,) for layer, norm in zip(segment.layers, segment.norms, strict=True)}
-            case SelfAttention():
-                for name in ("q", "k", "v", "proj"):
-                    layers, norms = segment.branch(name)
-                    found[layers[-1]] = norms[-2:]
-    kept = {layer: tuple(n for n in norms if not isinstance(n, nn.Identity)) for layer, norms in found.items()}
-    return {layer: norms for layer, norms in kept.items() if norms}  # fusing leaves none
+    for layer in sorted(layers_with_constants(network), key=network.layers.index):
+        calls = [node for node in graph.of("conv", "linear") if node.layer == layer]
+        behind = [tuple(network.module_of(norm) for norm in _norms(graph, node)) for node in calls]
+        if behind[0] and all(norms == behind[0] for norms in behind):
+            found[layer] = behind[0]
+    return found
+
+
+def _norms(graph: Graph, node: Node) -> Iterator[Node]:
+    """The norms behind a node, while nothing else takes its result."""
+    while len(consumers := graph.consumers[node.name]) == 1 and consumers[0].op in (*MOVES, "norm"):
+        (node,) = consumers
+        if node.op == "norm":
+            yield node
 
 
 def reestimate(
-    model: MetaSpikeFormer,
+    model: nn.Module | Graph,
     bank: WeightBank,
     weight_bits: Sequence[int],
     images: Tensor,
@@ -70,7 +74,7 @@ def reestimate(
 ) -> Reestimated:
     """The weights of a design whose norms have the statistics of its own sums on `images` (N, 3, H, W), unlabelled.
 
-    model        the unfused network; it stays as it is
+    model        a captured network that is not fused, or a module, which is captured first; it stays as it is
     bank         the integers of its layers by width
     weight_bits  (L,) widths [bit] of the weight layers in network order; 32 leaves a layer float
     time_steps   time steps to run; default: the network's own
@@ -84,9 +88,12 @@ def reestimate(
     weights = bank.design(weight_bits)
     if all(weight.bits == FLOAT for weight in weights.values()):
         raise ModelError("every layer of the design is float; its batch norms have their statistics already")
-    if not norms_behind(model):
+    network = as_network(model if isinstance(model, Graph | GraphNetwork) else capture(model, images[:1]))
+    assert isinstance(network, GraphNetwork)
+    trained = norms_behind(network)
+    if not trained:
         raise ModelError("a fused network has no batch norms left; take form: unfused to estimate them again")
-    student = copy.deepcopy(with_time_steps(model, time_steps or model.config.time_steps))
+    student = copy.deepcopy(network.at(time_steps or network.config.time_steps))
     behind = {name: norms for name, norms in norms_behind(student).items() if weights[name].bits != FLOAT}
     paths = {module: path for path, module in student.named_modules()}
     dead: dict[str, int] = {}
@@ -107,9 +114,8 @@ def reestimate(
         student(images.to(next(student.parameters())))
     for hook in hooks:
         hook.remove()
-    trained = norms_behind(model)
     moved = {
-        name: _moved(weights[name], model.get_submodule(name), _line(trained[name]), _line(norms))
+        name: _moved(weights[name], network.get_submodule(name), _line(trained[name]), _line(norms))
         for name, norms in behind.items()
     }
     return Reestimated(weights | moved, dead)

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer, with_time_steps
-from sviT_models.network.topology import wiring
+from sviT_models.graph.graph import Graph
+from sviT_models.graph.layers import as_network, layers_with_constants, with_time_steps
 from sviT_models.quantization.fake_quantized import linear_map
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight, Scheme, largest_code, round_codes
 from sviT_models.quantization.weight_bank import WeightBank
@@ -122,13 +122,12 @@ class Learner(nn.Module):
         return out * self.scale().view(shape) + bias.view(shape)
 
 
-def learners(model: nn.Module, bank: WeightBank, weight_bits: Sequence[int]) -> dict[str, Learner]:
+def learners(model: nn.Module | Graph, bank: WeightBank, weight_bits: Sequence[int]) -> dict[str, Learner]:
     """One learner for every layer of a design that is not float."""
-    corrected = {wire.name for wire in wiring(model) if wire.constants}
-    scheme = bank.scheme
+    network, corrected, scheme = as_network(model), layers_with_constants(model), bank.scheme
     return {
         name: Learner(
-            model.get_submodule(name).weight,
+            network.get_submodule(name).weight,
             start,
             two_bit=scheme.two_bit,
             corrects=name in corrected,
@@ -161,7 +160,7 @@ def learning(model: nn.Module, learn: Mapping[str, Learner]) -> Iterator[None]:
 
 
 def finetune_design(
-    model: MetaSpikeFormer,
+    model: nn.Module | Graph,
     bank: WeightBank,
     weight_bits: Sequence[int],
     images: Tensor,
@@ -172,7 +171,7 @@ def finetune_design(
 ) -> dict[str, QuantizedWeight]:
     """The integer weights of every layer of a design after training on `images` (N, 3, H, W), unlabelled.
 
-    model        the network; it stays as it is
+    model        a network, or the graph of one; it stays as it is
     bank         the integers of its layers by width
     weight_bits  (L,) widths [bit] of the weight layers in network order; 32 leaves a layer float
     schedule     how long and how fast it learns
@@ -181,7 +180,7 @@ def finetune_design(
     the epoch and its mean loss [nat]. Network and bank stay as they are.
     Raises ModelError where every layer is float, and when the loss is no longer finite.
     """
-    learn = learners(model, bank, weight_bits)
+    model, learn = as_network(model), learners(model, bank, weight_bits)
     if not learn:
         raise ModelError("every layer of the design is float; there is nothing to fine-tune")
     generator = torch.Generator().manual_seed(schedule.seed)
@@ -226,7 +225,7 @@ class LearnedBank(WeightBank):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: nn.Module | Graph,
         weights: Mapping[str, QuantizedWeight],
         *,
         images: Tensor | None = None,

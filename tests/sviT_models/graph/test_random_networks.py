@@ -1,5 +1,7 @@
 """Randomly composed networks: the graph's logits are the module's, its spikes those of the module's neurons."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,10 @@ from torch import nn
 from sviT_models.engine.graph_definition import graph_definition, graph_weights
 from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
+from sviT_models.graph.fuse import fuse
 from sviT_models.graph.rows import Rows
 from sviT_models.graph.run import run, spike_counts
+from sviT_models.graph.time_steps import with_steps
 from sviT_models.network.layers import over_time
 from sviT_models.network.neuron import LIF, IntegerNeuron
 from tests.sviT_models.graph.small import images, seeded
@@ -149,8 +153,29 @@ def test_the_graph_is_the_module(network, seed):
         steps = [int(frame.count_nonzero()) for frame in out]
         assert counts.tolist() == (expected or steps)
     check_integers(graph, x)
+    check_network(graph, x, network)
     # what interval arithmetic says of a value is true of every element
     check_kinds(graph, x)
+
+
+def check_network(graph, x, network):
+    """As a module it gives the bits of the float walk; fused, or at another number of steps, the logits it should."""
+    layers = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    assert sorted(graph.network.layers) == sorted(layers)
+    assert torch.equal(graph.network(x), run(graph, x, dtype=torch.float32))
+    if list(graph.of("norm")):
+        fused = fuse(replace(graph, parameters={name: tensor.double() for name, tensor in graph.parameters.items()}))
+        assert not any(fused.by_name[node.inputs[0]].op == "conv" for node in fused.of("norm"))
+        torch.testing.assert_close(run(fused, x), run(graph, x), rtol=0, atol=1e-9)
+    if network.steps == 1:
+        with pytest.raises(ModelError, match="no time steps"):
+            with_steps(graph, 2)
+        return
+    network.steps += 2
+    with torch.no_grad():
+        expected = network(x.double())
+    network.steps -= 2
+    torch.testing.assert_close(run(with_steps(graph, network.steps + 2), x), expected, rtol=0, atol=1e-10)
 
 
 def check_integers(graph, x):

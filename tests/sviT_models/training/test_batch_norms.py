@@ -17,7 +17,7 @@ BITS = [3] * 138
 
 @pytest.fixture(scope="module")
 def model():
-    return network()
+    return sviT_models.capture(network(), IMAGES[:1]).network
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_every_norm_but_the_inner_ones_stands_behind_a_layer(model):
     # 8 transformer blocks with 4 RepConvs; each has one norm between its first two layers
     assert len(inside) == 32
     assert len(norms) + 32 == sum(isinstance(n, nn.BatchNorm1d | nn.BatchNorm2d) for n in model.modules())
-    fused = sviT_models.fuse(network())
+    fused = sviT_models.capture(sviT_models.fuse(network()), IMAGES[:1]).network
     assert norms_behind(fused) == {}
     own = sviT_models.WeightBank(fused)
     with pytest.raises(ModelError, match="a fused network has no batch norms left"):
@@ -106,10 +106,8 @@ def test_two_norms_in_a_row_are_estimated_one_after_the_other(model, bank):
     np.testing.assert_allclose(inputs_and_outputs(model, found.weights, IMAGES)[outer][1], x, rtol=1e-3, atol=1e-4)
 
 
-def test_statistics_that_are_right_already_are_left_alone():
+def test_statistics_that_are_right_already_are_left_alone(model, bank):
     """Eight-bit weights are nearly the float ones: estimated twice, nothing moves; the codes never do."""
-    model = network()
-    bank = sviT_models.WeightBank(model)
     once = sviT_models.reestimate(model, bank, BITS, IMAGES).weights
     learned = sviT_models.LearnedBank(model, once)
     twice = sviT_models.reestimate(model, learned, BITS, IMAGES).weights
