@@ -27,7 +27,8 @@ from dse.evaluation.one_at_a_time import measure_distances
 from dse.optimize import pareto
 from dse.problem.shared_error import SharedError
 from dse.search.build_problem import build_problem
-from dse.search.loop import Loop, evaluated, quiet_optuna
+from dse.search.loop import Loop
+from dse.search.study import evaluated, quiet_optuna
 
 MOST_DROP = 10.0  # points
 TARGETS = (0.95, 0.98)  # shares of the best known hypervolume

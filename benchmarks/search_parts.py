@@ -12,7 +12,7 @@ from dse.optimize import lagrangian
 from dse.problem.problem import Part, Problem
 from dse.problem.space import Dimension, Space
 from dse.search.best_design import cheapest
-from dse.search.loop import quiet_optuna
+from dse.search.study import quiet_optuna
 from dse.strategies.base import history
 from dse.strategies.base.seeding import seed_trial
 from dse.surrogate import Posterior, belief

@@ -161,8 +161,8 @@ class Simulation:
         limit = -CAP * np.log1p(-budget / CAP)
         best, least = self.problem.space.sizes - 1, np.inf
         for factor in np.linspace(0.7, 1.05, 15):
-            tables = {"z": self.terms}
-            levels = integer_program.best(self.problem.space, memory, tables, {"z": limit * float(factor)}, gap=1e-5)
+            limits = {"z": integer_program.Limit(self.terms, limit * float(factor))}
+            levels = integer_program.best(self.problem.space, memory, limits, gap=1e-5)
             levels = self._exchange(levels, memory, limit)
             total = float(lagrangian.gather(memory, levels))
             if self.harm(levels) <= limit and total < least:

@@ -21,7 +21,8 @@ from dse.optimize.pareto import is_nondominated
 from dse.problem.design import FLOAT, Design, uniform, weight_column
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
-from dse.search.loop import Loop, evaluated, quiet_optuna
+from dse.search.loop import Loop
+from dse.search.study import evaluated, quiet_optuna
 from sviT_models import Output
 from sviT_models.quantization.quantizers import quantize_weight
 
@@ -109,48 +110,53 @@ def search(
     """
     runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
     sizes = dict(weights if weights is not None else getattr(runner, "weights", {}))
-    if not sizes:
-        raise ConfigError("weights: the network has no layer with weights; name them as {layer: number of weights}")
-    layers, choices = tuple(sizes), tuple(sorted(set(widths)))
-    if not choices:
-        raise ConfigError("widths: give at least one")
-    size = np.array(list(sizes.values()), dtype=float)
-    costs = _Costs(size, cost or (lambda bits: bits @ size))
-    problem = _problem(layers, choices, costs, scores, drop)
-    evaluator = Evaluator([Subject(runner, uniform(layers, FLOAT, 1))], images, labels)
+    problem, costs = _problem(sizes, tuple(sorted(set(widths))), cost, scores, drop)
+    evaluator = Evaluator([Subject(runner, uniform(problem.space.layers, FLOAT, 1))], images, labels)
     sampler = strategies.load(strategy)(problem, seed, **(options or {}))
     with quiet_optuna():
         study = optuna.create_study(directions=["minimize"] * 3)
-    loop = Loop(problem, evaluator, costs.quantities, strategy, sampler)
-    loop.run(study, evaluations)
+    Loop(problem, evaluator, costs.quantities, strategy, sampler).run(study, evaluations)
     return _table(study, problem, evaluator)
 
 
 def _problem(
-    layers: tuple[str, ...], choices: tuple[int, ...], costs: _Costs, scores: FloatArray | None, drop: float
-) -> Problem:
+    sizes: dict[str, int], choices: tuple[int, ...], cost: Cost | None, scores: FloatArray | None, drop: float
+) -> tuple[Problem, _Costs]:
+    """The search problem of layers with `sizes` weights, and its costs.  Raises ConfigError for what does not fit."""
+    if not sizes:
+        raise ConfigError("weights: the network has no layer with weights; name them as {layer: number of weights}")
+    if not choices:
+        raise ConfigError("widths: give at least one")
+    layers, size = tuple(sizes), np.array(list(sizes.values()), dtype=float)
+    costs = _Costs(size, cost or (lambda bits: bits @ size))
     space = Space(tuple(Dimension(weight_column(n), "weight", choices, (n,), n) for n in layers), layers)
     shape = (len(layers), len(choices))
     if scores is not None and np.shape(scores) != shape:
         raise ConfigError(f"scores: expected shape {shape}, layers by ascending widths, not {np.shape(scores)}")
-    # every layer alone at every width, all others at the widest: exact where the cost is a sum over layers
-    alone = np.full((*shape, len(layers)), choices[-1])
-    for d in range(len(layers)):
-        alone[d, :, d] = choices
-    widest = costs.values(np.full((1, len(layers)), choices[-1]))[0]
-    change = costs.values(alone.reshape(-1, len(layers))).reshape(*shape, 2) - widest
-    whole = Part(
-        space,
-        tables={table: change[..., i] for i, table in enumerate(COLUMNS.values())},
-        offsets={table: float(widest[i]) for i, table in enumerate(COLUMNS.values())},
-        scores=np.full(shape, np.nan) if scores is None else np.asarray(scores, dtype=float),
-    )
-    return Problem(
-        whole,
+    tables, offsets = _changes(len(layers), choices, costs)
+    problem = Problem(
+        Part(space, tables, offsets, np.full(shape, np.nan) if scores is None else np.asarray(scores, dtype=float)),
         costs=lambda levels: costs.values(space.weight_bits(levels)),
         objectives=("drop", "memory_bytes", "cost"),
         budgets={"drop": drop},
         baselines=tuple(Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in reversed(choices)),
+    )
+    return problem, costs
+
+
+def _changes(layers: int, choices: tuple[int, ...], costs: _Costs) -> tuple[dict[str, FloatArray], dict[str, float]]:
+    """What every layer alone at every width changes, (L, B) by column, and what the widest design costs.
+
+    Exact where the cost is a sum over layers.
+    """
+    alone = np.full((layers, len(choices), layers), choices[-1])
+    for d in range(layers):
+        alone[d, :, d] = choices
+    widest = costs.values(np.full((1, layers), choices[-1]))[0]
+    change = costs.values(alone.reshape(-1, layers)).reshape(layers, len(choices), 2) - widest
+    return (
+        {table: change[..., i] for i, table in enumerate(COLUMNS.values())},
+        {table: float(widest[i]) for i, table in enumerate(COLUMNS.values())},
     )
 
 

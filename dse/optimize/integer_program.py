@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -42,62 +43,52 @@ def _silent() -> Iterator[None]:
         os.close(nowhere)
 
 
-def best(
-    space: Space,
-    objective: FloatArray,
-    tables: Mapping[str, FloatArray],
-    budgets: Mapping[str, float],
-    offsets: Mapping[str, float] | None = None,
-    sides: Sides = FREE,
-    gap: float = 1e-6,
-) -> IntArray:
-    """The design with the least objective within all budgets and side constraints, (D,).
+class Limit(NamedTuple):
+    """A budget of an additive quantity: the offset and the table's (D, B) entries of a design sum to at most `most`."""
 
-    objective and each table: (D, B), additive over dimensions; budgets bound offset + sum for the tables they name.
-    Exact to the relative `gap` (integer program, HiGHS). Raises InfeasibleError naming the budgets that cannot be
-    kept and what the space can reach at least; ConfigError for names that do not exist.
+    table: FloatArray
+    most: float
+    offset: float = 0.0
+
+
+def best(
+    space: Space, objective: FloatArray, limits: Mapping[str, Limit], sides: Sides = FREE, gap: float = 1e-6
+) -> IntArray:
+    """The design with the least objective within all limits and side constraints, (D,).
+
+    `objective` is (D, B), additive over dimensions; `limits` are named for the messages.  Exact to the relative `gap`
+    (integer program, HiGHS).  Raises InfeasibleError naming the limits that cannot be kept and what the space can reach
+    at least; ConfigError for names that do not exist.
     """
     program = _Program(space, sides)
-    rows = {name: (tables[name], limit - (offsets or {}).get(name, 0.0)) for name, limit in budgets.items()}
-    found = program.solve(objective, rows, gap)
+    found = program.solve(objective, limits, gap)
     if found is None:
-        raise InfeasibleError(_why(program, tables, budgets, offsets or {}))
+        raise InfeasibleError(_why(program, limits))
     return found
 
 
-def _why(
-    program: _Program,
-    tables: Mapping[str, FloatArray],
-    budgets: Mapping[str, float],
-    offsets: Mapping[str, float],
-) -> str:
+def _why(program: _Program, limits: Mapping[str, Limit]) -> str:
+    """The limits that no design keeps, one by one or together."""
     parts = []
-    for name, limit in budgets.items():
-        reach = program.least(tables[name]) + offsets.get(name, 0.0)
-        if reach > limit:
-            parts.append(f"{name} <= {limit:.6g} is impossible: the least is {reach:.6g} ({reach - limit:.3g} more)")
+    for name, (table, most, offset) in limits.items():
+        reach = program.least(table) + offset
+        if reach > most:
+            parts.append(f"{name} <= {most:.6g} is impossible: the least is {reach:.6g} ({reach - most:.3g} more)")
     if parts:
         return "; ".join(parts)
-    if not budgets:
+    if not limits:
         return CONTRADICTION
-    return f"no design keeps {' and '.join(f'{k} <= {v:.6g}' for k, v in budgets.items())} at once" + _excess(
-        program, tables, budgets, offsets
-    )
+    kept = " and ".join(f"{name} <= {limit.most:.6g}" for name, limit in limits.items())
+    return f"no design keeps {kept} at once{_excess(program, limits)}"
 
 
-def _excess(
-    program: _Program,
-    tables: Mapping[str, FloatArray],
-    budgets: Mapping[str, float],
-    offsets: Mapping[str, float],
-) -> str:
-    """How far each single budget has to give way when the others are kept."""
+def _excess(program: _Program, limits: Mapping[str, Limit]) -> str:
+    """How far each single limit has to give way when the others are kept."""
     words = []
-    for name in budgets:
-        others = {k: (tables[k], v - offsets.get(k, 0.0)) for k, v in budgets.items() if k != name}
-        levels = program.solve(tables[name], others, 1e-4)
+    for name, (table, _, offset) in limits.items():
+        levels = program.solve(table, {k: limit for k, limit in limits.items() if k != name}, 1e-4)
         if levels is not None:
-            words.append(f"{name} would need {float(gather(tables[name], levels)) + offsets.get(name, 0.0):.6g}")
+            words.append(f"{name} would need {float(gather(table, levels)) + offset:.6g}")
     return "; with the other budgets kept, " + ", or ".join(words) if words else ""
 
 
@@ -167,16 +158,15 @@ class _Program:
             raise InfeasibleError(CONTRADICTION)
         return float(gather(table, levels))
 
-    def solve(
-        self, objective: FloatArray, budgets: Mapping[str, tuple[FloatArray, float]], gap: float
-    ) -> IntArray | None:
+    def solve(self, objective: FloatArray, limits: Mapping[str, Limit], gap: float) -> IntArray | None:
         """Levels (D,) with the least objective, None when there is none."""
         rows = list(self._rows)
         every = self._at[self._mask].tolist()
-        for table, limit in budgets.values():
+        for table, most, offset in limits.values():
             # scaled to 1 and shaved by HiGHS's absolute tolerance, so that the design found really is inside
-            scale = max(abs(limit), 1e-300)
-            rows.append((every, (table[self._mask] / scale).tolist(), -np.inf, limit / scale - 1e-6))
+            room = most - offset
+            scale = max(abs(room), 1e-300)
+            rows.append((every, (table[self._mask] / scale).tolist(), -np.inf, room / scale - 1e-6))
         values = np.zeros(self._size)
         values[: len(every)] = objective[self._mask]
         values /= max(float(np.abs(values).max()), 1e-300)

@@ -19,7 +19,8 @@ from dse.results.candidates import candidates
 from dse.results.origin import EXACT
 from dse.search.best_design import best_under_budgets
 from dse.search.expected_drop import model_of
-from dse.search.loop import Loop, evaluated, finished
+from dse.search.loop import Loop
+from dse.search.study import evaluated, finished
 
 LEAST_FOR_MODEL = 5  # measurements
 Say = Callable[[str], None]

@@ -12,7 +12,7 @@ from dse.arrays import FloatArray, IntArray
 from dse.config.quantities import QUANTITIES, show
 from dse.evaluation.costs import Costing
 from dse.optimize import integer_program
-from dse.optimize.integer_program import InfeasibleError
+from dse.optimize.integer_program import InfeasibleError, Limit
 from dse.optimize.lagrangian import gather
 from dse.problem.constraints import FREE, Sides
 from dse.problem.problem import Part, Problem
@@ -64,7 +64,7 @@ def check_budgets(costing: Costing, problem: Problem) -> None:
         reached = []
         for part in parts:
             sides = replace(problem.sides, pinned=part.pinned)
-            levels = integer_program.best(problem.space, part.tables[budget.column], {}, {}, sides=sides)
+            levels = integer_program.best(problem.space, part.tables[budget.column], {}, sides)
             reached.append(float(costs_of(costing, problem, levels[None])[budget.column][0]))
         limit, least = limits[budget.column], min(reached)
         if least > limit:
@@ -81,9 +81,7 @@ def _check_together(parts: list[Part], limits: Mapping[str, float], sides: Sides
     for part in parts:
         own = replace(sides, pinned=part.pinned)
         try:
-            integer_program.best(
-                part.space, part.tables["memory_bytes"], part.tables, limits, part.offsets, own, gap=1e-3
-            )
+            integer_program.best(part.space, part.tables["memory_bytes"], _limits(part, limits), own, gap=1e-3)
             return
         except InfeasibleError as error:
             failure = error
@@ -135,22 +133,19 @@ def cheapest(
     Raises InfeasibleError when no design keeps the budgets, or none is trusted to.
     """
     sides = replace(sides, pinned=part.pinned)
-    costs = {name: limit for name, limit in budgets.items() if name in part.tables}
-    memory = part.tables["memory_bytes"]
+    costs, memory = _limits(part, budgets), part.tables["memory_bytes"]
     if "drop" not in budgets:
-        levels = integer_program.best(part.space, memory, part.tables, costs, part.offsets, sides)
+        levels = integer_program.best(part.space, memory, costs, sides)
         return judge(posterior, levels, np.inf)
     budget = budgets["drop"]
     harm = np.where(part.space.exists, posterior.centre.tables[0], np.inf)
-    tables = dict(part.tables) | {"drop": harm}
     cap = float(posterior.centre.cap[0])
     most = -cap * float(np.log1p(-min(budget / cap, 0.999)))  # additive harm at which the mean drop is the budget
     low, high, found = 0.05 * most, 1.5 * most, None
     for _ in range(BISECTIONS):
         bound = 0.5 * (low + high)
-        limits = costs | {"drop": bound}
         try:
-            levels = integer_program.best(part.space, memory, tables, limits, part.offsets, sides, gap=1e-4)
+            levels = integer_program.best(part.space, memory, costs | {"drop": Limit(harm, bound)}, sides, gap=1e-4)
         except InfeasibleError:
             low = bound
             continue
@@ -168,10 +163,9 @@ def _surest(
     part: Part, posterior: Posterior, budgets: Mapping[str, float], sides: Sides, confidence: float
 ) -> Recommendation:
     """The design with the least additive harm within the other budgets. InfeasibleError where it is not trusted."""
-    costs = {name: limit for name, limit in budgets.items() if name in part.tables}
-    harm = np.where(part.space.exists, posterior.centre.tables[0], np.inf)
-    integer_program.best(part.space, part.tables["memory_bytes"], part.tables, costs, part.offsets, sides)
-    levels = integer_program.best(part.space, harm, part.tables, costs, part.offsets, sides, gap=1e-4)
+    costs, harm = _limits(part, budgets), np.where(part.space.exists, posterior.centre.tables[0], np.inf)
+    integer_program.best(part.space, part.tables["memory_bytes"], costs, sides)
+    levels = integer_program.best(part.space, harm, costs, sides, gap=1e-4)
     answer = judge(posterior, levels, budgets["drop"])
     if answer.probability >= confidence:
         return answer
@@ -179,6 +173,12 @@ def _surest(
         f"drop <= {budgets['drop']:g} is not trusted for any design within the other budgets: the least predicted is "
         f"{answer.drop:.2f} +- {answer.drop_sd:.2f} points, P = {answer.probability:.2f}, wanted {confidence:g}"
     )
+
+
+def _limits(part: Part, budgets: Mapping[str, float]) -> dict[str, Limit]:
+    """The budgets that the part has tables for, with these tables."""
+    known = {name: most for name, most in budgets.items() if name in part.tables}
+    return {name: Limit(part.tables[name], most, part.offsets.get(name, 0.0)) for name, most in known.items()}
 
 
 def _with_budgets(costing: Costing, problem: Problem, part: Part) -> Part:

@@ -10,7 +10,7 @@ import optuna
 import pandas as pd
 
 from dse.problem.problem import Problem
-from dse.search.loop import evaluated
+from dse.search.study import evaluated
 from dse.strategies.base import history
 from dse.surrogate import Diagnostics, Posterior, belief, diagnose
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.arrays import IntArray
-from dse.errors import ConfigError, EvaluationError
+from dse.errors import EvaluationError
 from dse.evaluation.evaluator import Evaluation, Evaluator, Partial, from_record
 from dse.problem.design import Design
 from dse.problem.problem import Problem
+from dse.search.study import finished, quiet_optuna
 from dse.strategies.base.sampler import Strategy
 from dse.strategies.base.seeding import seed_trial
 
-STUDY_NAME = "svit-dse"
 FAILURES_IN_A_ROW = 10
-MEANINGS = ("space", "objectives")  # what the levels and values of a stored trial stand for
 # of an evaluation, what a trial keeps for the samplers
 MEASURED = (
     "drop",
@@ -47,82 +41,6 @@ class Step:
     images_per_second: float
     best: FrozenTrial | None
     trial: FrozenTrial | None
-
-
-def storage(run_dir: Path, url: str | None) -> optuna.storages.BaseStorage | str:
-    """The study's storage: a journal file in the run directory, or any Optuna storage URL."""
-    if url is not None:
-        return url
-    backend = JournalFileBackend(str(run_dir / "study.journal"))
-    return optuna.storages.JournalStorage(backend)
-
-
-def open_study(
-    run_dir: Path,
-    fingerprint: Mapping[str, Any],
-    *,
-    url: str | None = None,
-    name: str = STUDY_NAME,
-    allow_mixed: bool = False,
-) -> optuna.Study:
-    """Create the study of a run, or join the one that is there.
-
-    `fingerprint` says what the measurements depend on (checkpoint, data, space, quantization, hardware, version).
-    Raises ConfigError when the stored fingerprint differs, with the difference, unless `allow_mixed`, which records
-    the override in the study; what the stored numbers stand for, space and objectives, may not differ at all.
-    """
-    with quiet_optuna():
-        try:
-            study = optuna.create_study(
-                study_name=name, storage=storage(run_dir, url), directions=["minimize"] * 3, load_if_exists=True
-            )
-        except (ImportError, ValueError, OSError) as error:
-            raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
-        except Exception as error:
-            if type(error).__module__.startswith("sqlalchemy") or isinstance(
-                error, optuna.exceptions.StorageInternalError
-            ):
-                raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
-            raise
-    stored = study.user_attrs.get("fingerprint")
-    if stored is None:
-        study.set_user_attr("fingerprint", dict(fingerprint))
-        return study
-    changed = [k for k in sorted(set(stored) | set(fingerprint)) if stored.get(k) != fingerprint.get(k)]
-    if not changed:
-        return study
-    shown = "; ".join(f"{k} was {_short(stored.get(k))} and is {_short(fingerprint.get(k))}" for k in changed)
-    if lost := [k for k in MEANINGS if k in changed]:
-        raise ConfigError(
-            f"{run_dir}: this study was made with other inputs: {shown}; its numbers stand for other designs where "
-            f"{' and '.join(lost)} differ: take another --out"
-        )
-    if not allow_mixed:
-        raise ConfigError(
-            f"{run_dir}: this study was made with other inputs: {shown}; take another --out, or --allow-mixed"
-        )
-    overrides = [*study.user_attrs.get("mixed", []), shown]
-    study.set_user_attr("mixed", overrides)
-    study.set_user_attr("fingerprint", dict(fingerprint))
-    return study
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Optuna without its log lines and its notices about experimental features."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 @dataclass(frozen=True)
@@ -260,28 +178,3 @@ class Loop:
         feasible = [t for t in trials if t.state == TrialState.COMPLETE and all(c <= 0 for c in t.constraints.values())]
         best = min(feasible, key=lambda t: t.values[1], default=None)
         return Step(finished(study), budget, self.evaluator.images_per_second, best, trials[trial.number])
-
-
-def finished(study: optuna.Study) -> int:
-    """Trials that used up budget: complete, cut short or failed."""
-    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-    return len(study.get_trials(deepcopy=False, states=states))
-
-
-def reclaim_stale(study: optuna.Study) -> int:
-    """Mark trials that an interrupted process left running as failed and return their number.
-
-    Only for a study that no other process works on.
-    """
-    stale = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    for trial in stale:
-        study.tell(trial.number, state=TrialState.FAIL)
-    return len(stale)
-
-
-def evaluated(study: optuna.Study) -> list[FrozenTrial]:
-    """Complete trials in order, each design once (its first evaluation)."""
-    first: dict[str, FrozenTrial] = {}
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        first.setdefault(trial.user_attrs["design"], trial)
-    return list(first.values())

@@ -62,7 +62,8 @@ class Sampler(Proposer):
         budget = low + (high - low) * _van_der_corput(rung // (2 * parts) + 1)
         try:
             only = Sides(pinned=part.pinned)
-            return integer_program.best(part.space, harm, {quantity: table}, {quantity: budget}, sides=only, gap=1e-3)
+            limits = {quantity: integer_program.Limit(table, budget)}
+            return integer_program.best(part.space, harm, limits, only, gap=1e-3)
         except integer_program.InfeasibleError:  # a space with a single value of this cost
             return part.moved_in(np.zeros(len(table), dtype=np.int64))
 

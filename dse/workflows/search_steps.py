@@ -40,7 +40,8 @@ from dse.results.verification import add_exact_pick, verify
 from dse.search.best_design import check_budgets
 from dse.search.build_problem import build_problem
 from dse.search.expected_drop import Quality, expectation
-from dse.search.loop import Loop, Step, evaluated, finished, open_study, quiet_optuna, reclaim_stale
+from dse.search.loop import Loop, Step
+from dse.search.study import evaluated, finished, open_study, quiet_optuna, reclaim_stale
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread
 

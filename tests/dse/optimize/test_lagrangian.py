@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dse.errors import ConfigError
 from dse.optimize import integer_program, lagrangian
-from dse.optimize.integer_program import InfeasibleError
+from dse.optimize.integer_program import InfeasibleError, Limit
 from dse.problem import constraints
 from dse.problem.constraints import Sides
 from tests.dse.problems import every_design, random_problem, space_of
@@ -20,6 +20,10 @@ def setting(seed):
     harm = np.where(exists, problem.whole.scores, np.inf)
     costs = np.stack([np.where(exists, problem.whole.tables[k], 0.0) for k in ("memory_bytes", "energy_j")])
     return problem, harm, costs
+
+
+def limits(whole, budgets):
+    return {name: Limit(whole.tables[name], most, whole.offsets[name]) for name, most in budgets.items()}
 
 
 @given(SEEDS)
@@ -61,7 +65,7 @@ def test_a_pick_under_two_budgets_is_the_best_of_all_designs(seed, at_memory, at
         "memory_bytes": float(memory.min() + at_memory * np.ptp(memory)),
         "energy_j": float(energy.min() + at_energy * np.ptp(energy)),
     }
-    levels = integer_program.best(problem.space, harm, problem.whole.tables, budgets, problem.whole.offsets)
+    levels = integer_program.best(problem.space, harm, limits(problem.whole, budgets))
     inside = (memory <= budgets["memory_bytes"]) & (energy <= budgets["energy_j"])
     assert lagrangian.gather(harm, levels) == pytest.approx(lagrangian.gather(harm, every[inside]).min(), rel=1e-4)
     for name, limit in budgets.items():
@@ -83,13 +87,11 @@ def test_side_constraints_are_kept_and_cost_no_more_than_they_must(seed, most, a
         keep &= (widths[:, 0] == widths[:, 1]) & (widths[:, 0] == widths[:, 3])
     memory = problem.whole.additive("memory_bytes", every)
     limit = float(np.quantile(memory[keep], 0.4)) + 1e-9
-    levels = integer_program.best(
-        problem.space, harm, problem.whole.tables, {"memory_bytes": limit * 1.001}, problem.whole.offsets, sides
-    )
+    levels = integer_program.best(problem.space, harm, limits(problem.whole, {"memory_bytes": limit * 1.001}), sides)
     expected = lagrangian.gather(harm, every[keep & (memory <= limit * 1.001)]).min()
     assert lagrangian.gather(harm, levels) == pytest.approx(expected, rel=1e-4)
     assert keep[(every == levels).all(1)].all()
-    least = integer_program.best(problem.space, problem.whole.tables["memory_bytes"], {}, {}, sides=sides)
+    least = integer_program.best(problem.space, problem.whole.tables["memory_bytes"], {}, sides)
     assert problem.whole.additive("memory_bytes", least) == pytest.approx(memory[keep].min())
 
 
@@ -115,26 +117,27 @@ def test_an_impossible_budget_is_named_with_what_is_possible():
     whole = problem.whole
     least = float(whole.additive("memory_bytes", np.zeros(5, dtype=int)))
     with pytest.raises(InfeasibleError, match=rf"memory_bytes <= .* the least is {least:.6g}"):
-        integer_program.best(whole.space, harm, whole.tables, {"memory_bytes": least - 1}, whole.offsets)
+        integer_program.best(whole.space, harm, limits(whole, {"memory_bytes": least - 1}))
 
 
 def test_budgets_that_exclude_each_other_say_what_each_would_need():
     # one layer: memory falls and harm rises with every bit less; 4 bits cost 4 byte and 0.25, 2 bits 2 byte and 1.0
     space = space_of([(2, 4)])
-    tables = {"memory": np.array([[2.0, 4.0]]), "drop": np.array([[1.0, 0.25]])}
+    memory = np.array([[2.0, 4.0]])
+    budgets = {"memory": Limit(memory, 3.0), "drop": Limit(np.array([[1.0, 0.25]]), 0.5)}
     with pytest.raises(InfeasibleError, match=r"at once; .*memory would need 4, or drop would need 1$"):
-        integer_program.best(space, tables["memory"], tables, {"memory": 3.0, "drop": 0.5})
+        integer_program.best(space, memory, budgets)
 
 
 def test_sides_that_leave_nothing_are_refused():
     space = space_of([(2, 4), (8,)])
     table = np.array([[1.0, 2.0], [3.0, np.inf]])
     with pytest.raises(InfeasibleError, match="none of its widths"):
-        integer_program.best(space, table, {}, {}, sides=Sides(allowed=(2, 4)))
+        integer_program.best(space, table, {}, Sides(allowed=(2, 4)))
     with pytest.raises(InfeasibleError, match="contradict"):
-        integer_program.best(space, table, {}, {}, sides=Sides(equal=(("w:l0", "w:l1"),)))
+        integer_program.best(space, table, {}, Sides(equal=(("w:l0", "w:l1"),)))
     with pytest.raises(ConfigError, match="no dimension 'w:x'"):
-        integer_program.best(space, table, {}, {}, sides=Sides(equal=(("w:x", "w:l1"),)))
+        integer_program.best(space, table, {}, Sides(equal=(("w:x", "w:l1"),)))
 
 
 def test_a_single_free_layer_and_a_flat_harm_work():
@@ -142,4 +145,4 @@ def test_a_single_free_layer_and_a_flat_harm_work():
     memory = np.array([[[2.0, 4.0, 8.0]]])
     assert lagrangian.front(np.array([[4.0, 1.0, 0.0]]), memory).tolist() == [[0], [1], [2]]
     assert lagrangian.front(np.zeros((1, 3)), memory).tolist() == [[0]]
-    assert integer_program.best(space, memory[0], {"m": memory[0]}, {"m": 9.0}).tolist() == [0]
+    assert integer_program.best(space, memory[0], {"m": Limit(memory[0], 9.0)}).tolist() == [0]

@@ -18,7 +18,7 @@ from dse.problem.problem import Part, Problem
 from dse.problem.space import Dimension, Space
 from dse.search.best_design import best_under_budgets, chance_within, check_budgets, costs_of
 from dse.search.build_problem import parts_of
-from dse.search.loop import quiet_optuna
+from dse.search.study import quiet_optuna
 from dse.strategies import posterior
 from dse.surrogate import Data as Measured
 from dse.surrogate import Diagnostics, fit, prior_of

@@ -8,7 +8,8 @@ import pytest
 from dse.results.candidates import candidates
 from dse.results.history import predictions_table
 from dse.search.expected_drop import Quality, expectation
-from dse.search.loop import Loop, quiet_optuna
+from dse.search.loop import Loop
+from dse.search.study import quiet_optuna
 from dse.strategies import load
 from dse.surrogate import Diagnostics
 from tests.dse.toy import ToyCosting, ToyRunner, toy_evaluator, toy_problem

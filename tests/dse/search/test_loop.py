@@ -5,7 +5,8 @@ import optuna
 import pytest
 
 from dse.errors import ConfigError, EvaluationError
-from dse.search.loop import Loop, evaluated, finished, open_study, reclaim_stale
+from dse.search.loop import Loop
+from dse.search.study import evaluated, finished, open_study, reclaim_stale
 from dse.strategies import load
 from tests.dse.toy import LAYERS, WIDTHS, ToyCosting, ToyRunner, every_design, toy_evaluator, toy_problem
 

@@ -1,0 +1,124 @@
+"""The Optuna study of a search: opened or joined, and read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from dse.errors import ConfigError
+
+STUDY_NAME = "svit-dse"
+MEANINGS = ("space", "objectives")  # what the levels and values of a stored trial stand for
+
+
+def storage(run_dir: Path, url: str | None) -> optuna.storages.BaseStorage | str:
+    """The study's storage: a journal file in the run directory, or any Optuna storage URL."""
+    if url is not None:
+        return url
+    backend = JournalFileBackend(str(run_dir / "study.journal"))
+    return optuna.storages.JournalStorage(backend)
+
+
+def open_study(
+    run_dir: Path,
+    fingerprint: Mapping[str, Any],
+    *,
+    url: str | None = None,
+    name: str = STUDY_NAME,
+    allow_mixed: bool = False,
+) -> optuna.Study:
+    """Create the study of a run, or join the one that is there.
+
+    `fingerprint` says what the measurements depend on (checkpoint, data, space, quantization, hardware, version).
+    Raises ConfigError when the stored fingerprint differs, with the difference, unless `allow_mixed`, which records
+    the override in the study; what the stored numbers stand for, space and objectives, may not differ at all.
+    """
+    study = _created(run_dir, url, name)
+    stored = study.user_attrs.get("fingerprint")
+    if stored is None:
+        study.set_user_attr("fingerprint", dict(fingerprint))
+        return study
+    changed = [k for k in sorted(set(stored) | set(fingerprint)) if stored.get(k) != fingerprint.get(k)]
+    if not changed:
+        return study
+    shown = "; ".join(f"{k} was {_short(stored.get(k))} and is {_short(fingerprint.get(k))}" for k in changed)
+    if lost := [k for k in MEANINGS if k in changed]:
+        raise ConfigError(
+            f"{run_dir}: this study was made with other inputs: {shown}; its numbers stand for other designs where "
+            f"{' and '.join(lost)} differ: take another --out"
+        )
+    if not allow_mixed:
+        raise ConfigError(
+            f"{run_dir}: this study was made with other inputs: {shown}; take another --out, or --allow-mixed"
+        )
+    overrides = [*study.user_attrs.get("mixed", []), shown]
+    study.set_user_attr("mixed", overrides)
+    study.set_user_attr("fingerprint", dict(fingerprint))
+    return study
+
+
+def _created(run_dir: Path, url: str | None, name: str) -> optuna.Study:
+    """The study in its storage, new or as it is.  Raises ConfigError for a storage that cannot be opened."""
+    with quiet_optuna():
+        try:
+            return optuna.create_study(
+                study_name=name, storage=storage(run_dir, url), directions=["minimize"] * 3, load_if_exists=True
+            )
+        except (ImportError, ValueError, OSError) as error:
+            raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
+        except Exception as error:
+            if type(error).__module__.startswith("sqlalchemy") or isinstance(
+                error, optuna.exceptions.StorageInternalError
+            ):
+                raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
+            raise
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Optuna without its log lines and its notices about experimental features."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def finished(study: optuna.Study) -> int:
+    """Trials that used up budget: complete, cut short or failed."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    return len(study.get_trials(deepcopy=False, states=states))
+
+
+def reclaim_stale(study: optuna.Study) -> int:
+    """Mark trials that an interrupted process left running as failed and return their number.
+
+    Only for a study that no other process works on.
+    """
+    stale = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in stale:
+        study.tell(trial.number, state=TrialState.FAIL)
+    return len(stale)
+
+
+def evaluated(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete trials in order, each design once (its first evaluation)."""
+    first: dict[str, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        first.setdefault(trial.user_attrs["design"], trial)
+    return list(first.values())
