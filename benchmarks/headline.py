@@ -18,7 +18,7 @@ import pandas as pd
 
 from dse.config.schema import Config, Data, Search
 from dse.workflows import search
-from dse.workflows.search_steps import Listener
+from dse.workflows.search_values import Listener
 
 BUDGETS = {"digits": 2.1, "glyphs": 1.0}  # percentage points
 IMAGES = {"digits": (None, None), "glyphs": (2016, 20_016)}  # search, verification; None: all there are

@@ -14,7 +14,7 @@ import json
 import numpy as np
 
 from dse.config.schema import Config, Data
-from dse.evaluation.experiment import prepare
+from dse.evaluation.prepare import goals, prepare
 from dse.optimize import lagrangian
 from dse.search.build_problem import build_problem
 from dse.surrogate.prior import prior_harm
@@ -30,13 +30,15 @@ def main() -> None:
     parser.add_argument("--designs", type=int, default=12)
     parser.add_argument("--images", type=int, default=20_016)
     given = parser.parse_args()
-    experiment = prepare(Config(checkpoint=f"sdtv2_tiny_{given.data}", data=Data(name=given.data)))
-    problem = build_problem(experiment, experiment.costing(), experiment.fisher(experiment.config.search.widths))
+    config = Config(checkpoint=f"sdtv2_tiny_{given.data}", data=Data(name=given.data))
+    experiment = prepare(config)
+    fisher, wanted = experiment.fisher(experiment.widths), goals(config, experiment.space)
+    problem = build_problem(experiment, experiment.costing(), fisher, wanted)
     chaos = experiment.chaos_floor()
-    unseen = experiment.load("verify", given.images)
+    unseen = experiment.source.load("verify", given.images)
     labels = np.asarray(unseen.labels)
-    experiment.round([experiment.float_design])
-    reference = _logits(experiment, unseen, experiment.float_design)
+    experiment.round([experiment.network.float_design])
+    reference = _logits(experiment, unseen, experiment.network.float_design)
     right, base = accuracy.correct(reference, labels), accuracy.nll_per_image(reference, labels)
     lost, harm = [], []
     for levels in _front(problem, 4 * given.designs):
@@ -88,7 +90,7 @@ def _front(problem, count):
 
 
 def _logits(experiment, unseen, design):
-    out = experiment.engine.run(unseen.images, design.widths.tolist(), time_steps=design.time_steps)
+    out = experiment.network.engine.run(unseen.images, design.widths.tolist(), time_steps=design.time_steps)
     return np.asarray(out.logits, dtype=np.float64)
 
 

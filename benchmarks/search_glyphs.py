@@ -22,8 +22,8 @@ from search_parts import DISTANCES
 
 from dse import strategies
 from dse.config.schema import Config, Data
-from dse.evaluation.experiment import prepare
 from dse.evaluation.one_at_a_time import measure_distances
+from dse.evaluation.prepare import goals, prepare
 from dse.optimize import pareto
 from dse.problem.shared_error import SharedError
 from dse.search.build_problem import build_problem
@@ -59,14 +59,14 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
     if not tasks:
         return []
     data = Data(name=options.data, search_images=options.search_images, verify_images=options.judge_images)
-    experiment = prepare(Config(checkpoint=f"sdtv2_tiny_{options.data}", data=data))
+    config = Config(checkpoint=f"sdtv2_tiny_{options.data}", data=data)
+    experiment = prepare(config)
     costing = experiment.costing()
     chaos = experiment.chaos_floor()
     shared_error = SharedError.of(chaos, len(experiment.images))
-    problem = build_problem(
-        experiment, costing, experiment.fisher(experiment.config.search.widths), shared_error=shared_error
-    )
-    judge = experiment.evaluator(experiment.load("verify", options.judge_images))
+    fisher, wanted = experiment.fisher(experiment.widths), goals(config, experiment.space)
+    problem = build_problem(experiment, costing, fisher, wanted, shared_error=shared_error)
+    judge = experiment.evaluator(experiment.source.load("verify", options.judge_images))
     widest = problem.costs((problem.space.sizes - 1)[None])[0]
     gradients = BACKWARD * data.fisher_images / options.search_images
     floor = chaos.images * (chaos.copies + 1) / options.search_images
@@ -75,7 +75,7 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
     @cache
     def judged(levels: tuple[int, ...]) -> list[float]:
         design = problem.space.design(np.array(levels))
-        values = costing.objectives(design, judge(design), problem.objectives)
+        values = costing.quantities(design, judge(design))
         return [values[name] for name in problem.objectives]
 
     new: list[Run] = []

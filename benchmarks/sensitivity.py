@@ -14,7 +14,7 @@ import torch
 
 from dse.config.schema import Config, Data, Search
 from dse.evaluation import one_at_a_time
-from dse.evaluation.experiment import prepare
+from dse.evaluation.prepare import prepare
 
 SINGLE = 5
 
@@ -32,11 +32,11 @@ def main() -> None:
         search=Search(widths=asked.widths, state_widths=()),
     )
     experiment = prepare(config)
-    probes = one_at_a_time.group_probes(experiment.space, experiment.float_design, experiment.table)
+    probes = one_at_a_time.group_probes(experiment.space, experiment.network.float_design, experiment.network.table)
     started = time.perf_counter()
-    for layer in experiment.layers:
+    for layer in experiment.network.layers:
         for bits in asked.widths:
-            experiment.bank.get(layer, bits)
+            experiment.network.bank.get(layer, bits)
     rounding = time.perf_counter() - started
     started = time.perf_counter()
     one_at_a_time.measured(experiment, probes, experiment.images)
@@ -44,7 +44,7 @@ def main() -> None:
     images, size = experiment.images.images, config.data.batch_size
     started = time.perf_counter()
     for probe in probes[:: len(probes) // SINGLE][:SINGLE]:
-        experiment.engine.run(images, probe.design.weight_bits, batch_size=size)
+        experiment.network.engine.run(images, probe.design.weight_bits, batch_size=size)
     single = (time.perf_counter() - started) / SINGLE
     groups = len({probe.group for probe in probes})
     ratio = single * len(probes) / sweep

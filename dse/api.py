@@ -16,8 +16,10 @@ from torch import nn
 from dse import strategies
 from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
-from dse.evaluation.evaluator import Evaluation, Evaluator, Runner, Subject
+from dse.evaluation.evaluator import Evaluator, Runner, Subject
+from dse.evaluation.measurement import Evaluation
 from dse.optimize.pareto import is_nondominated
+from dse.problem.by_form import ByForm
 from dse.problem.design import FLOAT, Design, uniform, weight_column
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
@@ -111,7 +113,8 @@ def search(
     runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
     sizes = dict(weights if weights is not None else getattr(runner, "weights", {}))
     problem, costs = _problem(sizes, tuple(sorted(set(widths))), cost, scores, drop)
-    evaluator = Evaluator([Subject(runner, uniform(problem.space.layers, FLOAT, 1))], images, labels)
+    subject = Subject(runner, uniform(problem.space.layers, FLOAT, 1))
+    evaluator = Evaluator(ByForm.single(subject, subject.reference.layers), images, labels)
     sampler = strategies.load(strategy)(problem, seed, **(options or {}))
     with quiet_optuna():
         study = optuna.create_study(directions=["minimize"] * 3)

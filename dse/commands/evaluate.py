@@ -30,6 +30,7 @@ def evaluate(
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows
+    from dse.results.experiment import experiment_of
     from dse.results.run import open_run
     from dse.workflows.evaluate import evaluated, uniform_design
 
@@ -38,7 +39,7 @@ def evaluate(
             experiment, chosen = uniform_design(checkpoint, data, bits, time_steps, advance)
         else:
             opened = open_run(run)
-            chosen, experiment = opened.design(design), opened.experiment(design, advance)
+            chosen, experiment = opened.design(design), experiment_of(opened, design, advance)
         found = evaluated(experiment, chosen, split, images)
     if as_json:
         print_rows([found.record()], as_json=True)

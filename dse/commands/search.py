@@ -49,7 +49,7 @@ def run_search(config: Config, out: Path, *, storage: str | None, allow_mixed: b
     from dse.commands._show import say
     from dse.progress import within
     from dse.workflows import search as pipeline
-    from dse.workflows.search_steps import Ledger, Listener
+    from dse.workflows.search_values import Ledger, Listener
 
     ledger = Ledger(out, storage, allow_mixed)
     with Meter() as advance:

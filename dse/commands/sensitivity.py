@@ -32,7 +32,7 @@ def sensitivity(
     from dse.commands._show import check_out, print_rows, say, using
     from dse.config.file import load_config
     from dse.errors import ConfigError
-    from dse.evaluation.experiment import prepare
+    from dse.evaluation.prepare import prepare
     from dse.results.files import write_csv, write_json
     from dse.results.tables import score_rows
     from dse.workflows.sensitivity import measured_study
@@ -49,14 +49,14 @@ def sensitivity(
     with using(config), Meter() as advance:
         experiment = prepare(loaded, advance)
         table = score_rows(
-            experiment.space, experiment.scores(experiment.fisher(experiment.config.search.widths)), experiment.table
+            experiment.space, experiment.scores(experiment.fisher(experiment.widths)), experiment.network.table
         )
-    for note in experiment.bank.notes:
+    for note in experiment.notes:
         say(note)
     setting: list[dict[str, Any]] = []
     if measure:
         with using(config), advance:
-            table, chosen = measured_study(experiment, table, share)
+            table, chosen = measured_study(experiment, table, loaded.budgets.get("drop", 1.0), share)
         setting = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
         if base is not None:
             write_json(base, setting) if base.suffix == ".json" else write_csv(base, chosen)

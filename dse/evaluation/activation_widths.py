@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from dse.config.schema import Activations
 from dse.errors import ConfigError
 
+Widths = int | Mapping[str, int]
 
-def engine_widths(chosen: Activations, names: Sequence[str]) -> dict[str, int]:
+IMAGE, BETWEEN_LAYERS = 8, 16  # the engine's own widths [bit], and the defaults of a configuration
+
+
+def engine_widths(image: int, stream: Widths, between: Widths, names: Sequence[str]) -> dict[str, int]:
     """Widths by the engine's names (`sviT_models.activation_names`) where they differ from its own.
 
-    The first name is the image's; names without a dot but the head's are residual streams, by the module that starts
-    them.  Raises ConfigError for a stage that has no such widths.
+    `image` is the width of its elements, `stream` that of residual streams and `between` that of sums without neurons,
+    for all or by stage [bit].  The first of `names` is the image's; names without a dot but the head's are residual
+    streams, by the module that starts them.  Raises ConfigError for a stage that has no such widths.
     """
-    image, *others = names
-    found: dict[str, int] = {image: chosen.image} if chosen.image != Activations().image else {}
-    usual = 16  # the engine's own, and the default of both keys
-    given = {"stream": chosen.stream, "between": chosen.between}
+    first, *others = names
+    found: dict[str, int] = {first: image} if image != IMAGE else {}
+    given = {"stream": stream, "between": between}
     seen: dict[str, set[str]] = {"stream": set(), "between": set()}
     for name in others:
         kind, stage = ("between", name.split(".")[0]) if "." in name else ("stream", name)
         seen[kind].add(stage)
         widths = given[kind]
-        bits = widths if isinstance(widths, int) else widths.get(stage, usual)
-        if bits != usual:
+        bits = widths if isinstance(widths, int) else widths.get(stage, BETWEEN_LAYERS)
+        if bits != BETWEEN_LAYERS:
             found[name] = bits
     for kind, widths in given.items():
-        unknown = sorted(set(widths) - seen[kind]) if isinstance(widths, dict) else []
+        unknown = [] if isinstance(widths, int) else sorted(set(widths) - seen[kind])
         if unknown:
             known = ", ".join(sorted(seen[kind])) or "none"
             raise ConfigError(f"activations.{kind}: no stage {unknown[0]!r} has such numbers; those that do: {known}")
@@ -47,13 +50,6 @@ def with_input_widths(table: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFra
     return table
 
 
-def check(chosen: Activations, state_widths: Sequence[int]) -> None:
-    """Raises ConfigError where widths are given but potentials are float: only integer networks have such widths."""
-    if chosen != Activations() and not state_widths:
-        changed = [key for key, value in chosen.model_dump().items() if value != getattr(Activations(), key)]
-        raise ConfigError(f"activations.{changed[0]}: only the integer network has this width; set search.state_widths")
-
-
-def engine_options(widths: dict[str, int]) -> dict[str, Any]:
+def engine_options(widths: Mapping[str, int]) -> dict[str, Any]:
     """Arguments of `Engine.run` beside `state_bits`."""
-    return {"activation_bits": widths} if widths else {}
+    return {"activation_bits": dict(widths)} if widths else {}

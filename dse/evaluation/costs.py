@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 
 from costmodels import Candidates, Designs, Hardware, Part, Workload, breakdown, estimate
 from dse.arrays import FloatArray, IntArray
-from dse.evaluation.evaluator import Evaluation
+from dse.evaluation.measurement import Evaluation
+from dse.problem.by_form import ByForm
 from dse.problem.design import FLOAT, Design
 from dse.problem.space import Space
 from dse.surrogate.spike_rates import Features, Rates, fit_rates
@@ -41,7 +41,7 @@ class Costing:
     network, scaled to their time steps.
     """
 
-    workloads: Mapping[str, Workload]
+    workloads: ByForm[Workload]
     hardware: Hardware
     frame_rate: float
     lif_order: tuple[str, ...] = ()
@@ -49,15 +49,11 @@ class Costing:
     @property
     def workload(self) -> Workload:
         """The workload of the first form."""
-        return next(iter(self.workloads.values()))
-
-    @cached_property
-    def _by_layers(self) -> dict[tuple[str, ...], Workload]:
-        return {tuple(each.weight_layers): each for each in self.workloads.values()}
+        return self.workloads.first
 
     def workload_of(self, layers: tuple[str, ...]) -> Workload:
         """The workload of the form that has these weight layers."""
-        return self._by_layers[layers]
+        return self.workloads.with_layers(layers)
 
     def columns(self, designs: Sequence[Design], spikes: FloatArray | None = None) -> Columns:
         """Cost columns of results.csv for N designs, and `fits`: whether the chip can hold and run them; each (N,).
@@ -97,7 +93,8 @@ class Costing:
 
     def _of_forms(self, designs: Sequence[Design]) -> list[tuple[Workload, NDArray[np.intp]]]:
         """The workloads that designs have, and the places of their designs."""
-        each = [(w, np.flatnonzero([d.layers == layers for d in designs])) for layers, w in self._by_layers.items()]
+        layers = self.workloads.layers
+        each = [(w, np.flatnonzero([d.layers == layers[f] for d in designs])) for f, w in self.workloads.items()]
         return [(workload, at) for workload, at in each if len(at)]
 
     def _designs(self, workload: Workload, designs: Sequence[Design], spikes: FloatArray | None) -> Designs:

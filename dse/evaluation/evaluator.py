@@ -1,16 +1,17 @@
-"""Design -> Evaluation: the accuracy of the really quantized network, measured against its float self."""
+"""The evaluator: designs as really quantized networks on one set of images, against their float network."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from dse.arrays import FloatArray, IntArray
-from dse.errors import EvaluationError
+from dse.evaluation.measurement import Evaluation, Partial, measure
+from dse.problem.by_form import ByForm
 from dse.problem.design import Design
 from dse.progress import Progress
 from sviT_models.measure import accuracy
@@ -29,94 +30,6 @@ class Runner(Protocol):
         Where designs have state widths, it is also given `state_bits`, the width of every LIF layer by its name; where
         somebody waits for images, `on_batch`, a function that takes the result of every finished batch.
         """
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What was measured of one design on `images` images.
-
-    `top1` and its standard error are shares; `drop`, its 95 % interval and `drop_stderr` are percentage points lost
-    against the float network on the same images; `changed` is the share of images whose predicted class differs;
-    `kl` [nat], `logit_distance` (mean squared) and `nll_delta` [nat] compare with the float network's outputs;
-    `nll_stderr` is the standard error of `nll_delta`, `drop_nll_correlation` that of its error with the drop's;
-    `right` counts the images of every class that get it; `spikes` are spikes per image of every LIF layer, summed over
-    the time steps.
-    """
-
-    top1: float
-    top1_stderr: float
-    top5: float
-    right: tuple[int, ...]
-    drop: float
-    drop_low: float
-    drop_high: float
-    drop_stderr: float
-    changed: float
-    kl: float
-    logit_distance: float
-    nll: float
-    nll_delta: float
-    images: int
-    spikes: tuple[float, ...]
-    complete: bool = True
-    nll_stderr: float = float("nan")
-    drop_nll_correlation: float = 0.0
-
-    def record(self) -> dict[str, Any]:
-        """The evaluation as JSON values, for the study."""
-        return asdict(self) | {"spikes": list(self.spikes), "right": list(self.right)}
-
-
-def from_record(record: dict[str, Any]) -> Evaluation:
-    """The evaluation in a study's record."""
-    return Evaluation(**(record | {name: tuple(record[name]) for name in ("spikes", "right")}))
-
-
-@dataclass(frozen=True)
-class Partial:
-    """A running evaluation, for racing: images so far and what they say."""
-
-    images: int
-    total: int
-    drop: float
-    drop_stderr: float
-    changed: float
-
-
-def measure(logits: FloatArray, reference: FloatArray, labels: IntArray, spikes: IntArray, total: int) -> Evaluation:
-    """Statistics of one design's logits (N, classes) against the float network's on the same images.
-
-    `spikes` (LIF layers, T) are summed over the N images; `total` is the number of images a full evaluation has.
-    Raises EvaluationError when a logit is not finite.
-    """
-    if not np.isfinite(logits).all():
-        raise EvaluationError("the quantized network gave NaN or infinite logits; widen its narrowest layers")
-    right = accuracy.correct(logits, labels)
-    right_float = accuracy.correct(reference, labels)
-    paired = accuracy.paired_drop(right_float, right)
-    share, stderr = accuracy.top1(logits, labels)
-    nll, reference_nll = accuracy.nll_per_image(logits, labels), accuracy.nll_per_image(reference, labels)
-    lost, harm = right_float.astype(float) - right, nll - reference_nll
-    return Evaluation(
-        top1=share,
-        top1_stderr=stderr,
-        top5=accuracy.topk(logits, labels, min(5, logits.shape[1])),
-        right=tuple(accuracy.per_class(logits, labels)[0].tolist()),
-        drop=paired.drop,
-        drop_low=paired.low,
-        drop_high=paired.high,
-        drop_stderr=paired.stderr,
-        changed=float((logits.argmax(1) != reference.argmax(1)).mean()),
-        kl=accuracy.kl(reference, logits),
-        logit_distance=accuracy.logit_distance(reference, logits),
-        nll=float(nll.mean()),
-        nll_delta=float(nll.mean()) - float(reference_nll.mean()),
-        images=len(labels),
-        spikes=tuple(float(s) for s in spikes.sum(1) / len(labels)),
-        complete=len(labels) == total,
-        nll_stderr=float(harm.std() / np.sqrt(len(labels))),
-        drop_nll_correlation=accuracy.correlation(lost, harm),
-    )
 
 
 def _counting(progress: Progress, total: int) -> Callable[[Any], None]:
@@ -148,39 +61,39 @@ class Subject:
 class Evaluator:
     """Evaluates designs on one fixed set of images, each design at most once, against the float network of its form.
 
-    subjects: one per form of the network, one as a rule; a design belongs to the one that has its layers. The float
-    network of the first is run when the evaluator is made, that of another when its first design is evaluated.
+    subjects: by form of the network, one as a rule. The float network of the first form is run when the evaluator is
+    made, that of another when its first design is evaluated; `floats` are those evaluated so far, by form.
     images, labels: N of each; batch_size: images per batch; progress: hears of the first float network's images.
     `seconds` and `images_run` count the work done so far.
     """
 
     def __init__(
         self,
-        subjects: Sequence[Subject],
+        subjects: ByForm[Subject],
         images: Any,
         labels: Any,
         batch_size: int = 100,
         progress: Progress | None = None,
     ) -> None:
-        self._subjects = {subject.reference.layers: subject for subject in subjects}
+        self._subjects = subjects
         self._images = images
         self._labels = np.asarray(labels, dtype=np.int64)
         self._batch = batch_size
         self._known: dict[str, Evaluation] = {}
-        self._float_logits: dict[tuple[str, ...], FloatArray] = {}
+        self._float_logits: dict[str, FloatArray] = {}
         self.images_run = 0
         self.seconds = 0.0
-        self.floats: dict[tuple[str, ...], Evaluation] = {}  # float networks evaluated so far, by their layers
-        self.float = self._float_of(subjects[0].reference.layers, progress)
+        self.floats: dict[str, Evaluation] = {}
+        self.float = self._float_of(next(iter(subjects)), progress)
 
-    def _float_of(self, layers: tuple[str, ...], progress: Progress | None = None) -> Evaluation:
-        """The float network of the form with these layers."""
-        if layers not in self.floats:
+    def _float_of(self, form: str, progress: Progress | None = None) -> Evaluation:
+        """The float network of a form."""
+        if form not in self.floats:
             count = len(self._labels)
-            logits, spikes = self._forward(slice(0, count), self._subjects[layers].reference, progress)
-            self._float_logits[layers] = logits
-            self.floats[layers] = measure(logits, logits, self._labels, spikes, count)
-        return self.floats[layers]
+            logits, spikes = self._forward(slice(0, count), self._subjects[form].reference, progress)
+            self._float_logits[form] = logits
+            self.floats[form] = measure(logits, logits, self._labels, spikes, count)
+        return self.floats[form]
 
     @property
     def images(self) -> int:
@@ -211,17 +124,21 @@ class Evaluator:
         known = self.known(design)
         if known is not None:
             return known
-        self._float_of(design.layers)
-        reference, done = self._float_logits[design.layers], len(self._labels)
+        form, done = self._subjects.form_of(design.layers), len(self._labels)
+        self._float_of(form)
+        reference = self._float_logits[form]
         if cut is None:
             logits, spikes = self._forward(slice(0, done), design, progress)
         else:
-            logits, spikes, done = self._raced(design, cut)
+            logits, spikes, done = self._raced(design, cut, reference)
         evaluation = measure(logits, reference[:done], self._labels[:done], spikes, len(self._labels))
         self.remember(design, evaluation)
         return evaluation
 
-    def _raced(self, design: Design, cut: Callable[[Partial], bool]) -> tuple[FloatArray, IntArray, int]:
+    def _raced(
+        self, design: Design, cut: Callable[[Partial], bool], reference: FloatArray
+    ) -> tuple[FloatArray, IntArray, int]:
+        """Logits, spikes and number of the images that were evaluated before `cut` stopped it."""
         parts: list[FloatArray] = []
         spikes: IntArray | int = 0
         stop = 0
@@ -232,19 +149,19 @@ class Evaluator:
             logits, counted = self._forward(slice(start, stop), design)
             parts.append(logits)
             spikes = spikes + counted
-            if stop < total and cut(self._partial(design, np.concatenate(parts), stop)):
+            if stop < total and cut(self._partial(np.concatenate(parts), reference[:stop])):
                 break
         return np.concatenate(parts), np.asarray(spikes), stop
 
-    def _partial(self, design: Design, logits: FloatArray, done: int) -> Partial:
-        labels, reference = self._labels[:done], self._float_logits[design.layers][:done]
+    def _partial(self, logits: FloatArray, reference: FloatArray) -> Partial:
+        labels = self._labels[: len(logits)]
         paired = accuracy.paired_drop(accuracy.correct(reference, labels), accuracy.correct(logits, labels))
         changed = float((logits.argmax(1) != reference.argmax(1)).mean())
-        return Partial(done, len(self._labels), paired.drop, paired.stderr, changed)
+        return Partial(len(logits), len(self._labels), paired.drop, paired.stderr, changed)
 
     def _forward(self, part: slice, design: Design, progress: Progress | None = None) -> tuple[FloatArray, IntArray]:
         start = time.perf_counter()
-        subject, options = self._subjects[design.layers], dict[str, Any]()
+        subject, options = self._subjects.with_layers(design.layers), dict[str, Any]()
         if states := design.lif_bits(subject.lif_layers):
             options["state_bits"] = states
             if subject.activation_bits:

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 import sviT_models
-from dse.evaluation.evaluator import Evaluation
 from dse.evaluation.experiment import Experiment
+from dse.evaluation.measurement import Evaluation
+from dse.evaluation.network import Network
 from dse.problem.design import Design
 
 IMAGES = 256  # dead and saturated neurons are a matter of a sample
@@ -24,7 +25,7 @@ def health_table(experiment: Experiment, designs: Mapping[str, Design]) -> pd.Da
     images = experiment.images.images[slice(0, IMAGES)]
     parts = []
     for design_id, design in designs.items():
-        own = experiment.of(design)
+        own = experiment.networks.with_layers(design.layers)
         part = _integer_firing(own, design, images) if design.state_bits else _float_firing(own, design, images)
         part.insert(0, "id", design_id)
         part.insert(part.columns.get_loc("saturated") + 1, "membrane", "fixed" if design.state_bits else "float")
@@ -32,13 +33,13 @@ def health_table(experiment: Experiment, designs: Mapping[str, Design]) -> pd.Da
     return pd.concat(parts, ignore_index=True)
 
 
-def _float_firing(own: Experiment, design: Design, images: Any) -> pd.DataFrame:
+def _float_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
     model = sviT_models.with_time_steps(own.model, design.time_steps)
     with sviT_models.quantized(model, own.bank.design(design.weight_bits)):
         return sviT_models.spike_health(model, images)
 
 
-def _integer_firing(own: Experiment, design: Design, images: Any) -> pd.DataFrame:
+def _integer_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
     """The firing of the network that the evaluator runs: integer weights, fixed-point potentials."""
     states = {lif: bits for stage, bits in design.state_bits.items() for lif in own.lif_by_stage[stage]}
     weights, firing = own.engine.weights(design.weight_bits), sviT_models.FiringCount()

@@ -16,9 +16,8 @@ import pandas as pd
 import sviT_models
 from dse.arrays import FloatArray
 from dse.errors import ConfigError
-from dse.evaluation.evaluator import Evaluation, measure
 from dse.evaluation.experiment import Experiment
-from dse.evaluation.loading import load_at_most
+from dse.evaluation.measurement import Evaluation, measure
 from dse.problem.design import FLOAT, Design
 from dse.problem.space import Space
 from dse.progress import within
@@ -137,10 +136,10 @@ def measured(experiment: Experiment, probes: Sequence[Probe], images: Any) -> li
     labels = np.asarray(images.labels, dtype=np.int64)
     found: dict[int, Evaluation] = {}
     swept = [i for i, probe in enumerate(probes) if probe.kind in ("weight", "type")]
-    designs = [experiment.float_design.weight_bits, *(probes[i].design.weight_bits for i in swept)]
+    designs = [experiment.network.float_design.weight_bits, *(probes[i].design.weight_bits for i in swept)]
     experiment.round(probes[i].design for i in swept)
     progress = within(experiment.advance, "designs x images, one change each")
-    base, *outputs = sviT_models.sweep(experiment.engine, images.images, designs, progress=progress)
+    base, *outputs = sviT_models.sweep(experiment.network.engine, images.images, designs, progress=progress)
     reference = base.logits.astype(np.float64)
     for i, output in zip(swept, outputs, strict=True):
         found[i] = measure(output.logits.astype(np.float64), reference, labels, output.spikes, len(labels))
@@ -163,14 +162,15 @@ def _measured_states(
         return {}
     stages = [probes[i].design.state_bits for i in which]
     widest = {stage: max(given[stage] for given in stages) for stage in stages[0]}
-    designs = [replace(experiment.float_design, state_bits=given) for given in (widest, *stages)]
-    states = [design.lif_bits(experiment.lif_by_stage) for design in designs]
+    network = experiment.network
+    designs = [replace(network.float_design, state_bits=given) for given in (widest, *stages)]
+    states = [design.lif_bits(network.lif_by_stage) for design in designs]
     outputs = sviT_models.sweep(
-        experiment.engine,
+        network.engine,
         images.images,
-        [experiment.float_design.weight_bits] * len(states),
+        [network.float_design.weight_bits] * len(states),
         state_bits=states,
-        activation_bits=experiment.activation_bits or None,
+        activation_bits=network.activation_bits or None,
         progress=within(experiment.advance, "designs x images, one width of potentials each"),
     )
     labels = np.asarray(images.labels, dtype=np.int64)
@@ -194,15 +194,15 @@ def measure_distances(experiment: Experiment, count: int | None = None) -> Dista
 
     Of a space without these widths the narrowest is measured.  Each group and width counts as one pass over the
     images, though what they share is computed once; without a `count`, all of them cost at most ten evaluations of a
-    design, on 16 to 128 images.  Raises ConfigError as `load_at_most`.
+    design, on 16 to 128 images.  Raises ConfigError as `ImageSource.at_most`.
     """
-    space = experiment.space
+    space, network = experiment.space, experiment.network
     widths = [d.choices for d in space.dimensions if d.kind == "weight"]
     chosen = {b for choices in widths for b in (set(choices) & set(MEASURED_WIDTHS) or {choices[0]})}
-    probes = [p for p in group_probes(space, experiment.float_design, experiment.table) if p.bits in chosen]
+    probes = [p for p in group_probes(space, network.float_design, network.table) if p.bits in chosen]
     if count is None:
         count = int(np.clip(MOST_EVALUATIONS * len(experiment.images) // max(len(probes), 1), *IMAGES))
-    images = load_at_most(experiment.config, "validation", count)
+    images = experiment.source.at_most("validation", count)
     found = {(p.group, p.bits): e.kl for p, e in zip(probes, measured(experiment, probes, images), strict=True)}
     distances = np.full((len(space.dimensions), int(space.sizes.max())), np.nan)
     for row, d in zip(distances, space.dimensions, strict=True):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.arrays import BoolArray, IntArray
-from dse.config.schema import Constraints
 from dse.errors import ConfigError
 from dse.problem.design import weight_column
 from dse.problem.space import Space
@@ -33,19 +32,22 @@ class Sides:
 FREE = Sides()
 
 
-def sides_of(given: Constraints, space: Space) -> Sides:
-    """The side constraints on a space.
+def sides_of(
+    space: Space, equal: Sequence[Sequence[str]] = (), max_widths: int | None = None, allowed: Sequence[int] = ()
+) -> Sides:
+    """The side constraints on a space, by the names of groups.
 
-    An entry of `equal` names groups in full, or as they are called inside every block that has them.
+    An entry of `equal` names groups in full, or as they are called inside every block that has them; `max_widths` is
+    the most different weight widths; `allowed` are the only ones [bit], none given: all that are searched.
     Raises ConfigError for a name that no weight dimension has, and for a width that the space does not have.
     """
     weights = {d.group: d for d in space.dimensions if d.kind == "weight"}
     widths = {choice for d in weights.values() for choice in d.choices}
-    if missing := [b for b in given.allowed if b not in widths]:
+    if missing := [b for b in allowed if b not in widths]:
         have = ", ".join(map(str, sorted(widths)))
         raise ConfigError(f"constraints.allowed: width {missing[0]} is not searched; search.widths has {have}")
     groups: list[tuple[str, ...]] = []
-    for names in given.equal:
+    for names in equal:
         by_block: dict[str, list[str]] = {}
         for name in names:
             found = [n for n, d in weights.items() if name in (n, n.removeprefix(f"{d.block}."))]
@@ -56,7 +58,7 @@ def sides_of(given: Constraints, space: Space) -> Sides:
             for n in found:
                 by_block.setdefault("" if n == name else weights[n].block, []).append(weight_column(n))
         groups += [tuple(dict.fromkeys(group)) for group in by_block.values() if len(group) > 1]
-    return Sides(tuple(groups), given.max_widths, given.allowed or None)
+    return Sides(tuple(groups), max_widths, tuple(allowed) or None)
 
 
 def _some(names: Sequence[str]) -> str:

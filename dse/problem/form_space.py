@@ -7,13 +7,14 @@ dense convolution of it. So a width per chain is a width in either form.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import pandas as pd
 
 from dse.config.schema import ONE_FORM_PER_LAYER
 from dse.errors import ConfigError
+from dse.problem.by_form import ByForm
 from dse.problem.space import Dimension, Space, build_space
 
 PLACES = ["name", "group", "block", "stage"]
@@ -48,13 +49,28 @@ def shared_groups(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
     return found
 
 
+@dataclass(frozen=True)
+class FormSpace(Space):
+    """A space with the form of the network among its dimensions.
+
+    `spaces` has the same dimensions with the layers of each form; the other fields are those of the first.
+    """
+
+    spaces: ByForm[Space] = field(kw_only=True)
+
+    @property
+    def forms(self) -> ByForm[Space]:
+        """The space of every form with its own layers."""
+        return self.spaces
+
+
 def build_form_space(
     tables: Mapping[str, pd.DataFrame],
     *,
     granularity: str = "module",
     fixed: Mapping[str, int] | None = None,
     **rest: Any,
-) -> Space:
+) -> FormSpace:
     """The search space over both forms from their layer tables (`unfused`, `fused`); arguments as `build_space`.
 
     Raises ConfigError for granularity `layer`, and for a fixed name that is only a part of a chain.
@@ -64,11 +80,13 @@ def build_form_space(
     grouped = shared_groups(tables)
     pinned = _by_chain(dict(fixed or {}), grouped)
     choice = Dimension("form", "form", tuple(range(len(grouped))), ())
-    variants = {}
+    spaces = {}
     for form, table in grouped.items():
         space = build_space(table, granularity=granularity, fixed=pinned, **rest)
-        variants[form] = replace(space, dimensions=(*space.dimensions, choice), form=form)
-    return replace(next(iter(variants.values())), variants=variants)
+        spaces[form] = replace(space, dimensions=(*space.dimensions, choice), form=form)
+    by_form = ByForm.of(spaces, lambda space: space.layers)
+    first = {each.name: getattr(by_form.first, each.name) for each in fields(Space)}
+    return FormSpace(**first, spaces=by_form)
 
 
 def _by_chain(fixed: Mapping[str, int], tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from dse.arrays import BoolArray, IntArray
 from dse.errors import ConfigError
+from dse.problem.by_form import ByForm
 from dse.problem.design import FLOAT, STATES, WEIGHTS, Design, state_column, weight_column
 
 GRANULARITIES = ("layer", "module", "block", "stage")
@@ -48,9 +49,7 @@ class Space:
     """All dimensions of a search; points are level indexes, shape (..., D), 0 = the smallest choice.
 
     `layers` are the weight layers of the network in order; layers that no dimension decides keep `fixed` bits.
-    `form` names the form of the network that has these layers. Where the form is searched, `variants` hold the same
-    dimensions with the layers of each form, in the order of the choices of the dimension `form`; `layers` are then
-    those of the first.
+    `form` names the form of the network that has these layers; `dse.problem.form_space` has the space over two forms.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -58,12 +57,11 @@ class Space:
     fixed: Mapping[str, int] | None = None
     time_steps: int = 1
     form: str = ""
-    variants: Mapping[str, Space] = field(default_factory=dict)
 
     @property
-    def forms(self) -> Mapping[str, Space]:
-        """The space by form of the network, each with its own layers; one as a rule."""
-        return self.variants or {self.form: self}
+    def forms(self) -> ByForm[Space]:
+        """The space of every form with its own layers: here of one form, which is this space."""
+        return ByForm.single(self, self.layers, self.form)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -162,8 +160,7 @@ class Space:
 
     def form_of(self, design: Design) -> str:
         """The form whose layers a design has. Raises KeyError where none has them."""
-        by_layers = {space.layers: name for name, space in self.forms.items()}
-        return by_layers[design.layers]
+        return self.forms.form_of(design.layers)
 
     def stage_widths(self, levels: IntArray) -> dict[str, IntArray]:
         """Level indexes (..., D) to the membrane potential width of every searched stage, each (...)."""

@@ -78,7 +78,7 @@ def base_setting(problem: Problem, study: optuna.Study) -> dict[str, Any]:
     kept = zip(problem.space.dimensions, problem.space.values(levels), problem.whole.scores, levels, strict=True)
     return {
         "design": design.id,
-        **({"form": problem.space.form_of(design)} if problem.space.variants else {}),
+        **({"form": problem.space.form_of(design)} if len(problem.space.forms) > 1 else {}),
         "time_steps": design.time_steps,
         "state_bits": dict(design.state_bits),
         "groups": [

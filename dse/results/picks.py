@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from dse.config.quantities import QUANTITIES, show
-from dse.evaluation.evaluator import Evaluation
+from dse.evaluation.measurement import Evaluation
 from dse.results.candidates import knee, others_met
 from dse.results.origin import FLOAT, GUIDED
 from sviT_models.measure.accuracy import Z95

@@ -17,14 +17,13 @@ from dse.config.file import dump_config, load_config
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
-from dse.evaluation.experiment import Experiment, prepare
+from dse.problem.by_form import ByForm
 from dse.problem.design import Design
-from dse.progress import Advance, quiet
 from dse.results import tables
 from dse.results.files import read_csv, read_json, read_table, write_csv, write_json, write_text
 from dse.results.manifest import Manifest
 from dse.results.picks import Picks, Verified, read_verified
-from dse.results.tuned_weights import Weights, load_weights, save_weights, with_weights
+from dse.results.tuned_weights import Weights, load_weights, save_weights
 
 TUNED = "finetuned"
 
@@ -188,24 +187,14 @@ class Run:
         """
         chip = chip or load_hardware(self.config.hardware)
         first, *others = self.config.forms
-        workloads = {str(first): self.workload()}
+        workloads: dict[str, Workload] = {first: self.workload()}
         for form in others:
             path = self.path / f"layers-{form}.csv"
             if not path.is_file():
                 raise ConfigError(f"{path}: no such file, and search.forms has {form}; search again")
             workloads[form] = Workload.from_csv(path)
-        return Costing(workloads, chip, self.config.frame_rate, self.lif_layers)
-
-    def experiment(self, name: str | None, advance: Advance = quiet) -> Experiment:
-        """Network, images and chip of the run, in the form and with the integers of a design.
-
-        Raises ConfigError as `row`, and where network or checkpoint are no longer those of the run.
-        """
-        design = self.design(name)
-        experiment = prepare(self.config, advance).of(design)
-        _check_network(self, experiment, design)
-        weights = self.weights(name)
-        return experiment if weights is None else with_weights(experiment, weights)
+        by_form = ByForm.of(workloads, lambda workload: workload.weight_layers)
+        return Costing(by_form, chip, self.config.frame_rate, self.lif_layers)
 
     def add_tuned(self, row: Mapping[str, Any], record: Mapping[str, Any], weights: Weights) -> Path:
         """Keep a design with other integers: its folder finetuned/<id>, which is returned, and a row of finetuned.csv.
@@ -245,24 +234,3 @@ def open_run(path: Path) -> Run:
     if list(run.spikes["id"]) != list(run.table["id"]):
         raise ConfigError(f"{path / 'spikes.csv'}: its designs are not those of results.csv; search again")
     return run
-
-
-def _check_network(run: Run, experiment: Experiment, design: Design) -> None:
-    """Raises ConfigError where a design belongs to another network, or was measured with other weights."""
-    if design.layers != experiment.layers:
-        strange = [name for name in design.layers if name not in set(experiment.layers)]
-        first = strange[0] if strange else next(name for name in experiment.layers if name not in set(design.layers))
-        raise ConfigError(
-            f"{run.path / 'results.csv'}: its designs have {len(design.layers)} weight layers, "
-            f"network {experiment.model.config.name} ({experiment.config.form}) has {len(experiment.layers)}; "
-            f"{first} is in one only; "
-            f"restore checkpoint, network and form in {run.path / 'config.yaml'}"
-        )
-    checkpoint = run.manifest.get("checkpoint")
-    recorded = checkpoint["sha256"] if checkpoint else experiment.checkpoint.sha256
-    if recorded != experiment.checkpoint.sha256:
-        new, old = experiment.checkpoint.sha256[:12], recorded[:12]
-        raise ConfigError(
-            f"{run.path / 'config.yaml'}: checkpoint {experiment.config.checkpoint} has the SHA-256 {new}..., "
-            f"the run was made with {old}...; restore that file or search again"
-        )

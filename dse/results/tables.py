@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,10 @@ from optuna.trial import FrozenTrial
 
 from dse.arrays import FloatArray
 from dse.evaluation.costs import Costing
-from dse.evaluation.evaluator import Evaluation, from_record
+from dse.evaluation.measurement import Evaluation, from_record
 from dse.evaluation.one_at_a_time import group_labels
 from dse.optimize.pareto import is_nondominated
+from dse.problem.by_form import ByForm
 from dse.problem.design import Design, is_state_column, weight_column
 from dse.problem.form_space import merged_columns
 from dse.problem.problem import Problem
@@ -38,11 +39,11 @@ def results_table(
     costing: Costing,
     trials: Sequence[FrozenTrial],
     reference: tuple[Design, Evaluation],
-    weights: Callable[[Design], Mapping[str, int]],
+    weights: ByForm[dict[str, int]],
 ) -> pd.DataFrame:
     """One row per design in the order of evaluation, the float network first; columns as in docs/design.md.
 
-    `weights` gives the number of weights of every layer of a design. `on_front` compares drop and the two cost
+    `weights` has the number of weights of every layer, by form. `on_front` compares drop and the two cost
     objectives among designs that are not float; `feasible` is true where every budget is met by the measured values and
     the chip can hold the design.
     """
@@ -54,7 +55,7 @@ def results_table(
             "id": [d.id for d in designs],
             "origin": names,
             "time_steps": [d.time_steps for d in designs],
-            "mean_weight_bits": [mean_bits(d, weights(d)) for d in designs],
+            "mean_weight_bits": [mean_bits(d, weights.with_layers(d.layers)) for d in designs],
         }
     )
     measured = ["top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"]
@@ -67,7 +68,7 @@ def results_table(
     states = [c for c in widths.columns if is_state_column(c)]
     widths[states] = widths[states].astype("Int64")  # empty in the float network's row
     layers = [weight_column(name) for name in merged_columns(problem.space)]
-    if not problem.space.variants:
+    if len(problem.space.forms) == 1:
         return pd.concat([table[LEADING + FURTHER], widths[states + layers]], axis=1)
     widths[layers] = widths[layers].astype("Int64")  # empty where a design's form does not have the layer
     table["form"] = [problem.space.form_of(d) for d in designs]

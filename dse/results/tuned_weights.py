@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -10,7 +9,6 @@ from safetensors.torch import load_file, save_file
 import sviT_models
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
-from dse.evaluation.loading import load_at_most
 
 PARTS = ("codes", "scale", "shift")
 
@@ -18,10 +16,10 @@ Weights = dict[str, sviT_models.QuantizedWeight]  # by layer
 
 
 def with_weights(experiment: Experiment, weights: Weights) -> Experiment:
-    """The experiment with learned integers in the place of its bank's."""
-    calibration = load_at_most(experiment.config, "validation", experiment.config.data.calibration_images)
-    bank = sviT_models.LearnedBank(experiment.model, weights, images=calibration.images, scheme=experiment.bank.scheme)
-    return replace(experiment, bank=bank, engine=sviT_models.Engine(experiment.model, bank))
+    """The experiment, of one form, with learned integers in the place of its bank's."""
+    calibration, network = experiment.source.for_calibration(), experiment.network
+    bank = sviT_models.LearnedBank(network.model, weights, images=calibration.images, scheme=network.bank.scheme)
+    return experiment.with_network(network.with_bank(bank))
 
 
 def save_weights(directory: Path, weights: Weights) -> None:

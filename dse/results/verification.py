@@ -10,7 +10,8 @@ import pandas as pd
 from optuna import Study
 
 from dse.evaluation.costs import Costing
-from dse.evaluation.evaluator import Evaluation, Evaluator
+from dse.evaluation.evaluator import Evaluator
+from dse.evaluation.measurement import Evaluation
 from dse.optimize.integer_program import InfeasibleError
 from dse.problem.constraints import FREE, obeyed
 from dse.problem.problem import Problem

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from dse.arrays import FloatArray
-from dse.evaluation.costs import Costing, objective_columns
+from dse.evaluation.costs import Costing
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.separable import additive_tables
-from dse.problem.constraints import sides_of
+from dse.problem.goals import Goals
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.shared_error import SharedError
 from dse.problem.space import Space
@@ -22,28 +22,28 @@ def build_problem(
     experiment: Experiment,
     costing: Costing,
     fisher: pd.DataFrame,
+    goals: Goals,
     distances: FloatArray | None = None,
     shared_error: SharedError | None = None,
 ) -> Problem:
     """The search problem of an experiment, with its baselines; in a search over forms those of the first, and two more.
 
-    The widest and the guided design of every other form are baselines as well.
+    The widest and the guided design of every other form are baselines as well.  `fisher` are gradient scores of layers,
+    `distances` one-at-a-time distances (D, B) [nat], `shared_error` that of all measurements.
     """
-    space, config = experiment.space, experiment.config
-    objectives = objective_columns(config.search.objectives)
-    scores = experiment.scores(fisher)
+    space, objectives, scores = experiment.space, goals.objectives, experiment.scores(fisher)
     whole = Part(space, *additive_tables(costing, space), scores)
     parts = parts_of(space, costing, experiment.scores_by_form(fisher))
-    widths = sorted(config.search.widths, reverse=True)
+    widths = sorted(experiment.widths, reverse=True)
     return Problem(
         whole=whole,
         costs=costing.objective_costs(space, objectives),
         objectives=objectives,
-        budgets=config.column_budgets(),
+        budgets=goals.budgets,
         parts=parts,
         baselines=(*_uniform(space, widths), *_guided(whole, parts)),
         distances=distances,
-        sides=sides_of(config.constraints, space),
+        sides=goals.sides,
         following=costing.following(space, objectives, scores),
         shared_error=shared_error,
     )

@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.arrays import IntArray
 from dse.errors import EvaluationError
-from dse.evaluation.evaluator import Evaluation, Evaluator, Partial, from_record
+from dse.evaluation.evaluator import Evaluator
+from dse.evaluation.measurement import Evaluation, Partial, from_record
 from dse.problem.design import Design
 from dse.problem.problem import Problem
 from dse.search.study import finished, quiet_optuna

@@ -7,7 +7,8 @@ import time
 import sviT_models
 from dse.config.quantities import show
 from dse.config.schema import Config
-from dse.evaluation.experiment import Experiment, prepare
+from dse.evaluation.experiment import Experiment
+from dse.evaluation.prepare import prepare
 from dse.evaluation.sample_size import needed_images
 from dse.problem.design import Design, uniform
 from dse.progress import Advance, quiet, within
@@ -19,29 +20,29 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
     experiment = prepare(config, advance)
     evaluator = experiment.evaluator(experiment.images)
     prepared = time.perf_counter() - start
-    width = max(config.search.widths)
-    design = uniform(experiment.layers, width, experiment.time_steps)
+    network, width = experiment.network, max(config.search.widths)
+    design = uniform(network.layers, width, network.time_steps)
     ends = min(config.search.widths), width
-    narrow = uniform(experiment.layers, ends[0], experiment.time_steps)
+    narrow = uniform(network.layers, ends[0], network.time_steps)
     experiment.round([design, narrow])
     for wide in (design, narrow):  # the first evaluations also compile the kernels
         evaluator(wide, progress=within(advance, "images of a first evaluation"))
-    mixed = tuple(ends[i % 2] for i in range(len(experiment.layers)))
+    mixed = tuple(ends[i % 2] for i in range(len(network.layers)))
     before = evaluator.seconds
-    evaluator(Design(experiment.layers, mixed, experiment.time_steps))
+    evaluator(Design(network.layers, mixed, network.time_steps))
     seconds = evaluator.seconds - before
     loaded = sviT_models.loader_speed(experiment.images, config.data.batch_size)
-    cost = experiment.costing().columns([experiment.float_design, design])
-    space, layers = experiment.space, len(experiment.layers)
+    cost = experiment.costing().columns([network.float_design, design])
+    space, layers = experiment.space, len(network.layers)
     memory, energy = (
         [show(float(v), unit) for v in a] for a, unit in ((cost["memory_bytes"], "B"), (cost["energy_j"], "J"))
     )
     budget = config.search.evaluations
-    guarantee, weights = _guarantee(experiment), sum(experiment.weights.values())
+    guarantee, weights = _guarantee(config, experiment), sum(network.weights.values())
     return {
-        "network": f"{experiment.model.config.name}, {layers} weight layers, {weights:,} weights",
+        "network": f"{network.model.config.name}, {layers} weight layers, {weights:,} weights",
         **_forms(experiment),
-        "time steps": experiment.time_steps,
+        "time steps": network.time_steps,
         "images per evaluation": evaluator.images,
         "float top-1": f"{evaluator.float.top1:.2%} +- {evaluator.float.top1_stderr:.2%}",
         "design space": f"{len(space.dimensions)} choices, 10^{space.log10_size:.0f} designs",
@@ -57,24 +58,24 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
 
 def _forms(experiment: Experiment) -> dict[str, str]:
     """The forms to choose from."""
-    if len(experiment.forms) == 1:
+    if len(experiment.networks) == 1:
         return {}
     parts = (
         f"{form} ({len(part.layers)} weight layers, {sum(part.weights.values()):,} weights)"
-        for form, part in experiment.forms.items()
+        for form, part in experiment.networks.items()
     )
     return {"form": " or ".join(parts)}
 
 
-def _guarantee(experiment: Experiment) -> dict[str, str]:
+def _guarantee(config: Config, experiment: Experiment) -> dict[str, str]:
     """The network's chaos floor and what a guarantee of the drop budget takes."""
-    budget, chaos = experiment.config.budgets.get("drop"), experiment.chaos_floor()
+    budget, chaos = config.budgets.get("drop"), experiment.chaos_floor()
     floor = f"{chaos.changed:.1%} of the images change class under {chaos.noise:g} of weight noise"
     if budget is None:
         return {"chaos floor": floor}
     needed, have = (
         needed_images(chaos.changed, budget, images=chaos.images),
-        len(experiment.load("verify", experiment.config.data.verify_images)),
+        len(experiment.source.for_verification()),
     )
     verdict = "enough" if have >= needed else "too few: a pick will say REVIEW"
     return {

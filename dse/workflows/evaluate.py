@@ -11,9 +11,10 @@ import pandas as pd
 import sviT_models
 from dse.config.schema import WEIGHT_WIDTHS, Config, Data, Search
 from dse.errors import ConfigError
-from dse.evaluation.evaluator import Evaluation
-from dse.evaluation.experiment import Experiment, prepare
+from dse.evaluation.experiment import Experiment
 from dse.evaluation.health import class_table, health_table
+from dse.evaluation.measurement import Evaluation
+from dse.evaluation.prepare import prepare
 from dse.problem.design import Design, uniform
 from dse.progress import Advance, quiet, within
 
@@ -68,16 +69,17 @@ def uniform_design(
         checkpoint=checkpoint, data=Data(name=data), search=Search(time_steps=(time_steps,) * bool(time_steps))
     )
     experiment = prepare(config, advance)
-    return experiment, uniform(experiment.layers, bits, time_steps or experiment.time_steps)
+    network = experiment.network
+    return experiment, uniform(network.layers, bits, time_steps or network.time_steps)
 
 
 def evaluated(experiment: Experiment, design: Design, split: str, count: int | None) -> Measured:
     """Measure a design on `count` images of a split (None: all of it)."""
-    images = experiment.load(split, count)
+    images = experiment.source.load(split, count)
     evaluator = experiment.evaluator(images)
     experiment.round([design])
     evaluation = evaluator(design, progress=within(experiment.advance, "images through the design"))
-    both = health_table(experiment, {"float": experiment.float_design, "design": design})
+    both = health_table(experiment, {"float": experiment.network.float_design, "design": design})
     before, after = (part.drop(columns="id").reset_index(drop=True) for _, part in both.groupby("id", sort=False))
     health = after.assign(float_rate=before["rate"], rate_change=after["rate"] / before["rate"] - 1)
     classes = class_table(images, {"float": evaluator.float, "design": evaluation})

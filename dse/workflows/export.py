@@ -13,6 +13,7 @@ from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
 from dse.problem.design import Design
 from dse.progress import Advance, quiet
+from dse.results.experiment import experiment_of
 from dse.results.run import open_run
 
 DEFAULT_STATE_BITS = 16
@@ -76,7 +77,8 @@ def export_design(
     """
     opened = open_run(run)
     row, chosen = opened.row(design), opened.design(design)
-    experiment = opened.experiment(design, advance)
+    experiment = experiment_of(opened, design, advance)
+    network = experiment.network
     if chosen.state_bits and widths.state_bits is not None:
         raise ConfigError(f"--state-bits: design {chosen.id} has its own widths; leave it out")
     if golden > len(experiment.images):
@@ -84,14 +86,14 @@ def export_design(
             f"--golden {golden}: the search had {len(experiment.images)} images; ask for at most that many"
         )
     width = widths.state_bits or DEFAULT_STATE_BITS
-    own = chosen.lif_bits(experiment.lif_by_stage)
-    states = own or dict.fromkeys(experiment.lif_layers, width)
-    between = widths.activation_bits or experiment.activation_bits or None
+    own = chosen.lif_bits(network.lif_by_stage)
+    states = own or dict.fromkeys(network.lif_layers, width)
+    between = widths.activation_bits or network.activation_bits or None
     top1 = _integer_top1(experiment, chosen, states, between)
     name, recorded = str(row["id"]), float(row["top1"])
     spec = sviT_models.export(
-        experiment.model,
-        experiment.bank,
+        network.model,
+        network.bank,
         list(chosen.weight_bits),
         states,
         out,
@@ -123,7 +125,7 @@ def _integer_top1(
         done += len(output.logits)
         experiment.advance("images through the integer network", done, len(images))
 
-    found = experiment.engine.run(
+    found = experiment.network.engine.run(
         images,
         list(design.weight_bits),
         state_bits=states,

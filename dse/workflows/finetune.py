@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 import sviT_models
 from dse.evaluation.activation_widths import engine_options
-from dse.evaluation.evaluator import Evaluation
 from dse.evaluation.experiment import Experiment
-from dse.evaluation.loading import load_at_most
+from dse.evaluation.measurement import Evaluation
 from dse.problem.design import Design
 from dse.progress import Advance, quiet
+from dse.results.experiment import experiment_of
 from dse.results.origin import FINETUNED, REESTIMATED
 from dse.results.run import Run, open_run
 from dse.results.tuned_weights import PARTS, Weights, with_weights
@@ -64,11 +64,11 @@ def finetuned(
     without integer weights.
     """
     opened = open_run(run)
-    chosen, experiment = opened.design(design), opened.experiment(design, advance)
-    images = load_at_most(experiment.config, "train", count or MOST_IMAGES)
+    chosen, experiment = opened.design(design), experiment_of(opened, design, advance)
+    images = experiment.source.at_most("train", count or MOST_IMAGES)
     weights = sviT_models.finetune_design(
-        experiment.model,
-        experiment.bank,
+        experiment.network.model,
+        experiment.network.bank,
         chosen.weight_bits,
         images.images,
         schedule,
@@ -86,10 +86,11 @@ def reestimated(run: Path, design: str, count: int | None = None, advance: Advan
     that the run does not have and for one without integer weights.
     """
     opened = open_run(run)
-    chosen, experiment = opened.design(design), opened.experiment(design, advance)
-    images = load_at_most(experiment.config, "validation", count or experiment.config.data.calibration_images)
+    chosen, experiment = opened.design(design), experiment_of(opened, design, advance)
+    source, network = experiment.source, experiment.network
+    images = source.at_most("validation", count or source.calibration_images)
     found = sviT_models.reestimate(
-        experiment.model, experiment.bank, chosen.weight_bits, images.images, time_steps=chosen.time_steps
+        network.model, network.bank, chosen.weight_bits, images.images, time_steps=chosen.time_steps
     )
     return keep(opened, experiment, chosen, found.weights, Source(REESTIMATED, images, {"dead_channels": found.dead}))
 
@@ -135,17 +136,17 @@ def _verified(
     experiment: Experiment, tuned: Experiment, design: Design
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.int64]]:
     """Logits of the float network, the design and the tuned design on the verification images, and the labels."""
-    images = experiment.load("verify", experiment.config.data.verify_images)
-    states = design.lif_bits(experiment.lif_by_stage)
-    options: dict[str, Any] = {"batch_size": experiment.config.data.batch_size, "time_steps": design.time_steps}
+    images, network = experiment.source.for_verification(), experiment.network
+    states = design.lif_bits(network.lif_by_stage)
+    options: dict[str, Any] = {"batch_size": experiment.source.batch_size, "time_steps": design.time_steps}
     if states:
-        options |= {"state_bits": states} | engine_options(experiment.activation_bits)
+        options |= {"state_bits": states} | engine_options(network.activation_bits)
     pixels = torch.as_tensor(images.images)
-    exact = experiment.engine.run(pixels, experiment.float_design.weight_bits, batch_size=options["batch_size"])
+    exact = network.engine.run(pixels, network.float_design.weight_bits, batch_size=options["batch_size"])
     outputs = [exact]
     for each in (experiment, tuned):
         experiment.advance("measuring float, before and after", len(outputs), 3)
-        outputs.append(each.engine.run(pixels, design.weight_bits, **options))
+        outputs.append(each.network.engine.run(pixels, design.weight_bits, **options))
     experiment.advance("measuring float, before and after", 3, 3)
     return [out.logits for out in outputs], np.asarray(images.labels)
 
@@ -159,7 +160,7 @@ def _row(
     row |= {column: measured[column] for column in row if column in measured}
     costs = experiment.costing().columns([design], np.array([evaluation.spikes]))
     row |= {column: values[0] for column, values in costs.items() if column in row}
-    budgets = experiment.config.column_budgets()
+    budgets = run.config.column_budgets()
     feasible = bool(row.get("fits", True)) and all(row[column] <= limit for column, limit in budgets.items())
     row |= {"id": record["id"], "origin": record["origin"], "on_front": False, "feasible": feasible}
     row["parent"] = design.id

@@ -10,14 +10,16 @@ from typing import Any
 import pandas as pd
 
 from dse.config.schema import Config
-from dse.evaluation.evaluator import Evaluation, Evaluator
+from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
+from dse.evaluation.measurement import Evaluation
 from dse.results import history, tables
 from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.picks import verified_table
 from dse.results.robustness import robustness
 from dse.results.run import Contents, Run, write_run
-from dse.workflows.search_steps import (
+from dse.workflows.search_steps import base_setting, final_network, guided_search, precision_study, prepare
+from dse.workflows.search_values import (
     SILENT,
     BaseSetting,
     Final,
@@ -26,11 +28,6 @@ from dse.workflows.search_steps import (
     Precision,
     Prepared,
     Searched,
-    base_setting,
-    final_network,
-    guided_search,
-    precision_study,
-    prepare,
 )
 
 
@@ -60,19 +57,20 @@ def search(
 
 def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: Final, record: Manifest) -> Contents:
     """The run directory of a search: its steps as tables, with `record` as its manifest."""
-    experiment, problem, costing, table = prepared.experiment, base.problem, base.costing, searched.table
-    spikes = tables.spikes_table(table, searched.evaluations, experiment.lif_layers)
+    config, experiment = prepared.config, prepared.experiment
+    problem, costing, table = base.problem, base.costing, searched.table
+    spikes = tables.spikes_table(table, searched.evaluations, experiment.network.lif_layers)
     asked = robustness(costing, table, spikes, problem.objectives[2], final.picks)
     return Contents(
-        config=experiment.config,
+        config=config,
         manifest=record,
         results=table,
         hardware=pd.DataFrame(costing.hardware.constants()),
-        breakdown=tables.breakdown_table(costing, table, spikes, experiment.config.search.strategy),
-        layers={form: part.table for form, part in experiment.forms.items()},
+        breakdown=tables.breakdown_table(costing, table, spikes, config.search.strategy),
+        layers={form: network.table for form, network in experiment.networks.items()},
         spikes=spikes,
-        sensitivity=tables.score_rows(problem.space, problem.whole.scores, experiment.table),
-        history=history.history_table(prepared.study, experiment.config.search.strategy),
+        sensitivity=tables.score_rows(problem.space, problem.whole.scores, experiment.network.table),
+        history=history.history_table(prepared.study, config.search.strategy),
         predictions=history.predictions_table(prepared.study),
         expected=searched.expected.rename_axis("id").reset_index(),
         verified=verified_table(final.verified),
@@ -98,7 +96,7 @@ def search_manifest(
     experiment, study, evaluator = prepared.experiment, prepared.study, prepared.evaluator
     failures = [t.user_attrs["error"] for t in study.get_trials(deepcopy=False) if "error" in t.user_attrs]
     parts: Manifest = {
-        **inputs(experiment),
+        **inputs(prepared.config, experiment),
         "float": _float_record(evaluator.float, final.verifier.float),
         "chaos": asdict(prepared.chaos) | {"needed_images": prepared.needed_images},
         "stop_reason": searched.stop_reason,
@@ -108,17 +106,17 @@ def search_manifest(
         "mixed": study.user_attrs.get("mixed", []),
     }
     phases = [step.phase for step in (prepared, precision, base, searched, final)]
-    return manifest(command, experiment.config.search.seed, phases, parts)
+    return manifest(command, prepared.config.search.seed, phases, parts)
 
 
-def inputs(experiment: Experiment) -> Inputs:
+def inputs(config: Config, experiment: Experiment) -> Inputs:
     """Manifest entries that identify network, data and chip."""
     images = experiment.images
     return {
         "checkpoint": {
-            "name": experiment.config.checkpoint,
-            "network": experiment.model.config.name,
-            "path": str(experiment.config.checkpoint),
+            "name": config.checkpoint,
+            "network": experiment.network.model.config.name,
+            "path": str(config.checkpoint),
             "sha256": experiment.checkpoint.sha256,
         },
         "data": {
@@ -132,7 +130,7 @@ def inputs(experiment: Experiment) -> Inputs:
         "hardware": {
             "name": experiment.hardware.name,
             "sha256": experiment.hardware.sha256,
-            "path": experiment.config.hardware,
+            "path": config.hardware,
         },
     }
 
@@ -142,13 +140,11 @@ def _float_by_form(experiment: Experiment, evaluator: Evaluator, verifier: Evalu
 
     The function is the same; in float32 a neuron near its threshold may fire differently.
     """
-    if len(experiment.forms) == 1:
+    if len(experiment.networks) == 1:
         return {}
     first, second = evaluator.floats, verifier.floats
-    met = {
-        form: part.layers for form, part in experiment.forms.items() if part.layers in first and part.layers in second
-    }
-    return {"forms": {form: _float_record(first[layers], second[layers]) for form, layers in met.items()}}
+    met = [form for form in experiment.networks if form in first and form in second]
+    return {"forms": {form: _float_record(first[form], second[form]) for form in met}}
 
 
 def _float_record(first: Evaluation, second: Evaluation) -> dict[str, Any]:

@@ -11,144 +11,40 @@ Measurements go into the Optuna study as they are made, so that a search that wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-import optuna
-import pandas as pd
-from numpy.typing import NDArray
-
 import sviT_models
 from dse.config.schema import Config
-from dse.evaluation.costs import Costing
-from dse.evaluation.evaluator import Evaluation, Evaluator, from_record
-from dse.evaluation.experiment import Experiment
-from dse.evaluation.experiment import prepare as load_experiment
 from dse.evaluation.health import class_table, health_table
+from dse.evaluation.measurement import from_record
 from dse.evaluation.one_at_a_time import measure_distances
+from dse.evaluation.prepare import fingerprint, goals, resolved
+from dse.evaluation.prepare import prepare as load_experiment
 from dse.evaluation.sample_size import needed_images
-from dse.problem.problem import Problem
 from dse.problem.shared_error import SharedError
-from dse.progress import Advance, quiet
 from dse.results import tables
-from dse.results.manifest import Phase, begin
-from dse.results.picks import Picks, choose
+from dse.results.manifest import begin
+from dse.results.picks import choose
 from dse.results.verification import add_exact_pick, verify
 from dse.search.best_design import check_budgets
 from dse.search.build_problem import build_problem
-from dse.search.expected_drop import Quality, expectation
-from dse.search.loop import Loop, Step
-from dse.search.study import evaluated, finished, open_study, quiet_optuna, reclaim_stale
+from dse.search.expected_drop import expectation
+from dse.search.loop import Loop
+from dse.search.study import evaluated, finished
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread
-
-Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
-
-
-@dataclass(frozen=True)
-class Listener:
-    """Who hears how a search goes: lines in `say`, trials in `watch`, parts of long steps in `advance`."""
-
-    say: Callable[[str], None] = lambda line: None
-    watch: Watch = lambda: nullcontext(None)
-    advance: Advance = quiet
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """Where the Optuna study lies: the journal of a run directory, a storage `url` of several workers, or memory.
-
-    `allow_mixed` resumes a study although its inputs differ, and records that.
-    """
-
-    directory: Path | None = None
-    url: str | None = None
-    allow_mixed: bool = False
-
-    def open(self, experiment: Experiment) -> optuna.Study:
-        """The study with what it already holds.  Raises ConfigError where its inputs were others."""
-        if self.directory is None:
-            with quiet_optuna():
-                return optuna.create_study(directions=["minimize"] * 3)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        found = experiment.fingerprint()
-        study = open_study(self.directory, found, url=self.url, allow_mixed=self.allow_mixed)
-        if self.url is None:
-            reclaim_stale(study)
-        return study
+from dse.workflows.search_values import (
+    IN_MEMORY,
+    SILENT,
+    BaseSetting,
+    Final,
+    Ledger,
+    Listener,
+    Precision,
+    Prepared,
+    Searched,
+)
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Network, images and chip, the study, the float network measured on the search images, and its chaos floor.
-
-    `needed_images` is how many unseen images a guarantee of the drop budget takes; None without such a budget.
-    """
-
-    experiment: Experiment
-    study: optuna.Study
-    evaluator: Evaluator
-    chaos: sviT_models.ChaosFloor
-    needed_images: int | None
-    phase: Phase
-
-
-@dataclass(frozen=True, eq=False)
-class Precision:
-    """How much every layer suffers from every width.
-
-    `fisher` has `layer, bits, score`; `distances` (D, B) are one-at-a-time distances [nat], NaN where not measured.
-    """
-
-    fisher: pd.DataFrame
-    distances: NDArray[np.float64] | None
-    phase: Phase
-
-
-@dataclass(frozen=True, eq=False)
-class BaseSetting:
-    """The search problem, the costs of its designs, and the loop that has measured the baselines."""
-
-    problem: Problem
-    costing: Costing
-    loop: Loop
-    phase: Phase
-
-
-@dataclass(frozen=True, eq=False)
-class Searched:
-    """What the search measured: `table` is results.csv, `evaluations` its rows as measured.
-
-    `expected` (`expected, sd` [points] by id) and `quality` are the model of all measurements.
-    """
-
-    table: pd.DataFrame
-    evaluations: list[Evaluation]
-    expected: pd.DataFrame
-    quality: Quality
-    stop_reason: str
-    phase: Phase
-
-
-@dataclass(frozen=True, eq=False)
-class Final:
-    """The candidates on images that the search never saw (`verifier`), the picks among them, and how they fire."""
-
-    verifier: Evaluator
-    verified: Mapping[str, Evaluation]
-    picks: Picks
-    health: pd.DataFrame
-    classes: pd.DataFrame
-    phase: Phase
-
-
-SILENT = Listener()
-
-
-def prepare(config: Config, ledger: Ledger = Ledger(), hear: Listener = SILENT) -> Prepared:
+def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT) -> Prepared:
     """Load what a configuration names, open the study, and measure the float network and its chaos floor.
 
     config  the configuration
@@ -157,8 +53,9 @@ def prepare(config: Config, ledger: Ledger = Ledger(), hear: Listener = SILENT) 
     """
     end = begin("prepare", hear.say)
     experiment = load_experiment(config, hear.advance)
+    config = resolved(config, experiment)
     load_strategy(config.search.strategy)  # an unknown name stops here, before anything is measured
-    study = ledger.open(experiment)
+    study = ledger.open(fingerprint(config, experiment))
     if finished(study):
         hear.say(f"{ledger.directory}: resuming a study with {finished(study)} finished evaluations")
     evaluator = experiment.evaluator(experiment.images)
@@ -168,7 +65,7 @@ def prepare(config: Config, ledger: Ledger = Ledger(), hear: Listener = SILENT) 
     share, stderr = evaluator.float.top1, evaluator.float.top1_stderr
     hear.say(f"float network: top-1 {share:.2%} +- {stderr:.2%} on {evaluator.images} images")
     hear.say(chaos_advice(chaos, budget, needed))
-    return Prepared(experiment, study, evaluator, chaos, needed, phase)
+    return Prepared(config, experiment, study, evaluator, chaos, needed, phase)
 
 
 def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: int | None) -> str:
@@ -192,9 +89,9 @@ def precision_study(prepared: Prepared, hear: Listener = SILENT) -> Precision:
     hear      who hears how it goes; default: nobody
     """
     end = begin("1 precision study", hear.say)
-    experiment = prepared.experiment
-    search, images = experiment.config.search, experiment.config.data.fisher_images
-    fisher, distances = experiment.fisher(search.widths), None
+    experiment, search = prepared.experiment, prepared.config.search
+    images = experiment.source.fisher_images
+    fisher, distances = experiment.fisher(experiment.widths), None
     if search.prior == "both" and load_strategy(search.strategy).reads_distances:
         found = measure_distances(experiment, search.prior_images)
         hear.say(f"one-at-a-time distances beside the gradient scores: {found.images:,} images evaluated for them")
@@ -215,11 +112,12 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
     Raises InfeasibleError where no design can keep a budget.
     """
     end = begin("2 base setting", hear.say)
-    experiment, evaluator = prepared.experiment, prepared.evaluator
-    search, before = experiment.config.search, evaluator.images_run
+    config, experiment, evaluator = prepared.config, prepared.experiment, prepared.evaluator
+    search, before = config.search, evaluator.images_run
     costing = experiment.costing()
     shared = SharedError.of(prepared.chaos, evaluator.images)
-    problem = build_problem(experiment, costing, precision.fisher, precision.distances, shared)
+    wanted = goals(config, experiment.space)
+    problem = build_problem(experiment, costing, precision.fisher, wanted, precision.distances, shared)
     check_budgets(costing, problem)
     sampler = load_strategy(search.strategy)(problem, search.seed, **search.options)
     loop = Loop(problem, evaluator, costing.quantities, search.strategy, sampler)
@@ -239,7 +137,7 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     """
     end = begin("3 guided search", hear.say)
     experiment, evaluator, study = prepared.experiment, prepared.evaluator, prepared.study
-    problem, count = base.problem, experiment.config.search.evaluations
+    problem, count = base.problem, prepared.config.search.evaluations
     images, done = evaluator.images_run, finished(study)
     with hear.watch() as on_step:
         reason = base.loop.run(study, max(base.phase.evaluations, count - 1), on_step)
@@ -249,9 +147,9 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     expected, quality = expectation(study, problem)
     for line in quality.lines:
         hear.say(line)
-    trials, reference = evaluated(study), (experiment.float_design, evaluator.float)
-    weights = {part.layers: part.weights for part in experiment.forms.values()}
-    table = tables.results_table(problem, base.costing, trials, reference, lambda design: weights[design.layers])
+    trials, reference = evaluated(study), (experiment.network.float_design, evaluator.float)
+    weights = experiment.networks.map(lambda network: network.weights)
+    table = tables.results_table(problem, base.costing, trials, reference, weights)
     evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in trials)]
     return Searched(table, evaluations, expected, quality, reason, phase)
 
@@ -266,7 +164,7 @@ def final_network(prepared: Prepared, base: BaseSetting, searched: Searched, hea
     """
     end = begin("4 final network", hear.say)
     experiment, problem, table = prepared.experiment, base.problem, searched.table
-    unseen = experiment.load("verify", experiment.config.data.verify_images)
+    unseen = experiment.source.for_verification()
     verifier = experiment.evaluator(unseen)
     verified = verify(verifier, problem, table, searched.expected, hear.say)
     phase = end(len(verified) + 1, verifier.images_run)

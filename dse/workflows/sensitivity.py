@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dse.errors import ConfigError
-from dse.evaluation.evaluator import Evaluation
 from dse.evaluation.experiment import Experiment
+from dse.evaluation.measurement import Evaluation
 from dse.evaluation.one_at_a_time import (
     Probe,
     group_probes,
@@ -92,17 +92,19 @@ def base_design(space: Space, reference: Design, setting: pd.DataFrame) -> Desig
     return design
 
 
-def measured_study(experiment: Experiment, scores: pd.DataFrame, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def measured_study(
+    experiment: Experiment, scores: pd.DataFrame, budget: float, share: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every probe measured on the search images, and the base setting with its own measured drop as last row (`all`).
 
-    `scores` (`group, bits, score`) stand beside the probes of weights; `share` of the drop budget is for the weights.
-    Raises ConfigError as `base_setting`, and for images that do not fit into memory.
+    `scores` (`group, bits, score`) stand beside the probes of weights; `share` of the drop `budget` [points] is for the
+    weights.  Raises ConfigError as `base_setting`, and for images that do not fit into memory.
     """
-    space, reference = experiment.space, experiment.float_design
-    probes = group_probes(space, reference, experiment.table) + type_probes(space, reference)
+    space, reference = experiment.space, experiment.network.float_design
+    probes = group_probes(space, reference, experiment.network.table) + type_probes(space, reference)
     probes += other_probes(space, reference)
     table = sensitivity_table(probes, measured(experiment, probes, experiment.images), scores)
-    setting = base_setting(table, experiment.config.budgets.get("drop", 1.0), share)
+    setting = base_setting(table, budget, share)
     whole = experiment.evaluator(experiment.images)(base_design(space, reference, setting))
     row = {"type": "all", "predicted": setting["predicted"].sum(), "allowance": setting["allowance"].sum()}
     row |= {name: getattr(whole, name) for name in ("kl", "drop", "drop_low", "drop_high", "images")}

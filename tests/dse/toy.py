@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from dse.evaluation.evaluator import Evaluator, Subject
+from dse.problem.by_form import ByForm
 from dse.problem.design import Design, uniform
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
@@ -75,7 +76,9 @@ def toy_problem(budgets=None, baselines=True):
 
 def toy_evaluator(runner, batch_size=50):
     images = np.arange(IMAGES)
-    return Evaluator([Subject(runner, uniform(LAYERS, 32, 1))], images, images % CLASSES, batch_size)
+    return Evaluator(
+        ByForm.single(Subject(runner, uniform(LAYERS, 32, 1)), LAYERS), images, images % CLASSES, batch_size
+    )
 
 
 def every_design():

@@ -10,8 +10,8 @@ import reports
 import sviT_models
 from dse.commands._progress import Meter
 from dse.config.schema import Config, Data, Quantization, Search
-from dse.evaluation.experiment import prepare
 from dse.evaluation.one_at_a_time import group_probes, measured
+from dse.evaluation.prepare import prepare
 from dse.problem.design import uniform
 from dse.workflows.evaluate import evaluated
 from tests.reports import by_hand
@@ -78,12 +78,12 @@ def test_the_steps_of_an_evaluation_and_a_sensitivity_study_say_how_far_they_are
         search=Search(widths=(4, 8), time_steps=(1,)),
     )
     experiment = prepare(config, heard)
-    found = evaluated(experiment, uniform(experiment.layers, 4, 1), "verify", 30)
+    found = evaluated(experiment, uniform(experiment.network.layers, 4, 1), "verify", 30)
     assert found.evaluation.images == 30
     assert heard.steps["images through the design"][-1] == (30, 30)
     experiment.fisher((4, 8))
     assert heard.steps["images backward"][-1] == (16, 16)
-    probes = group_probes(experiment.space, experiment.float_design, experiment.table)[:3]
+    probes = group_probes(experiment.space, experiment.network.float_design, experiment.network.table)[:3]
     heard.steps.clear()
     measured(experiment, probes, experiment.images)
     said = heard.steps["designs x images, one change each"]
@@ -94,9 +94,12 @@ def test_the_steps_of_an_evaluation_and_a_sensitivity_study_say_how_far_they_are
 
 def test_progress_changes_no_number():
     experiment = prepare(Config(data=Data(search_images=20), quantization=Quantization(method="nearest")))
-    images, designs = experiment.images.images, [[8] * len(experiment.layers), [4] * len(experiment.layers)]
-    quiet = sviT_models.sweep(experiment.engine, images, designs)
-    told = sviT_models.sweep(experiment.engine, images, designs, progress=lambda done, total: None)
+    images, designs = (
+        experiment.images.images,
+        [[8] * len(experiment.network.layers), [4] * len(experiment.network.layers)],
+    )
+    quiet = sviT_models.sweep(experiment.network.engine, images, designs)
+    told = sviT_models.sweep(experiment.network.engine, images, designs, progress=lambda done, total: None)
     for a, b in zip(quiet, told, strict=True):
         assert (a.logits == b.logits).all()
         assert (a.spikes == b.spikes).all()

@@ -11,7 +11,7 @@ from dse.config.file import dump_config, parse_config
 from dse.config.schema import Activations, Config, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.evaluation.activation_widths import engine_widths, with_input_widths
-from dse.evaluation.experiment import prepare
+from dse.evaluation.prepare import fingerprint, prepare
 from dse.problem.design import uniform
 from dse.workflows.export import export_design
 from dse.workflows.search import search
@@ -21,11 +21,11 @@ NAMES = ("downsample1_1.encode_conv", "downsample1_1", "ConvBlock1_1.0.Conv.pwco
 
 
 def test_widths_go_to_the_names_of_the_engine():
-    assert engine_widths(Activations(), NAMES) == {}
-    everywhere = engine_widths(Activations(image=6, stream=12, between=8), NAMES)
+    assert engine_widths(8, 16, 16, NAMES) == {}
+    everywhere = engine_widths(6, 12, 8, NAMES)
     assert everywhere == dict(zip(NAMES, (6, 12, 8, 8), strict=True))
-    some = Activations(stream={"downsample1_1": 10}, between={"block3": 5})
-    assert engine_widths(some, NAMES) == {"downsample1_1": 10, "block3.0.attn.q_conv.0.body.2.0": 5}
+    some = engine_widths(8, {"downsample1_1": 10}, {"block3": 5}, NAMES)
+    assert some == {"downsample1_1": 10, "block3.0.attn.q_conv.0.body.2.0": 5}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_widths_go_to_the_names_of_the_engine():
 )
 def test_a_stage_without_such_numbers_is_named(given, said):
     with pytest.raises(ConfigError, match=said):
-        engine_widths(Activations(**given), NAMES)
+        engine_widths(**({"image": 8, "stream": 16, "between": 16} | given), names=NAMES)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,8 @@ def test_the_names_of_the_engine_are_rows_of_the_layer_table_or_streams():
     assert streams == ["downsample1_1", "downsample1_2", "downsample2", "downsample3", "downsample4"]
     rows = [name for name in sviT_models.activation_names(engine.segments) if "." in name]
     assert sorted(rows) == sorted(table.loc[(table["input"] == "multibit"), "name"])
-    narrow = with_input_widths(
-        table, engine_widths(Activations(between={"block3": 6}, image=5), sviT_models.activation_names(engine.segments))
-    )
+    names = sviT_models.activation_names(engine.segments)
+    narrow = with_input_widths(table, engine_widths(5, 16, {"block3": 6}, names))
     changed = narrow["input_bits"] != table["input_bits"]
     # 6 blocks with 4 RepConvs of two layers that see numbers, and the image
     assert changed.sum() == 6 * 4 * 2 + 1
@@ -112,9 +111,10 @@ def test_a_run_with_narrow_activations_is_measured_costed_and_exported_with_them
 
     # narrower inputs of multipliers cost less energy than those of the same run without them
     plain, narrow = prepare(config()), prepare(chosen)
-    design = uniform(plain.layers, 4, 2)
+    design = uniform(plain.network.layers, 4, 2)
     assert narrow.costing().columns([design])["energy_j"][0] < plain.costing().columns([design])["energy_j"][0]
-    assert plain.fingerprint() == {k: v for k, v in narrow.fingerprint().items() if k != "activations"}
+    narrow_print = fingerprint(chosen, narrow)
+    assert fingerprint(config(), plain) == {k: v for k, v in narrow_print.items() if k != "activations"}
 
     out = export_design(run, "uniform-4", tmp_path / "chip")
     assert out.top1 == out.recorded == row["top1"]

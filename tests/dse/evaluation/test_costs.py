@@ -11,6 +11,7 @@ from costmodels import Designs, Workload, estimate, load_hardware
 from costmodels.workload.examples import example_table
 from dse.evaluation.costs import Costing
 from dse.evaluation.separable import additive_tables
+from dse.problem.by_form import ByForm
 from dse.problem.design import Design
 from dse.problem.space import build_space
 
@@ -21,7 +22,8 @@ def problem():
     space = build_space(
         table, widths=(2, 4, 8), granularity="block", state_widths=(6, 8, 16), time_steps=(1, 2, 4), fixed={"head": 8}
     )
-    costing = Costing({"unfused": Workload.from_table(table)}, load_hardware("generic_45nm"), 30.0)
+    workload = Workload.from_table(table)
+    costing = Costing(ByForm.single(workload, workload.weight_layers), load_hardware("generic_45nm"), 30.0)
     return space, costing, {t: additive_tables(costing, space, t) for t in (1, 2, 4)}
 
 

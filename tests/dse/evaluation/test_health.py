@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from dse.config.schema import Config, Data, Quantization
-from dse.evaluation.experiment import Experiment, prepare
+from dse.evaluation.experiment import Experiment
 from dse.evaluation.health import health_table
+from dse.evaluation.prepare import prepare
 from dse.problem.design import Design, uniform
 
 
@@ -17,21 +18,21 @@ def experiment() -> Experiment:
 
 def with_potentials(experiment: Experiment, bits: int, time_steps: int) -> Design:
     """All weights at 4 bits, all potentials at `bits`."""
-    plain = uniform(experiment.layers, 4, time_steps)
-    return Design(plain.layers, plain.weight_bits, time_steps, dict.fromkeys(experiment.lif_by_stage, bits))
+    plain = uniform(experiment.network.layers, 4, time_steps)
+    return Design(plain.layers, plain.weight_bits, time_steps, dict.fromkeys(experiment.network.lif_by_stage, bits))
 
 
 def test_rates_are_those_of_the_spikes_that_the_evaluator_counts(experiment):
     design = with_potentials(experiment, 4, 2)
-    table = health_table(experiment, {"float": experiment.float_design, "design": design})
+    table = health_table(experiment, {"float": experiment.network.float_design, "design": design})
     assert dict(table.groupby("id")["membrane"].first()) == {"float": "float", "design": "fixed"}
     part = table[table["id"] == "design"].set_index("name")
     evaluation = experiment.evaluator(experiment.images)(design)
     counted = np.array(evaluation.spikes) / (part["neurons"].to_numpy() * 2)
-    assert list(part.index) == experiment.lif_layers
+    assert list(part.index) == experiment.network.lif_layers
     np.testing.assert_allclose(part["rate"], counted, rtol=1e-12)
     np.testing.assert_allclose(part["rate"], part[["rate_1", "rate_2"]].mean(axis=1))
-    floats = health_table(experiment, {"plain": uniform(experiment.layers, 4, 2)})
+    floats = health_table(experiment, {"plain": uniform(experiment.network.layers, 4, 2)})
     assert set(floats["membrane"]) == {"float"}
     assert not np.allclose(floats["rate"], part["rate"])  # the potentials have four bits
 

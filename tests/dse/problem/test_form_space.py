@@ -17,6 +17,7 @@ from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
 from dse.evaluation.separable import additive_tables
 from dse.optimize.integer_program import InfeasibleError
+from dse.problem.by_form import ByForm
 from dse.problem.form_space import build_form_space, merged_columns
 from dse.problem.problem import Part, Problem
 from dse.problem.space import build_space
@@ -53,7 +54,7 @@ def space(granularity="module"):
 def test_a_dimension_decides_a_layer_of_the_fused_form_and_exactly_those_that_were_fused_into_it():
     """By experiment: a layer's weights are doubled, and it is seen which fused weights change."""
     model, both = network(), space()
-    fused_by = {d.name: d.layers for d in both.variants["fused"].dimensions if d.kind == "weight"}
+    fused_by = {d.name: d.layers for d in both.forms["fused"].dimensions if d.kind == "weight"}
     assert {len(layers) for layers in fused_by.values()} == {1}
     assert len(fused_by) == 70
     before = sviT_models.fuse(model).state_dict()
@@ -77,9 +78,9 @@ def test_the_dimensions_are_those_of_either_form_and_the_form(granularity):
     both = space(granularity)
     assert [d.kind for d in both.dimensions].count("form") == 1
     for form in FORMS:
-        variant = both.variants[form]
-        assert [(d.name, d.choices) for d in variant.dimensions] == [(d.name, d.choices) for d in both.dimensions]
-        assert variant.layers == tuple(tables()[form].query("weights > 0")["name"])
+        alone = both.forms[form]
+        assert [(d.name, d.choices) for d in alone.dimensions] == [(d.name, d.choices) for d in both.dimensions]
+        assert alone.layers == tuple(tables()[form].query("weights > 0")["name"])
 
 
 @settings(max_examples=30)
@@ -90,8 +91,8 @@ def test_a_point_is_the_design_of_its_form_and_comes_back(seed, granularity):
     form = FORMS[levels[both.names.index("form")]]
     design = both.design(levels)
     assert both.form_of(design) == form
-    assert design.layers == both.variants[form].layers
-    for d, value in zip(both.variants[form].dimensions, both.values(levels), strict=True):
+    assert design.layers == both.forms[form].layers
+    for d, value in zip(both.forms[form].dimensions, both.values(levels), strict=True):
         if d.kind == "weight":
             assert {design.weight_bits[design.layers.index(layer)] for layer in d.layers} == {value}
     assert both.levels_of(design).tolist() == levels.tolist()
@@ -112,8 +113,8 @@ def test_columns_of_both_forms_are_in_network_order():
     both = space()
     columns = merged_columns(both)
     assert len(columns) == len(set(columns)) == 138 + 32  # a RepConv each for q, k, v and projection of 8 blocks
-    for variant in both.variants.values():
-        assert [c for c in columns if c in set(variant.layers)] == list(variant.layers)
+    for alone in both.forms.values():
+        assert [c for c in columns if c in set(alone.layers)] == list(alone.layers)
     at = columns.index("block3.0.attn.q_conv.0")
     assert columns[at - 1] == "block3.0.attn.q_conv.0.body.2.1"
 
@@ -177,7 +178,8 @@ def example(chip="generic_45nm", rate=0.2):
     stages = list(dict.fromkeys(both["unfused"]["stage"]))
     fixed = {stage: 8 for stage in stages if stage not in ("block3", "downsample4", "block4")}
     options = {"widths": (2, 4, 8), "granularity": "stage", "time_steps": (2, 4), "fixed": fixed}
-    workloads = {form: Workload.from_table(table) for form, table in both.items()}
+    each = {form: Workload.from_table(table) for form, table in both.items()}
+    workloads = ByForm.of(each, lambda workload: workload.weight_layers)
     return build_form_space(both, **options), Costing(workloads, load_hardware(chip), 30.0)
 
 
@@ -191,7 +193,7 @@ def test_a_design_costs_what_it_costs_in_its_form_alone(chip):
         together, by_design = costing.of_levels(both, levels, known), costing.columns(designs, known)
         for i, design in enumerate(designs):
             form = both.form_of(design)
-            own = replace(costing, workloads={form: costing.workloads[form]})
+            own = replace(costing, workloads=ByForm.single(costing.workloads[form], design.layers, form))
             alone = own.columns([design], None if known is None else known[i : i + 1])
             for name, value in alone.items():
                 assert together[name][i] == by_design[name][i] == pytest.approx(value[0], rel=1e-12), name

@@ -13,6 +13,7 @@ from dse.evaluation.costs import Costing
 from dse.evaluation.separable import additive_tables
 from dse.optimize.integer_program import InfeasibleError
 from dse.optimize.lagrangian import constrained_minimisers, draw_prices, gather
+from dse.problem.by_form import ByForm
 from dse.problem.constraints import Sides, obeyed, sides_of
 from dse.problem.problem import Part, Problem
 from dse.problem.space import Dimension, Space
@@ -24,7 +25,7 @@ from dse.surrogate import Data as Measured
 from dse.surrogate import Diagnostics, fit, prior_of
 from dse.surrogate.prior import prior_harm
 from dse.workflows.search import search
-from dse.workflows.search_steps import Listener
+from dse.workflows.search_values import Listener
 from tests.dse.problems import every_design, random_problem, space_of
 
 SMALL = Config(
@@ -43,7 +44,7 @@ def chip_problem(budgets, sides=None):
         Dimension(f"w:g{i}", "weight", (2, 4, 8), tuple(layers[j] for j in p), f"b{i}") for i, p in enumerate(parts)
     ]
     space = Space((*dims, Dimension("T", "time_steps", (1, 2, 4), ())), tuple(layers), {}, 4)
-    costing = Costing({"": workload}, load_hardware("generic_45nm"), 30.0)
+    costing = Costing(ByForm.single(workload, workload.weight_layers), load_hardware("generic_45nm"), 30.0)
     tables, offsets = additive_tables(costing, space)
     scores = np.array([[9.0, 1.0, 0.0], [30.0, 4.0, 0.0], [3.0, 0.3, 0.0], [6.0, 0.8, 0.0], [8.0, 2.0, 0.0]]) / 10
     names = ("drop", "memory_bytes", "power_w")
@@ -110,14 +111,14 @@ def test_budgets_that_exclude_each_other_say_what_one_would_need():
 def test_names_in_blocks_become_groups():
     parts = [("a.q", "a"), ("a.k", "a"), ("b.q", "b"), ("b.k", "b"), ("b.fc", "b")]
     space = Space(tuple(Dimension(f"w:{n}", "weight", (2, 4), (n,), b) for n, b in parts))
-    sides = sides_of(Constraints(equal=(("q", "k"),), max_widths=2), space)
+    sides = sides_of(space, equal=(("q", "k"),), max_widths=2)
     assert sides.equal == (("w:a.q", "w:a.k"), ("w:b.q", "w:b.k"))
-    assert sides_of(Constraints(equal=(("a.q", "b.fc"),)), space).equal == (("w:a.q", "w:b.fc"),)
-    assert sides_of(Constraints(), space) == Sides()
+    assert sides_of(space, equal=(("a.q", "b.fc"),)).equal == (("w:a.q", "w:b.fc"),)
+    assert sides_of(space) == Sides()
     with pytest.raises(ConfigError, match=r"constraints\.equal: no group 'v'"):
-        sides_of(Constraints(equal=(("q", "v"),)), space)
+        sides_of(space, equal=(("q", "v"),))
     with pytest.raises(ConfigError, match=r"constraints\.allowed: width 3"):
-        sides_of(Constraints(allowed=(3,)), space)
+        sides_of(space, allowed=(3,))
 
 
 def test_proposals_keep_the_side_constraints_and_are_the_best_that_do():

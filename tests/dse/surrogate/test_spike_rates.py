@@ -6,6 +6,7 @@ import pytest
 from costmodels import Workload, load_hardware
 from costmodels.workload.examples import example_table
 from dse.evaluation.costs import Costing
+from dse.problem.by_form import ByForm
 from dse.problem.space import build_space
 from dse.surrogate.spike_rates import LEAST_DESIGNS, fit_rates, spike_rows
 
@@ -16,7 +17,7 @@ def setting(time_steps=(1, 2, 4)):
     table = example_table("sdtv2_8_256", 0.2, 4, False)
     space = build_space(table, widths=(2, 4, 8), granularity="block", time_steps=time_steps)
     workload = Workload.from_table(table)
-    costing = Costing({"unfused": workload}, load_hardware("generic_45nm"), 30.0)
+    costing = Costing(ByForm.single(workload, workload.weight_layers), load_hardware("generic_45nm"), 30.0)
     exists = space.exists
     harm = np.where(exists, 4.0 ** -np.arange(exists.shape[1]), np.nan)
     return space, costing, harm

@@ -9,8 +9,10 @@ from PIL import Image
 import sviT_models
 from dse.config.schema import Config, Data, Search
 from dse.errors import ConfigError
-from dse.evaluation.evaluator import Evaluator, Subject, from_record
+from dse.evaluation.evaluator import Evaluator, Subject
+from dse.evaluation.measurement import from_record
 from dse.evaluation.sample_size import needed_images
+from dse.problem.by_form import ByForm
 from dse.problem.design import uniform
 from dse.results.run import open_run
 from dse.workflows.check import checkup
@@ -27,7 +29,9 @@ def measured():
 def test_what_is_measured_is_what_the_network_does(measured):
     experiment, design, found = measured
     images = sviT_models.load_data("digits", "verify", count=80)
-    out = sviT_models.fake_quantized_run(experiment.model, experiment.bank, images.images, design.weight_bits)
+    out = sviT_models.fake_quantized_run(
+        experiment.network.model, experiment.network.bank, images.images, design.weight_bits
+    )
     labels = images.labels.numpy()
     guess = out.logits.argmax(1)
     assert found.evaluation.top1 == pytest.approx((guess == labels).mean())
@@ -41,7 +45,7 @@ def test_what_is_measured_is_what_the_network_does(measured):
 
 def test_firing_rates_agree_with_the_spike_counts(measured):
     experiment, _, found = measured
-    counts = dict(zip(experiment.lif_layers, found.evaluation.spikes, strict=True))
+    counts = dict(zip(experiment.network.lif_layers, found.evaluation.spikes, strict=True))
     health = found.health.set_index("name")
     # the health sample is other images of the same data: rates are those of the counts up to sampling
     rates = np.array([counts[name] / (health.loc[name, "neurons"] * 2) for name in health.index])
@@ -102,7 +106,7 @@ def test_images_on_disk_give_what_images_in_memory_give_and_are_never_loaded_at_
     reference = uniform(("a",), 32, 1)
     runners = Counting(), Counting()
     made = [
-        Evaluator([Subject(runner, reference)], part.images, part.labels, batch_size=2)
+        Evaluator(ByForm.single(Subject(runner, reference), reference.layers), part.images, part.labels, batch_size=2)
         for runner, part in zip(runners, (on_disk, in_memory), strict=True)
     ]
     assert made[0].float == made[1].float

@@ -8,6 +8,7 @@ import pytest
 import sviT_models
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
+from dse.results.experiment import experiment_of
 from dse.results.run import open_run
 from dse.results.tuned_weights import load_weights, with_weights
 from dse.workflows.finetune import finetuned
@@ -49,7 +50,7 @@ def test_a_design_is_fine_tuned_kept_and_measured_as_integers(run):
     row = table.iloc[0]
     assert (row["id"], row["origin"], row["parent"]) == (done.id, "finetuned", record["parent"])
 
-    design, experiment = open_run(run).design("uniform-1"), open_run(run).experiment("uniform-1")
+    design, experiment = open_run(run).design("uniform-1"), experiment_of(open_run(run), "uniform-1")
     weights = load_weights(done.directory, design.layers, design.weight_bits)
     again = with_weights(experiment, weights).evaluator(experiment.images)(design)
     assert again.drop == pytest.approx(row["drop"])

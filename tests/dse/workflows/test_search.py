@@ -15,12 +15,12 @@ from costmodels import Designs, Workload, estimate, load_hardware
 from dse.config.file import load_config
 from dse.config.schema import Config, Data, Search
 from dse.errors import ConfigError
-from dse.evaluation.loading import chip_widths
+from dse.evaluation.prepare import chip_widths
 from dse.optimize.pareto import is_nondominated
 from dse.results.history import hypervolume_curve
 from dse.workflows.recost import recost
 from dse.workflows.search import search
-from dse.workflows.search_steps import Listener
+from dse.workflows.search_values import Listener
 
 COLUMNS = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
@@ -248,9 +248,8 @@ def test_a_width_that_the_chip_does_not_have(tmp_path):
 
 def test_widths_that_nobody_asked_for_are_those_of_the_chip():
     chip = load_hardware("seneca_like")
-    assert chip_widths(Config(), chip).search.widths == (4, 8)
-    asked = Config(search=Search(widths=(4, 16)))
-    assert chip_widths(asked, chip) == asked
+    assert chip_widths(Search(), chip) == (4, 8)
+    assert chip_widths(Search(widths=(4, 16)), chip) == (4, 16)
 
 
 def test_a_checkpoint_with_other_classes_than_the_data(tmp_path):

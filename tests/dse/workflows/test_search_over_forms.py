@@ -12,13 +12,14 @@ import sviT_models
 from dse.config.file import load_config
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
-from dse.evaluation.experiment import prepare
+from dse.evaluation.prepare import prepare
+from dse.results.experiment import experiment_of
 from dse.results.run import open_run
 from dse.results.tables import design_of
 from dse.workflows.export import export_design
 from dse.workflows.recost import recost
 from dse.workflows.search import search
-from dse.workflows.search_steps import Listener
+from dse.workflows.search_values import Listener
 
 FORMS = ("unfused", "fused")
 CONFIG = Config(
@@ -147,9 +148,9 @@ def test_recosting_on_the_same_chip_changes_nothing_and_needs_both_tables(run, t
 
 def test_a_fused_design_is_exported_with_the_accuracy_that_was_recorded(run, table, tmp_path):
     row = table[(table["form"] == "fused") & (table["origin"] == "posterior")].iloc[0]
-    design, experiment = open_run(run).design(row["id"]), open_run(run).experiment(row["id"])
-    assert experiment.config.form == "fused"
-    assert experiment.layers == design.layers
+    design, experiment = open_run(run).design(row["id"]), experiment_of(open_run(run), row["id"])
+    assert experiment.network.form == "fused"
+    assert experiment.network.layers == design.layers
     found = export_design(run, row["id"], tmp_path / "chip", golden=2)
     assert found.top1 == found.recorded == row["top1"]
     assert sviT_models.verify_export(tmp_path / "chip")["mismatches"].sum() == 0

@@ -12,15 +12,14 @@ import sviT_models
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.evaluation import one_at_a_time
-from dse.evaluation.experiment import prepare
-from dse.evaluation.loading import load_at_most
 from dse.evaluation.one_at_a_time import measure_distances
+from dse.evaluation.prepare import prepare
 from dse.problem.design import uniform
 from dse.problem.space import Dimension, Space
 from dse.results import tables
 from dse.workflows import sensitivity as study
 from dse.workflows.search import search
-from dse.workflows.search_steps import Listener
+from dse.workflows.search_values import Listener
 
 LAYERS = ("downsample2.encode_conv", "block3.0.attn.q_conv.0.body.0", "block3.0.mlp.fc1_conv", "block3.1.mlp.fc1_conv")
 SPACE = Space(
@@ -137,8 +136,10 @@ def test_the_study_measures_what_single_evaluations_measure():
         search=Search(widths=(2, 8), granularity="stage", state_widths=(8, 16)),
     )
     experiment = prepare(config)
-    probes = one_at_a_time.group_probes(experiment.space, experiment.float_design, experiment.table)[-4:]
-    others = one_at_a_time.other_probes(experiment.space, experiment.float_design)
+    probes = one_at_a_time.group_probes(experiment.space, experiment.network.float_design, experiment.network.table)[
+        -4:
+    ]
+    others = one_at_a_time.other_probes(experiment.space, experiment.network.float_design)
     probes += [others[0], others[-1]]  # the first stage at 8 bits, all others at 16; one time step
     found = one_at_a_time.measured(experiment, probes, experiment.images)
     evaluator = experiment.evaluator(experiment.images)
@@ -174,7 +175,7 @@ def test_a_distance_is_the_divergence_of_one_change_at_a_time():
     )
     experiment = prepare(config)
     found = measure_distances(experiment, 24)
-    images = load_at_most(config, "validation", 24)
+    images = experiment.source.at_most("validation", 24)
     weights = [i for i, d in enumerate(experiment.space.dimensions) if d.kind == "weight"]
     assert len(weights) < len(experiment.space.dimensions)
     assert found.images == 2 * len(weights) * 24
@@ -187,9 +188,11 @@ def test_a_distance_is_the_divergence_of_one_change_at_a_time():
             continue
         assert np.isnan(row[1])  # 3 bits
         for level in (0, 2):
-            bits = tuple(d.choices[level] if name in d.layers else 32 for name in experiment.float_design.layers)
+            bits = tuple(
+                d.choices[level] if name in d.layers else 32 for name in experiment.network.float_design.layers
+            )
             assert row[level] == pytest.approx(
-                evaluator(replace(experiment.float_design, weight_bits=bits)).kl, rel=1e-9
+                evaluator(replace(experiment.network.float_design, weight_bits=bits)).kl, rel=1e-9
             )
 
 

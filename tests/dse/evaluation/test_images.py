@@ -1,13 +1,13 @@
-"""Loading what a configuration names."""
+"""The images of a data set by what they are for."""
 
 import pytest
 
 from dse.config.schema import Config, Data
 from dse.errors import ConfigError
-from dse.evaluation.loading import load_at_most
+from dse.evaluation.prepare import image_source
 
 
 def test_data_that_change_over_time_are_refused_on_one_line():
-    config = Config(checkpoint="sdtv2_tiny_digits", data=Data(name="event_glyphs"))
+    source = image_source(Config(checkpoint="sdtv2_tiny_digits", data=Data(name="event_glyphs")))
     with pytest.raises(ConfigError, match=r"^data.name 'event_glyphs': has 4 frames per sample; .* takes still images"):
-        load_at_most(config, "search", 2)
+        source.at_most("search", 2)

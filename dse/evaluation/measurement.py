@@ -1,0 +1,100 @@
+"""What is measured of a design: statistics of its logits against those of the float network on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dse.arrays import FloatArray, IntArray
+from dse.errors import EvaluationError
+from sviT_models.measure import accuracy
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured of one design on `images` images.
+
+    `top1` and its standard error are shares; `drop`, its 95 % interval and `drop_stderr` are percentage points lost
+    against the float network on the same images; `changed` is the share of images whose predicted class differs;
+    `kl` [nat], `logit_distance` (mean squared) and `nll_delta` [nat] compare with the float network's outputs;
+    `nll_stderr` is the standard error of `nll_delta`, `drop_nll_correlation` that of its error with the drop's;
+    `right` counts the images of every class that get it; `spikes` are spikes per image of every LIF layer, summed over
+    the time steps.
+    """
+
+    top1: float
+    top1_stderr: float
+    top5: float
+    right: tuple[int, ...]
+    drop: float
+    drop_low: float
+    drop_high: float
+    drop_stderr: float
+    changed: float
+    kl: float
+    logit_distance: float
+    nll: float
+    nll_delta: float
+    images: int
+    spikes: tuple[float, ...]
+    complete: bool = True
+    nll_stderr: float = float("nan")
+    drop_nll_correlation: float = 0.0
+
+    def record(self) -> dict[str, Any]:
+        """The evaluation as JSON values, for the study."""
+        return asdict(self) | {"spikes": list(self.spikes), "right": list(self.right)}
+
+
+def from_record(record: dict[str, Any]) -> Evaluation:
+    """The evaluation in a study's record."""
+    return Evaluation(**(record | {name: tuple(record[name]) for name in ("spikes", "right")}))
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A running evaluation, for racing: images so far and what they say."""
+
+    images: int
+    total: int
+    drop: float
+    drop_stderr: float
+    changed: float
+
+
+def measure(logits: FloatArray, reference: FloatArray, labels: IntArray, spikes: IntArray, total: int) -> Evaluation:
+    """Statistics of one design's logits (N, classes) against the float network's on the same images.
+
+    `spikes` (LIF layers, T) are summed over the N images; `total` is the number of images a full evaluation has.
+    Raises EvaluationError when a logit is not finite.
+    """
+    if not np.isfinite(logits).all():
+        raise EvaluationError("the quantized network gave NaN or infinite logits; widen its narrowest layers")
+    right = accuracy.correct(logits, labels)
+    right_float = accuracy.correct(reference, labels)
+    paired = accuracy.paired_drop(right_float, right)
+    share, stderr = accuracy.top1(logits, labels)
+    nll, reference_nll = accuracy.nll_per_image(logits, labels), accuracy.nll_per_image(reference, labels)
+    lost, harm = right_float.astype(float) - right, nll - reference_nll
+    return Evaluation(
+        top1=share,
+        top1_stderr=stderr,
+        top5=accuracy.topk(logits, labels, min(5, logits.shape[1])),
+        right=tuple(accuracy.per_class(logits, labels)[0].tolist()),
+        drop=paired.drop,
+        drop_low=paired.low,
+        drop_high=paired.high,
+        drop_stderr=paired.stderr,
+        changed=float((logits.argmax(1) != reference.argmax(1)).mean()),
+        kl=accuracy.kl(reference, logits),
+        logit_distance=accuracy.logit_distance(reference, logits),
+        nll=float(nll.mean()),
+        nll_delta=float(nll.mean()) - float(reference_nll.mean()),
+        images=len(labels),
+        spikes=tuple(float(s) for s in spikes.sum(1) / len(labels)),
+        complete=len(labels) == total,
+        nll_stderr=float(harm.std() / np.sqrt(len(labels))),
+        drop_nll_correlation=accuracy.correlation(lost, harm),
+    )

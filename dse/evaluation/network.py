@@ -1,0 +1,78 @@
+"""A network in one form, with what evaluates designs of it: integer weights, engine, layer table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+import sviT_models
+from costmodels import Workload
+from dse.evaluation.evaluator import Subject
+from dse.problem.design import FLOAT, Design, uniform
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network in one form (`unfused` or `fused`).
+
+    model: the float network; bank: the integer weights of every layer at every width, made when first used; engine:
+    evaluates designs; table: the layer table; activation_bits: widths between layers that differ from the engine's own,
+    by its names.
+    """
+
+    form: str
+    model: Any
+    bank: Any
+    engine: Any
+    table: pd.DataFrame
+    activation_bits: Mapping[str, int]
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """Weight layers in network order."""
+        return tuple(self.weights)
+
+    @cached_property
+    def weights(self) -> dict[str, int]:
+        """Number of weights per weight layer."""
+        rows = self.table[self.table["weights"] > 0]
+        return dict(zip(rows["name"], rows["weights"].astype(int), strict=True))
+
+    @cached_property
+    def lif_layers(self) -> list[str]:
+        """LIF layers in the order of the engine's spike counts."""
+        return list(sviT_models.lif_layers(self.model))
+
+    @cached_property
+    def lif_by_stage(self) -> dict[str, list[str]]:
+        """LIF layers of every stage: those whose neurons are charged to a row of that stage."""
+        charged = self.table[self.table["neurons"] > 0]
+        return {stage: ";".join(part["lif"]).split(";") for stage, part in charged.groupby("stage", sort=False)}
+
+    @property
+    def time_steps(self) -> int:
+        """Time steps of the checkpoint."""
+        return int(self.model.config.time_steps)
+
+    @cached_property
+    def float_design(self) -> Design:
+        """The float network as a design: every width 32."""
+        return uniform(self.layers, FLOAT, self.time_steps)
+
+    @property
+    def subject(self) -> Subject:
+        """What evaluates the designs of this form."""
+        return Subject(self.engine, self.float_design, self.lif_by_stage, self.activation_bits)
+
+    @property
+    def workload(self) -> Workload:
+        """The layer table for the cost models."""
+        return Workload.from_table(self.table)
+
+    def with_bank(self, bank: Any) -> Network:
+        """The same network with other integer weights."""
+        return replace(self, bank=bank, engine=sviT_models.Engine(self.model, bank))

@@ -1,0 +1,151 @@
+"""What a configuration names, loaded and checked: below this module nothing knows the configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+import sviT_models
+from costmodels import Hardware, load_hardware
+from dse import version
+from dse.config.schema import Activations, Config, Search
+from dse.errors import ConfigError
+from dse.evaluation.activation_widths import engine_widths, with_input_widths
+from dse.evaluation.costs import objective_columns
+from dse.evaluation.experiment import Experiment
+from dse.evaluation.images import ImageSource
+from dse.evaluation.network import Network
+from dse.problem.by_form import ByForm
+from dse.problem.constraints import sides_of
+from dse.problem.form_space import build_form_space
+from dse.problem.goals import Goals
+from dse.problem.space import Space, build_space
+from dse.progress import Advance, quiet, within
+
+PROFILE_IMAGES = 64
+
+
+def prepare(config: Config, advance: Advance = quiet) -> Experiment:
+    """Load, check and profile everything a configuration names; `advance` hears how far this and later steps are.
+
+    Raises ConfigError, ModelError or CostError with a one-line message for every mistake a user can make.
+    """
+    step = within(advance, "network, images and chip")
+    step(0, 4)
+    hardware = load_hardware(config.hardware)
+    widths = chip_widths(config.search, hardware)
+    checkpoint = sviT_models.open_checkpoint(config.checkpoint, network=config.network)
+    model = checkpoint.model.eval()
+    step(1, 4)
+    source = image_source(config)
+    images = source.for_search()
+    _check_classes(config, images, model)
+    step(2, 4)
+    sample = source.at_most("validation", PROFILE_IMAGES)
+    models: dict[str, Any] = {form: sviT_models.fuse(model) if form == "fused" else model for form in config.forms}
+    tables = {form: sviT_models.profile(model, sample.images) for form, model in models.items()}
+    step(3, 4)
+    calibration = source.for_calibration()
+    _check_potentials(config)
+    space = _space(config.search, widths, tables, model.config.time_steps)
+    networks = {form: _network(config, form, models[form], tables[form], calibration) for form in models}
+    step(4, 4)
+    by_form = ByForm.of(networks, lambda network: network.layers)
+    return Experiment(by_form, checkpoint, source, images, space, widths, hardware, config.frame_rate, advance)
+
+
+def image_source(config: Config) -> ImageSource:
+    """The data set of a configuration."""
+    return ImageSource(**config.data.model_dump(), seed=config.search.seed)
+
+
+def chip_widths(search: Search, hardware: Hardware) -> tuple[int, ...]:
+    """Weight widths [bit] that the chip has: of those that nobody asked for, the others are left out.
+
+    Raises ConfigError for a width that was asked for and that the chip does not have.
+    """
+    missing = [b for b in search.widths if b not in hardware.weight_widths]
+    if "widths" not in search.model_fields_set:
+        return tuple(b for b in search.widths if b not in missing) or tuple(hardware.weight_widths)
+    if missing:
+        have = ", ".join(map(str, hardware.weight_widths))
+        raise ConfigError(
+            f"search.widths: {hardware.name} has no {missing[0]}-bit weights; it has {have}; "
+            "change search.widths or the chip file's weight widths"
+        )
+    return search.widths
+
+
+def resolved(config: Config, experiment: Experiment) -> Config:
+    """The configuration with the widths that the experiment has, so that it says by itself what was searched."""
+    search = config.search.model_copy(update={"widths": experiment.widths})
+    return config.model_copy(update={"search": search})
+
+
+def goals(config: Config, space: Space) -> Goals:
+    """What the search of a configuration is for.  Raises ConfigError for constraints that the space does not have."""
+    objectives = objective_columns(config.search.objectives)
+    return Goals(objectives, config.column_budgets(), sides_of(space, **config.constraints.model_dump()))
+
+
+def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
+    """What the measurements of an experiment and the objective values of its study depend on."""
+    spaces, images = experiment.space.forms.values(), experiment.images
+    space = [[d.name, list(d.choices), list(d.layers)] for each in spaces for d in each.dimensions]
+    fixed = dict(experiment.space.fixed or {})
+    given = config.activations.model_dump(mode="json", exclude_defaults=True)
+    return ({"activations": given} if given else {}) | {
+        "tool": version(),
+        "checkpoint": experiment.checkpoint.sha256,
+        "data": f"{images.name}/{images.split}/{len(images)}/{images.sha256}",
+        "form": " or ".join(config.forms),
+        "quantization": config.quantization.model_dump(mode="json"),
+        "space": hashlib.sha256(json.dumps([space, fixed]).encode()).hexdigest(),
+        "objectives": list(config.search.objectives),
+        "hardware": experiment.hardware.sha256,
+        "frame_rate": config.frame_rate,
+    }
+
+
+def _check_classes(config: Config, images: Any, model: Any) -> None:
+    """Raises ConfigError where the data set is not the one that the checkpoint was trained on."""
+    if len(images.classes) != model.config.num_classes:
+        raise ConfigError(
+            f"data.name {config.data.name!r} has {len(images.classes)} classes, the checkpoint "
+            f"{config.checkpoint!r} has {model.config.num_classes}; take the data set it was trained on"
+        )
+
+
+def _check_potentials(config: Config) -> None:
+    """Raises ConfigError where widths are given but potentials are float: only integer networks have such widths."""
+    usual = Activations()
+    if config.activations != usual and not config.search.state_widths:
+        changed = [key for key, value in config.activations if value != getattr(usual, key)]
+        raise ConfigError(f"activations.{changed[0]}: only the integer network has this width; set search.state_widths")
+
+
+def _network(config: Config, form: str, model: Any, table: pd.DataFrame, calibration: Any) -> Network:
+    """The network in one form, with the configured rounding and widths between layers."""
+    bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=calibration.images)
+    engine = sviT_models.Engine(model, bank)
+    between = engine_widths(**config.activations.model_dump(), names=sviT_models.activation_names(engine.segments))
+    return Network(form, model, bank, engine, with_input_widths(table, between), between)
+
+
+def _space(search: Search, widths: tuple[int, ...], tables: Mapping[str, pd.DataFrame], time_steps: int) -> Space:
+    options: dict[str, Any] = {
+        "widths": widths,
+        "granularity": search.granularity,
+        "fixed": search.fixed,
+        "state_widths": search.state_widths,
+        "time_steps": search.time_steps or range(1, time_steps + 1),
+    }
+    if len(tables) > 1:
+        return build_form_space(tables, **options)
+    form, table = next(iter(tables.items()))
+    return replace(build_space(table, **options), form=form)

@@ -1,0 +1,132 @@
+"""What the steps of a search give one another, who hears of them, and where the study lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from numpy.typing import NDArray
+
+import sviT_models
+from dse.config.schema import Config
+from dse.evaluation.costs import Costing
+from dse.evaluation.evaluator import Evaluator
+from dse.evaluation.experiment import Experiment
+from dse.evaluation.measurement import Evaluation
+from dse.problem.problem import Problem
+from dse.progress import Advance, quiet
+from dse.results.manifest import Phase
+from dse.results.picks import Picks
+from dse.search.expected_drop import Quality
+from dse.search.loop import Loop, Step
+from dse.search.study import open_study, quiet_optuna, reclaim_stale
+
+Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who hears how a search goes: lines in `say`, trials in `watch`, parts of long steps in `advance`."""
+
+    say: Callable[[str], None] = lambda line: None
+    watch: Watch = lambda: nullcontext(None)
+    advance: Advance = quiet
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where the Optuna study lies: the journal of a run directory, a storage `url` of several workers, or memory.
+
+    `allow_mixed` resumes a study although its inputs differ, and records that.
+    """
+
+    directory: Path | None = None
+    url: str | None = None
+    allow_mixed: bool = False
+
+    def open(self, inputs: Mapping[str, Any]) -> optuna.Study:
+        """The study with what it already holds.  Raises ConfigError where its `inputs`, a fingerprint, were others."""
+        if self.directory is None:
+            with quiet_optuna():
+                return optuna.create_study(directions=["minimize"] * 3)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        study = open_study(self.directory, inputs, url=self.url, allow_mixed=self.allow_mixed)
+        if self.url is None:
+            reclaim_stale(study)
+        return study
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Network, images and chip, the study, the float network measured on the search images, and its chaos floor.
+
+    `config` has the widths that the chip has; steps take their settings from it and hand values on, never the whole.
+    `needed_images` is how many unseen images a guarantee of the drop budget takes; None without such a budget.
+    """
+
+    config: Config
+    experiment: Experiment
+    study: optuna.Study
+    evaluator: Evaluator
+    chaos: sviT_models.ChaosFloor
+    needed_images: int | None
+    phase: Phase
+
+
+@dataclass(frozen=True, eq=False)
+class Precision:
+    """How much every layer suffers from every width.
+
+    `fisher` has `layer, bits, score`; `distances` (D, B) are one-at-a-time distances [nat], NaN where not measured.
+    """
+
+    fisher: pd.DataFrame
+    distances: NDArray[np.float64] | None
+    phase: Phase
+
+
+@dataclass(frozen=True, eq=False)
+class BaseSetting:
+    """The search problem, the costs of its designs, and the loop that has measured the baselines."""
+
+    problem: Problem
+    costing: Costing
+    loop: Loop
+    phase: Phase
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What the search measured: `table` is results.csv, `evaluations` its rows as measured.
+
+    `expected` (`expected, sd` [points] by id) and `quality` are the model of all measurements.
+    """
+
+    table: pd.DataFrame
+    evaluations: list[Evaluation]
+    expected: pd.DataFrame
+    quality: Quality
+    stop_reason: str
+    phase: Phase
+
+
+@dataclass(frozen=True, eq=False)
+class Final:
+    """The candidates on images that the search never saw (`verifier`), the picks among them, and how they fire."""
+
+    verifier: Evaluator
+    verified: Mapping[str, Evaluation]
+    picks: Picks
+    health: pd.DataFrame
+    classes: pd.DataFrame
+    phase: Phase
+
+
+SILENT = Listener()
+IN_MEMORY = Ledger()
