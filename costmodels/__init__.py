@@ -26,6 +26,7 @@ from costmodels.hardware.hardware import Hardware, hardware_names, hardware_tabl
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.schema import json_schema
 from costmodels.studies.codesign import configurations, configured, knobs, sweep
+from costmodels.studies.forms import forms
 from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
 from costmodels.studies.published import published_consistency
 from costmodels.studies.stability import Stability, stability
@@ -57,6 +58,7 @@ __all__ = [
     "configured",
     "estimate",
     "example_names",
+    "forms",
     "hardware_names",
     "hardware_table",
     "json_schema",

@@ -82,6 +82,27 @@ def compare(chosen: Selection, as_json: bool) -> None:
     print_rows([{k: v for k, v in row.items() if k != "latency"} for row in shown], _title(chosen))
 
 
+def forms(chosen: Selection, as_json: bool) -> None:
+    """What narrow weights save under every form of the datapath."""
+    rows = costmodels.forms(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate).to_dict("records")
+    if as_json:
+        print_rows(rows, as_json=True)
+        return
+    shown = [
+        {
+            "design": row["design"],
+            "datapath": row["form"].replace("_", "-"),
+            "energy": show(row["energy_j"], "J"),
+            "latency": show(row["latency_s"], "s"),
+            "energy saved": f"{row['energy_saving']:.1%}",
+            "time saved": f"{row['latency_saving']:.1%}",
+            "fits": row["feasible"],
+        }
+        for row in rows
+    ]
+    print_rows(shown, f"{_title(chosen)}: saved against 8-bit weights, by datapath")
+
+
 def sweep(chosen: Selection, as_json: bool) -> None:
     """The best setting of the chip's knobs for every design and objective."""
     table = costmodels.sweep(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate)
@@ -136,4 +157,11 @@ def _readable(row: dict[str, Any], first: str) -> dict[str, Any]:
     return shown | {"fits": row["feasible"]}
 
 
-VIEWS = {"costs": costs, "breakdown": breakdown, "compare": compare, "sweep": sweep, "stability": stability}
+VIEWS = {
+    "costs": costs,
+    "breakdown": breakdown,
+    "compare": compare,
+    "forms": forms,
+    "sweep": sweep,
+    "stability": stability,
+}

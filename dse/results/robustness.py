@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from costmodels import Candidates, Designs, Workload, comparisons, knobs, stability, sweep
+from costmodels import Candidates, CostError, Designs, Workload, comparisons, forms, knobs, stability, sweep
 from dse.evaluation.costs import Costing
 from dse.results import tables
 from dse.results.files import plain
@@ -21,14 +21,16 @@ MOST_DESIGNS = 60
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """The records behind stability.json, comparisons.csv and codesign.csv.
+    """The records behind stability.json, comparisons.csv, codesign.csv and forms.csv.
 
-    Stability takes two designs, co-design a pick and a chip with knobs; without them they are None.
+    Stability takes two designs, co-design a pick and a chip with knobs, the forms of the datapath a pick and a chip
+    whose file does not state energies per operation; without them they are None.
     """
 
     stability: dict[str, Any] | None
     comparisons: pd.DataFrame
     codesign: pd.DataFrame | None
+    forms: pd.DataFrame | None
 
 
 def robustness(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, third: str, picks: Picks) -> Robustness:
@@ -38,12 +40,14 @@ def robustness(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, thir
     `spikes` (spikes.csv).  `third` is the column of the third objective.
     """
     chosen = [p["id"] for p in picks["picks"]]
-    ranked, codesign = _ranked(table, chosen), None
+    ranked, codesign, by_form = _ranked(table, chosen), None, None
+    rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]
+    if chosen:
+        by_form = _forms(costing, rows, spikes)
     if chosen and knobs(costing.hardware):
-        rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]
         codesign = _codesign(costing, rows, spikes, [p["name"] for p in picks["picks"]])
     stable = _stability(costing, ranked, spikes, third, chosen) if len(ranked) >= 2 else None
-    return Robustness(stable, _comparisons(costing, table, spikes, chosen), codesign)
+    return Robustness(stable, _comparisons(costing, table, spikes, chosen), codesign, by_form)
 
 
 def designs_of(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Candidates:
@@ -111,3 +115,12 @@ def _codesign(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names:
     ids = dict(zip(names, rows["id"], strict=True))
     found.insert(0, "id", [ids[name] for name in found["design"]])
     return found
+
+
+def _forms(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> pd.DataFrame | None:
+    """What the picks save against 8-bit weights under every form of the datapath: `id, form, unit`, costs, savings."""
+    try:
+        found = forms(designs_of(costing, rows, spikes), costing.hardware, frame_rate=costing.frame_rate)
+    except CostError:  # energies per operation: no datapath explains them
+        return None
+    return found.rename(columns={"design": "id"})

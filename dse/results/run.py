@@ -68,6 +68,8 @@ class Contents:
     """Beside non-spiking networks: `id, origin, network, time_steps`, costs."""
     codesign: pd.DataFrame | None = None
     """Best setting of the chip's knobs per pick and objective: `id, design, objective`, knobs, costs, `gain`."""
+    forms: pd.DataFrame | None = None
+    """Picks under every form of the datapath: `id, form, unit, energy_j, latency_s, energy_saving, latency_saving`."""
     picks: Picks | None = None
     """The recommended design and its alternatives with their verdicts."""
     base_setting: Mapping[str, Any] | None = None

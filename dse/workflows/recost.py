@@ -66,4 +66,5 @@ def recosted(run: Run, hardware: str) -> Contents:
         stability=asked.stability if asked else None,
         comparisons=asked.comparisons if asked else None,
         codesign=asked.codesign if asked else None,
+        forms=asked.forms if asked else None,
     )

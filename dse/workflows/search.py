@@ -78,6 +78,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         classes=final.classes,
         comparisons=asked.comparisons,
         codesign=asked.codesign,
+        forms=asked.forms,
         picks=final.picks,
         base_setting=history.base_setting(problem, prepared.study),
         stability=asked.stability,

@@ -10,6 +10,7 @@ from reports.run.picks import BudgetCheck, PickedDesign, Picks, Saving
 from reports.run.rows import (
     ComparisonRow,
     FinetunedRow,
+    FormRow,
     HardwareRow,
     HealthRow,
     HistoryRow,
@@ -27,6 +28,7 @@ __all__ = [
     "Design",
     "FinetunedRow",
     "FinishedRun",
+    "FormRow",
     "FrontSurvival",
     "HardwareRow",
     "HealthRow",

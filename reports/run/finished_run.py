@@ -18,6 +18,7 @@ from reports.run.rows import (
     BreakdownRow,
     ComparisonRow,
     FinetunedRow,
+    FormRow,
     HardwareRow,
     HealthRow,
     HistoryRow,
@@ -69,6 +70,7 @@ class FinishedRun:
     health: tuple[HealthRow, ...] | None
     codesign: KnobTable | None
     comparisons: tuple[ComparisonRow, ...] | None
+    forms: tuple[FormRow, ...] | None
     finetuned: tuple[FinetunedRow, ...] | None
     stability: Stability | None
 
@@ -122,6 +124,7 @@ def read_run(directory: Path) -> FinishedRun:
         health=files.of_designs("health", HealthRow),
         codesign=files.knobs(),
         comparisons=files.of_designs("comparisons", ComparisonRow),
+        forms=files.of_designs("forms", FormRow),
         finetuned=files.rows("finetuned", FinetunedRow),
         stability=read_stability(directory / "stability.json", tuple(table["id"])),
     )

@@ -153,6 +153,19 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True)
+class FormRow:
+    """forms.csv: a pick under a form of the datapath, and its savings against 8-bit weights (shares)."""
+
+    id: str
+    form: str
+    unit: str
+    energy_j: float
+    latency_s: float
+    energy_saving: float
+    latency_saving: float
+
+
+@dataclass(frozen=True)
 class FinetunedRow:
     """finetuned.csv: a design after training at its widths, drop with its 95 % interval [pp]."""
 

@@ -13,6 +13,7 @@ from costmodels import (
     comparisons,
     dataflows,
     datapaths,
+    forms,
     hardware_names,
     load_hardware,
     published_consistency,
@@ -94,3 +95,10 @@ def test_the_non_spiking_equivalent_needs_less_energy_as_stated(chip: str):
     table = comparisons(Workload.example("sdtv2_8_256"), load_hardware(chip), widths=(8, 4)).set_index("network")
     for width in (8, 4):
         assert table.loc[f"uniform {width} as QNN", "energy_j"] < table.loc[f"uniform {width}", "energy_j"]
+
+
+def test_the_savings_by_datapath_are_recomputed():
+    work = Workload.example("sdtv2_8_256")
+    table = forms(Candidates.of(work, np.full((1, 138), 4)), load_hardware("generic_45nm")).set_index("form")
+    for form, saved in table["energy_saving"].items():
+        assert f"{100 * saved:.1f} % (`{form}`)" in " ".join(MODELS.split())

@@ -100,6 +100,14 @@ p4,sram_kib=256,500,2e-6
 s2,sram_kib=512,250,1e-6
 """
 
+FORMS = f"""\
+id,form,unit,energy_j,latency_s,energy_saving,latency_saving,feasible
+{PICK},ideal,every width its own,1e-6,2e-3,0.5,0.25,True
+{EIGHT},ideal,every width its own,2e-6,4e-3,0.0,0.0,True
+{PICK},fixed,8 x 16 bit,3e-6,2e-3,0.125,0.25,True
+{EIGHT},fixed,8 x 16 bit,4e-6,4e-3,0.0,0.0,True
+"""
+
 STABILITY = {
     "objective": "energy_j",
     "designs": 4,
@@ -174,6 +182,7 @@ def write(out: Path) -> Path:
         "predictions": PREDICTIONS,
         "history": HISTORY,
         "codesign": CODESIGN,
+        "forms": FORMS,
     }
     for name, text in tables.items():
         (out / f"{name}.csv").write_text(text, encoding="utf-8")

@@ -187,6 +187,15 @@ def test_the_widest_swing_comes_first_and_survival_names_designs(run):
     assert r.survival == {PICK: 0.75, SMALL: 1.0}
 
 
+def test_the_recommended_design_is_shown_under_every_form_of_the_datapath(run):
+    r = s10_robustness.record(run)
+    assert [(f.form, f.energy_saving) for f in r.forms] == [("ideal", 0.5), ("fixed", 0.125)]
+    html = str(s10_robustness.draw(r).html)
+    assert "saves 12.5 % to 50.0 % of the energy; this chip is ideal" in html
+    assert "8 x 16 bit" in html
+    assert "The form of the datapath" not in str(s10_robustness.draw(dataclasses.replace(r, forms=())).html)
+
+
 def test_the_search_adds_up(run):
     r = s12_search.record(run)
     assert r.hypervolume == (0.10, 0.40, 0.55)
@@ -230,6 +239,7 @@ def test_every_section_draws_the_smallest_possible_run(tmp_path):
     for name in ("breakdown", "spikes", "health", "sensitivity", "hardware", "verified", "predictions", "history"):
         (out / f"{name}.csv").unlink()
     (out / "codesign.csv").unlink()
+    (out / "forms.csv").unlink()
     (out / "stability.json").unlink()
     bare = read_run(out)
     for section in all_sections().values():
