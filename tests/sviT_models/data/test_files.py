@@ -209,8 +209,7 @@ def test_pixels_without_a_stated_range_are_refused_and_not_counted_as_corrupt(tm
     tree(tmp_path, per_class=3)
     Image.fromarray(np.ones((36, 36), kind)).save(tmp_path / "bee" / "wide.tif")
     with pytest.raises(ModelError, match=r"bee/wide\.tif: its pixels are .*; store 8 or 16 bits per channel"):
-        for split in SPLITS:
-            load_data(tmp_path, split, resolution=28, max_corrupt=1.0)
+        [load_data(tmp_path, split, resolution=28, max_corrupt=1.0) for split in SPLITS]
 
 
 def test_an_image_with_too_many_pixels_is_called_so(tmp_path, monkeypatch):
