@@ -28,4 +28,6 @@ def counts(load: Load, chip: Chip) -> Counts:
         neuron_steps=load.neurons * load.time_steps,
         rescales=terms.rescales(load),
         map_bits=terms.map_bits(load, steps_together=1.0),
+        **terms.stream_additions(load),
+        stream_state_words=terms.stream_words(load, chip.states.word),
     )

@@ -27,5 +27,8 @@ def counts(load: Load, chip: Chip) -> Counts:
         neuron_steps=load.neurons * load.time_steps,
         rescales=terms.rescales(load),
         map_bits=terms.map_bits(load, steps_together=load.time_steps),
+        **terms.stream_additions(load),
+        stream_words=terms.stream_words(load, chip.spikes.word),
+        stream_copies=load.time_steps,
         fetches=1.0,
     )

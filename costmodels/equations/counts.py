@@ -62,10 +62,11 @@ class Load:
     """The work of one inference: geometry and columns (R,), activity and widths (..., R).
 
     `weight_bits` are the widths as stored, 0 in rows without weights; `is_float` marks 32-bit weights; `input_bits`
-    are the widths of one input element (1 for spikes; 32 at a float multiplier), `buffered_bits` (R,) those in its
+    are the widths of one input element (1 for spikes; 32 at a float multiplier), `buffered_bits` (..., R) those in its
     buffer, and `sum_bits` those of the accumulators. `multiplies` (R,) marks rows whose operations are
     multiplications on this chip, `leak_bits` (R,) are the widths of factors of leaks that are no shift, and `switching`
-    is what the chip's datapath makes of all these.
+    is what the chip's datapath makes of all these. `stream_elements` (R,) are elements of residual streams to which the
+    row's results are added in one step, and `stream_bits` (..., R) their bits.
     """
 
     geometry: Geometry
@@ -86,6 +87,8 @@ class Load:
     multiplies: BoolArray
     leak_bits: FloatArray
     switching: Switching
+    stream_elements: FloatArray
+    stream_bits: FloatArray
 
 
 def _never() -> FloatArray:
@@ -106,7 +109,12 @@ class Counts:
     packets                      messages on the network on chip
     neuron_steps                 neuron updates
     rescales                     outputs that a channel's scale and constant are applied to
-    map_bits                     what the input takes in the spike memory while it is held, (R,)
+    stream_additions             additions of results to residual streams
+    stream_bit_additions         the same times their widths
+    stream_words                 words of held sums that are written and read, in the spike memory
+    stream_state_words           the same in the state memory, where the stream is resident
+    map_bits                     what the input takes in the spike memory while it is held
+    stream_copies                time steps of a stream that are held in the spike memory; 0: resident
     fetches                      how often per inference a weight that does not stay on the chip is fetched
     """
 
@@ -121,5 +129,10 @@ class Counts:
     packets: FloatArray = field(default_factory=_never)
     neuron_steps: FloatArray = field(default_factory=_never)
     rescales: FloatArray = field(default_factory=_never)
+    stream_additions: FloatArray = field(default_factory=_never)
+    stream_bit_additions: FloatArray = field(default_factory=_never)
+    stream_words: FloatArray = field(default_factory=_never)
+    stream_state_words: FloatArray = field(default_factory=_never)
     map_bits: FloatArray = field(default_factory=_never)
+    stream_copies: float = 0.0
     fetches: float = 0.0

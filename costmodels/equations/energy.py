@@ -11,7 +11,8 @@ from costmodels.equations.counts import Counts, Load
 FloatArray = NDArray[np.float64]
 
 COMPONENTS = (
-    *("compute", "control", "neurons", "rescale", "weights", "sums", "states", "spikes", "noc", "dram", "leakage"),
+    *("compute", "control", "neurons", "rescale", "weights", "sums", "states", "spikes", "streams", "noc", "dram"),
+    "leakage",
 )
 """Energy components in the order in which they are summed."""
 NEURON_ADDITIONS = 3.0  # leak (a shift and a subtraction), integration, comparison with the threshold
@@ -84,7 +85,7 @@ def control(counts: Counts, chip: Chip, arithmetic: FloatArray) -> FloatArray:
     `arithmetic` is that of integers also in float rows: sequencing does not depend on the number format. Source of the
     multiple: SENECA (PMC10326429, table 8), 1.2 pJ for an instruction whose arithmetic takes 0.3 pJ.
     """
-    operations = counts.additions + counts.multiplications + counts.neuron_steps
+    operations = counts.additions + counts.multiplications + counts.neuron_steps + counts.stream_additions
     return (chip.control_factor - 1.0) * arithmetic + chip.control_per_operation * operations
 
 
@@ -107,6 +108,20 @@ def states(counts: Counts, chip: Chip) -> FloatArray:
 def spikes(counts: Counts, chip: Chip) -> FloatArray:
     """Eq. 22: spike memory traffic [J]."""
     return counts.spike_words_read * chip.spikes.read + counts.spike_words_written * chip.spikes.write
+
+
+def stream_arithmetic(counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 51: additions to residual streams at their width, or at the chip's energy per accumulation [J]."""
+    if chip.fixed_operations:
+        return counts.stream_additions * chip.accumulate
+    return addition(chip, counts.stream_bit_additions)
+
+
+def streams(counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 51: residual streams: their additions, and what is held of them written once and read once [J]."""
+    in_spikes = counts.stream_words * (chip.spikes.read + chip.spikes.write)
+    in_states = counts.stream_state_words * (chip.states.read + chip.states.write)
+    return np.asarray(stream_arithmetic(counts, chip) + in_spikes + in_states)
 
 
 def noc(counts: Counts, chip: Chip) -> FloatArray:

@@ -11,6 +11,7 @@ from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Load
 from costmodels.equations.terms import words
 from costmodels.widths import FLOAT
+from costmodels.workload.streams import Shortcuts
 
 FloatArray = NDArray[np.float64]
 
@@ -46,24 +47,45 @@ def states(load: Load, chip: Chip) -> FloatArray:
     return words(load.neurons, load.state_bits, chip.states.word) * chip.states.word
 
 
-def buffers(map_bits: FloatArray) -> FloatArray:
-    """Eq. 11: what a row holds while it runs: its input and that of the next row. (R,)."""
-    return np.asarray(map_bits + np.append(map_bits[1:], 0.0))
+def streams(stream_bits: FloatArray, shortcuts: Shortcuts) -> FloatArray:
+    """Eq. 29: residual streams that stay in the state memory, (..., R), in the rows where they begin."""
+    return shortcuts.resident(stream_bits)
 
 
-def spilled_maps(map_bits: FloatArray, size: float) -> FloatArray:
-    """Eq. 37: bits of each input map that lie in DRAM when the spike memory has `size` bits, (R,); the least in sum.
+def buffers(map_bits: FloatArray, stream_bits: FloatArray, shortcuts: Shortcuts) -> FloatArray:
+    """Eq. 11: what a row holds while it runs, (..., R): its input, that of the next row, and sums held for additions.
 
-    While a row runs, what is left of its input and of the next row's must fit. From left to right the later map gives
-    way first, because that also makes room for the row after it.
+    map_bits (..., R); stream_bits (..., A) of the held sums.
     """
-    spilled = np.zeros_like(map_bits)
-    for row in np.flatnonzero(buffers(map_bits) > size):
-        following = map_bits[row + 1] if row + 1 < len(map_bits) else 0.0
-        excess = map_bits[row] - spilled[row] + following - size
-        if excess > 0:
-            later = min(excess, following)
-            spilled[row] += excess - later
-            if later:
-                spilled[row + 1] = later
-    return spilled
+    axes = np.broadcast_shapes(map_bits.shape[:-1], stream_bits.shape[:-1])
+    held = np.broadcast_to(map_bits, (*axes, shortcuts.rows)).copy()
+    held[..., :-1] += map_bits[..., 1:]
+    for place, (first, after) in enumerate(zip(shortcuts.first, shortcuts.after, strict=True)):
+        held[..., first : after + 1] += stream_bits[..., place, None]
+    return held
+
+
+def spilled(map_bits: FloatArray, stream_bits: FloatArray, shortcuts: Shortcuts, size: float) -> FloatArray:
+    """Eq. 37: bits that lie in DRAM when the spike memory has `size` bits, (..., R), the least in sum.
+
+    Maps are charged to the row that reads them, held sums to the row whose result they are added to. While a row runs,
+    what is left of its input, of the next row's and of the held sums must fit. From left to right, what is needed last
+    gives way first, because that also makes room for the rows until then.
+    """
+    crowded = np.flatnonzero((buffers(map_bits, stream_bits, shortcuts) > size).reshape(-1, shortcuts.rows).any(axis=0))
+    axes = np.broadcast_shapes(map_bits.shape[:-1], stream_bits.shape[:-1])
+    out = np.zeros((*axes, shortcuts.rows))
+    if not len(crowded):
+        return out
+    least, most = (np.minimum, np.maximum) if axes else (min, max)
+    maps, sums = (list(np.moveaxis(bits, -1, 0)) if axes else bits.tolist() for bits in (map_bits, stream_bits))
+    for row in crowded.tolist():
+        held = [(row, maps, row)] + ([(row + 1, maps, row + 1)] if row + 1 < shortcuts.rows else [])
+        lives = enumerate(zip(shortcuts.first, shortcuts.after, strict=True))
+        held += [(after, sums, place) for place, (first, after) in lives if first <= row <= after]
+        excess = sum(bits[place] for _, bits, place in held) - size
+        for until, bits, place in sorted(held, key=lambda each: each[0], reverse=True):
+            leaves = most(0.0, least(excess, bits[place]))
+            bits[place], excess = bits[place] - leaves, excess - leaves
+            out[..., until] += leaves
+    return out

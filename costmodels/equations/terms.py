@@ -6,6 +6,8 @@ The equations are numbered as in docs/cost-models.md.
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,7 +104,7 @@ def spike_words_written(load: Load, word: float) -> FloatArray:
 
 
 def map_bits(load: Load, steps_together: float) -> FloatArray:
-    """Eq. 11: bits of spike memory that a row's input takes while it is held, (R,).
+    """Eq. 11: bits of spike memory that a row's input takes while it is held, (..., R).
 
     Held as bitmaps, since a buffer must take the worst case. Between convolutions without a neuron only as many rows
     of the map are held as the kernel is high (line buffer).
@@ -110,6 +112,26 @@ def map_bits(load: Load, steps_together: float) -> FloatArray:
     shape = load.geometry
     held = np.where(shape.multiplies & ~shape.image, shape.line_elements, shape.in_elements)
     return np.asarray(held * load.buffered_bits * steps_together)
+
+
+class StreamCounts(TypedDict):
+    """Counts of residual streams by their names in `Counts`."""
+
+    stream_additions: FloatArray
+    stream_bit_additions: FloatArray
+
+
+def stream_additions(load: Load) -> StreamCounts:
+    """Eq. 50: additions of a row's results to held sums of residual streams, and the bits that they add. (..., R)."""
+    return {
+        "stream_additions": load.stream_elements * load.time_steps,
+        "stream_bit_additions": load.stream_bits * load.time_steps,
+    }
+
+
+def stream_words(load: Load, word: float) -> FloatArray:
+    """Eq. 50: words of held sums, which are written once and read once per step, packed without gaps. (..., R)."""
+    return load.stream_bits * load.time_steps / word
 
 
 def rescales(load: Load) -> FloatArray:

@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 
 from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Counts, Load
-from costmodels.equations.terms import words
 
 FloatArray = NDArray[np.float64]
 
 
-def cores(load: Load, chip: Chip) -> FloatArray:
-    """Eq. 30: cores that a row occupies when all rows are placed at once: by weights, by states and by neurons."""
+def cores(load: Load, chip: Chip, weight_bits: FloatArray) -> FloatArray:
+    """Eq. 30: cores that a row occupies when all rows are placed at once: by weights, by states and by neurons.
+
+    weight_bits (..., R): stored weights, scales and biases.
+    """
     per_core = chip.cores
-    by_weights = (
-        words(load.weights, load.weight_bits, chip.weights.word) * chip.weights.word / (chip.weights.size / per_core)
-    )
+    by_weights = weight_bits / (chip.weights.size / per_core)
     by_states = load.geometry.out_elements * load.state_bits / (chip.states.size / per_core)
     by_neurons = load.geometry.out_elements / chip.neurons_per_core
     return np.maximum(1.0, np.ceil(np.maximum(by_weights, np.maximum(by_states, by_neurons))))
@@ -29,11 +29,12 @@ def on_chip(load: Load, counts: Counts, chip: Chip, share: FloatArray | float) -
     The measured balance (mean over max of the per-channel spikes) is the utilisation of the accumulators.
     """
     operations = counts.additions + counts.multiplications
-    per_second = chip.processing_elements * share * chip.clock * load.balance * load.switching.per_cycle
-    compute = operations / per_second
+    units = chip.processing_elements * share * chip.clock
+    compute = operations / (units * load.balance * load.switching.per_cycle) + counts.stream_additions / units
     weight_port = counts.weight_words / (chip.weights.words_per_second(chip.clock) * share)
-    state_port = 2 * (counts.sum_words + counts.state_words) / (chip.states.words_per_second(chip.clock) * share)
-    spike_words = counts.spike_words_read + counts.spike_words_written
+    state_words = counts.sum_words + counts.state_words + counts.stream_state_words
+    state_port = 2 * state_words / (chip.states.words_per_second(chip.clock) * share)
+    spike_words = counts.spike_words_read + counts.spike_words_written + 2 * counts.stream_words
     spike_port = spike_words / (chip.spikes.words_per_second(chip.clock) * share)
     network = counts.packets / chip.packet_rate
     longest = np.maximum(np.maximum(compute, weight_port), np.maximum(state_port, spike_port))

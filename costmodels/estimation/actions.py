@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from costmodels import dataflows
 from costmodels.equations import memory, terms
 from costmodels.estimation.designs import Designs
-from costmodels.estimation.loads import load_of
+from costmodels.estimation.loads import held_bits, load_of
 from costmodels.estimation.request import request
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
@@ -33,7 +33,8 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
     import pandas as pd
 
     asked = request(workload, hardware, Designs.of(design), None)
-    work, load = asked.workload, load_of(asked, asked.only("actions are"))
+    rows = asked.only("actions are")
+    work, load = asked.workload, load_of(asked, rows)
     counts = dataflows.named(hardware.dataflow).counts(load, hardware.chip)
     columns = {
         "layer": work.names,
@@ -56,7 +57,11 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
         "packets": counts.packets,
         "neuron_steps": counts.neuron_steps,
         "rescales": counts.rescales,
+        "stream_additions": counts.stream_additions,
+        "stream_words": counts.stream_words + counts.stream_state_words,
         "stored_weight_bits": memory.stored(load, hardware.chip),
-        "buffer_bits": memory.buffers(np.broadcast_to(counts.map_bits, (work.rows,))),
+        "buffer_bits": memory.buffers(
+            counts.map_bits + np.zeros(work.rows), held_bits(work, rows) * counts.stream_copies, work.shortcuts
+        ),
     }
     return pd.DataFrame({name: np.broadcast_to(np.asarray(values), (work.rows,)) for name, values in columns.items()})

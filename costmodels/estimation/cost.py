@@ -25,6 +25,7 @@ class Cost:
     area_mm2              on-chip memories of the chip; logic is not modelled
     cliff_bytes           room left in the weight memory (negative: bytes to save until the weights stay on the chip)
     feasible              no violation; `violations` names them, one boolean array each
+    streams               whether residual streams are charged; False where the layer table does not know them
     energy_by_component, memory_by_component   sum to energy_j and memory_bytes; empty unless asked for
     """
 
@@ -39,6 +40,7 @@ class Cost:
     cliff_bytes: FloatArray
     feasible: BoolArray
     violations: Mapping[str, BoolArray]
+    streams: bool
     energy_by_component: Mapping[str, FloatArray]
     memory_by_component: Mapping[str, FloatArray]
 
@@ -57,7 +59,9 @@ def joined(parts: Sequence[tuple[NDArray[np.intp], Cost]], shape: tuple[int, ...
     columns: dict[str, Any] = {}
     for field in fields(Cost):
         values = [getattr(cost, field.name) for _, cost in parts]
-        if isinstance(values[0], Mapping):
+        if isinstance(values[0], bool):
+            columns[field.name] = all(values)
+        elif isinstance(values[0], Mapping):
             columns[field.name] = {name: whole([each[name] for each in values]) for name in values[0]}
         else:
             columns[field.name] = whole(values)

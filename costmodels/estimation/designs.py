@@ -27,11 +27,13 @@ class Designs:
                      of Workload.lif_layers, or one number; default: the chip's (32 in float rows)
     spikes           spikes per image over the design's own time steps, (..., F) in the order of Workload.lif_layers or
                      by name, or the Activity that follows from them; default: as measured
-    activation_bits  width of inputs between convolutions without neurons [bit], the same for all designs: (R,) or one
-                     number; default: the layer table's
+    activation_bits  width of inputs between convolutions without neurons [bit], (..., R) or one number; default: the
+                     layer table's
+    stream_bits      widths of the residual streams [bit], (..., A) in the order of Workload.streams, or one number;
+                     default: the layer table's
 
-    L layers have weights, R rows are in the layer table, F LIF layers in the network. Widths are checked against the
-    network when they are costed. Raises CostError for batch axes that do not broadcast.
+    L layers have weights, R rows are in the layer table, F LIF layers and A additions in the network. Widths are
+    checked against the network when they are costed. Raises CostError for batch axes that do not broadcast.
     """
 
     weight_bits: ArrayLike
@@ -40,6 +42,7 @@ class Designs:
     state_bits: ArrayLike | None = None
     spikes: Activity | ArrayLike | Mapping[str, float] | None = None
     activation_bits: ArrayLike | None = None
+    stream_bits: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         count = len(self)  # checks the batch axes
@@ -59,6 +62,8 @@ class Designs:
             "time_steps": () if self.time_steps is None else np.shape(self.time_steps),
             "state_bits": () if self.state_bits is None else np.shape(self.state_bits)[:-1],
             "spikes": _spike_axes(self.spikes),
+            "activation_bits": () if self.activation_bits is None else np.shape(self.activation_bits)[:-1],
+            "stream_bits": () if self.stream_bits is None else np.shape(self.stream_bits)[:-1],
         }
         try:
             return np.broadcast_shapes(*axes.values())
@@ -111,6 +116,8 @@ class Designs:
             time_steps=None if self.time_steps is None else some(self.time_steps, 0),
             state_bits=None if self.state_bits is None else some(self.state_bits, 1),
             spikes=spikes,
+            activation_bits=None if self.activation_bits is None else some(self.activation_bits, 1),
+            stream_bits=None if self.stream_bits is None else some(self.stream_bits, 1),
         )
 
 

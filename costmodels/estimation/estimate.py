@@ -89,7 +89,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     buffer_bytes = sums.buffer_bits / 8
     memory_bytes = total["bytes"] + buffer_bytes
     weight_bytes = total["stored_bits"] / 8
-    overflow_bytes = max(0.0, sums.buffer_bits - chip.spikes.size) / 8
+    overflow_bytes = np.maximum(0.0, sums.buffer_bits - chip.spikes.size) / 8
     off_chip = np.where(design.streamed, weight_bytes, 0.0) + design.spilled_state_bits / 8 + overflow_bytes
     violations = _violations(asked, total, design, overflow_bytes)
 
@@ -113,20 +113,21 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
         cliff_bytes=shaped(chip.weights.size / 8 - weight_bytes),
         feasible=np.asarray(~np.any(np.stack(list(violations.values())), axis=0)).reshape(asked.shape),
         violations={name: flags.reshape(asked.shape) for name, flags in violations.items()},
+        streams=asked.workload.streams is not None,
         energy_by_component={name: shaped(values) for name, values in by_energy.items()},
         memory_by_component={name: shaped(values) for name, values in by_memory.items()},
     )
 
 
 def _by_component(
-    total: Mapping[str, FloatArray], added: Mapping[str, FloatArray], buffer_bytes: float
+    total: Mapping[str, FloatArray], added: Mapping[str, FloatArray], buffer_bytes: FloatArray
 ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
     """Energy [J] and memory [byte] by component, (N,); `added` is the energy that only whole designs have."""
     by_energy = {name: total[name] for name in ROW_ENERGIES}
     by_energy["dram"] = by_energy["dram"] + added["dram"]
     by_energy["leakage"] = added["leakage"]
     by_memory = {name: total[f"{name}_bytes"] for name in ROW_MEMORIES}
-    by_memory["buffers"] = np.full(total["bytes"].shape, buffer_bytes)
+    by_memory["buffers"] = np.broadcast_to(buffer_bytes, total["bytes"].shape)
     return by_energy, by_memory
 
 
@@ -136,7 +137,7 @@ def _per_time(energy_j: FloatArray, latency_s: FloatArray, idle_w: float) -> Flo
 
 
 def _violations(
-    asked: Request, total: Mapping[str, FloatArray], design: Whole, overflow_bytes: float
+    asked: Request, total: Mapping[str, FloatArray], design: Whole, overflow_bytes: FloatArray
 ) -> dict[str, BoolArray]:
     """Why designs do not fit, one flag each; `costmodels.estimation.reasons` puts them into words."""
     chip = asked.hardware.chip
@@ -148,7 +149,7 @@ def _violations(
         "layer_weights": total["too_large"] > 0,
         "weights": weights_leave & ~fetched_from,
         "states": (design.spilled_state_bits > 0) & (not chip.has_dram),
-        "buffers": np.full(asked.designs, overflow_bytes > 0 and not chip.has_dram),
+        "buffers": (overflow_bytes > 0) & (not chip.has_dram),
         "cores": total["cores"] > chip.cores,
         "frame_rate": design.latency_s * asked.frame_rate > 1.0,
     }

@@ -7,7 +7,7 @@ that results are equal to the last bit however designs are batched.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,19 +28,19 @@ _FEW_BITS = 200_000  # widths that are cheaper to look through than to tabulate 
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over rows (N, Q), the time of rows at work at the same time (N,) [s], and the largest buffer [bit].
+    """Sums over rows (N, Q), the time of rows at work at the same time (N,) [s], and the largest buffer (N,) [bit].
 
     The time is that of equation 36, and zero where rows run one after the other.
     """
 
     totals: FloatArray
     pipeline_s: FloatArray
-    buffer_bits: float
+    buffer_bits: FloatArray
 
 
 def gather(asked: Request, names: tuple[str, ...]) -> Sums:
     """Sums over rows of the named columns for every design."""
-    return _directly(asked, names) if asked.own_activity else _by_table(asked, names)
+    return _directly(asked, names) if asked.nothing_in_common else _by_table(asked, names)
 
 
 def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
@@ -49,7 +49,8 @@ def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
     widths = np.unique(weights) if weights.size <= _FEW_BITS else np.array(WEIGHT_WIDTHS, dtype=np.uint8)
     state_widths = np.unique(states) if states is not None else np.zeros(1, dtype=np.uint8)
     table, buffer_bits = _tabulate(asked, names, widths, state_widths)
-    sums = Sums(np.zeros((asked.designs, len(names))), np.zeros(asked.designs), buffer_bits)
+    largest = np.broadcast_to(buffer_bits, (asked.designs,))
+    sums = Sums(np.zeros((asked.designs, len(names))), np.zeros(asked.designs), largest)
     if asked.designs > _FEW and states is None and not dataflows.named(asked.hardware.dataflow).PIPELINED:
         _by_pairs(asked, table, widths, sums)
         return sums
@@ -75,7 +76,7 @@ def _tabulate(
     states = None
     if asked.state_bits is not None:
         states = np.tile(state_widths, len(widths))[:, None].astype(np.float64)
-    costs = row_costs(asked, RowInputs(bits, states, asked.activity))
+    costs = row_costs(asked, RowInputs(bits, states, asked.activity, **asked.common_widths))
     table = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
     table[: work.rows] = np.moveaxis(costs.stacked(names), 0, 1)
     return table, float(costs.buffer_bits.max())
@@ -102,13 +103,14 @@ def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums)
 def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
     """Designs with an activity of their own have nothing in common to tabulate."""
     work = asked.workload
-    sums = Sums(np.zeros((asked.designs, len(names))), np.zeros(asked.designs), 0.0)
+    sums = Sums(np.zeros((asked.designs, len(names))), *(np.zeros(asked.designs) for _ in range(2)))
     for part in _parts(asked.designs, _OWN_ACTIVITY):
         costs = row_costs(asked, asked.rows(part))
         picked = np.zeros((work.rows + work.rows % 2, part.stop - part.start, len(names)))
         picked[: work.rows] = np.moveaxis(costs.stacked(names), 1, 0)
         _add(asked, picked, sums, part)
-    return replace(sums, buffer_bits=float(costs.buffer_bits.max()))
+        sums.buffer_bits[part] = costs.buffer_bits.max(axis=-1)
+    return sums
 
 
 def _add(asked: Request, picked: FloatArray, sums: Sums, part: slice) -> None:

@@ -33,16 +33,16 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     Without state_bits rows keep potentials at the chip's width, and at 32 bit where their weights are float. Where the
     chip adds levels, an input of k counts as k spikes.
     """
-    work, hardware, (asked_bits, state_bits, activity) = asked.workload, asked.hardware, rows
-    chip, shape, column = hardware.chip, work.geometry, work.columns
+    work, hardware, asked_bits, state_bits = asked.workload, asked.hardware, rows.weight_bits, rows.state_bits
+    chip, shape, column, activity = hardware.chip, work.geometry, work.columns, rows.activity
     is_float = asked_bits >= FLOAT
     stored = containers(hardware.weight_widths)[asked_bits.astype(np.intp)]
     if state_bits is None:
         state_bits = np.where(is_float, float(FLOAT), chip.state_bits)
     states = np.broadcast_to(state_bits, np.broadcast_shapes(np.shape(state_bits), asked_bits.shape))
     inputs = column["input_bits"]
-    if asked.activation_bits is not None:
-        inputs = np.where(shape.multiplies & ~shape.image, asked.activation_bits, inputs)
+    if rows.activation_bits is not None:
+        inputs = np.where(shape.multiplies & ~shape.image, rows.activation_bits, inputs)
     input_bits = np.where(is_float & shape.multiplies, float(FLOAT), inputs)
     added = (column["level"] > 0) & chip.adds_levels
     operands = operands_of(work, chip, stored, Inputs(input_bits, states, added, is_float))
@@ -64,8 +64,23 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
         is_float=is_float,
         multiplies=operands.multiplies,
         leak_bits=column["leak_bits"],
+        stream_elements=work.shortcuts.elements_at,
+        stream_bits=stream_bits_at(work, rows),
         switching=switching(operands, chip, is_float),
     )
+
+
+def held_bits(work: Workload, rows: RowInputs) -> FloatArray:
+    """Bits of every held sum of residual streams per step, (..., A)."""
+    given = rows.stream_bits
+    return work.shortcuts.table_bits if given is None else work.shortcuts.elements * given
+
+
+def stream_bits_at(work: Workload, rows: RowInputs) -> FloatArray:
+    """The same at the rows whose results are added, (..., R)."""
+    if rows.stream_bits is None:
+        return work.shortcuts.table_bits_at
+    return work.shortcuts.at_rows(held_bits(work, rows))
 
 
 class Inputs(NamedTuple):

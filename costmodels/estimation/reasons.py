@@ -45,8 +45,8 @@ def _of_rows(asked: Request, rows: RowInputs) -> dict[str, str]:
         "datapath": f"{names[wide]} has operands or potentials wider than the {hardware.datapath} datapath of "
         f"{hardware.name} ({hardware.chip.unit_weight_bits:g} x {hardware.chip.unit_input_bits:g} bits, potentials of "
         f"{hardware.chip.state_bits:g}): use fewer bits or a wider unit",
-        "layer_weights": f"{names[largest]} needs {need:.0f} bytes of weights; memories.weights.size is {room:.0f} "
-        "bytes: use fewer bits or a larger memory",
+        "layer_weights": f"{names[largest]} needs {need:.0f} bytes of weights, scales and constants; "
+        f"memories.weights.size is {room:.0f} bytes: use fewer bits or a larger memory",
     }
 
 
@@ -64,7 +64,7 @@ def _of_design(asked: Request, sums: Sums, latency_s: float) -> dict[str, str]:
     return {
         "weights": memory("all weights need", total["stored_bits"], "weights", chip.weights.size, weights),
         "states": memory("all potentials need", total["state_bits"], "states", chip.states.size, states),
-        "buffers": memory("the largest feature map needs", sums.buffer_bits, "spikes", chip.spikes.size, buffers),
+        "buffers": memory("the largest feature map needs", sums.buffer_bits[0], "spikes", chip.spikes.size, buffers),
         "cores": f"the layers need {total['cores']:.0f} cores; cores is {chip.cores:.0f}: use fewer bits or more chips",
         "frame_rate": f"an inference takes {latency_s:.4g} s; at {asked.frame_rate:g} per second there are "
         f"{1 / asked.frame_rate:.4g} s: lower the frame rate or add processing elements and ports",

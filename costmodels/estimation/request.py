@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from costmodels.workload.workload import Workload
 
 FloatArray = NDArray[np.float64]
 WidthArray = NDArray[np.uint8]
+Number = TypeVar("Number", np.uint8, np.float64)
 
 _KNOWN = np.zeros(256, dtype=bool)
 _KNOWN[list(WEIGHT_WIDTHS)] = True
@@ -25,11 +26,15 @@ _BLOCK = 1 << 20
 
 
 class RowInputs(NamedTuple):
-    """What rows are costed at: widths of weights (..., R), 0 where a row has none, of potentials or None, activity."""
+    """What rows are costed at: widths of weights (..., R), 0 where a row has none, activity, and where not None widths
+    of potentials (..., R), of inputs between convolutions (..., R) and of residual streams (..., A).
+    """
 
     weight_bits: FloatArray
     state_bits: FloatArray | None
     activity: Activity
+    activation_bits: FloatArray | None = None
+    stream_bits: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,7 @@ class Request:
 
     weight_bits  (N, L) or (1, L)
     state_bits   (N, R), (1, R) or None for the chip's own
-    activation_bits  (R,) or None for the layer table's
+    activation_bits, stream_bits  (N, R) and (N, A), (1, R) and (1, A), or None for the layer table's
     activity     arrays (R,), or (N, R) where designs bring their own
     """
 
@@ -48,6 +53,7 @@ class Request:
     weight_bits: WidthArray
     state_bits: WidthArray | None
     activation_bits: FloatArray | None
+    stream_bits: FloatArray | None
     activity: Activity
     frame_rate: float
 
@@ -61,19 +67,38 @@ class Request:
         """Whether designs bring an activity each."""
         return bool(self.activity.shape)
 
+    @property
+    def nothing_in_common(self) -> bool:
+        """Whether designs differ in more than widths of weights and potentials: their rows cannot be tabulated."""
+        return self.own_activity or any(
+            given is not None and len(given) > 1 for given in (self.activation_bits, self.stream_bits)
+        )
+
+    @property
+    def common_widths(self) -> dict[str, FloatArray | None]:
+        """Widths of inputs (R,) and streams (A,) that all designs share; None for the layer table's."""
+        given = {"activation_bits": self.activation_bits, "stream_bits": self.stream_bits}
+        return {name: None if values is None else values[0] for name, values in given.items()}
+
     def rows(self, part: slice) -> RowInputs:
         """What the rows of a part of the designs are costed at, arrays (n, R)."""
         weights = some(self.weight_bits, part)
         states = None if self.state_bits is None else some(self.state_bits, part).astype(np.float64)
         activity = self.activity[part] if self.own_activity else self.activity
-        return RowInputs(self.spread(weights), states, activity)
+        inputs = None if self.activation_bits is None else some(self.activation_bits, part)
+        streams = None if self.stream_bits is None else some(self.stream_bits, part)
+        return RowInputs(self.spread(weights), states, activity, inputs, streams)
 
     def only(self, purpose: str) -> RowInputs:
         """What the rows of the one design are costed at, arrays (R,). Raises CostError for several designs."""
         if self.designs != 1:
             raise CostError(f"{purpose} for one design, not {self.designs}; call it once per design")
-        weights, states, activity = self.rows(slice(0, 1))
-        return RowInputs(weights[0], None if states is None else states[0], activity[0] if activity.shape else activity)
+        one = self.rows(slice(0, 1))
+        activity = one.activity[0] if one.activity.shape else one.activity
+        states, inputs, streams = (
+            None if v is None else v[0] for v in (one.state_bits, one.activation_bits, one.stream_bits)
+        )
+        return RowInputs(one.weight_bits[0], states, activity, inputs, streams)
 
     def spread(self, weight_bits: WidthArray) -> FloatArray:
         """Widths (n, L) at their rows, (n, R); 0 in rows without weights."""
@@ -104,7 +129,8 @@ def request(workload: Workload, hardware: Hardware, designs: Designs, frame_rate
         shape=shape,
         weight_bits=_flat(weights, shape),
         state_bits=None if states is None else _flat(states, shape),
-        activation_bits=None if designs.activation_bits is None else _activations(designs.activation_bits, workload),
+        activation_bits=_numbers(designs.activation_bits, workload.rows, shape, "activation_bits", "row"),
+        stream_bits=_numbers(designs.stream_bits, len(workload.streams or ()), shape, "stream_bits", "addition"),
         activity=activity.broadcast(shape).flat() if activity.shape else activity,
         frame_rate=rate,
     )
@@ -122,7 +148,7 @@ def settled(workload: Workload, designs: Designs) -> tuple[Workload, Designs]:
     return workload, replace(designs, spikes=_activity(workload, designs))
 
 
-def some(values: WidthArray, part: slice) -> WidthArray:
+def some(values: NDArray[Number], part: slice) -> NDArray[Number]:
     """The designs of a part; all of them share the one row where there is only one."""
     return values if len(values) == 1 else values[part]
 
@@ -188,16 +214,18 @@ def _checked(states: WidthArray) -> WidthArray:
     return states
 
 
-def _activations(given: ArrayLike, workload: Workload) -> FloatArray:
+def _numbers(given: ArrayLike | None, count: int, shape: tuple[int, ...], name: str, meaning: str) -> FloatArray | None:
+    """Widths of multi-bit numbers as (N, count), or (1, count) where all designs share them; None for None."""
+    if given is None:
+        return None
     values = np.asarray(given, dtype=np.float64)
-    if values.ndim > 1 or values.size not in (1, workload.rows):
-        raise CostError(
-            f"activation_bits has shape {values.shape}; expected one number, or ({workload.rows},) for the rows"
-        )
+    if values.ndim and values.shape[-1] not in (1, count):
+        raise CostError(f"{name} has shape {values.shape}; expected one number, or (..., {count}), one per {meaning}")
     wrong = values[~((values >= 1) & (values <= FLOAT))]
     if wrong.size:
-        raise CostError(f"activation_bits is {wrong.flat[0]:g}; expected 1 to {FLOAT}")
-    return np.broadcast_to(values, (workload.rows,))
+        raise CostError(f"{name} is {wrong.flat[0]:g}; expected 1 to {FLOAT}")
+    full = np.broadcast_to(values, (*values.shape[:-1], count))
+    return full.reshape(1, count) if full.ndim <= 1 else np.broadcast_to(full, (*shape, count)).reshape(-1, count)
 
 
 def _check_known(weights: WidthArray, workload: Workload) -> None:

@@ -11,7 +11,7 @@ from costmodels import dataflows
 from costmodels.equations import energy, memory, timing
 from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Counts, Load
-from costmodels.estimation.loads import load_of
+from costmodels.estimation.loads import held_bits, load_of
 from costmodels.estimation.request import Request, RowInputs
 
 FloatArray = NDArray[np.float64]
@@ -30,7 +30,7 @@ DETAIL = (*ROW_ENERGIES, *(f"{name}_bytes" for name in ROW_MEMORIES))
 
 @dataclass(frozen=True)
 class RowCosts:
-    """Costs per row, (..., R) by name: SUMMED and DETAIL (J, bytes); and the buffer of each row (R,) in bit."""
+    """Costs per row, (..., R) by name: SUMMED and DETAIL (J, bytes); and what each row holds (..., R) in bit."""
 
     columns: dict[str, FloatArray]
     buffer_bits: FloatArray
@@ -49,16 +49,19 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     work, hardware, load = asked.workload, asked.hardware, load_of(asked, rows)
     chip, flow = hardware.chip, dataflows.named(hardware.dataflow)
     counts = flow.counts(load, chip)
-    maps = np.broadcast_to(counts.map_bits, (work.rows,))
-    spilled = 2 * memory.spilled_maps(maps, chip.spikes.size)  # written to DRAM and read back
+    sums = held_bits(work, rows)
+    held = counts.map_bits + np.zeros(work.rows), sums * counts.stream_copies, work.shortcuts
+    spilled = 2 * memory.spilled(*held, chip.spikes.size)  # written to DRAM and read back
     overflow_bits = spilled * (load.time_steps if flow.RESIDENT_STATES else 1.0)
     parts = _energies(load, counts, chip) | {"dram": overflow_bits * chip.dram_energy}
     stored = memory.stored(load, chip)
-    fetched = stored * counts.fetches
     kept = memory.states(load, chip) if flow.RESIDENT_STATES else np.zeros_like(stored)
+    kept = kept + memory.streams(sums, work.shortcuts) if flow.PIPELINED else kept
     scales, biases = memory.scales(load, chip), memory.biases(load, chip, work.columns["channel_constants"])
+    resident = stored + scales + biases
+    fetched = resident * counts.fetches
     payload = memory.payload(load, rows.weight_bits)
-    used = timing.cores(load, chip) if flow.PIPELINED else np.zeros_like(stored)
+    used = timing.cores(load, chip, resident) if flow.PIPELINED else np.zeros_like(stored)
     on_chip = timing.on_chip(load, counts, chip, used / chip.cores if flow.PIPELINED else 1.0)
     columns = {
         "dynamic": _total([parts[name] for name in ROW_ENERGIES]),
@@ -67,22 +70,22 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
         "time_resident": timing.with_dram(on_chip, overflow_bits, chip),
         "time_streamed": timing.with_dram(on_chip, overflow_bits + fetched, chip),
         "cores": used,
-        "bytes": (stored + scales + biases + kept) / 8,
-        "stored_bits": stored,
-        "too_large": (stored > chip.weights.size).astype(np.float64),
+        "bytes": (resident + kept) / 8,
+        "stored_bits": resident,
+        "too_large": (resident > chip.weights.size).astype(np.float64),
         "too_wide": np.broadcast_to(~load.switching.runs & ~load.is_float, stored.shape).astype(np.float64),
         "unsupported": (rows.weight_bits > max(hardware.weight_widths)).astype(np.float64),
     }
     sizes = (payload, stored - payload, scales, biases, kept)
     columns |= {name: parts[name] for name in ROW_ENERGIES}
     columns |= {f"{name}_bytes": bits / 8 for name, bits in zip(ROW_MEMORIES, sizes, strict=True)}
-    return RowCosts(columns, memory.buffers(maps))
+    return RowCosts(columns, memory.buffers(*held))
 
 
 def _energies(load: Load, counts: Counts, chip: Chip) -> dict[str, FloatArray]:
     """Energy of every component that rows have of their own, except DRAM [J]."""
     neurons = energy.neurons(load, counts, chip)
-    arithmetic = energy.integer_compute(load, counts, chip) + neurons
+    arithmetic = energy.integer_compute(load, counts, chip) + neurons + energy.stream_arithmetic(counts, chip)
     return {
         "compute": energy.compute(load, counts, chip),
         "control": energy.control(counts, chip, arithmetic),
@@ -92,6 +95,7 @@ def _energies(load: Load, counts: Counts, chip: Chip) -> dict[str, FloatArray]:
         "sums": energy.sums(counts, chip),
         "states": energy.states(counts, chip),
         "spikes": energy.spikes(counts, chip),
+        "streams": energy.streams(counts, chip),
         "noc": energy.noc(counts, chip),
     }
 

@@ -52,8 +52,8 @@ def separable_tables(
     frame_rate  inferences per second; default: the hardware file's
     """
     asked = request(workload, hardware, Designs.of(designs), frame_rate)
-    if asked.own_activity:
-        raise CostError("separable tables need one activity for all designs")
+    if asked.nothing_in_common:
+        raise CostError("separable tables need one activity and one width of numbers between layers for all designs")
     work = asked.workload
     costs = row_costs(asked, asked.rows(slice(0, asked.designs)))
     shape = (asked.designs, work.rows)

@@ -25,6 +25,7 @@ EMBEDDINGS = {
 }
 HEADS, RESOLUTION, CLASSES = 8, 224, 1000
 _DEPTHS = {"block3": 6, "block4": 2}
+_FIRST_ENDS = ("Conv.pwconv2", "attn.proj_conv.0", "attn.proj_conv.0.body.2.1")  # layers before the first shortcut
 Row = dict[str, Any]
 
 
@@ -47,7 +48,29 @@ def example_table(name: str, rate: float, time_steps: int, fused: bool) -> pd.Da
     if time_steps < 1:
         raise CostError(f"time_steps is {time_steps}; expected at least 1")
     rows = [_active(row, rate, time_steps) for row in _network(EMBEDDINGS[name], fused)]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows + _additions(rows))
+
+
+def _additions(rows: list[Row]) -> list[Row]:
+    """The two membrane shortcuts of every block: around its first part and around the two layers at its end."""
+    found: list[Row] = []
+    begins = ""
+    for row in rows:
+        path, part = row["block"], row["name"].removeprefix(f"{row['block']}.")
+        if part == "encode_conv":
+            begins = row["name"]
+        title = "add" if part in _FIRST_ENDS else "add_2" if part in ("conv2", "mlp.fc2_conv") else ""
+        if not title:
+            continue
+        shape = {"in_channels": row["out_channels"], "in_height": row["out_height"], "in_width": row["out_width"]}
+        shape |= {"out_channels": row["out_channels"], "out_height": row["out_height"], "out_width": row["out_width"]}
+        sums: Row = {"kind": "add", "input": "multibit", "input_bits": ACTIVATION_BITS, "time_steps": row["time_steps"]}
+        places = {"name": f"{path}.{title}", "after": row["name"], "since": begins}
+        found.append(
+            places | shape | sums | {"block": path, "stage": row["stage"], "assumed_rate": row["assumed_rate"]}
+        )
+        begins = f"{path}.{title}"
+    return found
 
 
 def _active(row: Row, rate: float, steps: int) -> Row:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from costmodels.errors import CostError
 from costmodels.widths import IMAGE_BITS
 from costmodels.workload.geometry import inside_share
+from costmodels.workload.streams import ADDITION, PLACES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,6 @@ NUMBERS = tuple(c for c in COLUMNS if c not in (*TEXTS, "time_steps"))
 INTEGERS = ("sees", "largest", "events")  # of captured networks: which inputs are small integers, and how large
 DERIVED = ("level", "largest", "leak_bits")  # numbers beside those of COLUMNS that costs are made of
 OWN_LEAK = "leak_bits"  # width of the factor of a leak that is no shift; 0: a shift
-ADDITION = "add"  # rows of captured networks, behind all others, that no cost is made of
 REQUIRED = ("name", "kind", "in_channels", "out_channels", "spikes", "time_steps")
 KINDS = ("conv", "depthwise", "linear", "attention")
 INPUTS = ("spike", "multibit")
@@ -37,11 +37,11 @@ Column = NDArray[Any]
 
 
 def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
-    """All columns of a layer table as arrays (R,); absent columns are derived.
+    """All columns of a layer table as arrays (R,), without its additions; absent columns are derived.
 
     Raises CostError for a missing or unknown column, an empty table, and every impossible value.
     """
-    known = (*COLUMNS, *INTEGERS, OWN_LEAK)
+    known = (*COLUMNS, *PLACES, *INTEGERS, OWN_LEAK)
     unknown = [c for c in table.columns if c not in known and not str(c).startswith("assumed_")]
     if unknown:
         raise CostError(f"{source}: unknown column {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")

@@ -16,6 +16,7 @@ from costmodels.workload.activity import Activity
 from costmodels.workload.examples import example_table
 from costmodels.workload.geometry import Geometry, geometry
 from costmodels.workload.layer_table import COLUMNS, DERIVED, NUMBERS, TEXTS, checked
+from costmodels.workload.streams import PLACES, Shortcuts, Stream, stream_rows, streams_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,18 +27,22 @@ Text = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """A layer table (docs/design.md) with the measured activity; R rows are weight layers and attention products.
+    """A layer table (docs/design.md) with the measured activity.
+
+    R rows are weight layers and attention products; additions of residual streams are told apart from them.
 
     texts           text columns by name, R strings each
     columns         numeric columns by name, float arrays (R,)
     time_steps      time steps of the measured counts
     written_inputs  (R,) elements of its multi-bit input that a row writes, 0 where another row writes them; empty: all
+    streams         the additions of residual streams; None: the layer table does not say, and nothing is charged
     """
 
     texts: Mapping[str, Text]
     columns: Mapping[str, FloatArray]
     time_steps: int
     written_inputs: tuple[float, ...] = ()
+    streams: tuple[Stream, ...] | None = None
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, source: str = "layer table") -> Workload:
@@ -50,10 +55,12 @@ class Workload:
         Raises CostError with source, line (of the CSV file: row number + 2), column, value and remedy.
         """
         full = checked(table, source)
+        texts = {name: tuple(map(str, full[name])) for name in TEXTS}
         return cls(
-            {name: tuple(map(str, full[name])) for name in TEXTS},
+            texts,
             {name: np.asarray(full[name], dtype=np.float64) for name in (*NUMBERS, *DERIVED)},
             int(full["time_steps"][0]),
+            streams=streams_of(table, texts["name"], source),
         )
 
     @classmethod
@@ -90,11 +97,15 @@ class Workload:
         return cls.from_table(example_table(name, rate, time_steps, fused), f"example {name}")
 
     def table(self) -> pd.DataFrame:
-        """The full layer table, derived columns included."""
+        """The full layer table, derived columns included; behind its rows those of the additions."""
         import pandas as pd
 
         merged = {**self.texts, **self.columns, "time_steps": [self.time_steps] * self.rows}
-        return pd.DataFrame({name: merged[name] for name in COLUMNS})
+        table = pd.DataFrame({name: merged[name] for name in COLUMNS})
+        if self.streams is None:
+            return table
+        additions = pd.DataFrame(stream_rows(self.streams, self.names), columns=[*COLUMNS, *PLACES])
+        return pd.concat([table, additions.assign(time_steps=self.time_steps)], ignore_index=True)
 
     def __len__(self) -> int:
         return self.rows
@@ -133,6 +144,11 @@ class Workload:
     def lif_rows(self) -> tuple[int, ...]:
         """The row that each LIF layer is charged to."""
         return tuple(row for row, joined in enumerate(self.texts["lif"]) for name in joined.split(";") if name)
+
+    @cached_property
+    def shortcuts(self) -> Shortcuts:
+        """The additions of residual streams as arrays; none where the layer table does not say."""
+        return Shortcuts.of(self.streams or (), self.rows)
 
     @cached_property
     def geometry(self) -> Geometry:

@@ -30,7 +30,7 @@ def costs(chosen: Selection, as_json: bool) -> None:
         if chosen.drop is not None:
             row["drop"] = float(chosen.drop[place])
         row |= {name: float(getattr(cost, name)[place]) for name in (*quantities, *FURTHER)}
-        rows.append(row | {"feasible": bool(cost.feasible[place])})
+        rows.append(row | {"feasible": bool(cost.feasible[place]), "streams": cost.streams})
     if as_json:
         print_rows(rows, as_json=True)
         return
@@ -145,7 +145,9 @@ def stability(chosen: Selection, as_json: bool) -> None:
 
 
 def _title(chosen: Selection) -> str:
-    return f"{chosen.title} on {chosen.hardware.name}"
+    said = f"{chosen.title} on {chosen.hardware.name}"
+    known = all(part.workload.streams is not None for part in chosen.candidates.parts)
+    return said if known else f"{said}; the layer table has no residual streams, which are not charged"
 
 
 def _readable(row: dict[str, Any], first: str) -> dict[str, Any]:

@@ -41,13 +41,28 @@ def engine_widths(image: int, stream: Widths, between: Widths, names: Sequence[s
 
 
 def with_input_widths(table: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFrame:
-    """The layer table with the widths of `engine_widths` as `input_bits`, so that every cost follows them."""
-    known = {name: bits for name, bits in chosen.items() if name in set(table["name"])}
+    """The layer table with the widths of `engine_widths` as `input_bits`, so that every cost follows them.
+
+    A residual stream has the width of the module that starts it in every addition.
+    """
+    names = set(table["name"])
+    known = {name: bits for name, bits in chosen.items() if name in names}
+    known |= {name: chosen[start] for name, start in stream_starts(table).items() if start in chosen}
     if not known:
         return table
     table = table.copy()
     table["input_bits"] = table["name"].map(known).fillna(table["input_bits"]).astype(table["input_bits"].dtype)
     return table
+
+
+def stream_starts(table: pd.DataFrame) -> dict[str, str]:
+    """The module that starts the residual stream of every addition of a layer table, by the addition's name."""
+    stage = dict(zip(table["name"], table["stage"], strict=True))
+    additions = table[table["kind"] == "add"]
+    found: dict[str, str] = {}
+    for name, since in zip(additions["name"], additions["since"], strict=True):
+        found[str(name)] = found[since] if since in found else str(stage[since])
+    return found
 
 
 def engine_options(widths: Mapping[str, int]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from torch import Tensor
 from sviT_models.errors import ModelError
 from sviT_models.graph.activity import Activity
 from sviT_models.graph.graph import Graph, Node, Shape, factor_size
-from sviT_models.graph.rows import MOVED, NUMBER_BITS, Rows, inner, length, positions, size
+from sviT_models.graph.rows import MOVED, NUMBER_BITS, PRODUCTS, WEIGHTED, Rows, inner, length, positions, size
 from sviT_models.graph.run import run
 
 Row = dict[str, Any]
@@ -28,7 +28,7 @@ COLUMNS = (
     *("name", "kind", "group", "block", "stage", "input", "input_bits", "in_channels", "out_channels", "groups"),
     *("kernel", "stride", "padding", "in_height", "in_width", "out_height", "out_width", "weights"),
     *("channel_constants", "macs", "fan_in", "neurons", "lif", "lif_spikes", "spikes", "synops", "balance"),
-    *("time_steps", "sees", "largest", "events"),
+    *("time_steps", "after", "since", "sees", "largest", "events"),
 )
 
 
@@ -40,7 +40,9 @@ def layer_table(graph: Graph) -> pd.DataFrame:
         raise ModelError("the network has no weight layer")
     table += [_addition(rows, node) for node in graph.of("add")]
     measured = dict.fromkeys(("lif_spikes", "spikes", "synops", "balance", "events"), np.nan)
-    return pd.DataFrame(table).assign(**measured, time_steps=graph.time_steps)[list(COLUMNS)]
+    places = dict.fromkeys(("after", "since"), "")
+    full = [places | row for row in table]
+    return pd.DataFrame(full).assign(**measured, time_steps=graph.time_steps)[list(COLUMNS)]
 
 
 def profile(
@@ -175,7 +177,7 @@ def _addition(rows: Rows, node: Node) -> Row:
     """An addition of two streams: shapes, and the width at which the evaluator adds."""
     channels, place = channels_of(rows, node)
     height, width = positions(place)
-    value = node.value
+    value, (since, after) = node.value, _around(rows, node)
     sees = "number" if value.largest is None else "count"
     return {
         **_place(node.name, node.name),
@@ -184,6 +186,29 @@ def _addition(rows: Rows, node: Node) -> Row:
         "input_bits": NUMBER_BITS if value.largest is None else value.largest.bit_length(),
         **{"in_channels": channels, "in_height": height, "in_width": width},
         **{"out_channels": channels, "out_height": height, "out_width": width},
-        "sees": sees,
-        "largest": np.nan if value.largest is None else value.largest,
+        **{"sees": sees, "largest": np.nan if value.largest is None else value.largest},
+        **{"after": after, "since": since},
     }
+
+
+def _around(rows: Rows, node: Node) -> tuple[str, str]:
+    """The row or addition that writes the sum that an addition holds, and the row whose result is added to it.
+
+    The operand that is complete first is held. An operand comes from the last row, or addition, on the way to it.
+    """
+    order = {name: position for position, name in enumerate(rows.graph.by_name)}
+    names = {each.name: name for name, nodes in rows.nodes.items() for each in nodes}
+    held, added = sorted((_written(rows, name) for name in node.inputs), key=lambda each: order[each.name])
+    while added.op == "add":  # its own last row
+        added = max((_written(rows, name) for name in added.inputs), key=lambda each: order[each.name])
+    first = next(iter(rows.nodes))
+    since = held.name if held.op == "add" else names.get(held.name, first)
+    return since, names.get(added.name, first)
+
+
+def _written(rows: Rows, name: str) -> Node:
+    """The row, the addition or the image that a value comes from."""
+    node = rows.graph.by_name[name]
+    while node.op not in (*WEIGHTED, *PRODUCTS, "add", "image"):
+        node = rows.graph.by_name[node.inputs[0]]
+    return node

@@ -16,13 +16,13 @@ from sviT_models.measure.hooks import batches, evaluating, watching
 from sviT_models.measure.operations import Counter
 from sviT_models.network.layers import Attention
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers, weight_layers, with_time_steps
-from sviT_models.network.topology import Wire, wiring
+from sviT_models.network.topology import ACTIVATION_BITS, Wire, shortcuts, wiring
 
 COLUMNS = (
     *("name", "kind", "group", "block", "stage", "input", "input_bits", "in_channels", "out_channels", "groups"),
     *("kernel", "stride", "padding", "in_height", "in_width", "out_height", "out_width", "weights"),
     *("channel_constants", "macs", "fan_in", "neurons", "lif", "lif_spikes", "spikes", "synops", "balance"),
-    "time_steps",
+    *("time_steps", "after", "since"),
 )
 Shape = tuple[int, int, int]  # channels, height, width
 
@@ -66,7 +66,7 @@ def profile(
     for column in ("lif_spikes", "spikes", "synops"):
         counts = getattr(counter, column)
         table[column] = [counts.get(name, 0.0) / total for name in table["name"]]
-    table["balance"] = [_balance(counter.per_channel[name]) for name in table["name"]]
+    table["balance"] = [_balance(counter.per_channel[n]) if n in counter.per_channel else 1.0 for n in table["name"]]
     return table
 
 
@@ -85,9 +85,10 @@ def _table(model: MetaSpikeFormer, height: int, width: int) -> pd.DataFrame:
             shape = _attention_shape(modules[wire.name.rpartition(".")[0]], wire, inputs)
         else:
             shape = _layer_shape(module, wire, inputs[wire.name], outputs[wire.name])
-        rows.append(shape | _place(wire) | {"neurons": sum(neurons[lif] for lif in wire.lif)})
+        rows.append(shape | _place(wire) | {"after": "", "since": "", "neurons": sum(neurons[lif] for lif in wire.lif)})
+    rows += [_addition(outputs[shortcut.after]) | shortcut._asdict() for shortcut in shortcuts(model)]
     table = pd.DataFrame(rows).assign(
-        macs=lambda t: t.fan_in * t.out_channels * t.out_height * t.out_width,
+        macs=lambda t: (t.kind != "add") * t.fan_in * t.out_channels * t.out_height * t.out_width,
         **dict.fromkeys(("lif_spikes", "spikes", "synops", "balance"), np.nan),
         time_steps=model.config.time_steps,
     )
@@ -153,6 +154,16 @@ def _layer_shape(layer: nn.Module, wire: Wire, inputs: Shape, outputs: Shape) ->
         "weights": layer.weight.numel(),
         "channel_constants": outputs[0] if wire.constants else 0,
         "fan_in": layer.weight[0].numel(),
+    }
+
+
+def _addition(outputs: Shape) -> dict[str, str | int]:
+    """An addition of a residual stream, at the width at which the evaluator adds."""
+    return {
+        **{"kind": "add", "input": "multibit", "input_bits": ACTIVATION_BITS, "lif": "", "neurons": 0},
+        **dict(zip(("in_channels", "in_height", "in_width"), outputs, strict=True)),
+        **dict(zip(("out_channels", "out_height", "out_width"), outputs, strict=True)),
+        **{"kernel": 1, "stride": 1, "padding": 0, "groups": 1, "weights": 0, "channel_constants": 0, "fan_in": 2},
     }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import nn
 
 from sviT_models.errors import ModelError
-from sviT_models.network.layers import MLP, Attention, ConvBlock, DownSampling, RepConv, SepConv
+from sviT_models.network.layers import MLP, Attention, Block, ConvBlock, DownSampling, RepConv, SepConv
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, weight_layers
 from sviT_models.network.neuron import IntegerNeuron
 
@@ -108,3 +109,37 @@ def wiring(model: MetaSpikeFormer) -> list[Wire]:
         return projection - 0.5, product == "qkv"
 
     return sorted(found, key=position)
+
+
+class Shortcut(NamedTuple):
+    """An addition of a residual stream: the layer whose result is added, and the layer or addition that wrote the sum.
+
+    `block` and `stage` are those of the layer; the addition is a `group` of its own.
+    """
+
+    name: str
+    after: str
+    since: str
+    group: str
+    block: str
+    stage: str
+
+
+def shortcuts(model: MetaSpikeFormer) -> list[Shortcut]:
+    """The additions of the residual streams in the order in which they happen, two in every block.
+
+    model  the network, fused or not
+    """
+    layers, found, since = weight_layers(model), [], ""
+    for path, module in model.named_modules():
+        if isinstance(module, DownSampling):
+            since = f"{path}.encode_conv"
+        if not isinstance(module, ConvBlock | Block):
+            continue
+        first = "Conv" if isinstance(module, ConvBlock) else "attn"
+        ends = ([n for n in layers if n.startswith(prefix)][-1] for prefix in (f"{path}.{first}.", f"{path}."))
+        for title, after in zip(("add", "add_2"), ends, strict=True):
+            name = f"{path}.{title}"
+            found.append(Shortcut(name, after, since, name, path, path.split(".")[0]))
+            since = name
+    return found

@@ -21,16 +21,32 @@ def packed(elements: float, bits: float, word: float) -> float:
     return math.ceil(elements / per_word) * math.ceil(bits / word)
 
 
-def least_spill(maps: Sequence[float], room: float) -> list[float]:
-    """Bits of each map in DRAM: while a row runs its map and the next one must fit, the later one gives way first."""
-    inside = list(maps)
-    for place in range(len(maps)):
-        after = inside[place + 1] if place + 1 < len(maps) else 0
-        excess = max(0, inside[place] + after - room)
-        if place + 1 < len(maps):
-            inside[place + 1] = max(0, after - excess)
-        inside[place] -= max(0, excess - after)
-    return [whole - rest for whole, rest in zip(maps, inside, strict=True)]
+def live(tensors: Sequence[list[Any]], row: int) -> list[list[Any]]:
+    return [tensor for tensor in tensors if tensor[0] <= row <= tensor[1]]
+
+
+def least_spill(tensors: Sequence[Sequence[Any]], rows: int, room: float) -> list[float]:
+    """Bits in DRAM by the last row of every tensor (first row, last row, bits): what is needed last gives way first."""
+    inside, spilled = [list(tensor) for tensor in tensors], [0.0] * rows
+    for row in range(rows):
+        for tensor in sorted(live(inside, row), key=lambda t: -t[1]):
+            leaves = min(tensor[2], max(0, sum(t[2] for t in live(inside, row)) - room))
+            tensor[2] -= leaves
+            spilled[tensor[1]] += leaves
+    return spilled
+
+
+def held_sums(layers: Sequence[Mapping[str, Any]], stream_bits: float | None) -> list[dict[str, Any]]:
+    """What is held for every addition: elements, bits, rows while which it takes room, and where its stream began."""
+    written: dict[str, tuple[int, int]] = {layer["name"]: (row, row) for row, layer in enumerate(layers)}
+    found = []
+    for row, layer in enumerate(layers):
+        for add in layer["adds"]:
+            start, begins = written[add["since"]]
+            elements, bits = add["elements"], add["bits"] if stream_bits is None else stream_bits
+            found.append({"first": min(start, row), "last": row, "elements": elements, "bits": bits, "begins": begins})
+            written[add["name"]] = (row + 1, begins)  # the new sum stands where the old one was
+    return found
 
 
 def halved(bits: float, whole: float, least: float) -> float:
@@ -73,7 +89,11 @@ def switched(
 def layers_of(work: Any) -> list[dict[str, Any]]:
     """The layer table as one dictionary per row."""
     columns = {**work.texts, **{name: values.tolist() for name, values in work.columns.items()}}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = [dict(zip(columns, row, strict=True)) | {"adds": []} for row in zip(*columns.values(), strict=True)]
+    for each in work.streams or ():
+        add = {"name": each.name, "since": each.since, "elements": each.elements, "bits": each.bits}
+        rows[each.after]["adds"].append(add)
+    return rows
 
 
 def naive(
@@ -87,6 +107,7 @@ def naive(
     state_bits: Sequence[int] | None = None,
     activation_bits: int | None = None,
     datapath: str = "ideal",
+    stream_bits: int | None = None,
 ) -> dict[str, float]:
     """Energy [J], latency [s], power [W] at the file's frame rate and memory [B] of one design with spiking layers."""
     get = constant.get
@@ -104,6 +125,7 @@ def naive(
     dynamic = memory = stored_total = fetched_total = states_total = 0.0
     resident, streamed, times, buffers = 0.0, 0.0, [], []
     seen_spikes = False
+    sums = held_sums(layers, stream_bits)
     rows: list[dict[str, float]] = []
     for place, layer in enumerate(layers):
         multibit, attention = layer["input"] == "multibit", layer["kind"] == "attention"
@@ -173,8 +195,12 @@ def naive(
             if isfloat:
                 once = constant["compute.float_multiply"] + constant["compute.float_add"]
             rescale_j = outputs * steps * once
-        control_j = (get("compute.control_factor", 1.0) - 1) * (plain_j + neuron_j)
-        control_j += get("compute.control_per_operation", 0.0) * (synops + neuron_steps)
+        adds = [s for s in sums if s["last"] == place] if not literature else []
+        added = sum(s["elements"] for s in adds) * steps
+        moved = sum(s["elements"] * s["bits"] for s in adds) * steps
+        stream_j = added * constant["compute.accumulate"] if fixed else moved * constant["compute.add_per_bit"]
+        control_j = (get("compute.control_factor", 1.0) - 1) * (plain_j + neuron_j + stream_j)
+        control_j += get("compute.control_per_operation", 0.0) * (synops + neuron_steps + added)
 
         w_words = s_words = v_words = registers = read = written = packets = 0.0
         if not literature:
@@ -214,7 +240,10 @@ def naive(
         states = packed(layer["neurons"], v_bits, word["states"]) * word["states"] if keeps_states else 0
         scales = 0 if attention or isfloat else layer["out_channels"] * constant["widths.scale"]
         biases = layer["channel_constants"] * (32 if isfloat else constant["widths.bias"])
-        memory += (stored + scales + biases + states) / 8
+        if event:
+            states += max((s["elements"] * s["bits"] for s in sums if s["begins"] == place), default=0)
+        stored += scales + biases
+        memory += (stored + states) / 8
         stored_total += stored
         fetches = {"tick_batched": 1, "time_step_major": steps}.get(dataflow, 0)
         fetched_total += stored * fetches
@@ -222,8 +251,11 @@ def naive(
         memory_j = w_words * get("memories.weights.read", 0) + registers * get("compute.register_per_bit", 0)
         memory_j += (s_words + v_words) * (get("memories.states.read", 0) + get("memories.states.write", 0))
         memory_j += read * get("memories.spikes.read", 0) + written * get("memories.spikes.write", 0)
+        stream_words = {m: moved / word[m] if (m == "states") == event else 0 for m in ("states", "spikes")}
+        for m, count in stream_words.items():
+            stream_j += count * (get(f"memories.{m}.read", 0) + get(f"memories.{m}.write", 0))
         network_j = packets * (get("noc.message", 0) + get("noc.hops", 0) * get("noc.hop", 0))
-        dynamic += work_j + neuron_j + rescale_j + control_j + memory_j + network_j
+        dynamic += work_j + neuron_j + rescale_j + control_j + memory_j + network_j + stream_j
 
         share = 1.0
         if event:
@@ -231,23 +263,27 @@ def naive(
             need = max(stored / (room["weights"] / cores), outputs * v_bits / (room["states"] / cores))
             share = max(1, math.ceil(max(need, outputs / get("neurons_per_core", math.inf)))) / cores
         time = max(
-            synops / (elements * unit["rate"] * share * clock * layer["balance"]),
+            (synops / unit["rate"] / layer["balance"] + added) / (elements * share * clock),
             w_words / (rate["weights"] * share),
-            2 * (s_words + v_words) / (rate["states"] * share),
-            (read + written) / (rate["spikes"] * share),
+            2 * (s_words + v_words + stream_words["states"]) / (rate["states"] * share),
+            (read + written + 2 * stream_words["spikes"]) / (rate["spikes"] * share),
             packets / get("noc.rate", math.inf),
         )
         rows.append({"time": time, "fetch": stored * fetches})
 
     dram_j, bandwidth = get("dram.energy", 0.0), get("dram.bandwidth", math.inf)
-    spilled_maps = least_spill(buffers, room["spikes"])
+    tensors: list[list[Any]] = [[max(row - 1, 0), row, bits] for row, bits in enumerate(buffers)]
+    if not event and not literature:
+        copies = 1 if keeps_states else steps
+        tensors += [[s["first"], s["last"], s["elements"] * s["bits"] * copies] for s in sums]
+    spilled_maps = least_spill(tensors, len(rows), room["spikes"])
     for place, row in enumerate(rows):
         over = 2 * spilled_maps[place] * (steps if keeps_states else 1)
         dynamic += over * dram_j
         resident += max(row["time"], over / bandwidth)
         streamed += max(row["time"], (over + row["fetch"]) / bandwidth)
         times.append(max(row["time"], over / bandwidth))
-    largest = max(b + n for b, n in zip(buffers, [*buffers[1:], 0], strict=True))
+    largest = max(sum(tensor[2] for tensor in live(tensors, row)) for row in range(len(rows)))
     latency = resident + steps * get("synchronisation", 0.0)
     if stored_total > room["weights"] and fetched_total:
         dynamic += fetched_total * (dram_j + get("memories.weights.write", 0) / word["weights"])

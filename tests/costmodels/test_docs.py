@@ -39,7 +39,8 @@ def test_every_equation_of_the_code_is_in_the_page():
     for first, last in re.findall(r"[Ee]q\. (\d+)(?: to (\d+))?", code):
         in_code |= set(range(int(first), int(last or first) + 1))
     in_page = {int(n) for n in re.findall(r"Eq\. (\d+)", MODELS)}
-    assert in_code == in_page == set(range(1, 42))
+    assert in_code == in_page
+    assert in_page >= set(range(1, 42))
 
 
 def test_every_chip_data_flow_and_datapath_is_in_the_page():

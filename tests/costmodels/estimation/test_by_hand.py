@@ -1,11 +1,14 @@
 """Costs of a two-layer network on a chip of round numbers, worked out by hand."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from costmodels import CostError, Designs, actions, breakdown, estimate
+from costmodels import CostError, Designs, Workload, actions, breakdown, estimate
 from tests.costmodels.small import plain, two_layers
 
 PJ = 1e-12
@@ -97,31 +100,31 @@ def test_time_step_major_fetches_weights_in_every_step(tmp_path: Path):
 
 
 def test_weights_that_do_not_fit_stream_from_dram(tmp_path: Path):
-    # 72 * 4 bit = 18 words = 288 bit; 640 * 2 bit = 80 words = 1280 bit; together 196 bytes
-    roomy = estimate(two_layers(), plain(tmp_path, size=196), BITS)
-    tight = estimate(two_layers(), plain(tmp_path, size=195), BITS)
+    # 72 * 4 bit = 18 words = 288 bit; 640 * 2 bit = 80 words = 1280 bit; scales and constants of 14 channels, 16 bit
+    # each, 448 bit; together 252 bytes
+    roomy = estimate(two_layers(), plain(tmp_path, size=252), BITS)
+    tight = estimate(two_layers(), plain(tmp_path, size=251), BITS)
     assert float(roomy.cliff_bytes) == 0
     assert float(tight.cliff_bytes) == -1
     assert float(roomy.off_chip_bytes) == 0
-    assert float(tight.off_chip_bytes) == 196
-    # fetched once for both steps: 1568 bit at 5 pJ, and written into the weight memory word by word: 98 * 3 pJ
+    assert float(tight.off_chip_bytes) == 252
+    # fetched once for both steps: 2016 bit at 5 pJ, and written into the weight memory word by word: 126 * 3 pJ
     extra = float(tight.energy_by_component["dram"]) / PJ
-    assert extra == pytest.approx(1568 * 5 + 98 * 3)
-    # 1 MB/s = 8 Mbit/s: 36 us < 75 us for the convolution, 160 us > 50 us for the head
-    assert float(tight.latency_s) == pytest.approx((75 + 160) * 1e-6)
-    major = estimate(two_layers(), plain(tmp_path, "time_step_major", size=195), BITS)
+    assert extra == pytest.approx(2016 * 5 + 126 * 3)
+    # 1 MB/s = 8 Mbit/s: 52 us < 75 us for the convolution, 200 us > 50 us for the head
+    assert float(tight.latency_s) == pytest.approx((75 + 200) * 1e-6)
+    major = estimate(two_layers(), plain(tmp_path, "time_step_major", size=251), BITS)
     assert float(major.energy_by_component["dram"]) / PJ == pytest.approx(2 * extra)  # in each of two steps
 
 
 def test_potentials_that_do_not_fit_spill(tmp_path: Path):
-    # 96 potentials of 16 bit are 192 bytes in a memory of 100: 92 bytes leave and come back in each of two steps
-    chip = plain(tmp_path, "time_step_major", size=100)
+    # 96 potentials of 16 bit are 192 bytes in a memory of 150: 42 bytes leave and come back in each of two steps
+    chip = plain(tmp_path, "time_step_major", size=150)
     cost = estimate(two_layers(), chip, Designs(1, state_bits=16))
-    weights = (72 + 640) / 8
-    assert float(cost.cliff_bytes) == pytest.approx(100 - 90)  # ceil(72 / 16) = 5 words, 40 words: 90 bytes
-    assert weights < 90
-    assert float(cost.energy_by_component["dram"]) / PJ == pytest.approx(2 * 2 * 92 * 8 * 5)
-    assert float(cost.off_chip_bytes) == 92
+    # ceil(72 / 16) = 5 words and 40 words of weights, and 28 scales and constants: 146 bytes
+    assert float(cost.cliff_bytes) == 4
+    assert float(cost.energy_by_component["dram"]) / PJ == pytest.approx(2 * 2 * 42 * 8 * 5)
+    assert float(cost.off_chip_bytes) == 42
 
 
 def test_multibit_inputs_multiply(tmp_path: Path):
@@ -176,3 +179,70 @@ def test_actions_show_what_was_counted(tmp_path: Path):
     assert table["neuron_steps"].tolist() == [64, 128]
     with pytest.raises(CostError, match="actions are for one design"):
         actions(two_layers(), plain(tmp_path), [BITS, BITS])
+
+
+def with_shortcut(**changes: Any) -> Workload:
+    """Convolutions a, b and c of 4 channels on 4x4 pixels, two steps; the result of a goes around b and c.
+
+    64 elements of 16 bit per step are held from a to c: 1024 bit.
+    """
+    conv = {"kind": "conv", "in_channels": 4, "out_channels": 4, "in_height": 4, "in_width": 4, "spikes": 10}
+    rows = [conv | {"name": name, "time_steps": 2} for name in "abc"]
+    add = {"name": "c.add", "kind": "add", "in_channels": 4, "in_height": 4, "in_width": 4, "time_steps": 2}
+    return Workload.from_table(pd.DataFrame([*rows, add | {"after": "c", "since": "a"} | changes]))
+
+
+def test_a_shortcut_adds_writes_reads_and_takes_room(tmp_path: Path):
+    work, chip = with_shortcut(), plain(tmp_path)
+    cost = estimate(work, chip, 4)
+    without = estimate(replace(work, streams=()), chip, 4)
+    # 64 elements x 2 steps: additions of 16 bit at 1 pJ per bit; 2 x 1024 bit in words of 16, read 7 pJ, written 3 pJ
+    assert float(cost.energy_by_component["streams"]) / PJ == pytest.approx(128 * 16 + 128 * (7 + 3))
+    table = breakdown(work, chip, 4)
+    assert set(table[table["component"] == "streams"]["layer"]) == {"c"}
+    # control factor 2: once more the additions
+    control = cost.energy_by_component["control"] - without.energy_by_component["control"]
+    assert float(control) / PJ == pytest.approx(128 * 16)
+    # beside two maps of 64 spikes and two steps, 2 x 1024 bit for both steps, also while b runs
+    assert actions(work, chip, 4)["buffer_bits"].tolist() == [256 + 2048, 256 + 2048, 128 + 2048]
+    assert float(cost.memory_bytes - without.memory_bytes) == 2048 / 8
+    # c: 128 additions on 4 units beside 10 x 4 operations; the spike port: 2 x 128 words more than the 40 / 16 before
+    assert float(cost.latency_s - without.latency_s) == pytest.approx((128 * 2 + 2 * 60 / 16 - 10) * 1e-6)
+    narrow = estimate(work, chip, Designs(4, stream_bits=8))
+    assert float(narrow.energy_by_component["streams"]) / PJ == pytest.approx(128 * 8 + 64 * (7 + 3))
+    assert cost.streams
+    assert not estimate(two_layers(), chip, 4).streams  # the table does not say
+
+
+def test_a_held_sum_leaves_the_chip_first(tmp_path: Path):
+    """100 bytes hold two maps of 128 bit and 544 bit of the sum: 1504 bit go to DRAM and come back, for both steps."""
+    cost = estimate(with_shortcut(), plain(tmp_path, size=100).with_constant("memories.weights.size", 1e6), 4)
+    assert float(cost.energy_by_component["dram"]) / PJ == pytest.approx(2 * (2048 - (800 - 256)) * 5)
+    per_step = plain(tmp_path, "time_step_major", size=100).with_constant("memories.weights.size", 1e6)
+    cost = estimate(with_shortcut(), per_step, Designs(4, state_bits=1))
+    # 64 + 64 + 1024 bit in one step: 352 bit leave and come back, in each of two steps
+    assert float(cost.energy_by_component["dram"]) / PJ == pytest.approx(2 * 2 * 352 * 5)
+
+
+def test_event_driven_streams_stay_in_the_state_memory(tmp_path: Path):
+    work, chip = with_shortcut(), plain(tmp_path, "event_driven")
+    cost, without = estimate(work, chip, 4), estimate(replace(work, streams=()), chip, 4)
+    assert float(cost.energy_by_component["streams"]) / PJ == pytest.approx(128 * 16 + 128 * (7 + 3))
+    states = cost.memory_by_component["states"] - without.memory_by_component["states"]
+    assert float(states) == 1024 / 8  # one step
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"after": "d"}, "layer table:5: after is 'd'; expected the name of the row whose result is added"),
+        ({"since": "d"}, "layer table:5: since is 'd'; expected the name of the row or of an addition above"),
+        ({"after": "a", "since": "b"}, "layer table:5: since is 'b'; expected a row before a, or that row"),
+        ({"name": "a"}, "layer table:5: name is 'a'; expected a unique name"),
+        ({"input_bits": 40}, "layer table:5: input_bits is '40'; expected 1 to 32"),
+        ({"in_channels": None}, "layer table:5: in_channels is 'nan'; expected a whole number above 0"),
+    ],
+)
+def test_impossible_additions_are_refused(changes: dict[str, Any], message: str):
+    with pytest.raises(CostError, match=message):
+        with_shortcut(**changes)

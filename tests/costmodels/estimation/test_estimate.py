@@ -61,8 +61,8 @@ def test_equals_the_slow_implementation(chip: str, fused: bool, seed: int, own: 
     hardware, work, rng = chips()[chip], example(fused=fused), np.random.default_rng(seed)
     bits = rng.choice(WIDTHS, len(work.weight_layers))
     states = rng.integers(4, 17, work.rows) if own else None  # a width per row
-    activations = int(rng.integers(4, 17)) if between else None
-    cost = estimate(work, hardware, Designs(bits, state_bits=states, activation_bits=activations))
+    activations, streams = rng.integers(4, 17, 2).tolist() if between else (None, None)
+    cost = estimate(work, hardware, Designs(bits, state_bits=states, activation_bits=activations, stream_bits=streams))
     slow = naive(
         layers_of(work),
         constants_of(hardware),
@@ -74,6 +74,7 @@ def test_equals_the_slow_implementation(chip: str, fused: bool, seed: int, own: 
         state_bits=None if states is None else states.tolist(),
         activation_bits=activations,
         datapath=hardware.datapath,
+        stream_bits=streams,
     )
     for name in QUANTITIES:
         assert float(getattr(cost, name)) == pytest.approx(slow[name], rel=1e-12), name
@@ -85,6 +86,8 @@ def test_a_row_of_a_batch_equals_the_single_call_to_the_last_bit(chip: str, seed
     hardware, work, rng = chips()[chip], example(), np.random.default_rng(seed)
     bits = rng.choice(WIDTHS, (count, len(work.weight_layers)))
     states = rng.integers(4, 17, (count, work.rows)) if own else None
+    between = rng.integers(4, 17, (count, work.rows)) if own and seed % 2 else None
+    streams = rng.integers(4, 17, (count, len(work.streams))) if own else None
     spikes = None
     if own:
         measured = np.array(
@@ -92,14 +95,11 @@ def test_a_row_of_a_batch_equals_the_single_call_to_the_last_bit(chip: str, seed
         )
         share = np.array([len(lif.split(";")) for lif in work.texts["lif"] for _ in lif.split(";") if lif])
         spikes = measured / share * work.time_steps * rng.random((count, len(work.lif_layers)))
-    batch = estimate(work, hardware, Designs(bits, state_bits=states, spikes=spikes))
+    widths = {"state_bits": states, "spikes": spikes, "activation_bits": between, "stream_bits": streams}
+    batch = estimate(work, hardware, Designs(bits, **widths))
     for i in {0, count // 2, count - 1}:
-        alone = Designs(
-            bits[i],
-            state_bits=None if states is None else states[i],
-            spikes=None if spikes is None else spikes[i],
-        )
-        single = estimate(work, hardware, alone)
+        own_widths = {name: None if values is None else values[i] for name, values in widths.items()}
+        single = estimate(work, hardware, Designs(bits[i], **own_widths))
         for name in (*QUANTITIES, "throughput_power_w", "off_chip_bytes", "feasible"):
             assert getattr(single, name) == getattr(batch, name)[i], name
         for name, values in batch.energy_by_component.items():
@@ -250,15 +250,19 @@ def test_without_spikes_only_static_terms_and_multibit_layers_remain(chip: str):
     assert set(operations["layer"]) <= multibit
     # what else is left does not depend on spikes: neuron sweeps, potentials, channel constants, leakage
     assert set(energy["component"]) <= {
-        *("compute", "weights", "sums", "noc", "control", "neurons", "rescale", "states", "spikes", "dram", "leakage")
+        *("compute", "weights", "sums", "noc", "control", "neurons", "rescale", "states", "spikes", "dram", "leakage"),
+        "streams",
     }
 
 
 def test_layers_add_up():
     """Energy and memory of the first half and of the second half of a network sum to the whole."""
     whole = example()
-    table = whole.table()
-    parts = [Workload.from_table(part) for part in (table.iloc[:40], table.iloc[40:].reset_index(drop=True))]
+    table, cut = whole.table(), whole.names.index("downsample3.encode_conv")  # no shortcut goes around it
+    row = {name: place for place, name in enumerate(whole.names)}
+    first = table["name"].map(row).fillna(table["after"].map(row)) < cut
+    parts = [Workload.from_table(table[rows].reset_index(drop=True)) for rows in (first, ~first)]
+    assert [len(part.streams) for part in parts] == [8, 16]
     hardware = chips()["generic_45nm"].with_constant("logic_leakage", 0.0)
     for memory in ("weights", "states", "spikes"):
         hardware = hardware.with_constant(f"memories.{memory}.leakage", 0.0)
@@ -333,6 +337,8 @@ def test_fewer_time_steps_scale_the_measured_spikes():
         ({"weight_bits": 4, "state_bits": [8, 8]}, r"state_bits has shape \(2,\)"),
         ({"weight_bits": 4, "activation_bits": 0}, "activation_bits is 0"),
         ({"weight_bits": 4, "activation_bits": [8, 8]}, r"activation_bits has shape \(2,\); expected one number"),
+        ({"weight_bits": 4, "stream_bits": [8, 8]}, r"stream_bits has shape \(2,\); expected .* one per addition"),
+        ({"weight_bits": 4, "stream_bits": 33}, "stream_bits is 33; expected 1 to 32"),
         ({"weight_bits": 4, "state_bits": [8] * 76 + [40]}, "state_bits is 40; expected 1 to 32"),
         ({"weight_bits": 4, "time_steps": 0}, "time_steps is 0; expected at least 1"),
         ({"weight_bits": 4, "frame_rate": 0}, "frame_rate is 0"),

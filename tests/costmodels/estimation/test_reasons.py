@@ -16,9 +16,8 @@ def test_designs_that_do_not_fit_say_why(tmp_path: Path):
     assert reasons(work, load_hardware("generic_45nm"), 4) == []
     why = reasons(work, load_hardware("generic_45nm"), 32)
     assert "32-bit weights; generic_45nm stores 1, 2, 3, 4, 5, 6, 7, 8, 16 bits" in why[0]
-    assert why[1].startswith(
-        "downsample4.encode_conv needs 11796480 bytes of weights; memories.weights.size is 4194304"
-    )
+    needs = "downsample4.encode_conv needs 11799040 bytes of weights, scales and constants"
+    assert why[1].startswith(f"{needs}; memories.weights.size is 4194304")
     assert "lower the frame rate" in why[2]
     crowd = reasons(work, load_hardware("loihi_like"), 4)
     assert any(text.startswith("the layers need") and "cores is 128" in text for text in crowd)
@@ -30,7 +29,7 @@ def test_designs_that_do_not_fit_say_why(tmp_path: Path):
     assert not bool(cost.feasible)
     assert bool(cost.violations["layer_weights"])
     assert np.isfinite(float(cost.energy_j))
-    assert any("head needs 320 bytes of weights" in text for text in reasons(two_layers(), tiny, 4))
+    assert any("head needs 360 bytes of weights" in text for text in reasons(two_layers(), tiny, 4))
 
 
 def test_feature_maps_without_dram_must_fit(tmp_path: Path):

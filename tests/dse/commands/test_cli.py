@@ -389,6 +389,8 @@ def test_a_table_written_by_hand_is_costed(svit: Run, tmp_path: Path):
     # bitmaps of both layers over four steps, (256 + 512) * 4 bit
     weights = (256 * 512 + 512 * 10) * 4 / 8
     assert rows[0]["memory_bytes"] == weights + 522 * 4 + (256 + 512) * 4 / 8
+    assert rows[0]["streams"] is False
+    assert "has no residual streams, which are not charged" in " ".join(svit("estimate", "layers.csv").out.split())
 
 
 @pytest.mark.parametrize("table", ["", "--breakdown", "--compare", "--sweep", "--stability"])
@@ -511,7 +513,7 @@ def test_measurements_of_other_images_may_be_joined_and_that_is_recorded(svit: R
 def test_profile_and_sensitivity_write_tables_that_other_commands_read(svit: Run, tmp_path: Path):
     told = svit("profile", "--images", 10, "--out", "layers.csv", "--json")
     assert told.status == 0
-    assert len(json.loads(told.out)) == len(pd.read_csv(tmp_path / "layers.csv")) == 154
+    assert len(json.loads(told.out)) == len(pd.read_csv(tmp_path / "layers.csv")) == 154 + 24
     assert svit("estimate", "layers.csv", "--bits", 4).status == 0
     assert max(map(len, svit("profile", "--images", 10).out.splitlines())) <= 80
 

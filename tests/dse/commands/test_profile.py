@@ -50,10 +50,11 @@ def test_a_network_of_the_users_own_has_a_table_and_costs(svit, file, tmp_path):
     assert table.name.tolist() == ["stem", "conv", "head", "add"]
     assert table.time_steps.tolist() == [2] * 4
     work = costmodels.Workload.from_csv(tmp_path / "layers.csv")
-    assert work.names == ("stem", "conv", "head")  # the addition is in the table and in no cost yet
+    assert work.names == ("stem", "conv", "head")
+    assert [(each.name, work.names[each.after], each.since) for each in work.streams] == [("add", "conv", "stem")]
     said = svit("estimate", "layers.csv", "--hardware", "generic_45nm", "--bits", "8", "--json")
     assert said.status == 0, said.err
-    assert json.loads(said.out)
+    assert json.loads(said.out)[0]["streams"] is True
 
 
 def test_its_weights_come_from_a_checkpoint(svit, file, tmp_path):

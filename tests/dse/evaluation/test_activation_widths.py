@@ -61,7 +61,8 @@ def test_the_names_of_the_engine_are_rows_of_the_layer_table_or_streams():
     streams = [name for name in sviT_models.activation_names(engine.segments) if "." not in name]
     assert streams == ["downsample1_1", "downsample1_2", "downsample2", "downsample3", "downsample4"]
     rows = [name for name in sviT_models.activation_names(engine.segments) if "." in name]
-    assert sorted(rows) == sorted(table.loc[(table["input"] == "multibit"), "name"])
+    layers = table[table["kind"] != "add"]
+    assert sorted(rows) == sorted(layers.loc[(layers["input"] == "multibit"), "name"])
     names = sviT_models.activation_names(engine.segments)
     narrow = with_input_widths(table, engine_widths(5, 16, {"block3": 6}, names))
     changed = narrow["input_bits"] != table["input_bits"]
@@ -69,6 +70,11 @@ def test_the_names_of_the_engine_are_rows_of_the_layer_table_or_streams():
     assert changed.sum() == 6 * 4 * 2 + 1
     assert set(narrow.loc[changed, "input_bits"]) == {5, 6}
     assert with_input_widths(table, {}) is table
+    streams = with_input_widths(table, {"downsample2": 7, "downsample3": 9})
+    width = streams.set_index("name")["input_bits"]
+    # the shortcuts of ConvBlock2_1 and ConvBlock2_2 are on one stream, those of six blocks on the next
+    assert list(width[width == 7].index) == [f"ConvBlock2_{i}.0.{add}" for i in (1, 2) for add in ("add", "add_2")]
+    assert list(width[width == 9].index) == [f"block3.{i}.{add}" for i in range(6) for add in ("add", "add_2")]
 
 
 def config(**more):
