@@ -1,8 +1,7 @@
-"""How conclusions depend on uncertain constants: rank correlation, survival on the front, and a tornado table."""
+"""How conclusions depend on what is uncertain: rank correlation, regret, survival on the front, bands, a tornado."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,56 +10,89 @@ from numpy.typing import ArrayLike, NDArray
 
 from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates
-from costmodels.hardware.constants import Constant
 from costmodels.hardware.hardware import Hardware
-from costmodels.hardware.op_energy import op_tables
+from costmodels.studies.variations import Variation, range_of, uncertain, variations
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
 
-_UNCERTAIN = ("J", "J/bit", "J/bit2", "W", "s", "bit/s")
-_ALSO = ("compute.control_factor", "noc.hops", "spike_group")
-_AT_LEAST_ONE = ("compute.control_factor", "spike_group")
 OBJECTIVES = ("energy_j", "latency_s", "power_w")
+_SAME = 1e-9  # relative difference below which two costs are the same
 
 
 @dataclass(frozen=True)
 class Stability:
-    """What changes when constants do.
+    """What changes when constants, forms of the chip, firing rates or time steps do.
 
-    scenarios  one row per changed constant or op table: `constant, change, tau` (Kendall's tau-b of the designs'
-               ranking against the unchanged chip), `front_kept` (share of the front's designs that stay on it),
-               `largest_change` (of the objective, over all designs, as a ratio)
+    reference  place of the design that regret and tornado are about
+    scenarios  one row per variation: `kind` (constant or form), `constant, change, tau` (Kendall's tau-b of the
+               designs' ranking against the unchanged one), `front_kept` (share of the front's designs that stay on
+               it), `regret` (what the reference costs more than the best design whose drop is no worse, or memory
+               where no drop is given, as a share), `largest_change` (of the objective, over all designs, as a ratio)
     survival   one row per design on the unchanged front: `design, share` of scenarios in which it stays there
+    bands      one row per design: `design, value, low, high`, its objective and the least and greatest of it over all
+               variations
     tornado    one row per constant: `constant, low, high, range` (stated, or x0.5 to x2), `low_change, high_change`
                (objective of the reference design over its unchanged value, minus 1), widest first
+    notes      why a ranking says nothing, one line each: designs that cost the same, a front of one, a chip whose
+               objective no width enters
     """
 
     objective: str
     designs: int
+    reference: int
     front: tuple[int, ...]
     scenarios: pd.DataFrame
     survival: pd.DataFrame
+    bands: pd.DataFrame
     tornado: pd.DataFrame
+    notes: tuple[str, ...]
 
     @property
-    def worst_tau(self) -> float:
-        """The lowest rank correlation over all scenarios."""
-        return float(self.scenarios["tau"].min())
+    def worst_tau(self) -> float | None:
+        """The lowest rank correlation over all variations; None where all designs cost the same."""
+        values = self.bands["value"]
+        same = float(values.max() - values.min()) <= _SAME * float(values.max())
+        return None if same else float(self.scenarios["tau"].min())
+
+    @property
+    def worst_regret(self) -> float:
+        """The greatest regret of the reference design over all variations."""
+        return float(self.scenarios["regret"].max())
 
     def record(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
             "objective": self.objective,
             "designs": self.designs,
+            "reference": self.reference,
             "front": list(self.front),
             "worst_tau": self.worst_tau,
+            "worst_regret": self.worst_regret,
+            "notes": list(self.notes),
             "scenarios": self.scenarios.to_dict("records"),
             "survival": self.survival.to_dict("records"),
+            "bands": self.bands.to_dict("records"),
             "tornado": self.tornado.to_dict("records"),
         }
+
+
+@dataclass(frozen=True, eq=False)
+class _Study:
+    """What is ranked: the objective, the losses of the front beside it (N, K) or none, the rate, and the reference."""
+
+    objective: str
+    drop: FloatArray | None
+    frame_rate: float | None
+
+    def costs(self, candidates: Candidates, hardware: Hardware) -> tuple[FloatArray, FloatArray]:
+        """The objective (N,), and what else the front is made of (N, K)."""
+        cost = candidates.costs(hardware, frame_rate=self.frame_rate)
+        values: FloatArray = getattr(cost, self.objective)
+        others = [cost.memory_bytes] if self.drop is None else [self.drop, cost.memory_bytes]
+        return values, np.stack(others, axis=1)
 
 
 def stability(
@@ -72,16 +104,17 @@ def stability(
     reference: int | None = None,
     frame_rate: float | None = None,
 ) -> Stability:
-    """How ranking and front of designs change under x0.5 and x2 of each constant and under each shipped op table.
+    """How ranking and front of designs change with each constant, form of the chip, firing rates and time steps.
 
     candidates  the N designs, N >= 2
-    hardware    the chip whose constants change
+    hardware    the chip; its constants are halved and doubled, op table, datapath, control and utilisation exchanged
     drop        (N,) accuracy loss: the front is that of drop, memory and objective; without it of memory and objective
     objective   energy_j, latency_s or power_w
-    reference   place of the design of the tornado table; default: the median one by objective
+    reference   place of the design of regret and tornado; default: the median one of the front by objective
     frame_rate  inferences per second; default: the hardware file's
 
-    Choices of the designer (sizes, counts, clock, widths) are no uncertainty and stay as they are.
+    Firing rates move by 20 % to both sides, time steps to half and double. Choices of the designer (sizes, counts,
+    clock, widths) are no uncertainty and stay as they are.
     """
     count = len(candidates)
     losses = None if drop is None else np.asarray(drop, dtype=np.float64)
@@ -91,61 +124,89 @@ def stability(
         raise CostError(f"unknown objective {objective!r}; there are {', '.join(OBJECTIVES)}")
     if losses is not None and losses.shape != (count,):
         raise CostError(f"drop has shape {losses.shape}; expected ({count},), one per design")
-
-    def costs(chip: Hardware) -> tuple[FloatArray, FloatArray]:
-        cost = candidates.costs(chip, frame_rate=frame_rate)
-        values: FloatArray = getattr(cost, objective)
-        kept = [cost.memory_bytes, values] if losses is None else [losses, cost.memory_bytes, values]
-        return values, np.stack(kept, axis=1)
-
-    scenarios, survival = _compare(hardware, costs)
-    values, _ = costs(hardware)
-    place = int(np.argsort(values, kind="stable")[count // 2]) if reference is None else reference
-    tornado = _tornado(candidates.only([place]), hardware, objective, frame_rate)
-    return Stability(objective, count, tuple(survival["design"].tolist()), scenarios, survival, tornado)
-
-
-def _compare(
-    hardware: Hardware, costs: Callable[[Hardware], tuple[FloatArray, FloatArray]]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables of scenarios and of survival; `costs` gives the ranked values (N,) and the losses of the front."""
-    import pandas as pd
-
-    base, objectives = costs(hardware)
-    front = np.flatnonzero(nondominated(objectives))
-    rows, stayed = [], np.zeros(len(front))
-    for name, change, chip in _scenarios(hardware):
-        values, objectives = costs(chip)
-        on = nondominated(objectives)[front]
-        stayed += on
-        ratio = np.divide(values, base, out=np.ones_like(base), where=base > 0)
-        largest = float(ratio[np.argmax(np.abs(ratio - 1))])
-        tau, kept = kendall_tau(base, values), float(on.mean())
-        rows.append({"constant": name, "change": change, "tau": tau, "front_kept": kept, "largest_change": largest})
-    scenarios = pd.DataFrame(rows, columns=["constant", "change", "tau", "front_kept", "largest_change"])
-    return scenarios, pd.DataFrame({"design": front, "share": stayed / max(1, len(rows))})
-
-
-def uncertain(hardware: Hardware) -> tuple[str, ...]:
-    """The constants that are measured or guessed, not chosen, and not zero."""
-    return tuple(
-        key for key, c in hardware.table.items() if c.value > 0 and (c.dimension in _UNCERTAIN or key in _ALSO)
+    study = _Study(objective, losses, frame_rate)
+    base, others = study.costs(candidates, hardware)
+    front = np.flatnonzero(nondominated(np.column_stack([others, base])))
+    if reference is None:
+        reference = int(front[np.argsort(base[front], kind="stable")[len(front) // 2]])
+    changed = list(variations(candidates, hardware, reference))
+    scenarios, survival, low, high = _compare(study, changed, (base, others), front, reference)
+    tornado = _tornado(candidates.only([reference]), hardware, objective, frame_rate)
+    return Stability(
+        objective=objective,
+        designs=count,
+        reference=reference,
+        front=tuple(front.tolist()),
+        scenarios=scenarios,
+        survival=survival,
+        bands=_bands(base, low, high),
+        tornado=tornado,
+        notes=_notes(candidates, base, front, hardware),
     )
 
 
-def _scenarios(hardware: Hardware) -> Iterator[tuple[str, str, Hardware]]:
-    for key in uncertain(hardware):
-        value = hardware.table[key].value
-        for factor in (0.5, 2.0):
-            yield key, f"x{factor:g}", hardware.with_constant(key, _bounded(key, value * factor))
-    if hardware.op_table:
-        for name in op_tables():
-            if name != hardware.op_table:
-                yield "compute.table", name, hardware.with_op_table(name)
+def _compare(
+    study: _Study,
+    changed: list[Variation],
+    base: tuple[FloatArray, FloatArray],
+    front: NDArray[np.intp],
+    reference: int,
+) -> tuple[pd.DataFrame, pd.DataFrame, FloatArray, FloatArray]:
+    """The tables of scenarios and of survival, and the least and greatest objective of every design, (N,)."""
+    import pandas as pd
+
+    unchanged, _ = base
+    rows, stayed = [], np.zeros(len(front))
+    low, high = unchanged.copy(), unchanged.copy()
+    for each in changed:
+        values, others = study.costs(each.candidates, each.hardware)
+        on = nondominated(np.column_stack([others, values]))[front]
+        stayed += on
+        ratio = np.divide(values, unchanged, out=np.ones_like(unchanged), where=unchanged > 0)
+        rows.append(
+            {
+                "kind": each.kind,
+                "constant": each.name,
+                "change": each.change,
+                "tau": kendall_tau(unchanged, values),
+                "front_kept": float(on.mean()),
+                "regret": regret(values, others[:, 0], reference),
+                "largest_change": float(ratio[np.argmax(np.abs(ratio - 1))]),
+            }
+        )
+        low, high = np.minimum(low, values), np.maximum(high, values)
+    survival = pd.DataFrame({"design": front, "share": stayed / max(1, len(rows))})
+    return pd.DataFrame(rows), survival, low, high
 
 
-def _bounded(key: str, value: float) -> float:
-    return max(1.0, value) if key in _AT_LEAST_ONE else value
+def regret(values: FloatArray, loss: FloatArray, reference: int) -> float:
+    """What one design costs more than the best that loses no more, as a share; 0: none is better.
+
+    values     objective (N,), minimised
+    loss       what was traded against it (N,), minimised
+    reference  place of the design
+    """
+    as_good = loss <= loss[reference]
+    best = float(values[as_good].min())
+    return float(values[reference]) / best - 1 if best > 0 else 0.0
+
+
+def _bands(base: FloatArray, low: FloatArray, high: FloatArray) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({"design": np.arange(len(base)), "value": base, "low": low, "high": high})
+
+
+def _notes(candidates: Candidates, base: FloatArray, front: NDArray[np.intp], hardware: Hardware) -> tuple[str, ...]:
+    """Why the ranking says nothing, where it does not."""
+    notes, widths = [], [np.asarray(designs.weight_bits) for _, designs, _ in candidates.parts]
+    if float(np.ptp(base)) <= _SAME * float(base.max()):
+        notes.append(f"the {len(base)} designs cost the same: there is nothing to rank")
+        if any(bits.ndim > 1 and np.any(bits != bits[:1]) for bits in widths):
+            notes.append(f"widths of weights enter no such cost on {hardware.name}; they change what fits")
+    if len(front) == 1:
+        notes.append("one design is better in everything: a front of one stays one")
+    return tuple(notes)
 
 
 def _tornado(design: Candidates, hardware: Hardware, objective: str, frame_rate: float | None) -> pd.DataFrame:
@@ -160,7 +221,7 @@ def _tornado(design: Candidates, hardware: Hardware, objective: str, frame_rate:
     rows = []
     for key in (*uncertain(hardware), *ranged):
         constant = hardware.table[key]
-        low, high, stated = _range(constant)
+        low, high, stated = range_of(constant)
         changes = [value(hardware.with_constant(key, x)) / base - 1 if base else 0.0 for x in (low, high)]
         shown = replace(constant, low=low, high=high).shown()
         row: dict[str, object] = {"constant": key, "unit": constant.unit}
@@ -170,13 +231,6 @@ def _tornado(design: Candidates, hardware: Hardware, objective: str, frame_rate:
     table = pd.DataFrame(rows)
     span = (table["high_change"] - table["low_change"]).abs()
     return table.iloc[np.argsort(-span.to_numpy(), kind="stable")].reset_index(drop=True)
-
-
-def _range(constant: Constant) -> tuple[float, float, bool]:
-    """Low and high of a constant (SI), and whether its source states them; half and twice its value otherwise."""
-    if constant.low is not None and constant.high is not None:
-        return constant.low, constant.high, True
-    return _bounded(constant.key, constant.value / 2), constant.value * 2, False
 
 
 def nondominated(losses: FloatArray) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from dse.workflows.estimate import Selection
 
 SHOWN = tuple(q for q in QUANTITIES if q.key in ("memory", "energy", "latency", "power"))
 FURTHER = ("throughput_power_w", "on_chip_bytes", "off_chip_bytes", "cliff_bytes", "area_mm2")
+ENDS = {"energy": "value", "least": "low", "greatest": "high"}
 MOST = 12  # rows of long tables that are printed; --json has all
 
 
@@ -130,18 +131,31 @@ def stability(chosen: Selection, as_json: bool) -> None:
     found = costmodels.stability(chosen.candidates, chosen.hardware, drop=chosen.drop, frame_rate=chosen.frame_rate)
     record, names = found.record(), chosen.candidates.names
     record["front"] = [names[int(i)] for i in record["front"]]
+    record["reference"] = names[found.reference]
+    record["bands"] = [{**row, "design": names[int(row["design"])]} for row in record["bands"]]
     record["survival"] = [{**row, "design": names[int(row["design"])]} for row in record["survival"]]
     if as_json:
         print(json.dumps(record, indent=2, default=float))
         return
     title, count = _title(chosen), len(found.scenarios)
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+    if found.worst_tau is not None:
+        regret = f"greatest regret of {record['reference']} {found.worst_regret:.1%}"
+        typer.echo(f"{title}: least tau {found.worst_tau:.2f}; {regret}")
     scenarios = found.scenarios.sort_values("tau", kind="stable").head(MOST)
     print_rows(scenarios.to_dict("records"), f"{title}: least stable of {count} changes, ranking by energy")
+    shown = [_band(row) for row in record["bands"] if row["design"] in (record["reference"], *record["front"])]
+    print_rows(shown[:MOST], "least and greatest energy of the front over all variations")
     kept = [row for row in record["survival"] if row["share"] < 1]
     print_rows(kept[:MOST], f"{len(kept)} of {len(record['front'])} designs leave the front in some change")
     columns = ["constant", "low", "high", "unit", "low_change", "high_change"]
     tornado = found.tornado[columns].head(MOST).to_dict("records")
-    print_rows(tornado, "energy of the median design at the ends of each constant's range")
+    print_rows(tornado, f"energy of {record['reference']} at the ends of each constant's range")
+
+
+def _band(row: dict[str, Any]) -> dict[str, Any]:
+    return {"design": row["design"]} | {name: show(row[column], "J") for name, column in ENDS.items()}
 
 
 def _title(chosen: Selection) -> str:

@@ -105,6 +105,8 @@ def _stability(
         frame_rate=costing.frame_rate,
     ).record()
     found["front"] = [ids[i] for i in found["front"]]
+    found["reference"] = ids[found["reference"]]
+    found["bands"] = [{**row, "design": ids[int(row["design"])]} for row in found["bands"]]
     found["survival"] = [{**row, "design": ids[int(row["design"])]} for row in found["survival"]]
     return {key: plain(value) for key, value in found.items()}
 

@@ -18,9 +18,10 @@ from reports.run.rows import (
     PredictionRow,
     SensitivityRow,
 )
-from reports.run.stability import FrontSurvival, Scenario, Stability, Swing
+from reports.run.stability import Band, FrontSurvival, Scenario, Stability, Swing
 
 __all__ = [
+    "Band",
     "Breakdown",
     "BudgetCheck",
     "ChaosFloor",

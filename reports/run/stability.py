@@ -38,14 +38,30 @@ class FrontSurvival:
 
 
 @dataclass(frozen=True)
+class Band:
+    """A design's objective [SI], and the least and greatest of it over all variations."""
+
+    design: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Stability:
-    """The record of `costmodels.studies.stability`; `designs` were costed again, None where the file has no number."""
+    """The record of `costmodels.studies.stability`; `designs` were costed again, None where the file has no number.
+
+    `regret` is the greatest of the recommended design, None in older files; `notes` say why a ranking says nothing.
+    """
 
     objective: str
     designs: int | None
     swings: tuple[Swing, ...]
     scenarios: tuple[Scenario, ...]
     survival: tuple[FrontSurvival, ...]
+    bands: tuple[Band, ...] = ()
+    regret: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_stability(path: Path, rows: tuple[str, ...]) -> Stability | None:
@@ -69,6 +85,12 @@ def read_stability(path: Path, rows: tuple[str, ...]) -> Stability | None:
             for s in tree.entries("scenarios")
         ),
         survival=tuple(FrontSurvival(_design(path, s, rows), s.number("share")) for s in tree.entries("survival")),
+        bands=tuple(
+            Band(_design(path, b, rows), b.number("value"), b.number("low"), b.number("high"))
+            for b in tree.entries("bands")
+        ),
+        regret=tree.number("worst_regret") if "worst_regret" in tree else None,
+        notes=tree.texts("notes"),
     )
 
 

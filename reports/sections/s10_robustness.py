@@ -11,7 +11,7 @@ from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import interactive, printed
 from reports.plots.description import Axis, Bars, Chart, Rule
-from reports.run import FinishedRun, FormRow, Scenario, Swing
+from reports.run import Band, FinishedRun, FormRow, Scenario, Swing
 
 TITLE = "Robustness of the decision"
 MOST_BARS = 14
@@ -21,7 +21,8 @@ MOST_BARS = 14
 class Robustness:
     """Widest swing first; `survival` is the share of scenarios in which each front design stays on the front.
 
-    `forms` is the recommended design under every form of the datapath, the chip's own first.
+    `forms` is the recommended design under every form of the datapath, the chip's own first; `bands` are the costs [SI]
+    of the picked designs; `regret` is the greatest of the recommended design.
     """
 
     objective: str
@@ -31,6 +32,9 @@ class Robustness:
     survival: dict[str, float]
     recommended: str | None
     forms: tuple[FormRow, ...] = ()
+    bands: tuple[Band, ...] = ()
+    regret: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def record(run: FinishedRun) -> Robustness | None:
@@ -45,6 +49,9 @@ def record(run: FinishedRun) -> Robustness | None:
         scenarios=tuple(sorted(studied.scenarios, key=lambda s: (s.tau, s.constant, s.change))),
         survival={s.design: s.share for s in studied.survival},
         recommended=run.recommended,
+        bands=tuple(band for band in studied.bands if band.design in {pick.id for pick in run.picks.picks}),
+        regret=studied.regret,
+        notes=studied.notes,
         forms=tuple(row for row in run.forms or () if row.id == run.recommended),
     )
 
@@ -64,6 +71,7 @@ def draw(r: Robustness | None) -> Drawing:
     body = html.join(
         html.text(_lead(r), "lead"),
         *_forms(r.forms),
+        *_bands(r),
         html.heading(f"{objective} when one constant moves over its range"),
         html.text(f"Bars show the relative change at the low and at the high end of the range.{left}", "lead"),
         html.key((("box c4", "low end"), ("box c0", "high end"))),
@@ -111,13 +119,31 @@ def _forms(rows: tuple[FormRow, ...]) -> tuple[Markup, ...]:
     )
 
 
+def _bands(r: Robustness) -> tuple[Markup, ...]:
+    """The cost of every pick with the least and the greatest over all variations."""
+    if not r.bands:
+        return ()
+    unit = UNITS[r.objective]
+    body = [
+        (html.design_link(band.design), *(quantity(value, unit) for value in (band.value, band.low, band.high)))
+        for band in r.bands
+    ]
+    head = ("Design", label(r.objective), "Least", "Greatest")
+    caption = "The picks, with the least and the greatest over all variations: what the model does not know"
+    return (html.table(head, body, caption, numeric=range(1, 4)),)
+
+
 def _lead(r: Robustness) -> str:
     """How many scenarios there are, what the worst one does to the ranking, and how the recommended design fares."""
     sentences = [
-        f"Each uncertain constant was moved in turn, and {r.designs:,} designs were costed again: "
-        f"{len(r.scenarios)} scenarios."
+        f"Each uncertain constant, form of the chip, the firing rates and the time steps were moved in turn, and "
+        f"{r.designs:,} designs were costed again: {len(r.scenarios)} scenarios."
     ]
-    if r.scenarios:
+    sentences += [f"{note[0].upper()}{note[1:]}." for note in r.notes]
+    if r.regret is not None:
+        more = f"{share(r.regret)} more than the best that loses no more"
+        sentences.append(f"At worst the recommended design costs {more}.")
+    if r.scenarios and not r.notes:
         worst = r.scenarios[0]
         sentences.append(
             f"The ranking changes most with {worst.constant} ({worst.change}): Kendall's tau {tidy(worst.tau)}."

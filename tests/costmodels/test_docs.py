@@ -74,6 +74,7 @@ def test_the_stability_table_is_recomputed():
     noise = (weights * 4.0**-designs).sum(axis=1) / weights.sum()  # stands in for the drop
     result = stability(Candidates.of(work, designs), load_hardware("generic_45nm"), drop=noise)
     assert f"The front of {len(result.front)} designs" in METHODOLOGY
+    assert f"least tau {result.worst_tau:.2f}" in METHODOLOGY
     worst = result.scenarios.sort_values("tau", kind="stable").head(8)
     for row in worst.to_dict("records"):
         line = f"| `{row['constant']}` | {row['change']} | {row['tau']:.2f} | {row['front_kept']:.0%} |"

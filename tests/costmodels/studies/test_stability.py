@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from costmodels import Candidates, CostError, estimate, load_hardware, stability, sweep
+from costmodels import Candidates, CostError, Designs, Workload, estimate, load_hardware, stability, sweep
 from costmodels.hardware.op_energy import op_tables
-from costmodels.studies.stability import kendall_tau, nondominated, uncertain
+from costmodels.studies.stability import kendall_tau, nondominated, regret
+from costmodels.studies.variations import uncertain
 from tests.costmodels.networks import cost_of, example, mixtures, own_designs
 
 
@@ -38,11 +39,12 @@ def test_stability_changes_every_uncertain_constant_and_every_op_table():
     chip, bits = load_hardware("generic_45nm"), mixtures(40)
     drop = np.random.default_rng(1).random(40)
     result = stability(Candidates.of(example(), bits), chip, drop=drop)
-    changed = set(result.scenarios["constant"])
+    constants = result.scenarios[result.scenarios["kind"] == "constant"]
+    changed = set(constants["constant"])
     assert changed == {*uncertain(chip), "compute.table"}
     assert "memories.weights.read" in changed
     assert "clock" not in changed  # a choice is no uncertainty
-    assert len(result.scenarios) == 2 * len(uncertain(chip)) + len(op_tables()) - 1
+    assert len(constants) == 2 * len(uncertain(chip)) + len(op_tables()) - 1
     assert result.scenarios["tau"].between(-1, 1).all()
     assert result.worst_tau == result.scenarios["tau"].min()
     # against one scenario done by hand
@@ -67,6 +69,55 @@ def test_the_tornado_uses_stated_ranges_and_is_sorted():
     table = table.drop(index="dram.bandwidth")  # more of it costs less
     assert (table["low_change"] <= 1e-12).all()
     assert (table["high_change"] >= -1e-12).all()
+
+
+def test_stability_changes_forms_rates_and_steps_as_by_hand():
+    chip, bits = load_hardware("generic_45nm"), mixtures(12)
+    result = stability(Candidates.of(example(), bits), chip, reference=3)
+    forms = result.scenarios[result.scenarios["kind"] == "form"]
+    assert set(forms["constant"]) == {"datapath", "control", "utilisation", "firing rates", "time steps"}
+    base = estimate(example(), chip, bits).energy_j
+    unit = {key: {"value": value, "unit": "bit", "source": "t"} for key, value in FIXED.items()}
+    fixed = estimate(example(), chip.with_datapath({"form": "fixed", **unit}), bits).energy_j
+    rate = Workload.example("sdtv2_8_256", rate=0.2 * 1.2)
+    by_hand = {
+        ("datapath", "fixed, 8 x 16 bit"): fixed,
+        ("firing rates", "x1.2"): estimate(rate, chip, bits).energy_j,
+        ("time steps", "x2"): estimate(example(), chip, Designs(bits, time_steps=8)).energy_j,
+    }
+    for (name, change), values in by_hand.items():
+        row = forms[(forms["constant"] == name) & (forms["change"] == change)].iloc[0]
+        assert row["tau"] == pytest.approx(kendalltau(base, values).statistic)
+        assert row["largest_change"] == pytest.approx((values / base)[np.argmax(np.abs(values / base - 1))])
+        assert np.all(result.bands["low"] <= values * (1 + 1e-9))
+        assert np.all(result.bands["high"] >= values * (1 - 1e-9))
+    # one control energy per operation keeps that of the reference design
+    control = forms[forms["constant"] == "control"].iloc[0]
+    assert control["tau"] < 1
+    assert result.worst_tau == result.scenarios["tau"].min()
+    assert result.worst_regret == result.scenarios["regret"].max() >= 0
+
+
+FIXED = {"weight_bits": 8, "input_bits": 16}
+
+
+def test_regret_is_against_the_best_design_that_loses_no_more():
+    energy, loss = np.array([4.0, 3.0, 2.0, 1.0]), np.array([1.0, 1.0, 2.0, 0.5])
+    assert regret(energy, loss, 1) == 2  # the last costs 1 at less loss
+    assert regret(energy, loss, 3) == 0
+    assert regret(energy, np.array([1.0, 1.0, 2.0, 3.0]), 0) == pytest.approx(1 / 3)
+
+
+def test_a_ranking_that_says_nothing_is_called_so():
+    same = stability(Candidates.of(example(), np.full((3, 138), 4)), load_hardware("generic_45nm"))
+    assert same.worst_tau is None
+    assert same.notes == ("the 3 designs cost the same: there is nothing to rank",)
+    flat = stability(Candidates.of(example(), mixtures(3)), load_hardware("loihi_like"))
+    assert flat.worst_tau is None
+    assert "widths of weights enter no such cost on loihi_like" in flat.notes[1]
+    nested = np.repeat(np.array([[2], [4]]), 138, axis=1)
+    one = stability(Candidates.of(example(), nested), load_hardware("generic_45nm"))
+    assert one.notes == ("one design is better in everything: a front of one stays one",)
 
 
 def test_stability_checks_its_arguments():

@@ -185,6 +185,13 @@ def test_the_widest_swing_comes_first_and_survival_names_designs(run):
     assert [(s.constant, s.low, s.high) for s in r.swings] == [("sram.read", -0.2, 0.4), ("clock", 0.0, 0.1)]
     assert r.scenarios[0].tau == 0.8
     assert r.survival == {PICK: 0.75, SMALL: 1.0}
+    assert [(b.design, b.low, b.high) for b in r.bands] == [(PICK, 1e-6, 9e-6)]
+    html = str(s10_robustness.draw(r).html)
+    assert "9.00 µJ" in html
+    assert "At worst the recommended design costs 4.0 % more" in html
+    said = str(s10_robustness.draw(dataclasses.replace(r, notes=("all cost the same",))).html)
+    assert "All cost the same." in said
+    assert "Kendall's tau 0.8" not in said
 
 
 def test_the_recommended_design_is_shown_under_every_form_of_the_datapath(run):
