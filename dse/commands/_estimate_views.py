@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from dse.workflows.estimate import Selection
 SHOWN = tuple(q for q in QUANTITIES if q.key in ("memory", "energy", "latency", "power"))
 FURTHER = ("throughput_power_w", "on_chip_bytes", "off_chip_bytes", "cliff_bytes", "area_mm2")
 ENDS = {"energy": "value", "least": "low", "greatest": "high"}
+WIDE = 80  # columns of a line of text
 MOST = 12  # rows of long tables that are printed; --json has all
 
 
@@ -139,10 +141,10 @@ def stability(chosen: Selection, as_json: bool) -> None:
         return
     title, count = _title(chosen), len(found.scenarios)
     for note in found.notes:
-        typer.echo(f"note: {note}")
+        typer.echo(fill(f"note: {note}", WIDE))
     if found.worst_tau is not None:
         regret = f"greatest regret of {record['reference']} {found.worst_regret:.1%}"
-        typer.echo(f"{title}: least tau {found.worst_tau:.2f}; {regret}")
+        typer.echo(fill(f"{title}: least tau {found.worst_tau:.2f}; {regret}", WIDE))
     scenarios = found.scenarios.sort_values("tau", kind="stable").head(MOST)
     print_rows(scenarios.to_dict("records"), f"{title}: least stable of {count} changes, ranking by energy")
     shown = [_band(row) for row in record["bands"] if row["design"] in (record["reference"], *record["front"])]
