@@ -9,21 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from dse.errors import ConfigError
+from dse.ledger.storage import open_storage, spoken
 
 STUDY_NAME = "svit-dse"
 MEANINGS = ("space", "objectives")  # what the levels and values of a stored trial stand for
-
-
-def storage(run_dir: Path, url: str | None) -> optuna.storages.BaseStorage | str:
-    """The study's storage: a journal file in the run directory, or any Optuna storage URL."""
-    if url is not None:
-        return url
-    backend = JournalFileBackend(str(run_dir / "study.journal"))
-    return optuna.storages.JournalStorage(backend)
 
 
 def open_study(
@@ -66,19 +58,10 @@ def open_study(
 
 def _created(run_dir: Path, url: str | None, name: str) -> optuna.Study:
     """The study in its storage, new or as it is.  Raises ConfigError for a storage that cannot be opened."""
-    with quiet_optuna():
-        try:
-            return optuna.create_study(
-                study_name=name, storage=storage(run_dir, url), directions=["minimize"] * 3, load_if_exists=True
-            )
-        except (ImportError, ValueError, OSError) as error:
-            raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
-        except Exception as error:
-            if type(error).__module__.startswith("sqlalchemy") or isinstance(
-                error, optuna.exceptions.StorageInternalError
-            ):
-                raise ConfigError(f"--storage {url!r}: {str(error).splitlines()[0]}") from None
-            raise
+    with quiet_optuna(), spoken(url):
+        return optuna.create_study(
+            study_name=name, storage=open_storage(run_dir, url), directions=["minimize"] * 3, load_if_exists=True
+        )
 
 
 def _short(value: Any) -> str:

@@ -13,6 +13,7 @@ from dse.config.schema import Config
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
+from dse.ledger.storage import shown_command
 from dse.results import history, tables
 from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.picks import verified_table
@@ -107,7 +108,7 @@ def search_manifest(
         "mixed": study.user_attrs.get("mixed", []),
     }
     phases = [step.phase for step in (prepared, precision, base, searched, final)]
-    return manifest(command, prepared.config.search.seed, phases, parts)
+    return manifest(shown_command(command), prepared.config.search.seed, phases, parts)
 
 
 def inputs(config: Config, experiment: Experiment) -> Inputs:

@@ -55,7 +55,7 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     experiment = load_experiment(config, hear.advance)
     config = resolved(config, experiment)
     load_strategy(config.search.strategy)  # an unknown name stops here, before anything is measured
-    study = ledger.open(fingerprint(config, experiment))
+    study = ledger.open(fingerprint(config, experiment), hear.say)
     if finished(study):
         hear.say(f"{ledger.directory}: resuming a study with {finished(study)} finished evaluations")
     evaluator = experiment.evaluator(experiment.images)

@@ -19,6 +19,7 @@ from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
+from dse.ledger.journal import NAME, Journal
 from dse.problem.problem import Problem
 from dse.progress import Advance, quiet
 from dse.results.manifest import Phase
@@ -50,12 +51,17 @@ class Ledger:
     url: str | None = None
     allow_mixed: bool = False
 
-    def open(self, inputs: Mapping[str, Any]) -> optuna.Study:
-        """The study with what it already holds.  Raises ConfigError where its `inputs`, a fingerprint, were others."""
+    def open(self, inputs: Mapping[str, Any], say: Callable[[str], None] = lambda line: None) -> optuna.Study:
+        """The study with what it already holds; `say` hears what was amiss.
+
+        Raises ConfigError where its `inputs`, a fingerprint, were others.
+        """
         if self.directory is None:
             with quiet_optuna():
                 return optuna.create_study(directions=["minimize"] * 3)
         self.directory.mkdir(parents=True, exist_ok=True)
+        if self.url is None and (cut := Journal(self.directory / NAME).cut()):
+            say(f"{self.directory / NAME}: cut off {cut} bytes of a line that was never finished; nothing else is lost")
         study = open_study(self.directory, inputs, url=self.url, allow_mixed=self.allow_mixed)
         if self.url is None:
             reclaim_stale(study)
