@@ -126,9 +126,7 @@ def test_a_full_disk_leaves_what_was_there_and_names_the_file(tmp_path):
         "try:\n    Journal(Path(sys.argv[1])).append_logs([{'op_code': 4, 'long': 'x' * 500}])\n"
         "except OSError as error:\n    print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True, env=os.environ
-    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert str(path) in done.stdout
     assert "bytes free" in done.stdout
     assert path.read_bytes() == before
