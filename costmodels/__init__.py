@@ -19,6 +19,7 @@ from costmodels.estimation.candidates import Candidates, Part
 from costmodels.estimation.cost import Cost
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import estimate
+from costmodels.estimation.floorline import change_first, floorline
 from costmodels.estimation.reasons import reasons
 from costmodels.estimation.separable import SeparableTables, separable_tables
 from costmodels.hardware.constants import Constant
@@ -53,11 +54,13 @@ __all__ = [
     "activation_width",
     "activity_of",
     "breakdown",
+    "change_first",
     "comparisons",
     "configurations",
     "configured",
     "estimate",
     "example_names",
+    "floorline",
     "forms",
     "hardware_names",
     "hardware_table",

@@ -43,6 +43,8 @@ class Chip:
 
     clock: float = _constant("clock")
     processing_elements: float = _constant("processing_elements")
+    array_positions: float = _constant("geometry.positions", 0.0)
+    array_channels: float = _constant("geometry.channels", 0.0)
     tile_positions: float = _constant("tile_positions", 1.0)
     cores: float = _constant("cores", 1.0)
     neurons_per_core: float = _constant("neurons_per_core", math.inf)

@@ -63,7 +63,8 @@ class Load:
 
     `weight_bits` are the widths as stored, 0 in rows without weights; `is_float` marks 32-bit weights; `input_bits`
     are the widths of one input element (1 for spikes; 32 at a float multiplier), `buffered_bits` (..., R) those in its
-    buffer, and `sum_bits` those of the accumulators. `multiplies` (R,) marks rows whose operations are
+    buffer, and `sum_bits` those of the accumulators. `utilisation` (R,) is the share of the processing elements that
+    have work, `rereads` (R,) is how often an input element is read. `multiplies` (R,) marks rows whose operations are
     multiplications on this chip, `leak_bits` (R,) are the widths of factors of leaks that are no shift, and `switching`
     is what the chip's datapath makes of all these. `stream_elements` (R,) are elements of residual streams to which the
     row's results are added in one step, and `stream_bits` (..., R) their bits.
@@ -73,7 +74,6 @@ class Load:
     macs: FloatArray
     weights: FloatArray
     neurons: FloatArray
-    balance: FloatArray
     time_steps: float
     spikes: FloatArray
     lif_spikes: FloatArray
@@ -84,6 +84,8 @@ class Load:
     buffered_bits: FloatArray
     sum_bits: FloatArray
     is_float: BoolArray
+    utilisation: FloatArray
+    rereads: FloatArray
     multiplies: BoolArray
     leak_bits: FloatArray
     switching: Switching

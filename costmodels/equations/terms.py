@@ -90,7 +90,7 @@ def spike_words_read(load: Load, word: float) -> FloatArray:
     shape = load.geometry
     bits = traffic_bits(load.spikes, shape.address_bits, shape.in_elements, load.input_bits, load.time_steps)
     operand = np.where(shape.attention, load.spikes * words(shape.weight_run, shape.operand_bits, word), 0.0)
-    return bits / word + operand
+    return bits / word * load.rereads + operand
 
 
 def spike_words_written(load: Load, word: float) -> FloatArray:

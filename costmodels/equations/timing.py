@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,22 +25,34 @@ def cores(load: Load, chip: Chip, weight_bits: FloatArray) -> FloatArray:
     return np.maximum(1.0, np.ceil(np.maximum(by_weights, np.maximum(by_states, by_neurons))))
 
 
-def on_chip(load: Load, counts: Counts, chip: Chip, share: FloatArray | float) -> FloatArray:
-    """Eq. 31: the longest of compute, memory ports and network, for a row that has `share` of the chip [s].
+RESOURCES = ("compute", "weight port", "sum and state port", "spike port", "noc")
+"""What sets the time of a row on the chip."""
 
-    The measured balance (mean over max of the per-channel spikes) is the utilisation of the accumulators.
+
+def resources(load: Load, counts: Counts, chip: Chip, share: FloatArray | float) -> dict[str, FloatArray]:
+    """Eq. 31: the time that compute, memory ports and network need, for a row that has `share` of the chip [s].
+
+    The utilisation is that of the array of processing elements, or, where the chip states none, the measured balance
+    (mean over max of the per-channel spikes).
     """
     operations = counts.additions + counts.multiplications
     units = chip.processing_elements * share * chip.clock
-    compute = operations / (units * load.balance * load.switching.per_cycle) + counts.stream_additions / units
+    compute = operations / (units * load.utilisation * load.switching.per_cycle) + counts.stream_additions / units
     weight_port = counts.weight_words / (chip.weights.words_per_second(chip.clock) * share)
     state_words = counts.sum_words + counts.state_words + counts.stream_state_words
     state_port = 2 * state_words / (chip.states.words_per_second(chip.clock) * share)
     spike_words = counts.spike_words_read + counts.spike_words_written + 2 * counts.stream_words
     spike_port = spike_words / (chip.spikes.words_per_second(chip.clock) * share)
     network = counts.packets / chip.packet_rate
-    longest = np.maximum(np.maximum(compute, weight_port), np.maximum(state_port, spike_port))
-    return np.maximum(longest, network)
+    return dict(zip(RESOURCES, (compute, weight_port, state_port, spike_port, network), strict=True))
+
+
+def on_chip(times: Mapping[str, FloatArray]) -> FloatArray:
+    """Eq. 31: the longest of the times of all resources [s]."""
+    longest = times[RESOURCES[0]]
+    for name in RESOURCES[1:]:
+        longest = np.maximum(longest, times[name])
+    return longest
 
 
 def with_dram(on_chip_time: FloatArray, dram_bits: FloatArray, chip: Chip) -> FloatArray:

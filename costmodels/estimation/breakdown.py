@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from costmodels.equations import energy, memory
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import whole
+from costmodels.estimation.floorline import resource_times
 from costmodels.estimation.gather import Sums, gather
 from costmodels.estimation.request import Request, request
 from costmodels.estimation.row_costs import ROW_ENERGIES, ROW_MEMORIES, SUMMED, RowCosts, row_costs
@@ -32,8 +33,10 @@ def breakdown(
     design      one design as for `estimate`
     frame_rate  inferences per second; default: the hardware file's
 
-    `quantity` is energy_j or memory_bytes; the values of a quantity sum to the design's. Leakage is spread over
-    layers by their time, spilled potentials by their size; the buffers, which all layers share, stand at the layer
+    `quantity` is energy_j, memory_bytes or time_s; the values of the first two sum to the design's. In time_s the
+    component is the resource that binds the layer, and the value the time of the layer for all steps: on data flows
+    that run layer by layer they sum to the latency without synchronisation and spilled potentials. Leakage is spread
+    over layers by their time, spilled potentials by their size; the buffers, which all layers share, stand at the layer
     that needs the most.
     """
     import pandas as pd
@@ -41,10 +44,10 @@ def breakdown(
     asked = request(workload, hardware, Designs.of(design), frame_rate)
     costs = row_costs(asked, asked.only("breakdown is"))
     sums = gather(asked, SUMMED)
-    parts = _energies(asked, costs, sums), _memories(asked, costs)
+    parts = _energies(asked, costs, sums), _memories(asked, costs), _binding(asked, costs, sums)
     layers, stages = np.array(asked.workload.names), np.array(asked.workload.stages)
     tables = []
-    for quantity, by_component in zip(("energy_j", "memory_bytes"), parts, strict=True):
+    for quantity, by_component in zip(("energy_j", "memory_bytes", "time_s"), parts, strict=True):
         for component, values in by_component.items():
             kept = np.flatnonzero(values)
             columns = {"layer": layers[kept], "stage": stages[kept], "quantity": quantity, "component": component}
@@ -65,6 +68,14 @@ def _energies(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArr
     parts["dram"] = parts["dram"] + fetched + spilled
     parts["leakage"] = _share(time) * chip.leakage * design.latency_s[0]
     return parts
+
+
+def _binding(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArray]:
+    """The time of every row, (R,), under the name of the resource that binds it."""
+    times = resource_times(asked, costs, sums)
+    stacked = np.stack(list(times.values()))
+    longest, first = stacked.max(axis=0), np.argmax(stacked, axis=0)
+    return {name: np.where(first == place, longest, 0.0) for place, name in enumerate(times)}
 
 
 def _memories(asked: Request, costs: RowCosts) -> dict[str, FloatArray]:

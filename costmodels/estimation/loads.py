@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodels import datapaths
+from costmodels.equations.array import Array, rereads, utilisation
 from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Load, Operands, Switching
 from costmodels.estimation.request import Request, RowInputs
@@ -46,12 +48,12 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     input_bits = np.where(is_float & shape.multiplies, float(FLOAT), inputs)
     added = (column["level"] > 0) & chip.adds_levels
     operands = operands_of(work, chip, stored, Inputs(input_bits, states, added, is_float))
+    busy, reads = _of_array(work, Array(chip.array_positions, chip.array_channels))
     return Load(
         geometry=shape,
         macs=column["macs"],
         weights=column["weights"],
         neurons=column["neurons"],
-        balance=column["balance"],
         time_steps=float(work.time_steps),
         spikes=activity.spikes,
         lif_spikes=activity.lif_spikes,
@@ -62,6 +64,8 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
         buffered_bits=inputs,
         sum_bits=operands.sums,
         is_float=is_float,
+        utilisation=busy,
+        rereads=reads,
         multiplies=operands.multiplies,
         leak_bits=column["leak_bits"],
         stream_elements=work.shortcuts.elements_at,
@@ -81,6 +85,14 @@ def stream_bits_at(work: Workload, rows: RowInputs) -> FloatArray:
     if rows.stream_bits is None:
         return work.shortcuts.table_bits_at
     return work.shortcuts.at_rows(held_bits(work, rows))
+
+
+@lru_cache(maxsize=16)
+def _of_array(work: Workload, array: Array) -> tuple[FloatArray, FloatArray]:
+    """Utilisation and rereads of every row, (R,); by the measured balance, and once, where the chip has no array."""
+    if not array.positions:
+        return work.columns["balance"], np.ones(work.rows)
+    return utilisation(work.columns, array), rereads(work.columns, array)
 
 
 class Inputs(NamedTuple):

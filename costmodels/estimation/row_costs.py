@@ -30,10 +30,15 @@ DETAIL = (*ROW_ENERGIES, *(f"{name}_bytes" for name in ROW_MEMORIES))
 
 @dataclass(frozen=True)
 class RowCosts:
-    """Costs per row, (..., R) by name: SUMMED and DETAIL (J, bytes); and what each row holds (..., R) in bit."""
+    """Costs per row, (..., R) by name: SUMMED and DETAIL (J, bytes); and what each row holds (..., R) in bit.
+
+    `resources` are the times of timing.RESOURCES [s], `dram_s` those of DRAM with all weights on the chip, and without.
+    """
 
     columns: dict[str, FloatArray]
     buffer_bits: FloatArray
+    resources: dict[str, FloatArray]
+    dram_s: tuple[FloatArray, FloatArray]
 
     def stacked(self, names: tuple[str, ...]) -> FloatArray:
         """The named columns, (..., R, Q)."""
@@ -62,7 +67,8 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     fetched = resident * counts.fetches
     payload = memory.payload(load, rows.weight_bits)
     used = timing.cores(load, chip, resident) if flow.PIPELINED else np.zeros_like(stored)
-    on_chip = timing.on_chip(load, counts, chip, used / chip.cores if flow.PIPELINED else 1.0)
+    resources = timing.resources(load, counts, chip, used / chip.cores if flow.PIPELINED else 1.0)
+    on_chip = timing.on_chip(resources)
     columns = {
         "dynamic": _total([parts[name] for name in ROW_ENERGIES]),
         "fetched_bits": fetched,
@@ -79,7 +85,8 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     sizes = (payload, stored - payload, scales, biases, kept)
     columns |= {name: parts[name] for name in ROW_ENERGIES}
     columns |= {f"{name}_bytes": bits / 8 for name, bits in zip(ROW_MEMORIES, sizes, strict=True)}
-    return RowCosts(columns, memory.buffers(*held))
+    dram = overflow_bits / chip.dram_bandwidth, (overflow_bits + fetched) / chip.dram_bandwidth
+    return RowCosts(columns, memory.buffers(*held), resources, dram)
 
 
 def _energies(load: Load, counts: Counts, chip: Chip) -> dict[str, FloatArray]:

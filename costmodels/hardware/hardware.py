@@ -211,6 +211,7 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
     for memory in needed:
         if getattr(file.memories, memory) is None:
             raise CostError(f"memories.{memory} is missing; data flow {file.dataflow} needs it")
+    _check_geometry(file)
     table = {
         key: Constant(key, q.si, q.dimension, q.unit, q.source, *stated_range(q))
         for key, q in file.quantities()
@@ -230,6 +231,19 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
         if spec is not None:
             table |= {k: c for k, c in memory_constants(memory, spec, file.node.value).items() if k not in table}
     return Hardware(name, path, sha256, file, table, op_table)
+
+
+def _check_geometry(file: HardwareFile) -> None:
+    """Raise CostError for an array that is not that of the processing elements, or that the data flow does not have."""
+    shape = file.geometry
+    if shape is None:
+        return
+    made, stated = shape.positions.value * shape.channels.value, file.processing_elements.value
+    if made != stated:
+        text = f"{shape.positions.value:g} positions x {shape.channels.value:g} channels are {made:g} elements"
+        raise CostError(f"geometry: {text}, processing_elements is {stated:g}; expected the same number")
+    if dataflows.named(file.dataflow).PIPELINED:
+        raise CostError(f"geometry: data flow {file.dataflow} has a core per layer and no array; leave it out")
 
 
 def _placed(message: str, path: Path) -> str:

@@ -140,6 +140,13 @@ class Widths(Section):
     bias: Width = Field(description="constant of an output channel")
 
 
+class ArrayGeometry(Section):
+    """The processing elements as an array; they work on a tile of positions and some channels at a time."""
+
+    positions: Count = Field(description="output positions at a time, in a tile as square as can be")
+    channels: Count = Field(description="output channels at a time")
+
+
 class Knobs(Section):
     """Values to choose from, in the unit of the entry that they replace."""
 
@@ -170,6 +177,9 @@ class HardwareFile(Section):
     frame_rate: Rate = Field(description="inferences per second at which average power is stated")
     clock: Rate
     processing_elements: Count = Field(description="accumulators that work at the same time, all cores together")
+    geometry: ArrayGeometry | None = Field(
+        None, description="from it follow utilisation and repeated reads; absent: elements idle by `balance` only"
+    )
     tile_positions: Count | None = Field(None, description="output positions that share one fetched weight; absent: 1")
     cores: Count | None = Field(None, description="cores with a memory of their own; absent: 1")
     neurons_per_core: Count | None = Field(None, description="absent: bounded by the state memory only")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,8 @@ def configured(hardware: Hardware, setting: Mapping[str, float | str]) -> Hardwa
         if last not in section:
             raise CostError(f"{hardware.path}: knobs: {key} is {value!r}; the file has no such entry to replace")
         section[last] = _replaced(section[last], value)
+    if "processing_elements" in setting and "geometry" in tree:
+        _widen(tree)
     try:
         file = HardwareFile.model_validate(tree)
         return resolve(file, hardware.name, hardware.path, hardware.sha256)
@@ -92,6 +94,12 @@ def configured(hardware: Hardware, setting: Mapping[str, float | str]) -> Hardwa
         first = error if isinstance(error, CostError) else str(error).splitlines()[2].strip()
         shown = ", ".join(f"{key}: {value}" for key, value in setting.items())
         raise CostError(f"{hardware.path}: knobs: {{{shown}}} make no chip: {first}") from None
+
+
+def _widen(tree: dict[str, Any]) -> None:
+    """Another number of processing elements: the array keeps its positions and takes more or fewer channels."""
+    shape = tree["geometry"]
+    shape["channels"] = _replaced(shape["channels"], tree["processing_elements"]["value"] / shape["positions"]["value"])
 
 
 def _replaced(entry: object, value: float | str) -> object:

@@ -106,6 +106,43 @@ def forms(chosen: Selection, as_json: bool) -> None:
     print_rows(shown, f"{_title(chosen)}: saved against 8-bit weights, by datapath")
 
 
+def floorline(chosen: Selection, as_json: bool) -> None:
+    """What binds the layers of every design, the longest first, and what to change first."""
+    rows = []
+    for place, name in enumerate(chosen.candidates.names):
+        workload, design = chosen.candidates.one(place)
+        table = costmodels.floorline(workload, chosen.hardware, design)
+        if as_json:
+            rows += [{"design": name} | row for row in table.to_dict("records")]
+            continue
+        first = costmodels.change_first(workload, chosen.hardware, design)
+        print_rows([_resource(row) for row in first.to_dict("records")], f"{name}: what to change first")
+        longest = table.sort_values("time_s", ascending=False, kind="stable").head(MOST)
+        title = f"{name} on {chosen.hardware.name}: longest layers"
+        print_rows([_bound(row) for row in longest.to_dict("records")], title)
+    if as_json:
+        print_rows(rows, as_json=True)
+
+
+def _resource(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "resource": row["resource"],
+        "binds layers": row["layers"],
+        "of their time": f"{row['share']:.0%}",
+        "latency with twice": show(row["latency_s"], "s"),
+        "saved": f"{row['saving']:.1%}",
+    }
+
+
+def _bound(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "layer": row["layer"],
+        "bound by": row["binding"],
+        "time": show(row["time_s"], "s"),
+        "elements at work": f"{row['utilisation']:.0%}",
+    }
+
+
 def sweep(chosen: Selection, as_json: bool) -> None:
     """The best setting of the chip's knobs for every design and objective."""
     table = costmodels.sweep(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate)
@@ -179,6 +216,7 @@ VIEWS = {
     "costs": costs,
     "breakdown": breakdown,
     "compare": compare,
+    "floorline": floorline,
     "forms": forms,
     "sweep": sweep,
     "stability": stability,

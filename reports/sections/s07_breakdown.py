@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from reports.number_text import UNITS, quantity, scale, short_name
+from reports.number_text import UNITS, quantity, scale, share, short_name
 from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import interactive, printed, style
@@ -37,11 +37,14 @@ class CostParts:
 class CostBreakdown:
     """Energy and memory of the detailed designs; `compared` are (name, id) of those drawn side by side.
 
+    `binding` is the time [s] of the stages of the first of them by the resource that binds their layers.
+
     `by_stage[id][stage]` splits a stage by component.
     """
 
     parts: dict[str, CostParts]
     compared: tuple[tuple[str, str], ...]
+    binding: tuple[tuple[str, dict[str, float]], ...] = ()
 
 
 def record(run: FinishedRun) -> CostBreakdown | None:
@@ -54,7 +57,18 @@ def record(run: FinishedRun) -> CostBreakdown | None:
     compared = tuple((n, i) for n, i in wanted if i is not None and i in known)
     stages = tuple(dict.fromkeys(layer.stage for layer in run.layers))
     parts = {name: _parts(run.breakdown, column, stages) for name, column in QUANTITIES.items()}
-    return CostBreakdown(parts, compared)
+    return CostBreakdown(parts, compared, _binding(run.breakdown, compared, stages))
+
+
+def _binding(
+    breakdown: Breakdown, compared: tuple[tuple[str, str], ...], stages: tuple[str, ...]
+) -> tuple[tuple[str, dict[str, float]], ...]:
+    """The time of every stage of the first compared design by what binds its layers; empty in older runs."""
+    times: dict[str, dict[str, float]] = {}
+    for (name, design, stage, component), value in breakdown.items():
+        if name == "time_s" and compared and design == compared[0][1]:
+            times.setdefault(stage, {})[component] = value
+    return tuple((stage, times[stage]) for stage in stages if stage in times)
 
 
 def _parts(breakdown: Breakdown, column: str, stages: tuple[str, ...]) -> CostParts:
@@ -79,12 +93,35 @@ def draw(r: CostBreakdown | None) -> Drawing:
         html.text(_lead(r), "lead"),
         html.columns(*(_place(r, n, "component") for n in QUANTITIES)),
         html.columns(*(_place(r, n, "stage") for n in QUANTITIES)),
+        *_bound(r),
         html.details("The same as a table", _table(r)),
     )
     plots = {f"{n}-component": components_on_page(r, n) for n in QUANTITIES}
     plots |= {f"{n}-stage": stages_on_page(r, n) for n in QUANTITIES}
     caption = f"Energy per image and memory by component, of {_names(r)}, and by stage of {_first(r)}."
     return Drawing(body, plots, {"breakdown": StaticFigure(caption, lambda: figure(r))} if r.compared else {})
+
+
+def _bound(r: CostBreakdown) -> tuple[Markup, ...]:
+    """What sets the time of the layers, by stage; nothing where the run does not say."""
+    if not r.binding:
+        return ()
+    total: dict[str, float] = {}
+    for _, times in r.binding:
+        for resource, seconds in times.items():
+            total[resource] = total.get(resource, 0.0) + seconds
+    order = sorted(total, key=lambda resource: -total[resource])
+    most = share(total[order[0]] / (sum(total.values()) or 1.0), 0)
+    lead = (
+        "What sets the time of a layer is the slowest of compute, memory ports, network and DRAM. "
+        f"In {_first(r)} it is {order[0]} for {most} of the layers' time: change that first."
+    )
+    body = [
+        (short_name(stage), *(quantity(times[name], "s") if name in times else "" for name in order))
+        for stage, times in r.binding
+    ]
+    head = ("Stage", *order)
+    return html.heading("What binds"), html.text(lead), html.table(head, body, numeric=range(1, len(head)))
 
 
 def _names(r: CostBreakdown) -> str:

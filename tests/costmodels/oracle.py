@@ -49,6 +49,31 @@ def held_sums(layers: Sequence[Mapping[str, Any]], stream_bits: float | None) ->
     return found
 
 
+def in_array(constant: Mapping[str, float], layer: Mapping[str, Any]) -> tuple[float, float]:
+    """Share of the processing elements at work, and how often an input is read."""
+    tile, room = constant.get("geometry.positions", 0), constant.get("geometry.channels", 0)
+    if not tile:
+        return layer["balance"], 1
+    pixels = layer["out_height"] * layer["out_width"]
+    full = pixels / (math.ceil(pixels / tile) * tile)
+    full *= layer["out_channels"] / (math.ceil(layer["out_channels"] / room) * room)
+    low = max(n for n in range(1, int(tile**0.5) + 1) if tile % n == 0)
+    reads = 1.0
+    for axis, side in (("height", low), ("width", int(tile // low))):
+        if layer["kernel"] == 1:
+            continue
+        size, outputs = layer[f"in_{axis}"], int(layer[f"out_{axis}"])
+        met = 0
+        for first in range(0, outputs, side):
+            last = min(first + side, outputs) - 1
+            start = first * layer["stride"] - layer["padding"]
+            end = last * layer["stride"] - layer["padding"] + layer["kernel"]
+            met += max(0, min(end, int(size)) - max(start, 0))
+        reads *= met / size
+    passes = 1 if layer["kind"] == "depthwise" else math.ceil(layer["out_channels"] / room)
+    return full, max(1, passes * reads)
+
+
 def halved(bits: float, whole: float, least: float) -> float:
     while whole / 2 >= max(bits, least):
         whole /= 2
@@ -153,6 +178,7 @@ def naive(
         acc = 32 if isfloat else acc
         other = operand if attention else bits
         form = "ideal" if isfloat else datapath
+        full, reads = in_array(constant, layer)
         unit = switched(form, constant, (other, in_bits, acc, v_bits), layer, grows)
         synops = layer["synops"]
         if literature:
@@ -220,7 +246,7 @@ def naive(
             traffic = inputs * in_bits * steps
             if in_bits == 1:
                 traffic = min(traffic, layer["spikes"] * ceil_log2(inputs))
-            read = traffic / word["spikes"]
+            read = traffic * reads / word["spikes"]
             if attention:
                 read += layer["spikes"] * packed(run, operand, word["spikes"])
             if layer["neurons"]:
@@ -263,7 +289,7 @@ def naive(
             need = max(stored / (room["weights"] / cores), outputs * v_bits / (room["states"] / cores))
             share = max(1, math.ceil(max(need, outputs / get("neurons_per_core", math.inf)))) / cores
         time = max(
-            (synops / unit["rate"] / layer["balance"] + added) / (elements * share * clock),
+            (synops / unit["rate"] / full + added) / (elements * share * clock),
             w_words / (rate["weights"] * share),
             2 * (s_words + v_words + stream_words["states"]) / (rate["states"] * share),
             (read + written + 2 * stream_words["spikes"]) / (rate["spikes"] * share),

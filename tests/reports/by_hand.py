@@ -40,6 +40,8 @@ u8,a.conv,a,memory_bytes,weights,100
 u8,head,head,memory_bytes,weights,900
 p4,a.conv,a,memory_bytes,weights,100
 p4,head,head,memory_bytes,weights,400
+p4,a.conv,a,time_s,compute,3e-6
+p4,head,head,time_s,spike port,1e-6
 """
 
 # layer b.0.fc1 owns 50 neurons for 4 steps: 80 spikes are a rate of 0.4; head's 25 neurons with 10 + 20: 0.3

@@ -195,7 +195,10 @@ MISTAKES = [
     (("estimate", "none"), ["no example workload 'none'", "sdtv2_8_512"]),
     (("estimate", "sdtv2_8_256", "--bits", "0"), ["weight_bits", "is 0", "expected 1 to 16"]),
     (("estimate", "sdtv2_8_256", "--hardware", "pentium"), ["pentium: neither a file nor", "generic_45nm"]),
-    (("estimate", "sdtv2_8_256", "--compare", "--sweep"), ["--compare, --forms, --sweep", "one at a time"]),
+    (
+        ("estimate", "sdtv2_8_256", "--compare", "--sweep"),
+        ["--compare, --floorline, --forms", "one at a time"],
+    ),
     (("estimate", "sdtv2_8_256", "--design", "a"), ["--design a", "--run"]),
     (("estimate", "sdtv2_8_256", "--compare", "--state-bits", "8"), ["--state-bits: not with --compare"]),
     (("estimate", "--run", "."), ["config.yaml: no such file", "svit-dse search"]),

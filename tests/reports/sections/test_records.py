@@ -158,6 +158,8 @@ def test_energy_is_split_by_component_and_by_stage(run):
     assert energy.by_stage[EIGHT] == (pytest.approx((1e-6, 0.0)), pytest.approx((2e-6, 1e-6)))
     assert sum(energy.by_component[PICK]) == pytest.approx(2e-6)  # energy_j of results.csv
     assert r.parts["memory"].by_component[PICK] == (500,)
+    assert r.binding == (("a", {"compute": 3e-6}), ("head", {"spike port": 1e-6}))
+    assert "it is compute for 75 % of the layers&#39; time" in str(s07_breakdown.draw(r).html)
 
 
 def test_firing_is_compared_with_the_float_network(run):
