@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,3 +52,34 @@ def line_of(tree: Any, keys: Sequence[Any]) -> int | None:
         except (KeyError, IndexError, TypeError):
             break
     return line
+
+
+def explained(mistake: Mapping[str, Any], keys: Sequence[Any], tree: Any, source: str) -> str:
+    """A mistake that pydantic found as one line with file, line, key, value and what was expected.
+
+    mistake: one of the `errors()` of a ValidationError; keys: where in the tree it is; tree: the file's content;
+    source: the file.
+    """
+    name, value = ".".join(map(str, keys)), mistake["input"]
+    message = mistake["msg"].removeprefix("Value error, ")
+    message = message.replace("Input should be", "expected").replace("Input tag", "tag")
+    if not keys or message.startswith(f"{name}."):  # a check of a whole section names the key itself
+        return f"{place(tree, keys or message.split()[0].split('.'), source)}: {message}"
+    shown = ":" if isinstance(value, Mapping) else f" is {value!r};"
+    return f"{place(tree, keys, source)}: {name}{shown} {message[0].lower() + message[1:]}"
+
+
+def unknown_key(keys: Sequence[Any], known: Sequence[str], tree: Any, source: str, meant: str | None = None) -> str:
+    """The line for a key that does not exist: the one of `known` that is meant, or all of them.
+
+    meant: what the key is called now, where it had another name.
+    """
+    close = difflib.get_close_matches(meant or str(keys[-1]), known, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}"
+    return f"{place(tree, keys, source)}: unknown key {'.'.join(map(str, keys))}; {hint}"
+
+
+def place(tree: Any, keys: Sequence[Any], source: str) -> str:
+    """`file:line` of the value at `keys`, or the file alone where the tree knows no lines."""
+    line = line_of(tree, keys)
+    return f"{source}:{line}" if line else source

@@ -89,8 +89,11 @@ def main() -> None:
             print(f"svit-dse: {message}; see `{place} --help`", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
-        from dse.errors import EvaluationError
+        from dse.errors import EvaluationError, InterruptedRunError
 
+        if isinstance(error, InterruptedRunError):
+            print(f"interrupted; {error}", file=sys.stderr)
+            sys.exit(INTERRUPTED)
         if isinstance(error, (*_user_mistakes(), *_PATHS)):
             print(f"svit-dse: {error}", file=sys.stderr)
             sys.exit(2)
@@ -99,8 +102,7 @@ def main() -> None:
             sys.exit(1)
         raise
     if status == INTERRUPTED:
-        option = " with --resume" if sys.argv[1:2] == ["train"] and "--resume" not in sys.argv else ""
-        print(f"interrupted; run the same command again{option} to go on", file=sys.stderr)
+        print("interrupted; run the same command again to go on", file=sys.stderr)
     sys.exit(status or 0)
 
 

@@ -7,3 +7,7 @@ class ConfigError(ValueError):
 
 class EvaluationError(RuntimeError):
     """An evaluation that could not be carried out; the search records it as a failed trial and goes on."""
+
+
+class InterruptedRunError(Exception):
+    """A command that was interrupted and does not go on by itself when it is run again; the message says how to."""

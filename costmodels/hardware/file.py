@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from costmodels.errors import CostError
 from costmodels.hardware.datapath import FORMS
 from costmodels.hardware.quantity import Quantity
 from costmodels.hardware.schema import HardwareFile
-from costmodels.yaml_file import line_of, plain, read_yaml
+from costmodels.yaml_file import explained, place, plain, read_yaml, unknown_key
 
 
 def parse(path: Path) -> HardwareFile:
@@ -45,36 +44,26 @@ def check(path: Path) -> tuple[list[str], HardwareFile | None]:
 
 
 def _explain(mistake: dict[str, Any], tree: Any, path: Path) -> str:
-    keys = _in_file(mistake["loc"], tree, mistake["type"])
+    keys, kind, source = _in_file(mistake["loc"], tree, mistake["type"]), mistake["type"], str(path)
     name = ".".join(str(k) for k in keys)
-    line = line_of(tree, keys)
-    place = f"{path}:{line}" if line else str(path)
-    kind, value = mistake["type"], mistake["input"]
     if kind == "missing":
         model = _model(keys[:-1], tree)
         remedy = "add it as {value: ..., unit: ..., source: ...}"
         if model is not None and not _is_quantity(model, str(keys[-1])):
             remedy = "add it"
-        return f"{place}: {name} is missing; {remedy}"
+        return f"{place(tree, keys, source)}: {name} is missing; {remedy}"
     if kind == "extra_forbidden":
         model = _model(keys[:-1], tree)
-        known = list(model.model_fields) if model else []
-        close = difflib.get_close_matches(str(keys[-1]), known, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}"
-        return f"{place}: unknown key {name}; {hint}"
+        return unknown_key(keys, list(model.model_fields) if model else [], tree, source)
     if kind == "union_tag_invalid":
         tag = mistake["ctx"]
         name, expected = f"{name}.{tag['discriminator'].strip(chr(39))}", tag["expected_tags"]
-        line = line_of(tree, name.split("."))
-        return f"{path}:{line}: {name} is {tag['tag']!r}; expected one of {expected}"
-    message = mistake["msg"].removeprefix("Value error, ")
-    message = message.replace("Input should be", "expected").replace("Input tag", "tag")
+        return f"{place(tree, name.split('.'), source)}: {name} is {tag['tag']!r}; expected one of {expected}"
     if kind == "literal_error" and keys and keys[-1] == "unit":
-        message = f"unknown unit; expected one of {mistake['ctx']['expected']}"
+        mistake["msg"] = f"unknown unit; expected one of {mistake['ctx']['expected']}"
     if kind in ("model_type", "model_attributes_type"):
-        message = "expected a mapping such as {value: 1, unit: ..., source: ...}"
-    shown = "" if isinstance(value, Mapping | list) else f" is {value!r}"
-    return f"{place}: {name}{shown}; {message[0].lower() + message[1:]}"
+        mistake["msg"] = "expected a mapping such as {value: 1, unit: ..., source: ...}"
+    return explained(mistake, keys, tree, source)
 
 
 _TAGS = ("integer", "per_operation", *FORMS)

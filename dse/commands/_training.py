@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from dse.errors import ConfigError
+from dse.errors import ConfigError, InterruptedRunError
 
 if TYPE_CHECKING:
     from sviT_models.training.run import Epoch
@@ -36,6 +36,12 @@ def check_state(out: Path, resume: bool) -> Path:
     if not resume and state.exists():
         raise ConfigError(f"{state}: a training has not ended; go on with --resume, or delete the file to begin anew")
     return state
+
+
+def interrupted(state: Path, resume: bool) -> InterruptedRunError:
+    """How a training goes on that was interrupted: with --resume once the first epoch is kept in `state`."""
+    option = " with --resume" if state.is_file() and not resume else ""
+    return InterruptedRunError(f"run the same command again{option} to go on")
 
 
 class TrainingProgress:

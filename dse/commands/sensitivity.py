@@ -29,51 +29,74 @@ def sensitivity(
 ) -> None:
     """Score how much every group of layers suffers from fewer bits (one backward pass), or measure it."""
     from dse.commands._progress import Meter
-    from dse.commands._show import check_out, print_rows, say, using
+    from dse.commands._show import say, using
     from dse.config.file import load_config
-    from dse.errors import ConfigError
     from dse.evaluation.prepare import prepare
-    from dse.results.files import write_csv, write_json
     from dse.results.tables import score_rows
     from dse.workflows.sensitivity import measured_study
-    from reports import CHART_FORMATS, draw_sensitivity
 
-    check_out(out)
-    check_out(base)
-    check_out(chart)
+    _check_files(out, chart, base, measure)
+    loaded, setting = load_config(config), None
+    with using(config), Meter() as advance:
+        experiment = prepare(loaded, advance)
+        scores = experiment.scores(experiment.fisher(experiment.widths))
+        table = score_rows(experiment.space, scores, experiment.network.table)
+    for note in experiment.notes:
+        say(note)
+    if measure:
+        with using(config), advance:
+            table, setting = measured_study(experiment, table, loaded.budgets.get("drop", 1.0), share)
+    _write_files(table, setting, out, chart, base)
+    _print(table, setting, most, as_json)
+
+
+def _check_files(out: Path | None, chart: Path | None, base: Path | None, measure: bool) -> None:
+    """Raises ConfigError for files that cannot be written, before anything is measured."""
+    from dse.commands._show import check_out
+    from dse.errors import ConfigError
+    from reports import CHART_FORMATS
+
+    for path in (out, base, chart):
+        check_out(path)
     if chart is not None and chart.suffix not in CHART_FORMATS:
         raise ConfigError(f"--chart {chart}: unknown format; name a file that ends in {', '.join(CHART_FORMATS)}")
     if base is not None and not measure:
         raise ConfigError("--base: a base setting rests on measurements; add --measure")
-    loaded = load_config(config)
-    with using(config), Meter() as advance:
-        experiment = prepare(loaded, advance)
-        table = score_rows(
-            experiment.space, experiment.scores(experiment.fisher(experiment.widths)), experiment.network.table
-        )
-    for note in experiment.notes:
-        say(note)
-    setting: list[dict[str, Any]] = []
-    if measure:
-        with using(config), advance:
-            table, chosen = measured_study(experiment, table, loaded.budgets.get("drop", 1.0), share)
-        setting = chosen.astype(object).where(chosen.notna(), None).to_dict("records")
-        if base is not None:
-            write_json(base, setting) if base.suffix == ".json" else write_csv(base, chosen)
+
+
+def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Rows as JSON values: None where there is none."""
+    return [] if table is None else table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def _write_files(
+    table: pd.DataFrame, setting: pd.DataFrame | None, out: Path | None, chart: Path | None, base: Path | None
+) -> None:
+    from dse.results.files import write_csv, write_json
+    from reports import draw_sensitivity
+
+    if setting is not None and base is not None:
+        write_json(base, _records(setting)) if base.suffix == ".json" else write_csv(base, setting)
     if out is not None:
         write_csv(out, table)
     if chart is not None:
         draw_sensitivity(table, chart)
+
+
+def _print(table: pd.DataFrame, setting: pd.DataFrame | None, most: int, as_json: bool) -> None:
+    """The `most` sensitive groups and, where it was measured, the base setting."""
+    from dse.commands._show import print_rows
+
+    chosen, measured = _records(setting), setting is not None
     if as_json:
-        records = table.astype(object).where(table.notna(), None).to_dict("records")
-        print_rows(records + setting, as_json=True)
+        print_rows(_records(table) + chosen, as_json=True)
         return
-    what = "KL [nat], measured" if measure else "diagonal Fisher score"
-    rows = _by_group(table[table["kind"] == "weight"], "kl") if measure else _by_group(table, "score")
+    what = "KL [nat], measured" if measured else "diagonal Fisher score"
+    rows = _by_group(table[table["kind"] == "weight"], "kl") if measured else _by_group(table, "score")
     print_rows(rows[:most], f"{min(most, len(rows))} of {len(rows)} groups, most sensitive first ({what})")
-    if setting:
+    if chosen:
         shown = ("type", "bits", "predicted", "drop", "drop_low", "drop_high")
-        print_rows([{k: row[k] for k in shown} for row in setting], "base setting; loss in percentage points")
+        print_rows([{k: row[k] for k in shown} for row in chosen], "base setting; loss in percentage points")
 
 
 def _by_group(table: pd.DataFrame, quantity: str) -> list[dict[str, Any]]:

@@ -45,15 +45,18 @@ def train(
     import torch
 
     import sviT_models
-    from dse.commands._training import TrainingProgress, check_state
+    from dse.commands._training import TrainingProgress, check_state, interrupted
 
     changes = {k: v for k, v in given.items() if k not in ("data", "out", "resume", "threads")}
     recipe = sviT_models.recipe_for(data, **changes)
     target = out or Path(f"runs/{recipe.model}_{Path(data).stem}.safetensors")
     state = check_state(target, resume)
     torch.set_num_threads(threads)
-    with TrainingProgress() as progress:
-        done = sviT_models.train(recipe, progress.epoch, steps=progress.step, state=state, resume=resume)
+    try:
+        with TrainingProgress() as progress:
+            done = sviT_models.train(recipe, progress.epoch, steps=progress.step, state=state, resume=resume)
+    except KeyboardInterrupt:
+        raise interrupted(state, resume) from None
     sviT_models.store_training(done, target)
     state.unlink(missing_ok=True)
     typer.echo(f"test accuracy {done.test:.2%} on {done.test_images} images; wrote {target}")

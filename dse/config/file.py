@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import json
 import re
@@ -15,7 +14,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from costmodels import CostError
-from costmodels.yaml_file import line_of, plain, read_yaml
+from costmodels.yaml_file import explained, line_of, plain, read_yaml, unknown_key
 from dse.config.schema import Config
 from dse.errors import ConfigError
 
@@ -79,25 +78,10 @@ def _value(tree: Any, key: str) -> Any:
 
 def _explain(error: pydantic.ValidationError, tree: Mapping[str, Any], source: str) -> str:
     first = error.errors()[0]
-    path = list(first["loc"])
-    key = ".".join(str(p) for p in path)
-    line = line_of(tree, path)
-    place = f"{source}:{line}" if line else source
+    keys = list(first["loc"])
     if first["type"] == "extra_forbidden":
-        known = _known_keys(path[:-1])
-        name = RENAMED.get(str(path[-1]), str(path[-1]))
-        close = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}"
-        return f"{place}: unknown key {key}; {hint}"
-    message = first["msg"].removeprefix("Value error, ")
-    if not path:
-        line = _line_of(tree, message.split()[0])
-        place = f"{source}:{line}" if line else source
-    if not path or message.startswith(f"{key}."):
-        return f"{place}: {message}"
-    value = first["input"]
-    shown = "" if isinstance(value, Mapping) else f" is {value!r}"
-    return f"{place}: {key}{shown}: {message[0].lower() + message[1:]}"
+        return unknown_key(keys, _known_keys(keys[:-1]), tree, source, RENAMED.get(str(keys[-1])))
+    return explained(dict(first), keys, tree, source)
 
 
 def _known_keys(path: list[Any]) -> list[str]:

@@ -7,18 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dse.config.choices import FORMS, ONE_FORM_PER_LAYER, STATE_WIDTHS, WEIGHT_WIDTHS, Form
 from dse.config.quantities import QUANTITIES, parse
-
-Form = Literal["unfused", "fused"]
-FORMS: tuple[Form, ...] = ("unfused", "fused")
-WEIGHT_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
-STATE_WIDTHS = (4, 16)
-
-
-ONE_FORM_PER_LAYER = (
-    "search.granularity is 'layer', but the layers of the two search.forms differ; take module, block or stage, or "
-    "one form"
-)
 
 
 class Section(BaseModel):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from dse.config.schema import ONE_FORM_PER_LAYER
+from dse.config.choices import ONE_FORM_PER_LAYER
 from dse.errors import ConfigError
 from dse.problem.by_form import ByForm
 from dse.problem.space import Dimension, Space, build_space

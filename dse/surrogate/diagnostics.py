@@ -9,6 +9,7 @@ from scipy.linalg import solve_triangular
 
 from dse.surrogate.likelihood import Likelihood
 from dse.surrogate.posterior import Posterior
+from sviT_models.measure.accuracy import Z95
 
 ADDITIVE_ENOUGH = 0.8  # share of the harm that must add up
 
@@ -65,7 +66,7 @@ def diagnose(posterior: Posterior, most_drop: float = 10.0) -> Diagnostics:
         return Diagnostics(np.nan, np.nan, np.nan, int(judged.sum()))
     error, scatter = gap[judged], float(noise.drop[judged].mean())
     total, off = float(data.drop[judged].var()), float((error**2).mean())
-    inside = np.abs(error) <= 1.96 * np.sqrt(spread[judged])
+    inside = np.abs(error) <= Z95 * np.sqrt(spread[judged])
     unexplained = max(off - scatter, 0.0)
     return Diagnostics(
         r2=1 - off / max(total, 1e-12),

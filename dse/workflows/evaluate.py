@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 import sviT_models
-from dse.config.schema import WEIGHT_WIDTHS, Config, Data, Search
+from dse.config.choices import WEIGHT_WIDTHS
+from dse.config.schema import Config, Data, Search
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.health import class_table, health_table

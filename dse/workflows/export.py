@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,12 +63,7 @@ class Export:
 
 
 def export_design(
-    run: Path,
-    design: str,
-    out: Path,
-    golden: int = 0,
-    widths: Widths = OWN,
-    advance: Advance = quiet,
+    run: Path, design: str, out: Path, golden: int = 0, widths: Widths = OWN, advance: Advance = quiet
 ) -> Export:
     """Write a design of the run in `run`, by id or origin, as an integer network into the new folder `out`.
 
@@ -76,21 +72,21 @@ def export_design(
     no run or no design of it, for a state width where the design has its own, and for too many golden images.
     """
     opened = open_run(run)
-    row, chosen = opened.row(design), opened.design(design)
-    experiment = experiment_of(opened, design, advance)
-    network = experiment.network
-    if chosen.state_bits and widths.state_bits is not None:
-        raise ConfigError(f"--state-bits: design {chosen.id} has its own widths; leave it out")
-    if golden > len(experiment.images):
-        raise ConfigError(
-            f"--golden {golden}: the search had {len(experiment.images)} images; ask for at most that many"
-        )
-    width = widths.state_bits or DEFAULT_STATE_BITS
+    chosen, experiment = opened.design(design), experiment_of(opened, design, advance)
+    network, images = experiment.network, experiment.images
+    _check(chosen, widths, golden, len(images))
     own = chosen.lif_bits(network.lif_by_stage)
+    width = widths.state_bits or DEFAULT_STATE_BITS
     states = own or dict.fromkeys(network.lif_layers, width)
     between = widths.activation_bits or network.activation_bits or None
-    top1 = _integer_top1(experiment, chosen, states, between)
-    name, recorded = str(row["id"]), float(row["top1"])
+    name, recorded = (opened.row(design)[column] for column in ("id", "top1"))
+    facts: dict[str, Any] = {
+        "design": str(name),
+        "checkpoint_sha256": experiment.checkpoint.sha256,
+        "search_images": len(images),
+        "top1": _integer_top1(experiment, chosen, states, between),
+        "top1_recorded": float(recorded),
+    }
     spec = sviT_models.export(
         network.model,
         network.bank,
@@ -99,17 +95,20 @@ def export_design(
         out,
         activation_bits=between,
         time_steps=chosen.time_steps,
-        golden_images=experiment.images.images[:golden] if golden else None,
-        notes={
-            "design": name,
-            "checkpoint_sha256": experiment.checkpoint.sha256,
-            "search_images": len(experiment.images),
-            "top1": top1,
-            "top1_recorded": recorded,
-        },
+        golden_images=images.images[:golden] if golden else None,
+        notes=facts,
     )
     widest = max(row["worst_case_bits"] for row in spec["accumulators"])
-    return Export(out, name, top1, recorded, len(experiment.images), bool(own), width, widest, golden)
+    top1, right = facts["top1"], facts["top1_recorded"]
+    return Export(out, facts["design"], top1, right, len(images), bool(own), width, widest, golden)
+
+
+def _check(chosen: Design, widths: Widths, golden: int, images: int) -> None:
+    """Raises ConfigError for a state width where the design has its own, and for more golden images than there are."""
+    if chosen.state_bits and widths.state_bits is not None:
+        raise ConfigError(f"--state-bits: design {chosen.id} has its own widths; leave it out")
+    if golden > images:
+        raise ConfigError(f"--golden {golden}: the search had {images} images; ask for at most that many")
 
 
 def _integer_top1(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "Predicted against measured"
-Z95 = 1.959964
+Z95 = NormalDist().inv_cdf(0.975)  # half the width of a 95 % interval, in standard deviations
 
 
 @dataclass(frozen=True)

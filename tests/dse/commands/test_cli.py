@@ -125,10 +125,18 @@ def test_an_interrupted_command_says_how_to_go_on(svit: Run, monkeypatch: pytest
     told = svit("search", "my.yaml")
     assert (told.status, told.out) == (130, "")
     assert told.err == "interrupted; run the same command again to go on\n"
-    monkeypatch.setattr("sviT_models.training.train.train", stopped)  # which starts anew unless told otherwise
-    for words, option in (((), " with --resume"), (("--resume",), "")):
-        told = svit("train", "--data", "digits", "--out", str(tmp_path / "x.safetensors"), *words)
+    monkeypatch.setattr("sviT_models.training.train.train", stopped)
+    words = ("train", "--data", "digits", "--out", str(tmp_path / "x.safetensors"))
+    told = svit(*words)  # before an epoch is finished: there is nothing to resume
+    assert (told.status, told.err.splitlines()[-1]) == (130, "interrupted; run the same command again to go on")
+
+    def stopped_later(*_: object, **__: object) -> None:
         (tmp_path / "x.state.safetensors").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sviT_models.training.train.train", stopped_later)
+    for more, option in (((), " with --resume"), (("--resume",), "")):
+        told = svit(*words, *more)
         assert told.err.splitlines()[-1] == f"interrupted; run the same command again{option} to go on"
 
 

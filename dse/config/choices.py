@@ -1,0 +1,15 @@
+"""What a configuration can choose from: forms of the network, widths of weights and of membrane potentials."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Form = Literal["unfused", "fused"]
+FORMS: tuple[Form, ...] = ("unfused", "fused")
+WEIGHT_WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)  # bits; 32 is float
+STATE_WIDTHS = (4, 16)  # least and most bits of a membrane potential
+
+ONE_FORM_PER_LAYER = (
+    "search.granularity is 'layer', but the layers of the two search.forms differ; take module, block or stage, or "
+    "one form"
+)
