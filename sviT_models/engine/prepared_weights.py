@@ -127,14 +127,15 @@ class Cache:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """The layers of one design, and the constants that belong to their widths."""
+    """The layers of one design by the operation that runs them, their integers, and what belongs to their widths."""
 
     layers: dict[str, Prepared]
+    integers: dict[str, IntegerWeight]
     bits: dict[str, int]
     known: dict[Any, Any]
 
-    def __getitem__(self, layer: str) -> Prepared:
-        return self.layers[layer]
+    def __getitem__(self, operation: str) -> Prepared:
+        return self.layers[operation]
 
     def constants(self, make: Callable[..., Any], layers: tuple[str, ...], norms: tuple[nn.Module, ...]) -> Any:
         """`make(*integers of layers, *norms)` for the present widths, made once."""

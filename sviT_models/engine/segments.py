@@ -172,7 +172,8 @@ class SelfAttention:
             run.fire(self._project(run, name, spikes), f"{self.path}.{name}_lif", getattr(module, f"{name}_lif"))[0]
             for name in "qkv"
         )
-        mixed = split(run.kernels.attend(q, k, v, module.heads), 0, run.steps)
+        apart = (x.reshape(len(x), -1, module.heads, x.shape[-1] // module.heads) for x in (q, k, v))
+        mixed = split(run.kernels.attend(*apart, True).reshape(q.shape), 0, run.steps)
         gain = np.full(mixed.shape[-1], module.scale)
         spikes, _ = run.fire(Sums(mixed, gain, np.zeros_like(gain)), f"{self.path}.attn_lif", module.attn_lif)
         return self._project(run, "proj", spikes, rest)

@@ -1,24 +1,23 @@
 """Many designs that differ in few layers: what they have in common is computed once.
 
-The base runs piece by piece; before a piece runs, every design whose first difference lies in it takes what stands
+The base runs operation by operation; before one runs, every design whose first difference lies in it takes what is held
 there and goes on alone. So only one intermediate state is held for each batch, however many designs there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from threading import Lock
 
 import torch
 from torch import Tensor
 
-from sviT_models.engine.batch import Run, Sums
 from sviT_models.engine.engine import Engine, joined
-from sviT_models.engine.fixed_point.batch import FixedRun
 from sviT_models.engine.fixed_point.plan_cache import Widths
-from sviT_models.engine.prepared_weights import Weights
+from sviT_models.engine.fixed_point.sweep import worker
+from sviT_models.engine.program import Program
+from sviT_models.engine.run import Run
 from sviT_models.errors import ModelError
 from sviT_models.output import Output
 
@@ -49,20 +48,6 @@ def sweep(
     """
     if not len(designs):
         raise ModelError("a sweep needs at least one design")
-    steps = engine.steps(time_steps)
-    weights = [engine.weights(bits) for bits in designs]
-    if state_bits is None:
-        begin = [partial(engine.start, steps, w) for w in weights]
-    else:
-        if len(state_bits) != len(weights):
-            raise ModelError(f"state_bits has {len(state_bits)} entries for {len(weights)} designs; give one for each")
-        chosen = zip(weights, state_bits, strict=True)
-        begin = [engine.fixed(images, w, steps, states, activation_bits) for w, states in chosen]
-    first = _first_differences(engine, weights, [start() for start in begin])
-    leaving: list[list[int]] = [[] for _ in range(len(engine.segments) + 1)]
-    for design, segment in enumerate(first):
-        leaving[segment].append(design)
-
     done, counting = 0, Lock()
 
     def count(more: int) -> None:
@@ -72,24 +57,54 @@ def sweep(
                 done += more
                 progress(done, len(designs) * len(images))
 
-    @torch.no_grad()
-    def work(batch: Tensor) -> list[Output]:
-        outputs: dict[int, Output] = {}
-        run, state = begin[0](), batch
-        for i, segment in enumerate(engine.segments):
-            if leaving[i] and isinstance(state, Sums):
-                state = state.computed()
-            for design in leaving[i]:
-                alone = replace(begin[design](), spikes=dict(run.spikes))
-                outputs[design] = engine.finish(alone, state, i)
-                count(len(batch))
-            state = segment.run(run, state)
-        same = engine.output(state, run)
-        count((len(weights) - len(outputs)) * len(batch))
-        return [outputs.get(design, same) for design in range(len(weights))]
-
+    work: Callable[[Tensor], list[Output]]
+    if state_bits is None:
+        program = engine.program(images, time_steps)
+        widths = [engine.bits(bits) for bits in designs]
+        for bits in widths:
+            engine.weights(program, bits)  # refuses widths that do not exist before anything runs
+        work = partial(_worked, engine, program, widths, _leaving(program, widths), count)
+    else:
+        if len(state_bits) != len(designs):
+            raise ModelError(f"state_bits has {len(state_bits)} entries for {len(designs)} designs; give one for each")
+        work = worker(engine, images, designs, state_bits, activation_bits, time_steps, count)
     batches = list(engine.each(images, work, evenly(len(images), engine.threads, batch_size)))
     return (joined(parts) for parts in zip(*batches, strict=True))
+
+
+def _leaving(program: Program, widths: Sequence[Mapping[str, int]]) -> list[list[int]]:
+    """For every operation the designs that first differ from the base there; at the end those that do nowhere."""
+    leaving: list[list[int]] = [[] for _ in range(len(program.operations) + 1)]
+    for design, bits in enumerate(widths):
+        differing = {layer for layer, width in bits.items() if width != widths[0][layer]}
+        places = (i for i, operation in enumerate(program.operations) if not differing.isdisjoint(operation.layers))
+        leaving[next(places, len(program.operations))].append(design)
+    return leaving
+
+
+@torch.no_grad()
+def _worked(
+    engine: Engine,
+    program: Program,
+    widths: Sequence[Mapping[str, int]],
+    leaving: Sequence[Sequence[int]],
+    count: Callable[[int], None],
+    batch: Tensor,
+) -> list[Output]:
+    """One batch through all designs: the base operation by operation, the others from where they differ."""
+    outputs: dict[int, Output] = {}
+    run = Run(program, engine.kernels, engine.weights(program, widths[0]), len(batch))
+    run.begin(batch)
+    for position in range(len(program.operations)):
+        for design in leaving[position]:
+            alone = run.branch(engine.weights(program, widths[design]))
+            alone.go(position)
+            outputs[design] = alone.output()
+            count(len(batch))
+        run.go(position, position + 1)
+    same = run.output()
+    count((len(widths) - len(outputs)) * len(batch))
+    return [outputs.get(design, same) for design in range(len(widths))]
 
 
 def evenly(images: int, threads: int, batch_size: int | None) -> int | None:
@@ -98,26 +113,3 @@ def evenly(images: int, threads: int, batch_size: int | None) -> int | None:
         return None
     rounds = -(-images // (threads * max(batch_size, 1)))
     return max(1, -(-images // (threads * rounds)))
-
-
-def _first_differences(engine: Engine, weights: Sequence[Weights], runs: Sequence[Run]) -> list[int]:
-    """The segment in which each design first differs from the first one; the number of segments where in none.
-
-    A segment's constants follow from the widths inside it and from the ranges, which all designs share: so what reaches
-    the first segment that differs is the same number for number.
-    """
-    place = {layer: i for i, segment in enumerate(engine.segments) for layer in segment.layers}
-    paths = [(getattr(segment, "path", ""), i) for i, segment in enumerate(engine.segments)]
-
-    def of_neurons(name: str) -> int:
-        inside = [(len(path), i) for path, i in paths if path and name.startswith(f"{path}.")]
-        return max(inside)[1] if inside else len(engine.segments) - 1  # the last neurons stand before the heads
-
-    found = []
-    for own, run in zip(weights, runs, strict=True):
-        differing = [place[layer] for layer, bits in own.bits.items() if bits != weights[0].bits[layer]]
-        if isinstance(run, FixedRun):
-            base = runs[0].plan.states
-            differing += [of_neurons(name) for name, state in run.plan.states.items() if state != base[name]]
-        found.append(min(differing, default=len(engine.segments)))
-    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +35,13 @@ def capture(
     Raises ModelError, naming the module path, for an operation or a neuron that is not supported, for control flow
     that depends on the data, and where graph and module differ.
     """
-    declared = neurons or {}
+    graph, outside = _structure(module, images, time_steps, neurons or {})
+    _compare(graph, module, images, neurons or {}, outside)
+    return graph
+
+
+def _structure(module: nn.Module, images: Tensor, time_steps: int | None, declared: Declared) -> tuple[Graph, int]:
+    """The graph as traced, and the steps of a network that has to be called once for each (0: it steps by itself)."""
     if images.ndim < 3 or not len(images):
         raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, channels, height, width)")
     builder, outside = _operations(module, images, declared, time_steps)
@@ -43,9 +51,27 @@ def capture(
         raise ModelError(f"the network runs {steps} time steps, not {time_steps}; build it for the number wanted")
     nodes = with_values(nodes, steps)
     used = {name for node in nodes for name in node.parameters.values()}
-    graph = Graph(tuple(nodes), {n: _narrowed(t) for n, t in builder.constants.items() if n in used}, steps)
-    _compare(graph, module, images, declared, outside)
-    return graph
+    return Graph(tuple(nodes), {n: _narrowed(t) for n, t in builder.constants.items() if n in used}, steps), outside
+
+
+_structures: dict[tuple[object, ...], Graph] = {}
+
+
+def graph_of(network: nn.Module, images: Tensor) -> Graph:
+    """The graph of a network of the zoo, whose own tests compare it with the module; traced once for each structure.
+
+    network  built by `sviT_models.build`, with weights of any values
+    images   (B, ...) of the size to be run
+
+    The parameters are the network's own tensors. Raises ModelError as `capture`, but compares no logits.
+    """
+    key = type(network), str(network), str(getattr(network, "config", "")), tuple(images.shape[1:])
+    state = network.state_dict()
+    if key not in _structures or any(name not in state for name in _structures[key].parameters):
+        _structures[key], _ = _structure(network, images[:2], None, {})
+    known = _structures[key]
+    own = {name: state.get(name, tensor) for name, tensor in known.parameters.items()}
+    return replace(known, parameters=own)
 
 
 def _translated(module: nn.Module, images: Tensor, declared: Declared, outside: int) -> Builder:

@@ -18,6 +18,7 @@ from sviT_models.engine.arithmetic import HandOver
 from sviT_models.engine.convolution import EXACT_FLOAT32, Geometry
 from sviT_models.engine.kernels.plain import Plain
 from sviT_models.engine.kernels.rows import as_rows, parts, positions_per_row, tiled
+from sviT_models.engine.prepared_weights import Prepared
 from sviT_models.engine.streamed_sums import Later
 
 FEW_TOKENS = 32
@@ -207,13 +208,31 @@ class Fast(Plain):
             )
         return spikes, counts, kept
 
-    def attend(self, q: np.ndarray, k: np.ndarray, v: np.ndarray, heads: int) -> np.ndarray:
+    def attend(self, q: np.ndarray, k: np.ndarray, v: np.ndarray, spikes: bool) -> np.ndarray:
         """See Plain; matrices of few tokens are too small for a library."""
-        tokens = q.shape[1] * q.shape[2]
-        if tokens > FEW_TOKENS:
-            return super().attend(*map(torch.from_numpy, (q, k, v)), heads).numpy()
+        if q.shape[1] > FEW_TOKENS or not spikes or not q.shape == k.shape == v.shape:
+            return super().attend(*map(torch.from_numpy, (q, k, v)), spikes).numpy()
         out = np.empty(q.shape, np.float32)
-        self.passes.attend(*(x.reshape(len(q), tokens, heads, -1) for x in (q, k, v, out)))
+        self.passes.attend(q, k, v, out)
+        return out
+
+    def later(self, layer: Prepared, x: np.ndarray, raised: bool) -> Later:
+        """See Plain."""
+        return Later(layer, self, x, raised)
+
+    def plain_sums(self, integers: np.ndarray) -> np.ndarray:
+        """See Plain."""
+        return integers if integers.dtype in (np.float32, np.float64) else integers.astype(np.float32)
+
+    def bordered(self, planes: np.ndarray, width: int) -> np.ndarray:
+        """See Plain."""
+        return super().bordered(torch.from_numpy(planes), width).numpy()
+
+    def max_pool(self, x: np.ndarray, kernel: int, stride: int, padding: int) -> np.ndarray:
+        """See Plain."""
+        height, width = ((size + 2 * padding - kernel) // stride + 1 for size in x.shape[1:3])
+        out = np.empty((len(x), height, width, x.shape[3]), np.uint8)
+        self.passes.max_pool(x, kernel, stride, padding, out)
         return out
 
 

@@ -183,6 +183,22 @@ def attend(q, k, v, out):
 
 
 @compiled
+def max_pool(x, kernel, stride, padding, out):
+    """The largest byte of every window of x (N, H, W, C) into out (N, H', W', C)."""
+    images, height, width, channels = x.shape
+    for n in range(images):
+        for i in range(out.shape[1]):
+            for j in range(out.shape[2]):
+                best = out[n, i, j]
+                best[:] = 0
+                for a in range(max(0, i * stride - padding), min(height, i * stride - padding + kernel)):
+                    for b in range(max(0, j * stride - padding), min(width, j * stride - padding + kernel)):
+                        seen = x[n, a, b]
+                        for c in range(channels):
+                            best[c] = max(best[c], seen[c])
+
+
+@compiled
 def split(fixed, raised, out):
     """Lowest bytes (P, n) uint8 of integers (n,) plus `raised`, lowest first."""
     for place in range(out.shape[0]):

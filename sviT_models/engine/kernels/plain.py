@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sviT_models.engine.arithmetic import HandOver, fixed_activation
 from sviT_models.engine.convolution import Geometry
+from sviT_models.engine.prepared_weights import Prepared
 from sviT_models.network.neuron import lif
 
 
@@ -39,7 +40,7 @@ class Plain:
 
     def conv(self, x: Tensor, packed: Tensor, geometry: Geometry) -> Tensor:
         """Integer sums in float32, (..., H', W', out), of bytes (..., H, W, in); exact below 2^24."""
-        if x.device.type == "cuda":
+        if x.device.type == "cuda" and geometry.groups in (1, len(packed)):
             return conv_by_positions(x, packed, geometry)
         image = x.flatten(0, -4).permute(0, 3, 1, 2)
         sums = torch.nn.functional.conv2d(  # in float32 a library may choose an algorithm that is not a plain sum
@@ -81,7 +82,7 @@ class Plain:
         """Membrane input, float32: `rest` + gain * sums + shift."""
         scale, offset = (torch.from_numpy(part).to(sums.device) for part in (gain, shift))
         current = (sums.double() * scale + offset).float()
-        return current if rest is None else rest + current
+        return current if rest is None else rest.reshape(len(rest), *current.shape[1:]) + current
 
     def fire(
         self,
@@ -102,11 +103,32 @@ class Plain:
         counts = spikes.flatten(1).sum(1, dtype=torch.float64).numpy(force=True).astype(np.int64)
         return spikes.to(torch.uint8), counts, current if keep else None
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-        """Q (K^T V) of spikes (N, H, W, C), all heads; counts in float32, (N, H, W, C)."""
-        split = [x.flatten(1, 2).unflatten(2, (heads, -1)).transpose(1, 2).contiguous().float() for x in (q, k, v)]
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, spikes: bool) -> Tensor:
+        """Q (K^T V) of bytes (N, tokens, heads, channels), float32 in that shape; `spikes` if no byte is above 1."""
+        split = [x.transpose(1, 2).contiguous().float() for x in (q, k, v)]
         mixed = split[0] @ (split[1].transpose(-1, -2) @ split[2])  # (N, heads, tokens, d)
-        return mixed.transpose(1, 2).reshape(q.shape)
+        return mixed.transpose(1, 2).contiguous()
+
+    def later(self, layer: Prepared, x: Tensor, raised: bool) -> Any:
+        """Sums of a layer over bytes (P, T, N, H, W, in), computed now or where they are used."""
+        return layer.on_bytes(self, x) if raised else layer.on_spikes(self, x)[0]
+
+    def plain_sums(self, integers: Tensor) -> Tensor:
+        """Integers in a type that `fire` takes."""
+        return integers if integers.is_floating_point() else integers.float()
+
+    def bordered(self, planes: Tensor, width: int) -> Tensor:
+        """Raised bytes (P, ..., H, W, C) with a border that stands for zeros."""
+        *front, height, columns, channels = planes.shape
+        out = torch.zeros(*front, height + 2 * width, columns + 2 * width, channels, dtype=torch.uint8).to(self.device)
+        out[-1] = 128  # half of the range is what is added to zero
+        out[..., width : width + height, width : width + columns, :] = planes
+        return out
+
+    def max_pool(self, x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
+        """The largest byte of every window of (N, H, W, C); nothing beyond the border is larger."""
+        pooled = torch.nn.functional.max_pool2d(x.permute(0, 3, 1, 2).float(), kernel, stride, padding)
+        return pooled.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
 
 
 def conv_by_positions(x: Tensor, digit: Tensor, geometry: Geometry) -> Tensor:
@@ -125,7 +147,7 @@ def conv_by_positions(x: Tensor, digit: Tensor, geometry: Geometry) -> Tensor:
             rows = slice(row, row + (height - 1) * geometry.stride + 1, geometry.stride)
             columns = slice(column, column + (width - 1) * geometry.stride + 1, geometry.stride)
             seen, weight = padded[:, rows, columns], digit[:, :, row, column]
-            if geometry.groups > 1:  # depthwise
+            if geometry.groups > 1:  # depthwise; others are grouped, and go another way
                 total += seen.float() * weight[:, 0].float()
             else:
                 total += _product(seen.flatten(0, 2), weight.t()).view_as(total)
