@@ -39,6 +39,8 @@ T = TypeVar("T")
 class Engine:
     """Runs a network with the integer weights of a bank; the network and its bank must not change meanwhile.
 
+    model  a network of the zoo, or the graph of any network
+
     `threads` workers (torch's number of threads by default) share the images, each on its own. Weights that have been
     used stay prepared, up to `max_bytes`. `fast` False takes plain torch in place of int8 and compiled kernels;
     `device` may name a CUDA device. Results do not depend on any of these.
@@ -102,7 +104,7 @@ class Engine:
         or that are not finite.
         """
         if state_bits is not None:
-            steps, weights = self.steps(time_steps), self.fixed_weights(weight_bits)
+            weights, steps = self.fixed_weights(weight_bits), self.steps(time_steps)
             start = self.fixed(images, weights, steps, state_bits, activation_bits)
             work: Callable[[Tensor], Output] = partial(self._finish_fixed, start)
         elif activation_bits is not None:
@@ -153,17 +155,16 @@ class Engine:
         return run.output()
 
     def fixed_weights(self, weight_bits: Sequence[int]) -> Weights:
-        """The prepared layers of a design for the fixed-point network."""
+        """The prepared layers of a design for the fixed-point network. Raises ModelError for a captured network."""
         bits = self.bits(weight_bits)
+        if isinstance(self.programs.network, Graph):
+            raise ModelError("fixed-point potentials are for SDTv2 as it is built; run a captured network without them")
         layers = {layer: self._fixed_layer(layer, width) for layer, width in bits.items()}
         return Weights(layers, {name: made.integers for name, made in layers.items()}, bits, self._constants)
 
     def steps(self, time_steps: int | None) -> int:
         """The number of time steps, by default that of the network."""
-        steps = self._model.config.time_steps if time_steps is None else time_steps
-        if steps < 1:
-            raise ModelError(f"time_steps is {steps}; expected at least 1")
-        return steps
+        return self.programs.steps(time_steps)
 
     def finish(self, run: FixedRun, state: object, begin: int = 0) -> Output:
         """Take a batch from what stands before segment `begin` (0: images) to its logits."""

@@ -11,15 +11,19 @@ from sviT_models.engine.program import Program
 from sviT_models.errors import ModelError
 from sviT_models.graph.capture import graph_of
 from sviT_models.graph.graph import Graph
+from sviT_models.graph.network import GraphNetwork
 from sviT_models.graph.run import check_images
+from sviT_models.graph.time_steps import with_steps
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, with_time_steps
+
+TRACED = 2  # steps at which SDTv2 is traced for all numbers of them: one step would leave no axis of time
 
 
 class Programs:
     """Makes programs of a network of the zoo, or of a captured one, which has one size and one number of steps."""
 
     def __init__(self, network: nn.Module | Graph) -> None:
-        self.network = network
+        self.network = network.graph if isinstance(network, GraphNetwork) else network
         self._made: dict[tuple[object, ...], Program] = {}
         self._lock = Lock()
 
@@ -36,13 +40,9 @@ class Programs:
     def steps(self, time_steps: int | None) -> int:
         """The number of time steps, by default that of the network. Raises ModelError for one it cannot run."""
         own = self.network.time_steps if isinstance(self.network, Graph) else _steps_of(self.network)
-        if time_steps is None:
-            return own
-        if time_steps < 1:
+        if time_steps is not None and time_steps < 1:
             raise ModelError(f"time_steps is {time_steps}; expected at least 1")
-        if time_steps != own and not isinstance(self.network, MetaSpikeFormer):
-            raise ModelError(f"time_steps is {time_steps}; the network was captured for {own}, build it for the number")
-        return time_steps
+        return own if time_steps is None else time_steps
 
     def widest(self, images: Tensor, time_steps: int | None = None) -> int:
         """Half of the neurons of the largest layer, per image and over all steps."""
@@ -61,12 +61,11 @@ class Programs:
             raise ModelError(f"images have shape {tuple(images.shape)}; expected {shown}")
 
     def _graph(self, images: Tensor, steps: int) -> Graph:
-        if isinstance(self.network, Graph):
-            return self.network
         network = self.network
-        if isinstance(network, MetaSpikeFormer) and network.config.time_steps != steps:
-            network = with_time_steps(network, steps)
-        return graph_of(network, images.cpu())
+        if isinstance(network, Graph):
+            return with_steps(network, steps)
+        still = isinstance(network, MetaSpikeFormer) and images.ndim == 4
+        return with_steps(graph_of(with_time_steps(network, TRACED) if still else network, images.cpu()), steps)
 
 
 def _steps_of(network: nn.Module) -> int:

@@ -334,7 +334,7 @@ def other_law(run: Run, operation: Fire) -> Array:
     """Neurons of any law."""
     (given,) = operation.inputs
     numbers = run.number(given)
-    if operation.keep == "number":
+    if operation.keep == "number" and not isinstance(given.kind, Integers):
         run.held[given.source] = numbers
     x = run.kernels.tensor(run.shaped(numbers, given.form)).float()
     law = operation.law

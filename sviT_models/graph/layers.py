@@ -23,7 +23,7 @@ def weight_layers(model: nn.Module | Graph) -> list[str]:
     model  a network, or the graph of one
     """
     network = as_network(model)
-    return network.layers if isinstance(network, GraphNetwork) else meta_spikeformer.weight_layers(network)
+    return network.layer_paths if isinstance(network, GraphNetwork) else meta_spikeformer.weight_layers(network)
 
 
 def lif_layers(model: nn.Module | Graph) -> list[str]:
@@ -32,7 +32,7 @@ def lif_layers(model: nn.Module | Graph) -> list[str]:
     model  a network, or the graph of one
     """
     network = as_network(model)
-    return network.neurons if isinstance(network, GraphNetwork) else meta_spikeformer.lif_layers(network)
+    return network.neuron_paths if isinstance(network, GraphNetwork) else meta_spikeformer.lif_layers(network)
 
 
 def with_time_steps(model: nn.Module | Graph, time_steps: int) -> nn.Module:

@@ -104,12 +104,12 @@ class GraphNetwork(nn.Module):
         return self.get_submodule(self._calls[node.name])
 
     @property
-    def layers(self) -> list[str]:
+    def layer_paths(self) -> list[str]:
         """Paths of the weight layers, in the order of the graph."""
         return list(dict.fromkeys(self._calls[node.name] for node in self.graph.of("conv", "linear")))
 
     @property
-    def neurons(self) -> list[str]:
+    def neuron_paths(self) -> list[str]:
         """Paths of the neuron layers, in the order in which they fire."""
         return list(dict.fromkeys(self._calls[node.name] for node in self.graph.of("neuron")))
 

@@ -101,7 +101,7 @@ def recognised(module: nn.Module, declared: Declared) -> Neuron | None:
         found = declared[name]
         return found if isinstance(found, Neuron) else Neuron(found)
     if isinstance(module, LIF):
-        return Neuron(SpikingLaw(threshold=module.threshold))
+        return Neuron(SpikingLaw(module.tau, None, module.decay_input, module.threshold, reset=module.reset))
     if isinstance(module, IntegerNeuron):
         return Neuron(IntegerLaw(module.levels, module.gain, module.divisor, module.half_up))
     if name in KNOWN:

@@ -90,7 +90,7 @@ def exported_design(
 
     Raises ModelError as `Engine.run`.
     """
-    weights = engine.weights(weight_bits)
+    weights = engine.fixed_weights(weight_bits)
     plan = engine.plan(images, weight_bits, state_bits, activation_bits, time_steps)
     integers = {name: layer.integers for name, layer in weights.layers.items()}
     bits, steps = engine.image_bits(state_bits, activation_bits), engine.steps(time_steps)

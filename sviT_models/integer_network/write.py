@@ -67,7 +67,7 @@ def export(
     engine = Engine(model, bank)
     sample = next(batches(model, bank.images))[:OBSERVED]
     steps = engine.steps(time_steps)
-    weights = engine.weights(weight_bits)
+    weights = engine.fixed_weights(weight_bits)
     plan = engine.plan(sample, weight_bits, state_bits, activation_bits, steps)
     integers = {name: layer.integers for name, layer in weights.layers.items()}
     image_bits = engine.image_bits(state_bits, activation_bits)
@@ -119,7 +119,7 @@ def _golden(
     if images.ndim != 4 or tuple(images.shape[1:]) != (3, *size) or not len(images):
         raise ModelError(f"golden images have shape {tuple(images.shape)}; expected (N, 3, {size[0]}, {size[1]})")
     seen: dict[str, Tensor] = {}
-    weights = engine.weights(weight_bits)
+    weights = engine.fixed_weights(weight_bits)
     start = engine.fixed(images, weights, spec["time_steps"], state_bits, activation_bits, seen)
     output = engine.finish(start(), images)
     fraction = spec["rescales"]["head"]["fraction"]

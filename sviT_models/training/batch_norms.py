@@ -48,7 +48,7 @@ def norms_behind(network: GraphNetwork) -> dict[str, tuple[nn.Module, ...]]:
     """
     graph = network.graph
     found: dict[str, tuple[nn.Module, ...]] = {}
-    for layer in sorted(layers_with_constants(network), key=network.layers.index):
+    for layer in sorted(layers_with_constants(network), key=network.layer_paths.index):
         calls = [node for node in graph.of("conv", "linear") if node.layer == layer]
         behind = [tuple(network.module_of(norm) for norm in _norms(graph, node)) for node in calls]
         if behind[0] and all(norms == behind[0] for norms in behind):

@@ -23,8 +23,6 @@ from sviT_models.errors import ModelError
 from tests import goldens
 from tests.sviT_models.small import IMAGES, network
 
-EVEN = st.sampled_from([2, 4, 6])
-
 
 def equal(a, b):
     np.testing.assert_array_equal(a.logits, b.logits)
@@ -33,7 +31,7 @@ def equal(a, b):
 
 @settings(max_examples=12)
 @given(
-    dims=st.tuples(EVEN, EVEN, st.sampled_from([4, 8]), st.sampled_from([4, 12])),
+    dims=st.sampled_from([(4, 6, 8, 12), (2, 4, 4, 4)]),  # tracing a network takes seconds
     steps=st.integers(1, 4),
     seed=st.integers(0, 2**16),
     batch=st.integers(1, 4),
@@ -225,11 +223,11 @@ def test_attention_is_its_matrix_products(images, side, heads, width, rate, seed
     rng = np.random.default_rng(seed)
     q, k, v = (rng.random((images, side, side, heads, width)) < rate for _ in range(3))
     tokens = [x.reshape(images, side * side, heads, width).astype(np.int64) for x in (q, k, v)]
-    mixed = np.einsum("nthi,nshi,nshc->nthc", *tokens).reshape(images, side, side, heads * width)
-    spikes = [torch.from_numpy(x.reshape(images, side, side, -1).astype(np.uint8)) for x in (q, k, v)]
+    mixed = np.einsum("nthi,nshi,nshc->nthc", *tokens)
+    spikes = [torch.from_numpy(x.astype(np.uint8)) for x in tokens]
     kinds = [Plain(torch.device("cpu")), *([cpu.Fast()] if cpu.available() else [])]
     for kernels in kinds:
-        np.testing.assert_array_equal(kernels.attend(*map(kernels.array, spikes), heads), mixed)
+        np.testing.assert_array_equal(kernels.attend(*map(kernels.array, spikes), True), mixed)
 
 
 def test_convolutions_that_saturate_are_noticed(monkeypatch):

@@ -6,6 +6,7 @@ import torch
 
 import sviT_models
 from sviT_models.engine.graph_definition import graph_definition, graph_weights
+from sviT_models.engine.rules import Rules
 from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
 from sviT_models.graph.run import run
@@ -22,7 +23,8 @@ RULED = [
     "qsd",
     "qkformer",
     "spikformer",
-]  # all layers see integers
+    "spikingformer",
+]
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +95,24 @@ def test_by_hand():
     np.testing.assert_allclose(found.logits, [[0.25 + 1 / 3, 0.25 - 1 / 3]], rtol=1e-6)
 
 
-def test_numbers_that_nothing_bounds_are_refused():
+def test_numbers_that_nothing_bounds_have_24_bits_behind_the_point():
+    """The head of Spikingformer sees mean potentials: the logits are those of floats but for that rounding."""
     pictures = zoo_goldens.images("spikingformer_tiny_32").float()
     graph = capture(zoo_goldens.network("spikingformer_tiny_32", time_steps=1), pictures)
-    with pytest.raises(ModelError, match=r"^head: it sees numbers that no layer before it bounds"):
-        graph_definition(graph, graph_weights(graph, 8), pictures)
+    weights, seen = graph_weights(graph, 16), {}
+    head = graph.by_name["head"]
+    run(graph, pictures, see=lambda node, given, _: seen.setdefault(node.name, given))
+    value = Rules(graph, weights, len(pictures)).layer(head, seen["head"][0].float())
+    floats = (
+        seen["head"][0].float().double() @ torch.from_numpy(weights["head"].codes() * weights["head"].scale[:, None]).T
+    )
+    torch.testing.assert_close(value.sums * value.wide(value.gain), floats, rtol=0, atol=1e-5)
+    top = Rules(graph, weights, 1).layer(head, torch.full((1, 1, head_inputs(graph)), 1e6))
+    assert float(top.sums.abs().max()) <= (2**31) * abs(weights["head"].codes()).sum(1).max()  # it saturates
+
+
+def head_inputs(graph):
+    return graph.parameters["head.weight"].shape[1]
 
 
 def test_widths_that_do_not_exist_are_refused():
