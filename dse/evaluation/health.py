@@ -42,7 +42,7 @@ def _float_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
 def _integer_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
     """The firing of the network that the evaluator runs: integer weights, fixed-point potentials."""
     states = {lif: bits for stage, bits in design.state_bits.items() for lif in own.lif_by_stage[stage]}
-    weights, firing = own.engine.weights(design.weight_bits), sviT_models.FiringCount()
+    weights, firing = own.engine.fixed_weights(design.weight_bits), sviT_models.FiringCount()
 
     def spikes_of(batch: Any) -> dict[str, Any]:
         spikes: dict[str, Any] = {}

@@ -46,7 +46,11 @@ class Programs:
 
     def widest(self, images: Tensor, time_steps: int | None = None) -> int:
         """Half of the neurons of the largest layer, per image and over all steps."""
-        return max(1, self.of(images, time_steps).widest * self.steps(time_steps) // 2)
+        steps, network = self.steps(time_steps), self.network
+        if isinstance(network, MetaSpikeFormer):  # known without tracing it, which integer networks do not need
+            self._check(images, steps)
+            return max(1, steps * network.config.embed_dims[0] * images.shape[-2] * images.shape[-1] // 4)
+        return max(1, self.of(images, time_steps).widest * steps // 2)
 
     def _check(self, images: Tensor, steps: int) -> None:
         if isinstance(self.network, Graph):
