@@ -1,15 +1,15 @@
-"""How a long computation says how far it is, without knowing who listens."""
+"""Progress of long computations, passed on to whatever shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Advance = Callable[[str, int, int], None]  # what goes on, how many parts of it are done, how many there are
+Advance = Callable[[str, int, int], None]  # the name of the step, how many parts of it are done, how many there are
 Progress = Callable[[int, int], None]  # the same within one step
 
 
 def quiet(what: str, done: int, total: int) -> None:
-    """Nobody listens."""
+    """Progress that is not shown."""
 
 
 def within(advance: Advance, what: str) -> Progress:

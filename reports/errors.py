@@ -1,4 +1,4 @@
-"""What goes wrong with a run directory that somebody hands in."""
+"""The error for a run directory that cannot be read."""
 
 
 class ReportError(ValueError):

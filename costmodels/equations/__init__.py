@@ -1,4 +1,4 @@
-"""Equations 1 to 37: pure functions from the work of rows and a chip's numbers to energy [J], memory [bit], time [s].
+"""The equations of docs/cost-models.md: from the work of rows and a chip's numbers to energy, memory and time.
 
 For the inside of costmodels.
 """

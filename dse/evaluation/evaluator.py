@@ -28,12 +28,12 @@ class Runner(Protocol):
         """An object with `logits` (N, classes) and `spikes` (LIF layers, T) summed over the images.
 
         Where designs have state widths, it is also given `state_bits`, the width of every LIF layer by its name; where
-        somebody waits for images, `on_batch`, a function that takes the result of every finished batch.
+        progress is shown, `on_batch`, a function that takes the result of every finished batch.
         """
 
 
 def _counting(progress: Progress, total: int) -> Callable[[Any], None]:
-    """What counts the images of finished batches."""
+    """A function that counts the images of finished batches and shows the progress."""
     done = 0
 
     def count(output: Any) -> None:
@@ -63,7 +63,7 @@ class Evaluator:
 
     subjects: by form of the network, one as a rule. The float network of the first form is run when the evaluator is
     made, that of another when its first design is evaluated; `floats` are those evaluated so far, by form.
-    images, labels: N of each; batch_size: images per batch; progress: hears of the first float network's images.
+    images, labels: N of each; batch_size: images per batch; progress: of the first float network's images.
     `seconds` and `images_run` count the work done so far.
     """
 

@@ -32,7 +32,7 @@ class Experiment:
     networks: the network in every form that is searched, one as a rule; checkpoint: where its weights come from;
     source: the data set; images: those on which designs are measured; space: the designs; widths: weight widths to
     choose from [bit], all of which the chip has; frame_rate: inferences per second at which power is stated; advance:
-    hears how far long steps are.
+    shows the progress of long steps.
     """
 
     networks: ByForm[Network]
@@ -62,7 +62,7 @@ class Experiment:
 
     @property
     def notes(self) -> list[str]:
-        """What has to be said of the weights made so far, each thing once."""
+        """Notes on the integer weights made so far, each once: what calibration or rounding could not do."""
         return list(dict.fromkeys(note for network in self.networks.values() for note in network.bank.notes))
 
     def costing(self) -> Costing:

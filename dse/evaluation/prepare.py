@@ -31,7 +31,7 @@ PROFILE_IMAGES = 64
 
 
 def prepare(config: Config, advance: Advance = quiet) -> Experiment:
-    """Load, check and profile everything a configuration names; `advance` hears how far this and later steps are.
+    """Load, check and profile everything a configuration names; `advance` shows the progress of this and later steps.
 
     Raises ConfigError, ModelError or CostError with a one-line message for every mistake a user can make.
     """
@@ -65,7 +65,7 @@ def image_source(config: Config) -> ImageSource:
 
 
 def chip_widths(search: Search, hardware: Hardware) -> tuple[int, ...]:
-    """Weight widths [bit] that the chip has: of those that nobody asked for, the others are left out.
+    """Weight widths to search [bit]: the configured ones; else those of the default that the chip has.
 
     Raises ConfigError for a width that was asked for and that the chip does not have.
     """

@@ -16,7 +16,7 @@ def experiment_of(run: Run, name: str | None, advance: Advance = quiet) -> Exper
 
     run      the run
     name     the design, by id or origin
-    advance  hears how far loading is
+    advance  shows the progress
 
     Raises ConfigError where the run has no such design, and where network or checkpoint are no longer those of the run.
     """

@@ -1,4 +1,4 @@
-"""The loop: ask the strategy, evaluate the design, tell the study; and what it expects in the end.
+"""The search: its problem posed, the loop (ask the strategy, evaluate the design, tell the study), its best design.
 
-From outside: `build_problem`, `loop`, `best_design`, `expected_drop`.
+From outside: `build_problem`, `study` (opened and read), `loop`, `best_design`, `expected_drop`.
 """

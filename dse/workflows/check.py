@@ -1,4 +1,4 @@
-"""What a configuration means before anything long is started."""
+"""What a search by a configuration will cost, before it is started."""
 
 from __future__ import annotations
 

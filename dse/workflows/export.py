@@ -68,7 +68,7 @@ def export_design(
     """Write a design of the run in `run`, by id or origin, as an integer network into the new folder `out`.
 
     `golden` is the number of search images that golden vectors are written for.  `widths` are those of potentials and
-    activations where the run leaves them open.  `advance` hears how far the steps are.  Raises ConfigError for what is
+    activations where the run leaves them open.  `advance` shows the progress.  Raises ConfigError for what is
     no run or no design of it, for a state width where the design has its own, and for too many golden images.
     """
     opened = open_run(run)

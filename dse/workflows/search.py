@@ -42,8 +42,8 @@ def search(
 ) -> Run:
     """Carry out a search and write its run directory; joins and resumes what the directory or the storage holds.
 
-    `out` is the run directory, `command` the words of the command line for the manifest, `ledger` where the study lies
-    (by default the journal in `out`), `hear` who is told how far it is.  Raises ConfigError, ModelError or CostError
+    `out` is the run directory, `command` the words of the command line for the manifest, `ledger` where the study is
+    stored (by default the journal in `out`), `hear` how progress is shown.  Raises ConfigError, ModelError or CostError
     for a mistake in the configuration, InfeasibleError for budgets that no design can keep, and EvaluationError where
     evaluations keep failing.
     """

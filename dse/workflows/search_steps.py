@@ -48,8 +48,8 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     """Load what a configuration names, open the study, and measure the float network and its chaos floor.
 
     config  the configuration
-    ledger  where the study lies; default: in memory
-    hear    who hears how it goes; default: nobody
+    ledger  where the study is stored; default: in memory
+    hear    how progress is shown; default: not at all
     """
     end = begin("prepare", hear.say)
     experiment = load_experiment(config, hear.advance)
@@ -86,7 +86,7 @@ def precision_study(prepared: Prepared, hear: Listener = SILENT) -> Precision:
     """Step 1: gradient scores of every layer at every width, and one-at-a-time distances where they are asked for.
 
     prepared  what `prepare` gave
-    hear      who hears how it goes; default: nobody
+    hear      how progress is shown; default: not at all
     """
     end = begin("1 precision study", hear.say)
     experiment, search = prepared.experiment, prepared.config.search
@@ -107,7 +107,7 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
 
     prepared   what `prepare` gave
     precision  what `precision_study` gave
-    hear       who hears how it goes; default: nobody
+    hear       how progress is shown; default: not at all
 
     Raises InfeasibleError where no design can keep a budget.
     """
@@ -133,7 +133,7 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
 
     prepared  what `prepare` gave
     base      what `base_setting` gave; its loop goes on
-    hear      who hears how it goes; default: nobody
+    hear      how progress is shown; default: not at all
     """
     end = begin("3 guided search", hear.say)
     experiment, evaluator, study = prepared.experiment, prepared.evaluator, prepared.study
@@ -160,7 +160,7 @@ def final_network(prepared: Prepared, base: BaseSetting, searched: Searched, hea
     prepared  what `prepare` gave
     base      what `base_setting` gave
     searched  what `guided_search` gave
-    hear      who hears how it goes; default: nobody
+    hear      how progress is shown; default: not at all
     """
     end = begin("4 final network", hear.say)
     experiment, problem, table = prepared.experiment, base.problem, searched.table

@@ -1,4 +1,4 @@
-"""What the steps of a search give one another, who hears of them, and where the study lies."""
+"""What the steps of a search pass on to each other, how progress is shown, and where the study is stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
 
 @dataclass(frozen=True)
 class Listener:
-    """Who hears how a search goes: lines in `say`, trials in `watch`, parts of long steps in `advance`."""
+    """How the progress of a search is shown: `say` takes lines, `watch` trials, `advance` parts of long steps."""
 
     say: Callable[[str], None] = lambda line: None
     watch: Watch = lambda: nullcontext(None)
@@ -42,7 +42,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Where the Optuna study lies: the journal of a run directory, a storage `url` of several workers, or memory.
+    """Where the Optuna study is stored: the journal of a run directory, a storage `url` of several workers, or memory.
 
     `allow_mixed` resumes a study although its inputs differ, and records that.
     """
@@ -52,7 +52,7 @@ class Ledger:
     allow_mixed: bool = False
 
     def open(self, inputs: Mapping[str, Any], say: Callable[[str], None] = lambda line: None) -> optuna.Study:
-        """The study with what it already holds; `say` hears what was amiss.
+        """The study with what it already holds; `say` takes what was repaired.
 
         Raises ConfigError where its `inputs`, a fingerprint, were others.
         """

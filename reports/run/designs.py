@@ -65,7 +65,7 @@ class WeightLayers:
 
 def weight_layers(layers: Sequence[LayerRow]) -> WeightLayers:
     """The layers that have weights, of all layers of a network."""
-    weighted = [layer for layer in layers if layer.kind != "attention"]
+    weighted = [layer for layer in layers if layer.kind not in ("attention", "add")]
     short = short_names(layer.name for layer in layers)
     weights = sum(layer.weights for layer in weighted)
     synops = float(np.sum([layer.synops for layer in weighted]))
@@ -101,7 +101,7 @@ def checked_results(path: Path, results: pd.DataFrame, layers: Sequence[LayerRow
         if numbers.isna().any():
             row = int(numbers.isna().to_numpy().argmax())
             raise ReportError(f"{path}: line {row + 2}, {column} is {results[column].iloc[row]!r}; expected a number")
-    weighted = [layer.name for layer in layers if layer.kind != "attention"]
+    weighted = [layer.name for layer in layers if layer.kind not in ("attention", "add")]
     if FORM in results.columns:
         results = _by_unfused_layers(results, weighted)
     named = [c.removeprefix(WEIGHTS) for c in results.columns if c.startswith(WEIGHTS)]
