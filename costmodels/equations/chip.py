@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+DRAM_BURST = 512.0
+"""Bits that DRAM transfers at once where a file does not say: 16 beats of 32 bit (LPDDR4, JESD209-4)."""
+STREAM_BUFFER = 64.0 * 1024 * 8
+"""Bits of the weight memory that weights stream through where a file does not say: a design choice."""
+
 
 @dataclass(frozen=True)
 class Port:
@@ -85,6 +90,10 @@ class Chip:
     has_dram: bool
     dram_energy: float = _constant("dram.energy", 0.0)
     dram_bandwidth: float = _constant("dram.bandwidth", math.inf)
+    dram_burst: float = _constant("dram.burst", DRAM_BURST)
+    dram_background: float = _constant("dram.background", 0.0)
+    stream_buffer: float = _constant("dram.buffer", STREAM_BUFFER)
+    pins: bool = True
     hop: float = _constant("noc.hop", 0.0)
     message: float = _constant("noc.message", 0.0)
     hops: float = _constant("noc.hops", 0.0)
@@ -92,8 +101,10 @@ class Chip:
 
     @property
     def leakage(self) -> float:
-        """Static power of memories and logic [W]."""
-        return self.logic_leakage + self.weights.leakage + self.states.leakage + self.spikes.leakage
+        """Static power of memories, logic and DRAM [W]."""
+        return (
+            self.dram_background + self.logic_leakage + self.weights.leakage + self.states.leakage + self.spikes.leakage
+        )
 
     @property
     def memory_area(self) -> float:
@@ -102,9 +113,13 @@ class Chip:
 
 
 def chip_of(
-    value: Mapping[str, float], accumulator_grows: bool, datapath: str = "ideal", adds_levels: bool = False
+    value: Mapping[str, float],
+    accumulator_grows: bool,
+    datapath: str = "ideal",
+    adds_levels: bool = False,
+    pins: bool = True,
 ) -> Chip:
-    """The chip whose constants are `value` by dotted key, with a datapath and a way of taking integer levels."""
+    """The chip whose constants are `value` by dotted key, with what is no number: datapath, integer levels, pinning."""
     constants = {}
     for each in fields(Chip):
         if "key" in each.metadata:
@@ -115,6 +130,7 @@ def chip_of(
         accumulator_grows=accumulator_grows,
         datapath=datapath,
         adds_levels=adds_levels,
+        pins=pins,
         fixed_operations="compute.accumulate" in value,
         accumulate_convolution=value.get("compute.accumulate_convolution", constants["accumulate"]),
         fixed_neuron="neuron.access" in value,

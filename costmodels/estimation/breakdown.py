@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from costmodels.equations import energy, memory
+from costmodels.equations import memory
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import whole
 from costmodels.estimation.floorline import resource_times
@@ -60,11 +60,11 @@ def _energies(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArr
     chip, column = asked.hardware.chip, costs.columns
     total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
     design = whole(asked, total, sums.pipeline_s)
-    streamed = bool(design.streamed[0])
-    fetched = column["fetched_bits"] * energy.fetch_per_bit(chip) * streamed
+    fetched = _share(column["fetched_bits"]) * design.fetch_j[0]
     spilled = _share(column["state_bits"]) * design.spill_j[0]
-    time = column["time_streamed" if streamed else "time_resident"]
+    time = column["time_resident"] + design.reread_share[0] * column["reread_s"]
     parts = {name: np.broadcast_to(column[name], (asked.workload.rows,)) for name in ROW_ENERGIES}
+    parts["spikes"] = parts["spikes"] + design.reread_share[0] * column["reread_j"]
     parts["dram"] = parts["dram"] + fetched + spilled
     parts["leakage"] = _share(time) * chip.leakage * design.latency_s[0]
     return parts

@@ -23,7 +23,7 @@ class Cost:
     throughput_power_w    average when inferences follow each other without pause: energy / latency
     memory_bytes          everything the design stores = on_chip_bytes + off_chip_bytes
     area_mm2              on-chip memories of the chip; logic is not modelled
-    cliff_bytes           room left in the weight memory (negative: bytes to save until the weights stay on the chip)
+    room_bytes            room left in the weight memory (negative: bytes to save until no weights stream)
     feasible              no violation; `violations` names them, one boolean array each
     streams               whether residual streams are charged; False where the layer table does not know them
     energy_by_component, memory_by_component   sum to energy_j and memory_bytes; empty unless asked for
@@ -37,7 +37,7 @@ class Cost:
     on_chip_bytes: FloatArray
     off_chip_bytes: FloatArray
     area_mm2: FloatArray
-    cliff_bytes: FloatArray
+    room_bytes: FloatArray
     feasible: BoolArray
     violations: Mapping[str, BoolArray]
     streams: bool

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike
 
 from costmodels import dataflows
 from costmodels.equations import energy
+from costmodels.equations.streaming import exposed, reread_share, streamed_bits, whole_bursts
 from costmodels.estimation.cost import BoolArray, Cost, FloatArray, joined
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.gather import Sums, gather
 from costmodels.estimation.request import Request, request
-from costmodels.estimation.row_costs import DETAIL, ROW_ENERGIES, ROW_MEMORIES, SUMMED
+from costmodels.estimation.row_costs import DETAIL, ROW_ENERGIES, ROW_MEMORIES, SUMMED, buffer_of
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -50,29 +51,42 @@ def estimate(
 
 @dataclass(frozen=True)
 class Whole:
-    """Quantities of a design as a whole, which no single row has; arrays (N,)."""
+    """Quantities of a design as a whole, which no single row has; arrays (N,).
 
-    streamed: BoolArray
+    `streamed_bits` are weights that are not pinned, and `reread_share` says how much of what rows would read again is
+    read again (eq. 34, 52).
+    """
+
+    streamed_bits: FloatArray
+    reread_share: FloatArray
     spilled_state_bits: FloatArray
     fetch_j: FloatArray
+    reread_j: FloatArray
     spill_j: FloatArray
     latency_s: FloatArray
 
 
 def whole(asked: Request, total: Mapping[str, FloatArray], pipeline_s: FloatArray) -> Whole:
-    """Weights that stream, potentials that spill, and the latency that results (eq. 34 to 36)."""
+    """Weights that stream, potentials that spill, and the latency that results (eq. 34 to 36, 52)."""
     chip, flow, steps = asked.hardware.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
-    streamed = (total["stored_bits"] > chip.weights.size) & (total["fetched_bits"] > 0)
+    stored, fetched = total["stored_bits"], total["fetched_bits"]
+    streamed = np.where(fetched > 0, streamed_bits(chip, stored, buffer_of(asked)), 0.0)
+    share = reread_share(streamed, stored, total["single_bits"])
+    fetches = np.divide(fetched, stored, out=np.zeros_like(stored), where=stored > 0)
+    fetched_bits = fetches * whole_bursts(chip, streamed)
     spilled = np.maximum(0.0, total["state_bits"] - chip.states.size)
     spill_bits = 2 * steps * spilled
     if flow.PIPELINED:
         latency = pipeline_s + (steps + asked.workload.rows - 1) * chip.synchronisation
     else:
-        latency = np.where(streamed, total["time_streamed"], total["time_resident"]) + steps * chip.synchronisation
+        waits = exposed(chip, fetches * streamed, total["hidden_bits"]) + share * total["reread_s"]
+        latency = total["time_resident"] + waits + steps * chip.synchronisation
     return Whole(
-        streamed=streamed,
+        streamed_bits=streamed,
+        reread_share=share,
         spilled_state_bits=spilled,
-        fetch_j=np.where(streamed, total["fetched_bits"], 0.0) * energy.fetch_per_bit(chip),
+        fetch_j=fetched_bits * energy.fetch_per_bit(chip),
+        reread_j=share * total["reread_j"],
         spill_j=spill_bits * chip.dram_energy,
         latency_s=latency + spill_bits / chip.dram_bandwidth,
     )
@@ -83,14 +97,14 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     chip = asked.hardware.chip
     total = {name: sums.totals[:, place] for place, name in enumerate(names)}
     design = whole(asked, total, sums.pipeline_s)
-    dynamic = total["dynamic"] + design.fetch_j + design.spill_j
+    dynamic = total["dynamic"] + design.fetch_j + design.reread_j + design.spill_j
     leaked = chip.leakage * design.latency_s
     energy_j = dynamic + leaked
     buffer_bytes = sums.buffer_bits / 8
     memory_bytes = total["bytes"] + buffer_bytes
     weight_bytes = total["stored_bits"] / 8
     overflow_bytes = np.maximum(0.0, sums.buffer_bits - chip.spikes.size) / 8
-    off_chip = np.where(design.streamed, weight_bytes, 0.0) + design.spilled_state_bits / 8 + overflow_bytes
+    off_chip = (design.streamed_bits + design.spilled_state_bits) / 8 + overflow_bytes
     violations = _violations(asked, total, design, overflow_bytes)
 
     def shaped(values: FloatArray) -> FloatArray:
@@ -99,7 +113,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     by_energy: dict[str, FloatArray] = {}
     by_memory: dict[str, FloatArray] = {}
     if len(names) > len(SUMMED):
-        added = {"dram": design.fetch_j + design.spill_j, "leakage": leaked}
+        added = {"spikes": design.reread_j, "dram": design.fetch_j + design.spill_j, "leakage": leaked}
         by_energy, by_memory = _by_component(total, added, buffer_bytes)
     return Cost(
         energy_j=shaped(energy_j),
@@ -110,7 +124,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
         on_chip_bytes=shaped(memory_bytes - off_chip),
         off_chip_bytes=shaped(off_chip),
         area_mm2=np.full(asked.shape, chip.memory_area),
-        cliff_bytes=shaped(chip.weights.size / 8 - weight_bytes),
+        room_bytes=shaped(chip.weights.size / 8 - weight_bytes),
         feasible=np.asarray(~np.any(np.stack(list(violations.values())), axis=0)).reshape(asked.shape),
         violations={name: flags.reshape(asked.shape) for name, flags in violations.items()},
         streams=asked.workload.streams is not None,
@@ -124,8 +138,7 @@ def _by_component(
 ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
     """Energy [J] and memory [byte] by component, (N,); `added` is the energy that only whole designs have."""
     by_energy = {name: total[name] for name in ROW_ENERGIES}
-    by_energy["dram"] = by_energy["dram"] + added["dram"]
-    by_energy["leakage"] = added["leakage"]
+    by_energy |= {name: by_energy.get(name, 0.0) + values for name, values in added.items()}
     by_memory = {name: total[f"{name}_bytes"] for name in ROW_MEMORIES}
     by_memory["buffers"] = np.broadcast_to(buffer_bytes, total["bytes"].shape)
     return by_energy, by_memory

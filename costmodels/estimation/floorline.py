@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from costmodels import dataflows
 from costmodels.equations import timing
+from costmodels.equations.streaming import by_row
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import whole
 from costmodels.estimation.gather import Sums, gather
@@ -99,9 +100,10 @@ def change_first(workload: Workload, hardware: Hardware, design: Designs | Array
 def resource_times(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArray]:
     """The time that every resource needs for every row of one design, (R,) each [s]."""
     total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
-    streamed = bool(whole(asked, total, sums.pipeline_s).streamed[0])
-    rows = (asked.workload.rows,)
-    times = costs.resources | {DRAM: costs.dram_s[int(streamed)]}
+    rows, chip = (asked.workload.rows,), asked.hardware.chip
+    fetched, hidden = (np.broadcast_to(costs.columns[name], rows) for name in ("fetched_bits", "hidden_bits"))
+    bits = whole(asked, total, sums.pipeline_s).streamed_bits[0] * fetched.sum() / costs.columns["stored_bits"].sum()
+    times = costs.resources | {DRAM: costs.dram_s + by_row(bits, fetched, hidden) / chip.dram_bandwidth}
     return {name: np.array(np.broadcast_to(times[name], rows)) for name in RESOURCES}
 
 

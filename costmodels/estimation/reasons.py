@@ -35,17 +35,19 @@ def reasons(
 
 def _of_rows(asked: Request, rows: RowInputs) -> dict[str, str]:
     """What is said when a single row does not fit, by the name of the violation."""
-    hardware, names = asked.hardware, asked.workload.names
+    hardware, names, shape = asked.hardware, asked.workload.names, asked.workload.geometry
     column = row_costs(asked, rows).columns
-    unsupported, largest, wide = (int(np.argmax(column[n])) for n in ("unsupported", "stored_bits", "too_wide"))
+    unsupported, wide = (int(np.argmax(column[n])) for n in ("unsupported", "too_wide"))
+    channel = column["stored_bits"] * shape.positions / shape.out_elements
+    largest = int(np.argmax(channel))
     bits, widths = rows.weight_bits[unsupported], ", ".join(map(str, hardware.weight_widths))
-    need, room = column["stored_bits"][largest] / 8, hardware.chip.weights.size / 8
+    need, room = channel[largest] / 8, hardware.chip.weights.size / 8
     return {
         "weight_width": f"{names[unsupported]} has {bits:g}-bit weights; {hardware.name} stores {widths} bits",
         "datapath": f"{names[wide]} has operands or potentials wider than the {hardware.datapath} datapath of "
         f"{hardware.name} ({hardware.chip.unit_weight_bits:g} x {hardware.chip.unit_input_bits:g} bits, potentials of "
         f"{hardware.chip.state_bits:g}): use fewer bits or a wider unit",
-        "layer_weights": f"{names[largest]} needs {need:.0f} bytes of weights, scales and constants; "
+        "layer_weights": f"{names[largest]} needs {need:.0f} bytes for the weights of one output channel; "
         f"memories.weights.size is {room:.0f} bytes: use fewer bits or a larger memory",
     }
 

@@ -11,16 +11,18 @@ from costmodels import dataflows
 from costmodels.equations import energy, memory, timing
 from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Counts, Load
+from costmodels.equations.streaming import stream_buffer, streaming
 from costmodels.estimation.loads import held_bits, load_of
 from costmodels.estimation.request import Request, RowInputs
+from costmodels.widths import WIDEST_INTEGER
 
 FloatArray = NDArray[np.float64]
 
 ROW_ENERGIES = energy.COMPONENTS[:-1]  # leakage follows from the latency of the whole design
 
 SUMMED = (
-    *("time_resident", "time_streamed", "dynamic", "fetched_bits", "state_bits", "stored_bits"),
-    *("bytes", "cores", "too_large", "unsupported", "too_wide"),
+    *("time_resident", "dynamic", "fetched_bits", "state_bits", "stored_bits", "hidden_bits", "single_bits"),
+    *("reread_j", "reread_s", "bytes", "cores", "too_large", "unsupported", "too_wide"),
 )
 """What every estimate sums over rows; the components follow when they are asked for."""
 TIME = SUMMED.index("time_resident")
@@ -32,13 +34,13 @@ DETAIL = (*ROW_ENERGIES, *(f"{name}_bytes" for name in ROW_MEMORIES))
 class RowCosts:
     """Costs per row, (..., R) by name: SUMMED and DETAIL (J, bytes); and what each row holds (..., R) in bit.
 
-    `resources` are the times of timing.RESOURCES [s], `dram_s` those of DRAM with all weights on the chip, and without.
+    `resources` are the times of timing.RESOURCES [s], `dram_s` that of DRAM without weights [s].
     """
 
     columns: dict[str, FloatArray]
     buffer_bits: FloatArray
     resources: dict[str, FloatArray]
-    dram_s: tuple[FloatArray, FloatArray]
+    dram_s: FloatArray
 
     def stacked(self, names: tuple[str, ...]) -> FloatArray:
         """The named columns, (..., R, Q)."""
@@ -69,24 +71,34 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     used = timing.cores(load, chip, resident) if flow.PIPELINED else np.zeros_like(stored)
     resources = timing.resources(load, counts, chip, used / chip.cores if flow.PIPELINED else 1.0)
     on_chip = timing.on_chip(resources)
+    channel = resident * work.geometry.positions / work.geometry.out_elements
+    times = on_chip, overflow_bits / chip.dram_bandwidth
+    stream = streaming(chip, counts, resident, times, channel, buffer_of(asked) / 2)
     columns = {
         "dynamic": _total([parts[name] for name in ROW_ENERGIES]),
         "fetched_bits": fetched,
         "state_bits": kept,
         "time_resident": timing.with_dram(on_chip, overflow_bits, chip),
-        "time_streamed": timing.with_dram(on_chip, overflow_bits + fetched, chip),
+        "hidden_bits": stream.hidden_bits,
+        "single_bits": stream.single_bits,
+        "reread_j": stream.reread_j,
+        "reread_s": stream.reread_s,
         "cores": used,
         "bytes": (resident + kept) / 8,
         "stored_bits": resident,
-        "too_large": (resident > chip.weights.size).astype(np.float64),
+        "too_large": (channel > chip.weights.size).astype(np.float64),
         "too_wide": np.broadcast_to(~load.switching.runs & ~load.is_float, stored.shape).astype(np.float64),
         "unsupported": (rows.weight_bits > max(hardware.weight_widths)).astype(np.float64),
     }
     sizes = (payload, stored - payload, scales, biases, kept)
     columns |= {name: parts[name] for name in ROW_ENERGIES}
     columns |= {f"{name}_bytes": bits / 8 for name, bits in zip(ROW_MEMORIES, sizes, strict=True)}
-    dram = overflow_bits / chip.dram_bandwidth, (overflow_bits + fetched) / chip.dram_bandwidth
-    return RowCosts(columns, memory.buffers(*held), resources, dram)
+    return RowCosts(columns, memory.buffers(*held), resources, overflow_bits / chip.dram_bandwidth)
+
+
+def buffer_of(asked: Request) -> float:
+    """Bits of the weight memory through which weights stream, the same for all designs (eq. 34)."""
+    return stream_buffer(asked.hardware.chip, float(asked.workload.columns["fan_in"].max() * WIDEST_INTEGER))
 
 
 def _energies(load: Load, counts: Counts, chip: Chip) -> dict[str, FloatArray]:

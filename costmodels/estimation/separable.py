@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from costmodels import dataflows
 from costmodels.equations import energy
+from costmodels.equations.streaming import exposed
 from costmodels.errors import CostError
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.request import Request, request
-from costmodels.estimation.row_costs import row_costs
+from costmodels.estimation.row_costs import buffer_of, row_costs
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -24,15 +25,21 @@ FloatArray = NDArray[np.float64]
 class SeparableTables:
     """quantity(design) = offsets[quantity] + sum over layers of tables[quantity][layer, option of the layer].
 
+    So it is to the last digits where `below` and `above` are 0; otherwise the cost lies at most `below` under and
+    `above` over the sum. They are not 0 only where weights stream and some are pinned (eq. 34, 52).
+
     layers   the L rows with weights
     tables   (L, B): memory_bytes and weight_bytes [byte], energy_j and dynamic_j [J], latency_s [s], power_w [W];
              without latency_s and energy_j on pipelined data flows, where the slowest rows set the time
     offsets  what does not depend on weight widths, in the same units
+    below, above  by quantity, in the same units
     """
 
     layers: tuple[str, ...]
     tables: Mapping[str, FloatArray]
     offsets: Mapping[str, float]
+    below: Mapping[str, float]
+    above: Mapping[str, float]
 
 
 def separable_tables(
@@ -62,12 +69,38 @@ def separable_tables(
     fetches = bool(np.any(column["fetched_bits"] > 0))
     side = fetches and bool(largest > hardware.chip.weights.size) if streamed is None else streamed
     tables, offsets = _quantities(asked, column, float(costs.buffer_bits.max()), side)
+    below, above = _bounds(asked, column, tables) if side and asked.hardware.chip.pins else ({}, {})
     without = np.setdiff1d(np.arange(work.rows), work.weight_rows)
     return SeparableTables(
         layers=work.weight_layers,
         tables={name: np.ascontiguousarray(values[:, work.weight_rows].T) for name, values in tables.items()},
         offsets={name: offsets[name] + float(values[0, without].sum()) for name, values in tables.items()},
+        below=dict.fromkeys(tables, 0.0) | below,
+        above=dict.fromkeys(tables, 0.0) | above,
     )
+
+
+def _bounds(
+    asked: Request, column: Mapping[str, FloatArray], tables: Mapping[str, FloatArray]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """How far the costs of designs whose weights stream may lie under and over the sums of the tables.
+
+    The sums take the whole buffer from what is pinned, though a small excess takes only as much as itself; leave out
+    that bursts are whole and that inputs are read again; and take as long as if all weights were fetched.
+    """
+    chip, buffer = asked.hardware.chip, buffer_of(asked)
+    least = float(column["stored_bits"].min(0).sum()) - chip.weights.size
+    joule = float(column["fetched_bits"].sum() / column["stored_bits"].sum()) * energy.fetch_per_bit(chip)
+    below = {"dynamic_j": max(0.0, buffer - max(0.0, least)) * joule}
+    above = {"dynamic_j": chip.dram_burst * joule + float(column["reread_j"].max(0).sum())}
+    below["power_w"], above["power_w"] = (each["dynamic_j"] * asked.frame_rate for each in (below, above))
+    if "latency_s" in tables:
+        below["latency_s"] = float(
+            (column["reread_s"] + exposed(chip, column["fetched_bits"], column["hidden_bits"])).max(0).sum()
+        )
+        below["energy_j"] = below["dynamic_j"] + chip.leakage * below["latency_s"]
+        above["energy_j"] = above["dynamic_j"]
+    return below, above
 
 
 def _quantities(
@@ -76,13 +109,21 @@ def _quantities(
     """Every quantity per option and row, (B, R), and what it is beside its rows."""
     chip, flow, steps = asked.hardware.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
     spill = 2 * steps * max(0.0, float(column["state_bits"].max(0).sum()) - chip.states.size)
-    dynamic = column["dynamic"] + (column["fetched_bits"] * energy.fetch_per_bit(chip) if streamed else 0.0)
+    dynamic, pinned = column["dynamic"], 0.0
+    if streamed:
+        per_bit = energy.fetch_per_bit(chip)
+        dynamic = dynamic + column["fetched_bits"] * per_bit + (0.0 if chip.pins else column["reread_j"])
+        fetches = float(column["fetched_bits"].sum() / column["stored_bits"].sum())
+        pinned = (chip.weights.size - buffer_of(asked)) * fetches * per_bit if chip.pins else 0.0
     tables = {"memory_bytes": column["bytes"], "weight_bytes": column["stored_bits"] / 8, "dynamic_j": dynamic}
-    offsets = {"memory_bytes": buffer_bits / 8, "weight_bytes": 0.0, "dynamic_j": spill * chip.dram_energy}
+    offsets = {"memory_bytes": buffer_bits / 8, "weight_bytes": 0.0, "dynamic_j": spill * chip.dram_energy - pinned}
     tables["power_w"] = dynamic * asked.frame_rate
     offsets["power_w"] = offsets["dynamic_j"] * asked.frame_rate + chip.leakage
     if not flow.PIPELINED:
-        tables["latency_s"] = column["time_streamed" if streamed else "time_resident"]
+        tables["latency_s"] = column["time_resident"]
+        if streamed:
+            waits = exposed(chip, column["fetched_bits"], column["hidden_bits"])
+            tables["latency_s"] = tables["latency_s"] + waits + column["reread_s"]
         offsets["latency_s"] = steps * chip.synchronisation + spill / chip.dram_bandwidth
         tables["energy_j"] = dynamic + chip.leakage * tables["latency_s"]
         offsets["energy_j"] = offsets["dynamic_j"] + chip.leakage * offsets["latency_s"]

@@ -78,7 +78,8 @@ class Hardware:
         compute = self.file.compute
         grows = isinstance(compute, IntegerCompute) and compute.accumulator == "grown"
         constants = {key: constant.value for key, constant in self.table.items()}
-        return chip_of(constants, grows, self.datapath, compute.levels == "additions")
+        pins = self.file.dram is None or self.file.dram.pinning == "partial"
+        return chip_of(constants, grows, self.datapath, compute.levels == "additions", pins)
 
     def constants(self) -> pd.DataFrame:
         """Every constant as `key, value, unit, source, low, high`, derived ones included (hardware.csv of a run)."""

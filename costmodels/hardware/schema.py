@@ -121,6 +121,15 @@ class Dram(Section):
 
     energy: EnergyPerBit
     bandwidth: Bandwidth
+    burst: Size | None = Field(None, description="what is transferred at once; absent: 64 bytes")
+    background: Power | None = Field(None, description="refresh and standby, whatever is transferred; absent: 0")
+    pinning: Literal["none", "partial"] = Field(
+        "partial",
+        description="where the weights do not fit, what fits stays on the chip (partial), or all are fetched (none)",
+    )
+    buffer: Size | None = Field(
+        None, description="part of the weight memory that weights stream through, in two halves; absent: 64 KiB"
+    )
 
 
 class Network(Section):

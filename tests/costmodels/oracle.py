@@ -133,6 +133,7 @@ def naive(
     activation_bits: int | None = None,
     datapath: str = "ideal",
     stream_bits: int | None = None,
+    pins: bool = True,
 ) -> dict[str, float]:
     """Energy [J], latency [s], power [W] at the file's frame rate and memory [B] of one design with spiking layers."""
     get = constant.get
@@ -148,7 +149,7 @@ def naive(
     clock, elements = constant["clock"], constant["processing_elements"]
     supply = iter(weight_bits)
     dynamic = memory = stored_total = fetched_total = states_total = 0.0
-    resident, streamed, times, buffers = 0.0, 0.0, [], []
+    resident, times, buffers = 0.0, [], []
     seen_spikes = False
     sums = held_sums(layers, stream_bits)
     rows: list[dict[str, float]] = []
@@ -295,7 +296,15 @@ def naive(
             (read + written + 2 * stream_words["spikes"]) / (rate["spikes"] * share),
             packets / get("noc.rate", math.inf),
         )
-        rows.append({"time": time, "fetch": stored * fetches})
+        rows.append(
+            {
+                "time": time,
+                "stored": stored,
+                "read": read,
+                "channel": stored / layer["out_channels"],
+                "fetches": fetches,
+            }
+        )
 
     dram_j, bandwidth = get("dram.energy", 0.0), get("dram.bandwidth", math.inf)
     tensors: list[list[Any]] = [[max(row - 1, 0), row, bits] for row, bits in enumerate(buffers)]
@@ -303,17 +312,36 @@ def naive(
         copies = 1 if keeps_states else steps
         tensors += [[s["first"], s["last"], s["elements"] * s["bits"] * copies] for s in sums]
     spilled_maps = least_spill(tensors, len(rows), room["spikes"])
+    widest = max(layer["fan_in"] for layer in layers) * 16
+    slots = min(max(get("dram.buffer", 64 * 1024 * 8), 2 * widest), room["weights"])
+    hidden = single = again_j = again_s = 0.0
     for place, row in enumerate(rows):
         over = 2 * spilled_maps[place] * (steps if keeps_states else 1)
         dynamic += over * dram_j
-        resident += max(row["time"], over / bandwidth)
-        streamed += max(row["time"], (over + row["fetch"]) / bandwidth)
-        times.append(max(row["time"], over / bandwidth))
+        alone = max(row["time"], over / bandwidth)
+        resident += alone
+        times.append(alone)
+        if not (fetched_total and "dram.energy" in constant):
+            continue
+        again = (max(1, math.ceil(row["stored"] / (slots / 2))) - 1) * row["read"]
+        again_j += again * get("memories.spikes.read", 0)
+        again_s += again / rate["spikes"]
+        single += min(row["stored"], slots / 2)
+        if 2 * row["channel"] <= room["weights"]:
+            hidden += min(row["stored"] * row["fetches"], max(0, row["time"] * bandwidth - over))
     largest = max(sum(tensor[2] for tensor in live(tensors, row)) for row in range(len(rows)))
     latency = resident + steps * get("synchronisation", 0.0)
-    if stored_total > room["weights"] and fetched_total:
-        dynamic += fetched_total * (dram_j + get("memories.weights.write", 0) / word["weights"])
-        latency = streamed + steps * get("synchronisation", 0.0)
+    excess = stored_total - room["weights"]
+    if excess > 0 and fetched_total:
+        burst = get("dram.burst", 512)
+        leaves = min(stored_total, excess + min(slots, excess)) if pins else stored_total
+        fetches = fetched_total / stored_total
+        dynamic += (
+            math.ceil(leaves / burst) * burst * fetches * (dram_j + get("memories.weights.write", 0) / word["weights"])
+        )
+        further = max(0, leaves - single) / (stored_total - single) if stored_total > single else 0
+        dynamic += further * again_j
+        latency += further * again_s + max(0, leaves * fetches - hidden) / bandwidth
     if event:
         latency = 0.0
         for step in range(steps + len(times) - 1):
@@ -322,7 +350,8 @@ def naive(
     spilled = 2 * steps * max(0, states_total - room["states"])
     dynamic += spilled * dram_j
     latency += spilled / bandwidth
-    leak = constant["logic_leakage"] + sum(get(f"memories.{m}.leakage", 0.0) for m in ("weights", "states", "spikes"))
+    leak = get("dram.background", 0.0) + constant["logic_leakage"]
+    leak += sum(get(f"memories.{m}.leakage", 0.0) for m in ("weights", "states", "spikes"))
     return {
         "energy_j": dynamic + leak * latency,
         "latency_s": latency,

@@ -16,20 +16,20 @@ def test_designs_that_do_not_fit_say_why(tmp_path: Path):
     assert reasons(work, load_hardware("generic_45nm"), 4) == []
     why = reasons(work, load_hardware("generic_45nm"), 32)
     assert "32-bit weights; generic_45nm stores 1, 2, 3, 4, 5, 6, 7, 8, 16 bits" in why[0]
-    needs = "downsample4.encode_conv needs 11799040 bytes of weights, scales and constants"
-    assert why[1].startswith(f"{needs}; memories.weights.size is 4194304")
-    assert "lower the frame rate" in why[2]
+    assert "lower the frame rate" in why[1]
     crowd = reasons(work, load_hardware("loihi_like"), 4)
     assert any(text.startswith("the layers need") and "cores is 128" in text for text in crowd)
     assert any("all potentials need" in text for text in crowd)
     assert any("all weights need" in text for text in crowd)
-    # a memory smaller than one layer's weights is an answer, not an exception
+    # a memory smaller than one output channel is an answer, not an exception: 64 weights of 4 bit, a scale, a constant
     tiny = plain(tmp_path, size=20)
     cost = estimate(two_layers(), tiny, 4)
     assert not bool(cost.feasible)
     assert bool(cost.violations["layer_weights"])
     assert np.isfinite(float(cost.energy_j))
-    assert any("head needs 360 bytes of weights" in text for text in reasons(two_layers(), tiny, 4))
+    assert any(
+        "head needs 36 bytes for the weights of one output channel" in text for text in reasons(two_layers(), tiny, 4)
+    )
 
 
 def test_feature_maps_without_dram_must_fit(tmp_path: Path):

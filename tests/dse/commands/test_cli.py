@@ -380,7 +380,7 @@ def test_estimate_prints_what_the_cost_model_says(svit: Run):
             Designs(bits, time_steps=2, state_bits=8, activation_bits=8),
             frame_rate=5,
         )
-        for name in ("energy_j", "latency_s", "power_w", "memory_bytes", "cliff_bytes", "area_mm2"):
+        for name in ("energy_j", "latency_s", "power_w", "memory_bytes", "room_bytes", "area_mm2"):
             assert row[name] == float(getattr(cost, name)), name
         assert row["feasible"] == bool(cost.feasible)
 
