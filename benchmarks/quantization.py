@@ -89,7 +89,8 @@ def _count(data: str, split: str, count: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shipped = [name.removeprefix("sdtv2_tiny_") for name in sviT_models.shipped_names()]
+    names = [name for name in sviT_models.shipped_names() if name.startswith("sdtv2_tiny_")]
+    shipped = [name.removeprefix("sdtv2_tiny_") for name in names]
     parser.add_argument("data", nargs="*", default=shipped, help=f"data sets: {', '.join(shipped)}")
     parser.add_argument("--images", type=int, default=4000, help="images to evaluate at most")
     parser.add_argument("--widths", type=int, nargs="+", default=[8, 6, 4, 3, 2, 1])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from dse import strategies
 from dse.config.quantities import QUANTITIES
@@ -69,9 +70,10 @@ def _table(section: type[BaseModel]) -> Iterator[str]:
     schema = section.model_json_schema()
     yield "| key | type | default | meaning |"
     yield "|---|---|---|---|"
-    defaults = section().model_dump(mode="json")
+    given = section()
+    defaults = {name: to_jsonable_python(getattr(given, name)) for name in section.model_fields}
     for name, field in section.model_fields.items():
-        if isinstance(defaults[name], dict) and "$ref" in str(schema["properties"][name]):
+        if "$ref" in str(schema["properties"][name]) and "anyOf" not in schema["properties"][name]:
             continue
         kind = _kind(schema["properties"][name])
         default = "" if defaults[name] is None else f"`{json.dumps(defaults[name])}`"

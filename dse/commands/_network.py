@@ -9,9 +9,8 @@ from dse.commands._show import say
 from dse.errors import ConfigError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from sviT_models import Graph
+    from dse.config.schema import Config
+    from sviT_models import GraphNetwork, ImageSet
 
 
 def options_of(given: Sequence[str]) -> dict[str, object]:
@@ -31,28 +30,49 @@ def options_of(given: Sequence[str]) -> dict[str, object]:
     return found
 
 
-def captured(
-    network: str, option: Sequence[str], checkpoint: str | None, time_steps: int | None, images: Tensor
-) -> Graph:
-    """The graph of a network of the zoo or of the user's own file, compared with its module on some of the images.
+def config_of(
+    checkpoint: str | None, network: str | None, option: Sequence[str], data: str, time_steps: int | None, binning: str
+) -> Config:
+    """The configuration that a command line without a file means.
 
-    Says on stderr that costs are what the network can be used for. Raises ConfigError for options that cannot be, and
-    sviT_models.ModelError for a network that cannot be built, loaded or captured.
+    Raises ConfigError for options without a network and for those that cannot be.
+    """
+    from dse.config.file import parse_config
+
+    if option and network is None:
+        raise ConfigError(f"--option {option[0]}: only with --network")
+    tree: dict[str, object] = {"data": {"name": data, "binning": binning}}
+    if checkpoint is not None:
+        tree["checkpoint"] = checkpoint
+    if network is not None:
+        file, _, build = network.rpartition(":") if ".py:" in network else (network, "", "build")
+        named = {"file": file, "build": build} if file.endswith(".py") else {"name": network}
+        tree["network"] = {**named, "options": options_of(option)}
+    if time_steps is not None and network is None:
+        tree["search"] = {"time_steps": [time_steps]}
+    elif time_steps is not None:
+        tree["network"] = {**named, "options": options_of(option), "time_steps": time_steps}
+    return parse_config(tree, "command line")
+
+
+def captured(
+    network: str, option: Sequence[str], checkpoint: str | None, time_steps: int | None, images: ImageSet
+) -> GraphNetwork:
+    """A network of the zoo or of the user's own file, compared with its module on some of the images.
+
+    Raises ConfigError for options that cannot be, and sviT_models.ModelError for a network that cannot be built, loaded
+    or captured.
     """
     import sviT_models
 
-    options = options_of(option)
-    if network in sviT_models.names():
-        steps = {} if time_steps is None else {"time_steps": time_steps}
-        module, neurons = sviT_models.build(network, **steps, **options).eval(), {}
-        time_steps = None
-    else:
-        found = sviT_models.user_network(network, options)
-        module, neurons = found.module, found.neurons
     if checkpoint is None:
         say(f"{network}: no --checkpoint; the weights are those it is built with, and so are the firing rates")
-    else:
-        sviT_models.load_weights(module, checkpoint)
-    graph = sviT_models.capture(module, images[:2], time_steps=time_steps, neurons=neurons)
-    say(f"{network}: captured for its costs; the integer engine does not run it yet, so no accuracy is measured")
-    return graph
+    opened = sviT_models.open_network(
+        network,
+        images.images[slice(0, 2)],
+        options=options_of(option),
+        checkpoint=None if checkpoint is None else sviT_models.checkpoint_path(checkpoint),
+        time_steps=time_steps,
+        num_classes=len(images.classes),
+    )
+    return opened.model

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dse.commands._options import BINNING, DATA, NETWORK, OPTION
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,20 +16,23 @@ EXAMPLE = "Example: svit-dse evaluate --checkpoint sdtv2_tiny_digits --data digi
 
 
 def evaluate(
-    checkpoint: Annotated[str, typer.Option(help="A shipped checkpoint's name, or a file.")] = "sdtv2_tiny_digits",
-    data: Annotated[
-        str,
-        typer.Option(help="digits, fashion_mnist, glyphs, or a path: .npz, folder of IDX files or of class folders."),
-    ] = "digits",
+    checkpoint: Annotated[
+        str | None, typer.Option(help="A shipped checkpoint's name, or a file.  [default: sdtv2_tiny_digits]")
+    ] = None,
+    network: NETWORK = None,
+    option: OPTION = None,
+    data: DATA = "digits",
     bits: Annotated[int, typer.Option(help="Weight width of every layer; 32 is the float network.")] = 8,
     run: Annotated[Path | None, typer.Option(help="Take a design, its network and its data from this run.")] = None,
     design: Annotated[str | None, typer.Option(help="With --run: its id, or origin such as uniform-8.")] = None,
     images: Annotated[int | None, typer.Option(min=10, help="Images; default: the whole split.")] = None,
     split: Annotated[str, typer.Option(help="search, verify, or test where the data have one.")] = "verify",
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
+    binning: BINNING = "count",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
+    from dse.commands._network import config_of
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows
     from dse.results.experiment import experiment_of
@@ -36,7 +41,8 @@ def evaluate(
 
     with Meter() as advance:
         if run is None:
-            experiment, chosen = uniform_design(checkpoint, data, bits, time_steps, advance)
+            config = config_of(checkpoint, network, option or [], data, time_steps, binning)
+            experiment, chosen = uniform_design(config, bits, time_steps, advance)
         else:
             opened = open_run(run)
             chosen, experiment = opened.design(design), experiment_of(opened, design, advance)

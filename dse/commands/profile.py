@@ -7,29 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dse.commands._options import BINNING, DATA, NETWORK, OPTION
+
 if TYPE_CHECKING:
     import pandas as pd
 
 EXAMPLE = "Example: svit-dse profile --checkpoint sdtv2_tiny_digits --data digits --out layers.csv"
 DEFAULT = "sdtv2_tiny_digits"
+FRAMES = 4  # of a sample of events
 
 
 def profile(
     checkpoint: Annotated[
         str | None, typer.Option(help="A shipped checkpoint's name, or a file.  [default: sdtv2_tiny_digits]")
     ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(help="Any other network: FILE.py:FUNCTION or a name of the zoo; its weights from --checkpoint."),
-    ] = None,
-    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the function of --network.")] = None,
+    network: NETWORK = None,
+    option: OPTION = None,
     model: Annotated[str | None, typer.Option(help="Network name; default: the one the file fits.")] = None,
-    data: Annotated[
-        str,
-        typer.Option(help="digits, fashion_mnist, glyphs, or a path: .npz, folder of IDX files or of class folders."),
-    ] = "digits",
+    data: DATA = "digits",
     images: Annotated[int, typer.Option(min=1, help="Images to measure on.")] = 64,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
+    binning: BINNING = "count",
     distilled: Annotated[bool, typer.Option("--distilled", help="The checkpoint has a distillation head.")] = False,
     form: Annotated[str, typer.Option(help="unfused, or fused: chains of linear convolutions as one.")] = "unfused",
     out: Annotated[Path | None, typer.Option(help="Write the layer table to this CSV file.")] = None,
@@ -46,12 +44,13 @@ def profile(
     check_out(out)
     if form not in ("unfused", "fused"):
         raise ConfigError(f"--form {form!r}: expected unfused or fused")
-    batch = sviT_models.load_data(data, "search", count=images)
+    frames = sviT_models.Binning(time_steps or FRAMES, binning)
+    batch = sviT_models.load_data(data, "search", count=images, binning=frames)
     if network is not None:
         others = {"--model": model, "--distilled": distilled, "--form": form if form == "fused" else None}
         if given := [key for key, value in others.items() if value]:
             raise ConfigError(f"{given[0]}: not with --network; what the network takes is given with --option")
-        title, measured = network, captured(network, option or [], checkpoint, time_steps, batch.images)
+        title, measured = network, captured(network, option or [], checkpoint, time_steps, batch)
     else:
         if option:
             raise ConfigError(f"--option {option[0]}: only with --network")

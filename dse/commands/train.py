@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import DATA
+
 EXAMPLE = "Example: svit-dse train --data digits --seed 0 --out runs/digits.safetensors"
 
 
 def train(
-    data: Annotated[
-        str,
-        typer.Option(help="digits, fashion_mnist, glyphs, or a path: .npz, folder of IDX files or of class folders."),
-    ] = "digits",
+    data: DATA = "digits",
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Checkpoint; default runs/MODEL_DATA.safetensors.")] = None,
     resume: Annotated[

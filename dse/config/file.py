@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from costmodels import CostError
 from costmodels.yaml_file import explained, line_of, plain, read_yaml, unknown_key
+from dse.config.network import Network
 from dse.config.schema import Config
 from dse.errors import ConfigError
 
@@ -59,7 +60,7 @@ def located(message: str, path: Path) -> str:
     first = re.split(r"[\s:]", message, maxsplit=1)[0]
     if line := _line_of(tree, first):
         return f"{path}:{line}: {message}"
-    for key in ("hardware", "checkpoint", "network", "data.name"):
+    for key in ("hardware", "network.file", "network.name", "network", "checkpoint", "data.name"):
         line, value = _line_of(tree, key), _value(tree, key)
         if line and value and str(value) in message:
             return f"{path}:{line}: {key}: {message}"
@@ -114,7 +115,7 @@ def template() -> str:
 def _template(section: BaseModel, lines: list[str], indent: str) -> None:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if isinstance(value, BaseModel):
+        if isinstance(value, BaseModel) and not isinstance(value, Network):
             lines += ["", f"{indent}# {type(value).__doc__}", f"{indent}{name}:"]
             _template(value, lines, indent + "  ")
             continue

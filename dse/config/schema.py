@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dse.config.choices import FORMS, ONE_FORM_PER_LAYER, STATE_WIDTHS, WEIGHT_WIDTHS, Form
+from dse.config.network import Network
 from dse.config.quantities import QUANTITIES, parse
 
 
@@ -21,7 +22,8 @@ class Data(Section):
     """Which images are evaluated."""
 
     name: str = Field(
-        "digits", description="digits, fashion_mnist, glyphs, or a path: .npz, folder of IDX files or of class folders"
+        "digits",
+        description="digits, fashion_mnist, glyphs, event_glyphs, or a path: .npz, IDX files, class folders or events",
     )
     search_images: int | None = Field(None, ge=10, description="images per evaluation; empty: the whole search split")
     verify_images: int | None = Field(
@@ -32,6 +34,12 @@ class Data(Section):
     )
     fisher_images: int = Field(192, ge=8, description="images of the gradient sensitivity score")
     resolution: int | None = Field(None, ge=16, description="image side in pixels; empty: that of the data set")
+    frames: int | None = Field(
+        None, ge=1, description="frames of a sample of events; empty: the time steps of the network"
+    )
+    binning: Literal["count", "time"] = Field(
+        "count", description="events become frames of as many events each (count) or as much time each (time)"
+    )
     batch_size: int = Field(100, ge=1, description="images per batch")
     max_corrupt: float = Field(0.01, ge=0, le=1, description="share of undecodable image files that stops a run")
 
@@ -171,7 +179,11 @@ class Constraints(Section):
 class Config(Section):
     """Everything a run depends on."""
 
-    network: str | None = Field(None, description="network name; empty: the one the checkpoint names")
+    network: Network = Field(
+        Network(),
+        description="a name of `svit-dse networks`, FILE.py:FUNCTION, or {file: ..., build: ..., options: {...}}; "
+        "empty: the one the checkpoint names",
+    )
     checkpoint: str = Field("sdtv2_tiny_digits", description="a shipped checkpoint's name or a file")
     form: Form = Field(
         "unfused",

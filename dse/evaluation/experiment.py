@@ -17,6 +17,7 @@ from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.images import ImageSource
 from dse.evaluation.network import Network
+from dse.evaluation.opened import Opened
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design, uniform
 from dse.problem.space import Space
@@ -36,7 +37,7 @@ class Experiment:
     """
 
     networks: ByForm[Network]
-    checkpoint: sviT_models.Checkpoint
+    checkpoint: Opened
     source: ImageSource
     images: Any
     space: Space

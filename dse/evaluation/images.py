@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sviT_models
-from dse.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,9 @@ class ImageSource:
 
     name: of an embedded set, or a path; resolution: side in pixels, None for the set's own; max_corrupt: share of
     undecodable files that stops a run; seed: of the choice of images; batch_size: images evaluated at once.
-    `images` (N, 3, H, W) float32, `labels` (N,), `ids` and `sha256` are attributes of what is returned.
+    frames, binning: how events become frames.
+    `images` (N, C, H, W) or (N, T, C, H, W) float32, `labels` (N,), `ids` and `sha256` are attributes of what is
+    returned.
     """
 
     name: str
@@ -27,23 +28,20 @@ class ImageSource:
     verify_images: int | None
     calibration_images: int
     fisher_images: int
+    frames: int = 4
+    binning: str = "count"
 
     def load(self, split: str, count: int | None) -> Any:
-        """Images of one split.  Raises ConfigError and ModelError for data that cannot be evaluated."""
-        images = sviT_models.load_data(
+        """Images of one split.  Raises ModelError for data that cannot be loaded."""
+        return sviT_models.load_data(
             self.name,
             split,
             count=count,
             seed=self.seed,
             resolution=self.resolution,
             max_corrupt=self.max_corrupt,
+            binning=sviT_models.Binning(self.frames, self.binning),
         )
-        if images.frames is not None:
-            raise ConfigError(
-                f"data.name {self.name!r}: has {images.frames} frames per sample; the exact evaluator takes still "
-                "images, so name a set of those"
-            )
-        return images
 
     def at_most(self, split: str, count: int) -> Any:
         """Up to `count` images of one split, all of it where it has fewer."""

@@ -55,7 +55,7 @@ class Network:
 
     @property
     def time_steps(self) -> int:
-        """Time steps of the checkpoint."""
+        """Time steps of the network."""
         return int(self.model.config.time_steps)
 
     @cached_property

@@ -20,6 +20,7 @@ from dse.evaluation.costs import objective_columns
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.images import ImageSource
 from dse.evaluation.network import Network
+from dse.evaluation.opened import check_classes, frames_of, open_configured, state_widths_of, steps_of
 from dse.problem.by_form import ByForm
 from dse.problem.constraints import sides_of
 from dse.problem.form_space import build_form_space
@@ -39,29 +40,31 @@ def prepare(config: Config, advance: Advance = quiet) -> Experiment:
     step(0, 4)
     hardware = load_hardware(config.hardware)
     widths = chip_widths(config.search, hardware)
-    checkpoint = sviT_models.open_checkpoint(config.checkpoint, network=config.network)
-    model = checkpoint.model.eval()
-    step(1, 4)
     source = image_source(config)
     images = source.for_search()
-    _check_classes(config, images, model)
+    step(1, 4)
+    opened = open_configured(config, images)
+    check_classes(config, images, opened)
+    model = opened.model
     step(2, 4)
     sample = source.at_most("validation", PROFILE_IMAGES)
     models: dict[str, Any] = {form: sviT_models.fuse(model) if form == "fused" else model for form in config.forms}
     tables = {form: sviT_models.profile(model, sample.images) for form, model in models.items()}
     step(3, 4)
     calibration = source.for_calibration()
-    _check_potentials(config)
-    space = _space(config.search, widths, tables, model.config.time_steps)
+    states = state_widths_of(config, model)
+    _check_potentials(config.activations, states)
+    choices = {"widths": widths, "state_widths": states, "time_steps": steps_of(config, model)}
+    space = _space(config.search, tables, choices)
     networks = {form: _network(config, form, models[form], tables[form], calibration) for form in models}
     step(4, 4)
     by_form = ByForm.of(networks, lambda network: network.layers)
-    return Experiment(by_form, checkpoint, source, images, space, widths, hardware, config.frame_rate, advance)
+    return Experiment(by_form, opened, source, images, space, widths, hardware, config.frame_rate, advance)
 
 
 def image_source(config: Config) -> ImageSource:
     """The data set of a configuration."""
-    return ImageSource(**config.data.model_dump(), seed=config.search.seed)
+    return ImageSource(**(config.data.model_dump() | {"frames": frames_of(config)}), seed=config.search.seed)
 
 
 def chip_widths(search: Search, hardware: Hardware) -> tuple[int, ...]:
@@ -83,7 +86,9 @@ def chip_widths(search: Search, hardware: Hardware) -> tuple[int, ...]:
 
 def resolved(config: Config, experiment: Experiment) -> Config:
     """The configuration with the widths that the experiment has, so that it says by itself what was searched."""
-    search = config.search.model_copy(update={"widths": experiment.widths})
+    kinds = {d.kind for d in experiment.space.dimensions}
+    states = config.search.state_widths if "state" in kinds else ()
+    search = config.search.model_copy(update={"widths": experiment.widths, "state_widths": states})
     return config.model_copy(update={"search": search})
 
 
@@ -112,20 +117,11 @@ def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _check_classes(config: Config, images: Any, model: Any) -> None:
-    """Raises ConfigError where the data set is not the one that the checkpoint was trained on."""
-    if len(images.classes) != model.config.num_classes:
-        raise ConfigError(
-            f"data.name {config.data.name!r} has {len(images.classes)} classes, the checkpoint "
-            f"{config.checkpoint!r} has {model.config.num_classes}; take the data set it was trained on"
-        )
-
-
-def _check_potentials(config: Config) -> None:
+def _check_potentials(activations: Activations, state_widths: tuple[int, ...]) -> None:
     """Raises ConfigError where widths are given but potentials are float: only integer networks have such widths."""
     usual = Activations()
-    if config.activations != usual and not config.search.state_widths:
-        changed = [key for key, value in config.activations if value != getattr(usual, key)]
+    if activations != usual and not state_widths:
+        changed = [key for key, value in activations if value != getattr(usual, key)]
         raise ConfigError(f"activations.{changed[0]}: only the integer network has this width; set search.state_widths")
 
 
@@ -133,18 +129,13 @@ def _network(config: Config, form: str, model: Any, table: pd.DataFrame, calibra
     """The network in one form, with the configured rounding and widths between layers."""
     bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=calibration.images)
     engine = sviT_models.Engine(model, bank)
-    between = engine_widths(**config.activations.model_dump(), names=sviT_models.activation_names(engine.segments))
+    names = sviT_models.activation_names(engine.segments) if hasattr(engine, "segments") else ("image",)
+    between = engine_widths(**config.activations.model_dump(), names=names)
     return Network(form, model, bank, engine, with_input_widths(table, between), between)
 
 
-def _space(search: Search, widths: tuple[int, ...], tables: Mapping[str, pd.DataFrame], time_steps: int) -> Space:
-    options: dict[str, Any] = {
-        "widths": widths,
-        "granularity": search.granularity,
-        "fixed": search.fixed,
-        "state_widths": search.state_widths,
-        "time_steps": search.time_steps or range(1, time_steps + 1),
-    }
+def _space(search: Search, tables: Mapping[str, pd.DataFrame], choices: Mapping[str, tuple[int, ...]]) -> Space:
+    options: dict[str, Any] = {"granularity": search.granularity, "fixed": search.fixed, **choices}
     if len(tables) > 1:
         return build_form_space(tables, **options)
     form, table = next(iter(tables.items()))

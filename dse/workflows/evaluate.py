@@ -10,7 +10,7 @@ import pandas as pd
 
 import sviT_models
 from dse.config.choices import WEIGHT_WIDTHS
-from dse.config.schema import Config, Data, Search
+from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.health import class_table, health_table
@@ -61,14 +61,11 @@ def _stderr(share: float, images: int) -> float:
 
 
 def uniform_design(
-    checkpoint: str, data: str, bits: int, time_steps: int | None, advance: Advance = quiet
+    config: Config, bits: int, time_steps: int | None = None, advance: Advance = quiet
 ) -> tuple[Experiment, Design]:
     """A network with one width everywhere.  Raises ConfigError for a width that does not exist."""
     if bits not in WEIGHT_WIDTHS:
         raise ConfigError(f"--bits {bits}: no such width; choose from {', '.join(map(str, WEIGHT_WIDTHS))}")
-    config = Config(
-        checkpoint=checkpoint, data=Data(name=data), search=Search(time_steps=(time_steps,) * bool(time_steps))
-    )
     experiment = prepare(config, advance)
     network = experiment.network
     return experiment, uniform(network.layers, bits, time_steps or network.time_steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -34,7 +35,7 @@ def save_graph(path: str | os.PathLike[str], graph: Graph) -> None:
         raise ModelError(f"{path}: graphs are written as safetensors; name it {path.with_suffix('.safetensors')}")
     if not path.parent.is_dir():
         raise ModelError(f"{path.parent}: no such folder; create it first")
-    content = {"version": VERSION, "time_steps": graph.time_steps, "nodes": [_written(node) for node in graph.nodes]}
+    content = _content(graph)
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in graph.parameters.items()}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         save_file(tensors, Path(folder) / path.name, metadata={"graph": json.dumps(content)})
@@ -69,6 +70,20 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
     except (KeyError, TypeError, ValueError, IndexError) as error:
         what = f"{type(error).__name__}: {error}"
         raise ModelError(f"{path}: its graph cannot be read ({what}); write it again") from error
+
+
+def fingerprint(graph: Graph) -> str:
+    """A SHA-256 in hexadecimal of the operations and the parameters."""
+    found = hashlib.sha256(json.dumps(_content(graph)).encode())
+    for name in sorted(graph.parameters):
+        tensor = graph.parameters[name].detach().cpu().contiguous()
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()
+
+
+def _content(graph: Graph) -> dict[str, object]:
+    return {"version": VERSION, "time_steps": graph.time_steps, "nodes": [_written(node) for node in graph.nodes]}
 
 
 def _written(node: Node) -> dict[str, object]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph, Node
+from sviT_models.graph.network import GraphNetwork
 from sviT_models.graph.rows import common_path
 from sviT_models.network.fuse import fuse as sdtv2_fuse
 
@@ -43,6 +44,10 @@ def fuse(graph: Graph) -> Graph:
     Weights are combined in float64 and rounded once; in float32 a neuron near its threshold may fire differently.
     Raises ModelError for a graph without batch norms and chains: it has been fused before.
     """
+    if isinstance(graph, GraphNetwork):
+        fused = fuse(graph.graph).network
+        fused.config = replace(fused.config, name=graph.config.name)
+        return fused
     if not isinstance(graph, Graph):
         return sdtv2_fuse(graph)
     fused = _folded(_chained(graph))

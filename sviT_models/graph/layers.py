@@ -8,6 +8,7 @@ from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
 from sviT_models.graph.network import GraphNetwork
 from sviT_models.graph.rows import Rows
+from sviT_models.graph.time_steps import with_steps
 from sviT_models.network import meta_spikeformer
 from sviT_models.network.topology import wiring
 
@@ -50,6 +51,25 @@ def with_time_steps(model: nn.Module | Graph, time_steps: int) -> nn.Module:
         return network.at(time_steps)
     assert isinstance(network, meta_spikeformer.MetaSpikeFormer)
     return meta_spikeformer.with_time_steps(network, time_steps)
+
+
+def possible_steps(model: nn.Module | Graph) -> tuple[int, ...]:
+    """The numbers of time steps, up to its own, that a network can run without being built again.
+
+    model  a network, or the graph of one
+    """
+    network = as_network(model)
+    if not isinstance(network, GraphNetwork):
+        assert isinstance(network, meta_spikeformer.MetaSpikeFormer)
+        return tuple(range(1, network.config.time_steps + 1))
+    found = []
+    for steps in range(1, network.config.time_steps + 1):
+        try:
+            with_steps(network.graph, steps)
+        except ModelError:
+            continue
+        found.append(steps)
+    return tuple(found)
 
 
 def layers_with_constants(model: nn.Module | Graph) -> frozenset[str]:

@@ -62,8 +62,13 @@ class _Traced(nn.Module):
 
 
 def double(module: nn.Module) -> nn.Module:
-    """A copy in float64 and evaluation mode."""
-    return copy.deepcopy(module).double().eval()
+    """A copy in float64 and evaluation mode; states that a training left behind are copied without their history."""
+    memo: dict[int, Tensor] = {}
+    for part in module.modules():
+        for held in (vars(part), *(value for value in vars(part).values() if isinstance(value, dict))):
+            left = [value for value in held.values() if isinstance(value, Tensor) and value.grad_fn is not None]
+            memo |= {id(value): value.detach().clone() for value in left}
+    return copy.deepcopy(module, memo).double().eval()
 
 
 def traced(

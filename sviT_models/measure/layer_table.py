@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sviT_models.errors import ModelError
 from sviT_models.graph import layer_table as graph_table
 from sviT_models.graph.graph import Graph
+from sviT_models.graph.network import GraphNetwork
 from sviT_models.measure.hooks import batches, evaluating, watching
 from sviT_models.measure.operations import Counter
 from sviT_models.network.layers import Attention
@@ -40,7 +41,9 @@ def layer_table(model: MetaSpikeFormer, resolution: int) -> pd.DataFrame:
 
 
 def profile(
-    model: MetaSpikeFormer | Graph, images: Tensor | Iterable[Tensor], progress: Callable[[int], None] | None = None
+    model: MetaSpikeFormer | Graph | GraphNetwork,
+    images: Tensor | Iterable[Tensor],
+    progress: Callable[[int], None] | None = None,
 ) -> pd.DataFrame:
     """The layer table with what `images` cause, as a mean per image; one batch at a time is held in memory.
 
@@ -52,6 +55,8 @@ def profile(
     Of a captured network (`sviT_models.capture`) the table has further columns and rows: see graph.layer_table.
     Raises ModelError where there is no image.
     """
+    if isinstance(model, GraphNetwork):
+        model = model.graph
     if isinstance(model, Graph):
         return graph_table.profile(model, images, progress)
     counter = Counter(model)

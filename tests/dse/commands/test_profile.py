@@ -45,7 +45,7 @@ def file(tmp_path, monkeypatch):
 def test_a_network_of_the_users_own_has_a_table_and_costs(svit, file, tmp_path):
     said = svit("profile", "--network", f"{file}:make", "--option", "steps=2", "--images", "4", "--out", "layers.csv")
     assert said.status == 0, said.err
-    assert "the integer engine does not run it yet, so no accuracy is measured" in said.err
+    assert "no --checkpoint; the weights are those it is built with" in said.err
     table = pd.read_csv(tmp_path / "layers.csv")
     assert table.name.tolist() == ["stem", "conv", "head", "add"]
     assert table.time_steps.tolist() == [2] * 4
@@ -91,7 +91,7 @@ def test_a_network_of_the_zoo_is_profiled_by_its_name(svit):
         (["--network", "my_model.py:make", "--time-steps", "9"], "the network runs 3 time steps, not 9"),
         (["--network", "my_model.py:make", "--form", "fused"], "--form: not with --network"),
         (["--option", "steps=2"], "--option steps=2: only with --network"),
-        (["--network", "my_model.py:make", "--checkpoint", "none.pth"], "none.pth: no such checkpoint"),
+        (["--network", "my_model.py:make", "--checkpoint", "none.pth"], "no checkpoint 'none.pth'"),
         (["--network", "spikingformer_tiny", "--option", "wings=2"], "spikingformer_tiny has no option wings"),
     ],
 )

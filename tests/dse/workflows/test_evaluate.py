@@ -22,7 +22,7 @@ from sviT_models.data.folder import load as load_folder
 
 @pytest.fixture(scope="module")
 def measured():
-    experiment, design = uniform_design("sdtv2_tiny_digits", "digits", 3, None)
+    experiment, design = uniform_design(Config(), 3)
     return experiment, design, evaluated(experiment, design, "verify", 80)
 
 
@@ -68,7 +68,7 @@ def test_the_summary_and_the_record_say_the_same(measured):
 
 def test_a_width_that_does_not_exist():
     with pytest.raises(ConfigError, match="--bits 9: no such width; choose from 1, 2, 3"):
-        uniform_design("sdtv2_tiny_digits", "digits", 9, None)
+        uniform_design(Config(), 9)
 
 
 def test_a_design_of_something_that_is_no_run(tmp_path):

@@ -62,8 +62,8 @@ def test_sdtv2_is_rounded_scored_and_disturbed_to_the_same_bits(pair):
 def test_sdtv2_is_fused_to_the_same_bits(pair):
     model, graph = pair
     ours, theirs = fuse(graph).network, sviT_models.fuse(model)
-    assert sviT_models.weight_layers(theirs) == ours.layers
-    for name in ours.layers:
+    assert sviT_models.weight_layers(theirs) == ours.layer_paths
+    for name in ours.layer_paths:
         assert torch.equal(ours.get_submodule(name).weight, theirs.get_submodule(name).weight)
         assert torch.equal(ours.get_submodule(name).bias, theirs.get_submodule(name).bias)
     with pytest.raises(ModelError, match="fused already"):

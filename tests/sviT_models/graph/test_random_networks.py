@@ -160,7 +160,7 @@ def test_the_graph_is_the_module(network, seed):
 def check_network(graph, x, network):
     """As a module it gives the bits of the float walk; fused, or at another number of steps, the logits it should."""
     layers = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    assert sorted(graph.network.layers) == sorted(layers)
+    assert sorted(graph.network.layer_paths) == sorted(layers)
     assert torch.equal(graph.network(x), run(graph, x, dtype=torch.float32))
     if list(graph.of("norm")):
         fused = fuse(replace(graph, parameters={name: tensor.double() for name, tensor in graph.parameters.items()}))

@@ -1,0 +1,19 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+SETS = "digits, fashion_mnist, glyphs, event_glyphs, or a path: .npz, IDX files, class folders, events."
+DATA = Annotated[str, typer.Option(help=SETS)]
+NETWORK = Annotated[
+    str | None,
+    typer.Option(help="Any other network: FILE.py:FUNCTION or a name of the zoo; its weights from --checkpoint."),
+]
+OPTION = Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the function of --network.")]
+BINNING = Annotated[
+    Literal["count", "time"],
+    typer.Option(help="Events become frames of as many events each (count), or as much time each (time)."),
+]

@@ -1,0 +1,94 @@
+"""The network that a configuration names, with its weights, and what they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sviT_models
+from dse.config.schema import Config
+from dse.errors import ConfigError
+
+FRAMES = 4  # of a sample of events, where neither the data nor the network say how many
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """The network of a run: `model` has a `config`; `path` and `sha256` are what it and its weights came from."""
+
+    model: Any
+    path: Path
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return str(self.model.config.name)
+
+
+def frames_of(config: Config) -> int:
+    """How many frames a sample of events becomes: as the data say, or the network."""
+    steps = config.network.time_steps or config.network.options.get("time_steps")
+    return config.data.frames or (steps if isinstance(steps, int) else FRAMES)
+
+
+def open_configured(config: Config, images: Any) -> Opened:
+    """The configured network in evaluation mode, captured on two of the images of an ImageSet.
+
+    SDTv2 on still images runs as it is built.
+    """
+    choice, two = config.network, images.images[slice(0, 2)]
+    if choice.file is None and not choice.options and choice.name in (None, *sviT_models.names("sdtv2")):
+        found = sviT_models.open_checkpoint(config.checkpoint, network=choice.name)
+        if not isinstance(found.model, sviT_models.MetaSpikeFormer) or two.ndim == 5:
+            opened = sviT_models.opened(found.model, two, found.model.config.name, found.path)
+            return Opened(opened.model, opened.path, found.sha256)
+        return Opened(found.model.eval(), found.path, found.sha256)
+    given = "checkpoint" in config.model_fields_set
+    opened = sviT_models.open_network(
+        str(choice.reference),
+        two,
+        options=choice.options,
+        checkpoint=sviT_models.checkpoint_path(config.checkpoint) if given else None,
+        time_steps=choice.time_steps,
+        num_classes=len(images.classes),
+    )
+    return Opened(opened.model, opened.path, opened.sha256)
+
+
+def check_classes(config: Config, images: Any, opened: Opened) -> None:
+    """Raises ConfigError where the data set has other classes than the network."""
+    have, want = len(images.classes), opened.model.config.num_classes
+    if have != want:
+        source = f"network {opened.name}" if config.network.reference else f"the checkpoint {config.checkpoint!r}"
+        raise ConfigError(
+            f"data.name {config.data.name!r} has {have} classes, {source} has {want}; take the data set it was "
+            "trained on"
+        )
+
+
+def steps_of(config: Config, model: Any) -> tuple[int, ...]:
+    """The time steps to choose from. Raises ConfigError for one that the network cannot run."""
+    known, asked = sviT_models.possible_steps(model), config.search.time_steps
+    if not isinstance(model, sviT_models.GraphNetwork) or not asked:
+        return asked or known
+    if strange := [steps for steps in asked if steps not in known]:
+        shown = ", ".join(map(str, known))
+        raise ConfigError(
+            f"search.time_steps: {model.config.name} as built cannot run {strange[0]} time steps, but {shown}; build "
+            "it for more, or leave search.time_steps out"
+        )
+    return asked
+
+
+def state_widths_of(config: Config, model: Any) -> tuple[int, ...]:
+    """Widths of membrane potentials to choose from. Raises ConfigError where the network's cannot be narrowed."""
+    asked = config.search.state_widths
+    if not isinstance(model, sviT_models.GraphNetwork) or not asked:
+        return asked
+    if "state_widths" in config.search.model_fields_set:
+        raise ConfigError(
+            f"search.state_widths: {model.config.name} runs with float32 potentials; write state_widths: []"
+        )
+    return ()
