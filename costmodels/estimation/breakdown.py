@@ -59,7 +59,7 @@ def _energies(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArr
     """Energy components per row (R,), what belongs to the whole design spread over the rows that cause it."""
     chip, column = asked.hardware.chip, costs.columns
     total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
-    design = whole(asked, total, sums.pipeline_s)
+    design = whole(asked, total, sums)
     fetched = _share(column["fetched_bits"]) * design.fetch_j[0]
     spilled = _share(column["state_bits"]) * design.spill_j[0]
     time = column["time_resident"] + design.reread_share[0] * column["reread_s"]

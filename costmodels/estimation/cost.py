@@ -18,9 +18,11 @@ class Cost:
     """Costs of designs, arrays of shape (...): J per inference, s, W, bytes, mm2.
 
     energy_j              one inference: dynamic energy, and leakage during its latency
-    latency_s             from the image to the result; inferences do not overlap
+    latency_s             from the image to the result of one inference by itself
+    interval_s            between the results of inferences that follow each other without pause: the latency, or where
+                          layers work at the same time that of the slowest
     power_w               average at the frame rate: dynamic energy x rate + leakage
-    throughput_power_w    average when inferences follow each other without pause: energy / latency
+    throughput_power_w    average when inferences follow each other without pause: dynamic energy / interval + leakage
     memory_bytes          everything the design stores = on_chip_bytes + off_chip_bytes
     area_mm2              on-chip memories of the chip; logic is not modelled
     room_bytes            room left in the weight memory (negative: bytes to save until no weights stream)
@@ -31,6 +33,7 @@ class Cost:
 
     energy_j: FloatArray
     latency_s: FloatArray
+    interval_s: FloatArray
     power_w: FloatArray
     throughput_power_w: FloatArray
     memory_bytes: FloatArray

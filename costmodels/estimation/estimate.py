@@ -64,9 +64,10 @@ class Whole:
     reread_j: FloatArray
     spill_j: FloatArray
     latency_s: FloatArray
+    interval_s: FloatArray
 
 
-def whole(asked: Request, total: Mapping[str, FloatArray], pipeline_s: FloatArray) -> Whole:
+def whole(asked: Request, total: Mapping[str, FloatArray], sums: Sums) -> Whole:
     """Weights that stream, potentials that spill, and the latency that results (eq. 34 to 36, 52)."""
     chip, flow, steps = asked.hardware.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
     stored, fetched = total["stored_bits"], total["fetched_bits"]
@@ -77,10 +78,11 @@ def whole(asked: Request, total: Mapping[str, FloatArray], pipeline_s: FloatArra
     spilled = np.maximum(0.0, total["state_bits"] - chip.states.size)
     spill_bits = 2 * steps * spilled
     if flow.PIPELINED:
-        latency = pipeline_s + (steps + asked.workload.rows - 1) * chip.synchronisation
+        latency = sums.pipeline_s + (steps + asked.workload.rows - 1) * chip.synchronisation
+        interval = sums.slowest_s + steps * chip.synchronisation
     else:
         waits = exposed(chip, fetches * streamed, total["hidden_bits"]) + share * total["reread_s"]
-        latency = total["time_resident"] + waits + steps * chip.synchronisation
+        interval = latency = total["time_resident"] + waits + steps * chip.synchronisation
     return Whole(
         streamed_bits=streamed,
         reread_share=share,
@@ -89,6 +91,7 @@ def whole(asked: Request, total: Mapping[str, FloatArray], pipeline_s: FloatArra
         reread_j=share * total["reread_j"],
         spill_j=spill_bits * chip.dram_energy,
         latency_s=latency + spill_bits / chip.dram_bandwidth,
+        interval_s=interval + spill_bits / chip.dram_bandwidth,
     )
 
 
@@ -96,7 +99,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     """The cost of designs from the sums over their rows."""
     chip = asked.hardware.chip
     total = {name: sums.totals[:, place] for place, name in enumerate(names)}
-    design = whole(asked, total, sums.pipeline_s)
+    design = whole(asked, total, sums)
     dynamic = total["dynamic"] + design.fetch_j + design.reread_j + design.spill_j
     leaked = chip.leakage * design.latency_s
     energy_j = dynamic + leaked
@@ -118,8 +121,9 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     return Cost(
         energy_j=shaped(energy_j),
         latency_s=shaped(design.latency_s),
+        interval_s=shaped(design.interval_s),
         power_w=shaped(dynamic * asked.frame_rate + chip.leakage),
-        throughput_power_w=shaped(_per_time(energy_j, design.latency_s, chip.leakage)),
+        throughput_power_w=shaped(_per_time(dynamic, design.interval_s) + chip.leakage),
         memory_bytes=shaped(memory_bytes),
         on_chip_bytes=shaped(memory_bytes - off_chip),
         off_chip_bytes=shaped(off_chip),
@@ -144,9 +148,9 @@ def _by_component(
     return by_energy, by_memory
 
 
-def _per_time(energy_j: FloatArray, latency_s: FloatArray, idle_w: float) -> FloatArray:
-    """Energy over time; the idle power where nothing happens in no time."""
-    return np.divide(energy_j, latency_s, out=np.full_like(energy_j, idle_w), where=latency_s > 0)
+def _per_time(energy_j: FloatArray, time_s: FloatArray) -> FloatArray:
+    """Energy over time; 0 where nothing happens in no time."""
+    return np.divide(energy_j, time_s, out=np.zeros_like(energy_j), where=time_s > 0)
 
 
 def _violations(
@@ -164,5 +168,5 @@ def _violations(
         "states": (design.spilled_state_bits > 0) & (not chip.has_dram),
         "buffers": (overflow_bytes > 0) & (not chip.has_dram),
         "cores": total["cores"] > chip.cores,
-        "frame_rate": design.latency_s * asked.frame_rate > 1.0,
+        "frame_rate": design.interval_s * asked.frame_rate > 1.0,
     }

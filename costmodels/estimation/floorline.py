@@ -83,7 +83,7 @@ def change_first(workload: Workload, hardware: Hardware, design: Designs | Array
     binding, longest = np.argmax(stacked, axis=0), stacked.max(axis=0)
     base = _latency(asked, longest)
     total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
-    rest = float(whole(asked, total, sums.pipeline_s).latency_s[0]) - base  # synchronisation, and potentials that spill
+    rest = float(whole(asked, total, sums).latency_s[0]) - base  # synchronisation, and potentials that spill
     rows = []
     for place, name in enumerate(RESOURCES):
         faster = stacked.copy()
@@ -102,7 +102,7 @@ def resource_times(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, Flo
     total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
     rows, chip = (asked.workload.rows,), asked.hardware.chip
     fetched, hidden = (np.broadcast_to(costs.columns[name], rows) for name in ("fetched_bits", "hidden_bits"))
-    bits = whole(asked, total, sums.pipeline_s).streamed_bits[0] * fetched.sum() / costs.columns["stored_bits"].sum()
+    bits = whole(asked, total, sums).streamed_bits[0] * fetched.sum() / costs.columns["stored_bits"].sum()
     times = costs.resources | {DRAM: costs.dram_s + by_row(bits, fetched, hidden) / chip.dram_bandwidth}
     return {name: np.array(np.broadcast_to(times[name], rows)) for name in RESOURCES}
 

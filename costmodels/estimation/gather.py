@@ -28,13 +28,15 @@ _FEW_BITS = 200_000  # widths that are cheaper to look through than to tabulate 
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over rows (N, Q), the time of rows at work at the same time (N,) [s], and the largest buffer (N,) [bit].
+    """Sums over rows (N, Q), the time of rows at work at the same time (N,) [s], that of the slowest of them (N,) [s],
+    and the largest buffer (N,) [bit].
 
-    The time is that of equation 36, and zero where rows run one after the other.
+    The times are those of equation 36, and zero where rows run one after the other.
     """
 
     totals: FloatArray
     pipeline_s: FloatArray
+    slowest_s: FloatArray
     buffer_bits: FloatArray
 
 
@@ -50,7 +52,8 @@ def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
     state_widths = np.unique(states) if states is not None else np.zeros(1, dtype=np.uint8)
     table, buffer_bits = _tabulate(asked, names, widths, state_widths)
     largest = np.broadcast_to(buffer_bits, (asked.designs,))
-    sums = Sums(np.zeros((asked.designs, len(names))), np.zeros(asked.designs), largest)
+    totals, (pipeline, slowest) = np.zeros((asked.designs, len(names))), np.zeros((2, asked.designs))
+    sums = Sums(totals, pipeline, slowest, largest)
     if asked.designs > _FEW and states is None and not dataflows.named(asked.hardware.dataflow).PIPELINED:
         _by_pairs(asked, table, widths, sums)
         return sums
@@ -103,7 +106,7 @@ def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums)
 def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
     """Designs with an activity of their own have nothing in common to tabulate."""
     work = asked.workload
-    sums = Sums(np.zeros((asked.designs, len(names))), *(np.zeros(asked.designs) for _ in range(2)))
+    sums = Sums(np.zeros((asked.designs, len(names))), *(np.zeros(asked.designs) for _ in range(3)))
     for part in _parts(asked.designs, _OWN_ACTIVITY):
         costs = row_costs(asked, asked.rows(part))
         picked = np.zeros((work.rows + work.rows % 2, part.stop - part.start, len(names)))
@@ -121,6 +124,7 @@ def _add(asked: Request, picked: FloatArray, sums: Sums, part: slice) -> None:
     if dataflows.named(asked.hardware.dataflow).PIPELINED:
         times = picked[: asked.workload.rows, :, TIME]
         sums.pipeline_s[part] = timing.pipeline(times, asked.workload.time_steps)
+        sums.slowest_s[part] = times.max(axis=0)
 
 
 def _parts(count: int, size: int) -> Iterator[slice]:

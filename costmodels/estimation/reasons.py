@@ -29,7 +29,7 @@ def reasons(
     rows = asked.only("reasons are")
     sums = gather(asked, SUMMED)
     cost = assemble(asked, SUMMED, sums)
-    texts = _of_rows(asked, rows) | _of_design(asked, sums, float(cost.latency_s.flat[0]))
+    texts = _of_rows(asked, rows) | _of_design(asked, sums, float(cost.interval_s.flat[0]))
     return [texts[name] for name, broken in cost.violations.items() if bool(broken.any())]
 
 
@@ -52,7 +52,7 @@ def _of_rows(asked: Request, rows: RowInputs) -> dict[str, str]:
     }
 
 
-def _of_design(asked: Request, sums: Sums, latency_s: float) -> dict[str, str]:
+def _of_design(asked: Request, sums: Sums, interval_s: float) -> dict[str, str]:
     """What is said when the rows together do not fit, by the name of the violation."""
     chip, flow = asked.hardware.chip, dataflows.named(asked.hardware.dataflow)
     total = dict(zip(SUMMED, sums.totals[0], strict=True))
@@ -68,6 +68,6 @@ def _of_design(asked: Request, sums: Sums, latency_s: float) -> dict[str, str]:
         "states": memory("all potentials need", total["state_bits"], "states", chip.states.size, states),
         "buffers": memory("the largest feature map needs", sums.buffer_bits[0], "spikes", chip.spikes.size, buffers),
         "cores": f"the layers need {total['cores']:.0f} cores; cores is {chip.cores:.0f}: use fewer bits or more chips",
-        "frame_rate": f"an inference takes {latency_s:.4g} s; at {asked.frame_rate:g} per second there are "
+        "frame_rate": f"an inference takes {interval_s:.4g} s; at {asked.frame_rate:g} per second there are "
         f"{1 / asked.frame_rate:.4g} s: lower the frame rate or add processing elements and ports",
     }

@@ -17,7 +17,7 @@ from dse.problem.design import FLOAT
 from dse.workflows.estimate import Selection
 
 SHOWN = tuple(q for q in QUANTITIES if q.key in ("memory", "energy", "latency", "power"))
-FURTHER = ("throughput_power_w", "on_chip_bytes", "off_chip_bytes", "room_bytes", "area_mm2")
+FURTHER = ("interval_s", "throughput_power_w", "on_chip_bytes", "off_chip_bytes", "room_bytes", "area_mm2")
 ENDS = {"energy": "value", "least": "low", "greatest": "high"}
 WIDE = 80  # columns of a line of text
 MOST = 12  # rows of long tables that are printed; --json has all

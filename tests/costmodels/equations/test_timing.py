@@ -40,3 +40,28 @@ def test_one_slow_layer_is_waited_for_once():
         return float(estimate(work, chip, 8).latency_s)
 
     assert latency(rows) == pytest.approx(sum(latency([row]) for row in rows), rel=1e-12)
+
+
+def test_a_frame_rate_is_met_by_the_slowest_row_of_a_pipeline():
+    """Layers 200 -> 100 of 100, 200 and 100 spikes, T 1: 10 000 or 20 000 sums and 200 potentials on one core each.
+
+    The latency is the sum of the three; a result comes after 20 200 cycles and a barrier of 1.8 us.
+    """
+    layer = {"kind": "linear", "in_channels": 200, "out_channels": 100, "time_steps": 1}
+    rows = [layer | {"name": name, "spikes": spikes} for name, spikes in (("a", 100), ("b", 200), ("c", 100))]
+    work, chip = Workload.from_table(pd.DataFrame(rows)), load_hardware("loihi_like")
+    cost = estimate(work, chip, 8)
+    slowest, other = 20_200 / chip.chip.clock, 10_200 / chip.chip.clock
+    assert float(cost.interval_s) == pytest.approx(slowest + 1.8e-6)
+    assert float(cost.latency_s) == pytest.approx(slowest + 2 * other + 3 * 1.8e-6)
+    between = 1 / float(cost.interval_s) * 0.99
+    assert bool(estimate(work, chip, 8, frame_rate=between).feasible)
+    assert between > 1 / float(cost.latency_s)
+    assert not bool(estimate(work, chip, 8, frame_rate=between * 1.02).feasible)
+    serial = load_hardware("generic_45nm")
+    assert estimate(work, serial, 8).interval_s == estimate(work, serial, 8).latency_s
+
+
+@given(TIMES, st.integers(1, 20))
+def test_results_never_come_slower_than_one_inference_takes(times: list[float], steps: int):
+    assert max(times) <= float(pipeline(np.array(times), steps)) * (1 + 1e-12)
