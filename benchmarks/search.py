@@ -2,14 +2,17 @@
 
     OMP_NUM_THREADS=1 python benchmarks/search.py [--part simulator picks ask] [--strategies posterior nsga2 ...]
                                 [--seeds 5] [--budgets 50 100 200 500] [--pick-seeds 40] [--pick-evaluations 150]
-                                [--processes 2] [--runs FILE]
+                                [--cases base scores-shuffled ...] [--processes 2] [--runs FILE]
     python benchmarks/search.py --part glyphs [--strategies posterior nsga2 tpe] [--seeds 5] [--runs FILE]
 
 simulator: searches on simulated networks whose true drop is known (sdtv2_8_512, 56 groups, drop up to 10 points).
   Every strategy starts from the same uniform widths and is charged for all of its images: one evaluation is 1000
   images. `posterior+distances` (or `ilp+distances`) reads one-at-a-time distances beside the gradient scores, groups at
   2 and 4 bits, 128 images each, and pays for them first.
-  Hypervolume is that of the true values of all evaluated designs, as a share of the best known front.
+  Hypervolume is that of the true values of all evaluated designs, as a share of the best known front. `ridge` is a
+  ridge regression on the gradient scores, one factor per layer. `against` compares posterior seed by seed with it and
+  with an oracle: as many random designs of the true front. `--cases` are simulated networks with wrong scores, curves
+  that bend, or harm that does not add up; the table has a row for each.
 picks: "least memory with drop <= 1 point" by the posterior of all measurements, against the truth; of `posterior` and
   `posterior+distances`, or of the strategies given.
 ask: time of a proposal at 74 groups and 500 measurements.
@@ -27,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import search_glyphs
 import search_parts
+from simulated_network import CASES
 
 from dse import strategies
 
@@ -44,6 +48,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--pick-seeds", type=int, default=40)
     parser.add_argument("--pick-evaluations", type=int, default=150)
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=["base"])
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--runs", type=Path, help="file of finished runs, one JSON object per line")
     search_glyphs.add_options(parser)
@@ -63,8 +68,8 @@ def main() -> None:
     result: dict[str, object] = {"benchmark": "search", "images_per_evaluation": search_parts.IMAGES}
     result |= summary([r for r in runs if r["kind"] == "curve"], options.budgets)
     picked = [r for r in runs if r["kind"] == "pick"]
-    names = dict.fromkeys(r["strategy"] for r in picked)
-    result["picks"] = [picks_summary([r for r in picked if r["strategy"] == name]) for name in names]
+    names = dict.fromkeys(_label(r) for r in picked)
+    result["picks"] = [picks_summary([r for r in picked if _label(r) == name]) for name in names]
     result |= {"ask": [r for r in runs if r["kind"] == "ask"][-1:]}
     result |= search_glyphs.summary([r for r in runs if r["kind"] == "glyphs"])
     print(json.dumps(result))
@@ -75,13 +80,15 @@ def _tasks(options: argparse.Namespace) -> list[tuple[object, ...]]:
     if "ask" in options.part:
         tasks.append((search_parts.ask_time, 74, 500))
     if "simulator" in options.part:
-        names = options.strategies or [*strategies.names(), *WITH_DISTANCES]
+        names = options.strategies or [*strategies.names(), *WITH_DISTANCES, "ridge"]
         most = max(options.budgets)
-        tasks += [(search_parts.curve, s, seed, most) for seed in range(options.seeds) for s in names]
+        seeds = range(options.seeds)
+        tasks += [(search_parts.curve, s, seed, most, case) for case in options.cases for seed in seeds for s in names]
     if "picks" in options.part:
         count = options.pick_evaluations
         names = options.strategies or ["posterior", "posterior+distances"]
-        tasks += [(search_parts.pick, name, 100 + s, count) for s in range(options.pick_seeds) for name in names]
+        seeds = range(100, 100 + options.pick_seeds)
+        tasks += [(search_parts.pick, name, s, count, case) for case in options.cases for s in seeds for name in names]
     return tasks
 
 
@@ -89,7 +96,7 @@ def _same(task: tuple[object, ...], run: Run) -> bool:
     kinds = {search_parts.curve: "curve", search_parts.pick: "pick"}
     if run["kind"] != kinds.get(task[0]):
         return False
-    return task[1:] == (run["strategy"], run["seed"], run["evaluations"])
+    return task[1:] == (run["strategy"], run["seed"], run["evaluations"], run.get("case", "base"))
 
 
 def _load(path: Path | None) -> list[Run]:
@@ -99,7 +106,7 @@ def _load(path: Path | None) -> list[Run]:
 
 
 def _tell(run: Run, futures: list[Future[Run]]) -> None:
-    what = {k: v if isinstance(v, (str, int)) else round(v, 3) for k, v in run.items() if k != "steps"}
+    what = {k: v if isinstance(v, (str, int)) else round(v, 3) for k, v in run.items() if k not in ("steps", "oracle")}
     print(f"{sum(f.done() for f in futures)}/{len(futures)} {what}", flush=True)
 
 
@@ -126,11 +133,13 @@ def summary(runs: list[Run], budgets: list[int]) -> dict[str, object]:
         return {}
     table = {}
     print(
-        "\nstrategy       seeds" + "".join(f"{b:>8}" for b in budgets) + "   to 95 %   to 98 %   ask ms   worst",
+        "\nstrategy                  seeds"
+        + "".join(f"{b:>8}" for b in budgets)
+        + "   to 95 %   to 98 %   ask ms   worst",
         flush=True,
     )
-    for name in dict.fromkeys(str(r["strategy"]) for r in runs):
-        mine = [r for r in runs if r["strategy"] == name]
+    for name in dict.fromkeys(_label(r) for r in runs):
+        mine = [r for r in runs if _label(r) == name]
         row = {
             "seeds": len(mine),
             "hypervolume": {b: float(np.mean([at(r, b) for r in mine])) for b in budgets},
@@ -141,17 +150,44 @@ def summary(runs: list[Run], budgets: list[int]) -> dict[str, object]:
         table[name] = row
         shares = "".join(f"{v:>8.3f}" for v in row["hypervolume"].values())
         arrivals = "".join(f"{'never' if v is None else format(v, '.0f'):>10}" for v in row["evaluations_to"].values())
-        print(f"{name:<15}{len(mine):>5}{shares}{arrivals}{row['ask_ms']:>9.0f}{row['ask_ms_worst']:>8.0f}")
+        print(f"{name:<26}{len(mine):>5}{shares}{arrivals}{row['ask_ms']:>9.0f}{row['ask_ms_worst']:>8.0f}")
     ratios = against_samplers(runs, max(budgets))
     if ratios:
         print(f"posterior against the better of nsga2 and tpe at {max(budgets)} evaluations: {ratios}")
-    return {"strategies": table, "against_samplers": ratios}
+    paired = {case: against(runs, case) for case in dict.fromkeys(str(r.get("case", "base")) for r in runs)}
+    for case, found in paired.items():
+        print(f"{case}: posterior against oracle and ridge: {json.dumps(found)}")
+    return {"strategies": table, "against_samplers": ratios, "against": paired}
+
+
+def _label(run: Run) -> str:
+    case = run.get("case", "base")
+    return str(run["strategy"]) if case == "base" else f"{run['strategy']} {case}"
+
+
+def against(runs: list[Run], case: str) -> dict[str, dict[str, float]]:
+    """`posterior` over the oracle, and its difference to the ridge with a 95 % interval, paired by seed."""
+    mine = [r for r in runs if r.get("case", "base") == case]
+    first, rival = ({r["seed"]: r for r in mine if r["strategy"] == name} for name in ("posterior", "ridge"))
+    out: dict[str, dict[str, float]] = {}
+    for count in search_parts.ORACLE_AT:
+        known = [r for r in first.values() if "oracle" in r and float(str(r["evaluations"])) >= count]
+        if known:
+            out.setdefault("over_oracle", {})[str(count)] = float(
+                np.mean([at(r, count) / r["oracle"][str(count)] for r in known])
+            )
+        apart = [at(first[s], count) - at(rival[s], count) for s in first if s in rival]
+        if len(apart) > 1 and known:
+            reach = 1.96 * float(np.std(apart, ddof=1)) / len(apart) ** 0.5
+            out.setdefault("less_ridge", {})[str(count)] = float(np.mean(apart))
+            out.setdefault("less_ridge_low", {})[str(count)] = float(np.mean(apart)) - reach
+    return out
 
 
 def against_samplers(runs: list[Run], budget: int) -> dict[str, float | None]:
     """How many times fewer evaluations `posterior` needs for what the better of NSGA-II and TPE reaches at the end."""
     by_seed: dict[object, dict[str, Run]] = {}
-    for run in runs:
+    for run in (r for r in runs if r.get("case", "base") == "base"):
         by_seed.setdefault(run["seed"], {})[str(run["strategy"])] = run
     needed = []
     for found in by_seed.values():
@@ -169,7 +205,7 @@ def picks_summary(runs: list[Run]) -> dict[str, object]:
     columns = ("drop", "over", "coverage", "coverage_unmeasured")
     drops, over, coverage, unmeasured = (np.array([r[k] for r in runs]) for k in columns)
     result: dict[str, object] = {
-        "strategy": runs[0]["strategy"],
+        "strategy": _label(runs[0]),
         "evaluations": runs[0]["evaluations"],
         "seeds": len(runs),
         "within_1_point": float((drops <= 1.0).mean()),

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import optuna
-from simulated_network import Simulation, simulate
+from search_rivals import Ridge, oracle
+from simulated_network import CASES, Simulation, simulate
 
 from dse import strategies
 from dse.optimize import lagrangian
@@ -20,19 +21,21 @@ from dse.surrogate import Posterior, belief
 IMAGES = 1000
 DISTANCES = "+distances"  # behind a strategy's name: it reads one-at-a-time distances as well, and pays for them
 LOW_FIDELITY = 128  # images of each distance, groups at 2 and 4 bits
+ORACLE_AT = [40, 60, 100, 200]  # evaluations
 FINEST = 1e-4  # smaller rises of the curve are not kept
 
 
 def search(
-    strategy: str, seed: int, evaluations: int, low_fidelity: int
+    strategy: str, seed: int, evaluations: int, case: str = "base"
 ) -> tuple[Simulation, optuna.Study, list[float], float]:
     """One search: the simulation, its study, seconds of every ask and evaluations paid before the first design."""
-    simulation = simulate(seed, low_fidelity_images=low_fidelity)
+    low_fidelity = LOW_FIDELITY if strategy.endswith(DISTANCES) else 0
+    difficulty, groups = CASES[case]
+    simulation = simulate(seed, difficulty, low_fidelity, groups)
     problem = simulation.problem
     paid = 2 * len(problem.space.dimensions) * low_fidelity / IMAGES
-    study = optuna.create_study(
-        directions=["minimize"] * 3, sampler=strategies.load(strategy.removesuffix(DISTANCES))(problem, seed)
-    )
+    rule = Ridge if strategy == "ridge" else strategies.load(strategy.removesuffix(DISTANCES))
+    study = optuna.create_study(directions=["minimize"] * 3, sampler=rule(problem, seed))
     space, asks = problem.space.distributions(), []
     for number in range(int(evaluations - paid)):
         before = time.perf_counter()
@@ -49,11 +52,13 @@ def search(
     return simulation, study, asks, paid
 
 
-def curve(strategy: str, seed: int, evaluations: int) -> dict[str, object]:
-    """Share of the best known true hypervolume against evaluations, as [evaluations, share] where it rises."""
-    low_fidelity = LOW_FIDELITY if strategy.endswith(DISTANCES) else 0
+def curve(strategy: str, seed: int, evaluations: int, case: str = "base") -> dict[str, object]:
+    """Share of the best known true hypervolume against evaluations, as [evaluations, share] where it rises.
+
+    `oracle` has the shares of as many random designs of the true front, at ORACLE_AT evaluations.
+    """
     with quiet_optuna():
-        simulation, study, asks, paid = search(strategy, seed, evaluations, low_fidelity)
+        simulation, study, asks, paid = search(strategy, seed, evaluations, case)
     levels = np.array([simulation.problem.space.levels(t.params) for t in study.get_trials(deepcopy=False)])
     steps: list[list[float]] = []
     for count in range(1, len(levels) + 1):
@@ -65,13 +70,15 @@ def curve(strategy: str, seed: int, evaluations: int) -> dict[str, object]:
         "strategy": strategy,
         "seed": seed,
         "evaluations": evaluations,
+        "case": case,
         "steps": steps,
+        "oracle": dict(zip(map(str, ORACLE_AT), oracle(simulation, seed, ORACLE_AT), strict=True)),
         "ask_ms": 1000 * float(np.median(asks or [0.0])),
         "ask_ms_worst": 1000 * float(np.max(asks or [0.0])),
     }
 
 
-def pick(strategy: str, seed: int, evaluations: int) -> dict[str, object]:
+def pick(strategy: str, seed: int, evaluations: int, case: str = "base") -> dict[str, object]:
     """Truth of the pick of one seed: true drop, memory over the optimum, and coverage of the 95 % intervals.
 
     The pick is "least memory with drop <= 1 point" by the posterior of all measurements; the optimum is the least
@@ -79,9 +86,7 @@ def pick(strategy: str, seed: int, evaluations: int) -> dict[str, object]:
     designs that were not measured, on the fronts of four samples of the posterior.
     """
     with quiet_optuna():
-        simulation, study, _, _ = search(
-            strategy, seed, evaluations, LOW_FIDELITY if strategy.endswith(DISTANCES) else 0
-        )
+        simulation, study, _, _ = search(strategy, seed, evaluations, case)
     problem = simulation.problem
     past = history.read(study, problem)
     posterior = belief(problem, history.measurements(past))
@@ -95,6 +100,7 @@ def pick(strategy: str, seed: int, evaluations: int) -> dict[str, object]:
     memory = float(problem.whole.additive("memory_bytes", answer.levels))
     return {
         "kind": "pick",
+        "case": case,
         "strategy": strategy,
         "seed": seed,
         "evaluations": evaluations,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+HOW = ("absent", "shuffled", "half", "inverted", "kind")  # scores can be spoiled
 
 
 def sdtv2_groups() -> tuple[list[str], list[str], FloatArray, FloatArray]:
@@ -56,3 +57,37 @@ def pair_weights(blocks: list[str], rng: np.random.Generator) -> FloatArray:
     spread = np.select([apart == 0, apart == 1], [0.14, 0.07], 0.01)
     upper = np.triu(mean + spread * rng.normal(size=apart.shape), 1)
     return np.asarray(upper + upper.T)
+
+
+def repeated(groups: int) -> tuple[list[str], list[str], FloatArray, FloatArray]:
+    """As `sdtv2_groups`, for so many groups: the first ones, or the network several times over in further blocks."""
+    names, blocks, weights, macs = sdtv2_groups()
+    at = np.arange(groups)
+    tail = [f".{i // len(names)}" if i >= len(names) else "" for i in at]
+    at %= len(names)
+    return (
+        [names[i] + end for i, end in zip(at, tail, strict=True)],
+        [blocks[i] + end for i, end in zip(at, tail, strict=True)],
+        weights[at],
+        macs[at],
+    )
+
+
+def spoiled(scores: FloatArray, how: str, names: list[str], rng: np.random.Generator) -> FloatArray:
+    """Scores (D, B) that say nothing or something false of the layers; see `Difficulty.scores`."""
+    order = np.arange(len(scores))
+    if how == "shuffled":
+        order = rng.permutation(order)
+    elif how == "half":
+        order[::2] = rng.permutation(order[::2])
+    elif how == "inverted":
+        level = np.log(scores).mean(axis=1, keepdims=True)
+        return np.asarray(scores * np.exp(-2 * (level - level.mean())))
+    elif how == "absent":
+        return np.full(scores.shape, np.nan)
+    elif how == "kind":
+        kind = np.array([("mlp" in name) or ("conv" in name) for name in names])
+        return np.asarray(scores * np.where(kind, 100.0, 1.0)[:, None])
+    elif how != "good":
+        raise ValueError(f"scores: {how!r} is none of good, absent, shuffled, half, inverted, kind")
+    return np.asarray(scores[order])

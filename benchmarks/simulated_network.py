@@ -12,7 +12,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from simulated_layers import pair_weights, sdtv2_groups
+from scipy.optimize import brentq
+from simulated_layers import HOW, pair_weights, repeated, spoiled
 
 from dse.optimize import integer_program, lagrangian, pareto
 from dse.problem.problem import Baseline, Part, Problem
@@ -36,6 +37,9 @@ class Difficulty:
     `interaction` scales the pairwise terms; `kl_misfit`, `fisher_misfit` and `nll_misfit` are the log-normal errors
     per layer of the one-at-a-time distances, the gradient scores and the cross-entropy against the harm in top-1;
     `flips` is the share of images whose prediction changes in either direction without any harm (chaos).
+    `scores`: good, absent, shuffled (between layers), half (every second layer shuffled), inverted (sensitivities), or
+    kind (those of one kind of layer off by 100). The law of harm: z = (sum T^norm)^(1/norm), where a norm above 1 makes
+    the worst layers decide; u = z^bend (1 + (z / cliff)^2); drop = CAP (1 - exp(-u / CAP)).
     """
 
     interaction: float = 1.0
@@ -43,9 +47,22 @@ class Difficulty:
     fisher_misfit: float = 0.6
     nll_misfit: float = 0.15
     flips: float = 0.0075
+    scores: str = "good"
+    norm: float = 1.0
+    bend: float = 1.0
+    cliff: float = np.inf
 
 
 BASE = Difficulty()
+# simulated networks by name: what they are like, and how many groups they have
+CASES = {"base": (BASE, 56)} | {f"scores-{how}": (Difficulty(scores=how), 56) for how in HOW}
+CASES |= {f"{name}-138": (difficulty, 138) for name, (difficulty, _) in CASES.items()}
+CASES |= {
+    "interactions": (Difficulty(interaction=3.3), 56),
+    "cliff": (Difficulty(cliff=2.0), 56),
+    "bend": (Difficulty(bend=2.5), 56),
+    "worst-layer": (Difficulty(norm=3.0, interaction=0.0), 56),
+}
 
 
 @dataclass(frozen=True)
@@ -71,18 +88,31 @@ class Simulation:
     terms: FloatArray
     pairs: FloatArray
     nll_terms: FloatArray
-    flips: float
+    difficulty: Difficulty
     low_fidelity_images: int
+
+    @property
+    def summands(self) -> FloatArray:
+        """What adds up over layers, (D, B): T^norm."""
+        return self.terms**self.difficulty.norm
 
     def harm(self, levels: IntArray, terms: FloatArray | None = None) -> FloatArray:
         """True z of levels (..., D) -> (...), before saturation."""
-        chosen = (self.terms if terms is None else terms)[np.arange(len(self.terms)), levels]
+        norm = self.difficulty.norm
+        chosen = (self.terms if terms is None else terms)[np.arange(len(self.terms)), levels] ** norm
         roots = np.sqrt(chosen)
-        return np.asarray(np.maximum(chosen.sum(-1) + 0.5 * ((roots @ self.pairs) * roots).sum(-1), 0.0))
+        return np.asarray(np.maximum(chosen.sum(-1) + 0.5 * ((roots @ self.pairs) * roots).sum(-1), 0.0) ** (1 / norm))
 
     def drop(self, levels: IntArray) -> FloatArray:
         """True drop in percentage points, levels (..., D) -> (...)."""
-        return np.asarray(CAP * -np.expm1(-self.harm(levels) / CAP))
+        z = self.harm(levels)
+        u = z**self.difficulty.bend * (1 + (z / self.difficulty.cliff) ** 2)
+        return np.asarray(CAP * -np.expm1(-u / CAP))
+
+    def harm_of(self, drop: float) -> float:
+        """The z at which the true drop is so many points."""
+        u, law = -CAP * np.log1p(-drop / CAP), self.difficulty
+        return float(brentq(lambda z: z**law.bend * (1 + (z / law.cliff) ** 2) - u, 0.0, 1e3))
 
     def objectives(self, levels: IntArray) -> FloatArray:
         """True drop, memory and energy, levels (N, D) -> (N, 3)."""
@@ -94,7 +124,7 @@ class Simulation:
         Paired as in McNemar's test: of all images some are lost, some gained, and the drop is their difference.
         """
         true = float(self.drop(levels)) / 100
-        gained = self.flips + 0.2 * true
+        gained = min(self.difficulty.flips + 0.2 * true, 0.5 * (1 - true))
         counts = rng.multinomial(images, [true + gained, gained, max(1 - true - 2 * gained, 0.0)])
         lost, won = int(counts[0]), int(counts[1])
         changed = true + 2 * gained
@@ -116,17 +146,17 @@ class Simulation:
     def best_known(self) -> IntArray:
         """Designs of the best known true front (N, D): separable optima, then coordinate descent with all pairs."""
         costs = np.stack([self.problem.whole.tables[k] for k in ("memory_bytes", "energy_j")])
-        prices = lagrangian.price_grid(self.terms, costs, mixes=21, steps=80)
-        start = lagrangian.minimisers(self.terms, costs, prices)
+        prices = lagrangian.price_grid(self.summands, costs, mixes=21, steps=80)
+        start = lagrangian.minimisers(self.summands, costs, prices)
         levels = np.unique(np.vstack([start, self._descend(start, costs, prices)]), axis=0)
         return levels[pareto.is_nondominated(self.objectives(levels))]
 
     def _descend(self, levels: IntArray, costs: FloatArray, prices: FloatArray) -> IntArray:
         """Levels (M, D) improved one dimension at a time until none changes, each row at its own prices (M, 2)."""
         levels = levels.copy()
-        roots = np.sqrt(self.terms)
+        roots = np.sqrt(self.summands)
         rows = np.arange(len(self.terms))
-        priced = self.terms[None] + np.tensordot(prices, costs, axes=(1, 0))  # (M, D, B)
+        priced = self.summands[None] + np.tensordot(prices, costs, axes=(1, 0))  # (M, D, B)
         for _ in range(20):
             before = levels.copy()
             pull = roots[rows, levels] @ self.pairs  # (M, D): what the other dimensions add per root
@@ -158,10 +188,10 @@ class Simulation:
         The additive optimum at several additive budgets, then single steps and exchanges of two steps while any helps.
         """
         memory = self.problem.whole.tables["memory_bytes"]
-        limit = -CAP * np.log1p(-budget / CAP)
+        limit, norm = self.harm_of(budget), self.difficulty.norm
         best, least = self.problem.space.sizes - 1, np.inf
         for factor in np.linspace(0.7, 1.05, 15):
-            limits = {"z": integer_program.Limit(self.terms, limit * float(factor))}
+            limits = {"z": integer_program.Limit(self.summands, (limit * float(factor)) ** norm)}
             levels = integer_program.best(self.problem.space, memory, limits, gap=1e-5)
             levels = self._exchange(levels, memory, limit)
             total = float(lagrangian.gather(memory, levels))
@@ -190,14 +220,16 @@ class Simulation:
             levels = near[int(total.argmin())]
 
 
-def simulate(seed: int, difficulty: Difficulty = BASE, low_fidelity_images: int = 128) -> Simulation:
+def simulate(seed: int, difficulty: Difficulty = BASE, low_fidelity_images: int = 128, groups: int = 56) -> Simulation:
     """A random simulated network; the same seed gives the same truth at every difficulty, as far as it can.
+
+    `groups`: the first ones of sdtv2_8_512, or all of them several times over.
 
     Gradient scores cost nothing; the one-at-a-time distances were measured on `low_fidelity_images` (0: not measured)
     for every group at 2 and 4 bits.
     """
     rng = np.random.default_rng([seed, 20250])
-    names, blocks, weights, macs = sdtv2_groups()
+    names, blocks, weights, macs = repeated(groups)
     bits = np.array(WIDTHS, dtype=float)
     count = len(names)
     sensitivity, exponent = np.exp(1.1 * rng.normal(size=count)), rng.uniform(0.75, 1.15, size=count)
@@ -205,11 +237,12 @@ def simulate(seed: int, difficulty: Difficulty = BASE, low_fidelity_images: int 
     terms = sensitivity[:, None] * 4.0 ** (-exponent[:, None] * (bits - 4)) * jitter
     terms = np.minimum.accumulate(terms, axis=1)
     pairs = difficulty.interaction * pair_weights(blocks, rng)
-    four = np.sqrt(terms[:, WIDTHS.index(4)])
-    terms *= UNIFORM4 / (four @ four + 0.5 * four @ pairs @ four)
+    four = np.sqrt(terms[:, WIDTHS.index(4)] ** difficulty.norm)
+    terms *= UNIFORM4 / (four @ four + 0.5 * four @ pairs @ four) ** (1 / difficulty.norm)
     noise = rng.normal(size=(4, count))
     nll_terms = terms * np.exp(difficulty.nll_misfit * noise[0])[:, None]
     scores = terms * np.exp(difficulty.fisher_misfit * noise[1])[:, None] * np.exp(0.1 * rng.normal(size=terms.shape))
+    scores = spoiled(scores, difficulty.scores, names, np.random.default_rng([seed, 3]))
     distances = terms * np.exp(difficulty.kl_misfit * noise[2])[:, None]
     spread = 0.03 * np.sqrt(1000 / max(low_fidelity_images, 1))
     distances = distances * np.exp(spread * rng.normal(size=terms.shape))
@@ -240,6 +273,4 @@ def simulate(seed: int, difficulty: Difficulty = BASE, low_fidelity_images: int 
         distances=distances * 1e-2 if low_fidelity_images else None,
     )
     uniform = tuple(Baseline(f"uniform-{b}", space.nearest_levels(b)) for b in (8, 6, 5, 4, 3, 2))
-    return Simulation(
-        replace(problem, baselines=uniform), terms, pairs, nll_terms, difficulty.flips, low_fidelity_images
-    )
+    return Simulation(replace(problem, baselines=uniform), terms, pairs, nll_terms, difficulty, low_fidelity_images)

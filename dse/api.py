@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import torch
+from scipy.stats import norm
 from torch import nn
 
 from dse import strategies
@@ -23,12 +24,15 @@ from dse.problem.by_form import ByForm
 from dse.problem.design import FLOAT, Design, uniform, weight_column
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.space import Dimension, Space
+from dse.search.expected_drop import expectation
 from dse.search.loop import Loop
 from dse.search.study import evaluated, quiet_optuna
 from sviT_models import Output
+from sviT_models.measure.accuracy import Z95
 from sviT_models.quantization.quantizers import quantize_weight
 
 Cost = Callable[[FloatArray], FloatArray]
+CONFIDENCE = 0.95  # that a feasible design keeps the budget
 COLUMNS = {"memory_bytes": "memory_bytes", "cost": "energy_j"}  # ours, and the separable table that stands for it
 
 
@@ -107,8 +111,11 @@ def search(
     if known, say how harmful every width of every layer is.  `drop` is the budget [percentage points].  Evaluations
     that racing cut short count, but are no rows.
 
-    Columns: `id, drop, drop_low, drop_high` [percentage points], `memory_bytes, cost, on_front, feasible` (drop at
-    most `drop`) and `w:<layer>`; by ascending memory.  Raises ConfigError for arguments that do not fit together.
+    Columns: `id, drop, drop_low, drop_high` [percentage points] as measured; `expected, expected_low, expected_high`
+    [percentage points], the drop on unseen images by the model of all measurements with its 95 % interval; `p_within`,
+    the probability that it is at most `drop`; `memory_bytes, cost`; `on_front` (by the expected drop), `feasible`
+    (`p_within` at least 0.95) and `w:<layer>`; by ascending memory.  A design that was measured to lose little by luck
+    is not feasible for that.  Raises ConfigError for arguments that do not fit together.
     """
     runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
     sizes = dict(weights if weights is not None else getattr(runner, "weights", {}))
@@ -165,12 +172,26 @@ def _changes(layers: int, choices: tuple[int, ...], costs: _Costs) -> tuple[dict
 
 def _table(study: optuna.Study, problem: Problem, evaluator: Evaluator) -> pd.DataFrame:
     rows = []
+    expected, _ = expectation(study, problem)
     for trial in evaluated(study):
         design = problem.space.design(problem.space.levels(trial.params))
         found = evaluator(design)
         row = {"id": design.id, "drop": found.drop, "drop_low": found.drop_low, "drop_high": found.drop_high}
+        said = expected.loc[design.id]
+        row |= _expected(float(said["expected"]), float(said["sd"]), problem.budgets["drop"])
         rows.append(row | {"memory_bytes": trial.values[1], "cost": trial.values[2]} | design.columns())
     table = pd.DataFrame(rows)
-    table.insert(6, "on_front", is_nondominated(table[["drop", "memory_bytes", "cost"]].to_numpy()))
-    table.insert(7, "feasible", table["drop"] <= problem.budgets["drop"])
+    table.insert(10, "on_front", is_nondominated(table[["expected", "memory_bytes", "cost"]].to_numpy()))
+    table.insert(11, "feasible", table["p_within"] >= CONFIDENCE)
     return table.sort_values(["memory_bytes", "id"], ignore_index=True)
+
+
+def _expected(mean: float, sd: float, budget: float) -> dict[str, float]:
+    """What the model says of a drop [points]: mean, 95 % interval, and the chance that it is within the budget."""
+    reach, within = Z95 * sd, norm.cdf(budget, loc=mean, scale=max(sd, 1e-9))
+    return {
+        "expected": mean,
+        "expected_low": mean - reach,
+        "expected_high": mean + reach,
+        "p_within": float(within),
+    }

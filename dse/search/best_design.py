@@ -18,7 +18,7 @@ from dse.problem.constraints import FREE, Sides
 from dse.problem.problem import Part, Problem
 from dse.surrogate import Posterior
 
-BISECTIONS = 10  # of the bound on the additive harm
+BISECTIONS = 12  # of the bound on the additive harm
 ROUNDS = 4  # of tightening where a quantity does not quite add up over layers
 
 
@@ -139,21 +139,24 @@ def cheapest(
         return judge(posterior, levels, np.inf)
     budget = budgets["drop"]
     harm = np.where(part.space.exists, posterior.centre.tables[0], np.inf)
-    cap = float(posterior.centre.cap[0])
-    most = -cap * float(np.log1p(-min(budget / cap, 0.999)))  # additive harm at which the mean drop is the budget
-    low, high, found = 0.05 * most, 1.5 * most, None
+    most = posterior.centre.harm_at(budget)  # additive harm at which the mean drop is the budget
+    norm, found = posterior.prior.hyper.norm, None
+    low, high = (
+        float(np.log(most) + norm * np.log(share)) for share in (0.05, 10.0)
+    )  # pair terms undo nine tenths at most
     for _ in range(BISECTIONS):
-        bound = 0.5 * (low + high)
+        middle = 0.5 * (low + high)
+        bound = float(np.exp(middle))
         try:
             levels = integer_program.best(part.space, memory, costs | {"drop": Limit(harm, bound)}, sides, gap=1e-4)
         except InfeasibleError:
-            low = bound
+            low = middle
             continue
         answer = judge(posterior, levels, budget)
         if answer.probability < confidence:
-            high = bound
+            high = middle
             continue
-        low = bound
+        low = middle
         if found is None or gather(memory, levels) < gather(memory, found.levels):
             found = answer
     return found or _surest(part, posterior, budgets, sides, confidence)

@@ -12,7 +12,7 @@ import pandas as pd
 from dse.problem.problem import Problem
 from dse.search.study import evaluated
 from dse.strategies.base import history
-from dse.surrogate import Diagnostics, Posterior, belief, diagnose
+from dse.surrogate import Diagnostics, Learned, Posterior, belief, diagnose, learned
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,12 @@ class Quality:
     """How far the additive model can be trusted on this network: leave-one-out figures, see `Diagnostics`.
 
     `search_bias`: by how much drops on the search images lie above those expected on unseen images, points
-    (`dse.problem.shared_error`).
+    (`dse.problem.shared_error`).  `learned`: what the evidence of the measurements chose.
     """
 
     found: Diagnostics
     search_bias: float = 0.0
+    learned: Learned | None = None
 
     @property
     def lines(self) -> list[str]:
@@ -36,17 +37,21 @@ class Quality:
             f"model: predicts each of {f.count} designs from the others with R2 = {f.r2:.2f}; {f.coverage:.0%} of the "
             f"measurements lie in its 95 % intervals; {f.additivity:.0%} of the harm adds up over layers"
         )
-        side = "worse" if self.search_bias > 0 else "better"
-        common = (
-            f"the search images make every design look {abs(self.search_bias):.2f} pp {side} than unseen images are "
-            "expected to; expected drops are for unseen images"
-        )
-        return [told, common] if f.warning is None else [told, common, f"warning: {f.warning}"]
+        lines = [told, *(self.learned.lines if self.learned else [])]
+        if self.learned is None or self.learned.offset_explained:
+            side = "worse" if self.search_bias > 0 else "better"
+            lines.append(
+                f"the search images make every design look {abs(self.search_bias):.2f} pp {side} than unseen images "
+                "are expected to; expected drops are for unseen images"
+            )
+        warnings = [f.warning] if f.warning is not None else []
+        return lines + [f"warning: {line}" for line in [*warnings, *(self.learned.warnings if self.learned else [])]]
 
     @property
     def record(self) -> dict[str, Any]:
         """The figures for the manifest, null where unknown."""
-        found = asdict(self.found) | {"search_bias": self.search_bias}
+        found: dict[str, Any] = asdict(self.found) | {"search_bias": self.search_bias, "says": self.lines}
+        found |= {"learned": self.learned.record if self.learned else None}
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in found.items()}
 
 
@@ -67,4 +72,4 @@ def expectation(study: optuna.Study, problem: Problem) -> tuple[pd.DataFrame, Qu
     trials = evaluated(study)
     mean, sd = posterior.predict(np.array([problem.space.levels(t.params) for t in trials]))
     table = pd.DataFrame({"expected": mean, "sd": sd}, index=[t.user_attrs["design"] for t in trials])
-    return table, Quality(diagnose(posterior), posterior.search_bias)
+    return table, Quality(diagnose(posterior), posterior.search_bias, learned(posterior))

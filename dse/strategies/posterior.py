@@ -19,7 +19,7 @@ from dse.strategies.base.history import History, key, measurements, stderr_floor
 from dse.strategies.base.history import read as read_history
 from dse.strategies.base.options import Option, read
 from dse.strategies.base.sampler import Measured, Proposer, fresh, reference_point
-from dse.surrogate import Model, Posterior, Prior, diagnose, fit, information, prior_of
+from dse.surrogate import Learner, Model, Posterior, diagnose, information, prior_of
 
 OPTIONS = {
     "drop_limit": Option(10.0, "percentage points of drop beyond which a design is of no interest", low=0.01),
@@ -59,25 +59,26 @@ class Sampler(Proposer):
         self._latest: tuple[int, Posterior] | None = None
 
     @cached_property
-    def _prior(self) -> Prior:
-        return prior_of(self._problem)
+    def _learner(self) -> Learner:
+        return Learner(prior_of(self._problem))
 
     def _posterior(self, past: History) -> Posterior:
-        return fit(self._prior, measurements(past))
+        """The belief after all measurements; the last one is kept."""
+        if self._latest is None or self._latest[0] != len(past):
+            self._latest = len(past), self._learner(measurements(past))
+        return self._latest[1]
 
     def predicted(self, study: Study, trial: Trial) -> tuple[float, float]:
         """Mean and standard deviation, in points, of the drop that a proposal will show on the search images."""
         past = read_history(study, self._problem, without=trial.number)
-        known = self._latest is not None and self._latest[0] == len(past.taken)
-        posterior = self._latest[1] if known and self._latest else self._posterior(past)
+        posterior = self._posterior(past)
         mean, sd = posterior.predict(self._problem.space.levels(trial.params)[None])
         return float(mean[0]) + posterior.search_bias, float(sd[0])
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
         """The candidate that adds most hypervolume, as the mean model sees it; or the one with most information."""
-        explores = rng.random() < self._explore  # the first draw, which `should_cut` repeats
         posterior = self._posterior(past)
-        self._latest = (len(past.taken), posterior)
+        explores = rng.random() < self._explore * posterior.doubt  # the first draw, which `should_cut` repeats
         if len(past) >= TRUST_AFTER and rng.random() < 0.5 and diagnose(posterior, self._drop_limit).warning:
             return self._local(past, rng)
         seen = past.seen()
@@ -89,7 +90,7 @@ class Sampler(Proposer):
         if not len(candidates):
             return fresh(self._problem, past, rng, past.levels[rng.integers(len(past))] if len(past) else None)
         limit = self._drop_limit
-        if "drop" in self._problem.budgets and rng.random() < self._focus:
+        if "drop" in self._problem.budgets and rng.random() < self._focus * posterior.doubt:
             limit = min(limit, 1.5 * self._problem.budgets["drop"])
         reference, model = reference_point(self._problem, limit), posterior.centre
         gain = pareto.improvements(self._objectives(model, candidates, past), self._measured(model, past), reference)
@@ -146,14 +147,14 @@ class Sampler(Proposer):
         Useful is a drop below the limit of interest and below every measured design that costs no more; designs that
         are measured for their information are never cut.
         """
-        if not self._racing or partial.images < LEAST_IMAGES or self._explores(trial.number):
+        if not self._racing or partial.images < LEAST_IMAGES:
             return False
         past = read_history(study, self._problem, without=trial.number)
         if not len(past):
             return False
-        if self._latest is None or self._latest[0] != len(past.taken):
-            self._latest = (len(past.taken), self._posterior(past))
-        posterior = self._latest[1]
+        posterior = self._posterior(past)
+        if self._explores(trial.number, posterior.doubt):
+            return False
         levels = self._problem.space.levels(trial.params)[None]
         mean, sd = posterior.predict(levels)
         own = float(stderr_floor(np.array([partial.drop_stderr]), np.array([float(partial.images)]))[0])
@@ -168,9 +169,9 @@ class Sampler(Proposer):
             bar = min(bar, float(posterior.predict(past.levels[cheaper])[0].min()))
         return bool(norm.cdf((bar - expected) / max(float(spread), 1e-9)) < 0.01)
 
-    def _explores(self, number: int) -> bool:
+    def _explores(self, number: int, doubt: float) -> bool:
         """Whether the proposal with this trial number was chosen for its information."""
-        return bool(np.random.default_rng([self._seed, number]).random() < self._explore)
+        return bool(np.random.default_rng([self._seed, number]).random() < self._explore * doubt)
 
     def _local(self, past: History, rng: np.random.Generator) -> IntArray:
         """A small change of a design on the measured front."""

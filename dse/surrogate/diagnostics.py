@@ -47,7 +47,7 @@ def diagnose(posterior: Posterior, most_drop: float = 10.0) -> Diagnostics:
     data = posterior.data
     if len(data) < 5:
         return Diagnostics(np.nan, np.nan, np.nan, len(data))
-    task = Likelihood(posterior.prior, data, posterior.misfit, posterior.excess)
+    task = Likelihood(posterior.prior, data, posterior.excess)
     now = task.linear(posterior.mean)
     noise = task.noise(now)
     # both measurements of a design are taken out: residuals (I - H)^-1 r in units of their noise, H the leverage (2, 2)

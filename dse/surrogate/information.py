@@ -41,15 +41,15 @@ def information(posterior: Posterior, levels: IntArray, wanted: IntArray) -> Flo
 def _expected(posterior: Posterior, levels: IntArray) -> tuple[Likelihood, Linear]:
     """The likelihood of measurements (C, D) that were not made, with the errors that those made so far suggest."""
     data = posterior.data
-    past = Likelihood(posterior.prior, data, posterior.misfit, posterior.excess)
+    past = Likelihood(posterior.prior, data, posterior.excess)
     known = past.linear(posterior.mean).drop
     blank = np.full(len(levels), np.nan)
     images = np.full(len(levels), float(np.median(data.images)))
     correlation = np.full(len(levels), float(np.median(data.correlation)))
     nothing = Data(levels, blank, blank, blank, blank, images, correlation)
-    now = Likelihood(posterior.prior, nothing, posterior.misfit, posterior.excess).linear(posterior.mean)
+    now = Likelihood(posterior.prior, nothing, posterior.excess).linear(posterior.mean)
     errors = [
         np.sqrt(smooth(stderr**2 * data.images, known, now.drop) / images) for stderr in (data.stderr, data.nll_stderr)
     ]
     measured = Data(levels, now.drop, errors[0], now.nll, errors[1], images, correlation)
-    return Likelihood(posterior.prior, measured, posterior.misfit, posterior.excess), now
+    return Likelihood(posterior.prior, measured, posterior.excess), now

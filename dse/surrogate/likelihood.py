@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from dse.arrays import FloatArray, IntArray
 from dse.problem.shared_error import SharedError
-from dse.surrogate.prior import LARGEST_LOG, MISFIT, NLL_MISFIT, Layout, Prior
+from dse.surrogate.drop_curve import Curve
+from dse.surrogate.prior import Layout, Prior
 
-LEAST_OWN = 0.2  # share of a variance that is a design's own at least
-MOST_CORRELATION = 0.95  # of the own errors of drop and cross-entropy
+LEAST_OWN = 0.2  # share of a covariance that is a design's own at least
+LARGEST_CORRELATION = 0.99  # of measured errors of drop and cross-entropy, so that their covariance has an inverse
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Data:
     def __len__(self) -> int:
         return len(self.drop)
 
+    def first(self, count: int) -> Data:
+        """The first `count` measurements."""
+        return Data(*(getattr(self, f.name)[:count] for f in fields(self)))
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -51,10 +56,10 @@ class Linear:
 
     drop: FloatArray  # (N,)
     nll: FloatArray  # (N,)
-    shared: FloatArray  # (N, shared) derivative of z
-    drop_slope: FloatArray  # (N,) derivative of drop by z
+    shared: FloatArray  # (N, shared) derivative of the summed harm
+    drop_slope: FloatArray  # (N,) derivative of drop by the summed harm
     nll_slope: FloatArray  # (N,)
-    cap: FloatArray  # (N,) derivative of drop by log cap
+    curve: FloatArray  # (N, 4) derivatives of drop by the logarithms of cap, early, late and knee
     kappa: FloatArray  # (N,) derivative of nll by log kappa
     power: FloatArray  # (N,) derivative of nll by rho
 
@@ -78,15 +83,34 @@ def smooth(variance: FloatArray, predicted: FloatArray, where: FloatArray | None
     return np.asarray(np.maximum(line[0] + line[1] * at, 0.2 * usual))
 
 
+def own_covariance(
+    drop: FloatArray, correlation: float, nll: FloatArray, shared: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What is left of the covariances of drop and cross-entropy without the shared one: variances and covariance, (N,).
+
+    drop, nll: (N,) variances of measurements with this correlation; shared: (2, 2). In the coordinates in which a
+    measurement's errors are independent with variance one, no direction keeps less than LEAST_OWN of its variance: the
+    rest stays a covariance for every design, with a correlation below one.
+    """
+    full = np.empty((len(drop), 2, 2))
+    full[:, 0, 0], full[:, 1, 1] = drop, nll
+    full[:, 0, 1] = full[:, 1, 0] = correlation * np.sqrt(drop * nll)
+    half = np.linalg.cholesky(full)
+    back = np.linalg.inv(half)
+    values, vectors = np.linalg.eigh(back @ shared @ back.transpose(0, 2, 1))
+    rest = half @ vectors
+    own = (rest * np.maximum(1 - values, LEAST_OWN)[:, None, :]) @ rest.transpose(0, 2, 1)
+    return own[:, 0, 0], own[:, 0, 1], own[:, 1, 1]
+
+
 class Likelihood:
     """The model, its prior and one data set, as functions of the parameter vector.
 
-    misfit: model error as a share of a prediction; excess: (D, B) what is added to the logarithm of every T, so that
-    predictions are means and not medians.
+    excess: (D, B) what is added to the logarithm of every T^norm, so that predictions are means and not medians.
     """
 
-    def __init__(self, prior: Prior, data: Data, misfit: float, excess: FloatArray | None = None) -> None:
-        self.prior, self.data, self.misfit = prior, data, misfit
+    def __init__(self, prior: Prior, data: Data, excess: FloatArray | None = None) -> None:
+        self.prior, self.data = prior, data
         self.at = Layout(prior)
         self.prior_mean, self.prior_precision = prior.normal
         dims = np.arange(data.levels.shape[1])
@@ -96,14 +120,15 @@ class Likelihood:
         self._entry = rows * self.at.shared + self.column[rows, live_dims]  # of the flat (N, shared) derivatives
         self.excess = np.zeros(prior.log_harm.shape) if excess is None else excess
         self.position = prior.position[dims, data.levels]
+        self.deviation = np.where(self.live, prior.deviation, 0.0)  # (N, D)
         self.with_nll = np.isfinite(data.nll)
 
     def terms(self, p: FloatArray) -> FloatArray:
-        """T of every measured design's dimensions, (N, D)."""
+        """T^norm of every measured design's dimensions, (N, D)."""
         own = np.append(p, 0.0)[self.column]  # -1, no entry, is the zero at the end
-        start = (self.prior.log_harm + self.excess)[np.arange(self.column.shape[1]), self.data.levels]
-        log = start + p[self.at.scale] + p[self.at.slope] * self.position + own
-        return np.asarray(np.exp(np.minimum(log, LARGEST_LOG)))
+        start = (self.prior.scaled + self.excess)[np.arange(self.column.shape[1]), self.data.levels]
+        common = p[self.at.scale] + p[self.at.slope] * self.position + p[self.at.trust] * self.deviation
+        return np.asarray(np.exp(np.minimum(start + common + own, self.prior.most_log)))
 
     def linear(self, p: FloatArray) -> Linear:
         """Predictions and derivatives at parameters p."""
@@ -127,40 +152,44 @@ class Likelihood:
         shared.ravel()[self._entry] = by_log[self.live]
         shared[:, at.scale] = by_log.sum(1)
         shared[:, at.slope] = (by_log * self.position).sum(1)
+        shared[:, at.trust] = (by_log * self.deviation).sum(1)
         keep = ~low
         shared[:, at.inside] = f_inside * keep[:, None]
         shared[:, at.following] = f_next * keep[:, None]
         shared[:, at.everywhere] = f_all * keep
-        cap, kappa, power = np.exp(p[at.cap]), np.exp(p[at.kappa]), p[at.power]
-        fade = np.exp(-z / cap)
-        grown = kappa * z**power
+        point = self.curve(p).at(z)
+        grown = np.exp(np.minimum(p[at.kappa] + p[at.power] * point.log_z, 700.0))
         return Linear(
-            drop=p[at.offset] + cap * (1 - fade),
+            drop=p[at.offset] + point.drop,
             nll=p[at.nll_offset] + grown,
             shared=shared,
-            drop_slope=fade,
-            nll_slope=power * grown / z,
-            cap=cap * (1 - fade) - z * fade,
+            drop_slope=point.by_harm,
+            nll_slope=p[at.power] * grown / (self.prior.hyper.norm * z),
+            curve=np.stack([point.by_cap, point.by_early, point.by_late, point.by_knee], axis=1),
             kappa=grown,
-            power=grown * np.log(z),
+            power=grown * point.log_z,
         )
+
+    def curve(self, p: FloatArray) -> Curve:
+        """The curve from summed harm to drop at parameters p."""
+        at = self.at
+        cap, early, late, knee = np.exp(p[[at.cap, at.early, at.late, at.knee]])
+        return Curve(cap, early, late, knee, self.prior.hyper.norm)
 
     def noise(self, now: Linear) -> Noise:
         """How measurements scatter around the model: what finite images do, less what they do to all alike, and misfit.
 
         A design and a measurement on part of the images have the shared error of all search images in common.
         """
-        images, shared_error = self.data.images, self.prior.shared_error or SharedError.none()
+        images, hyper = self.data.images, self.prior.hyper
         drop = smooth(self.data.stderr**2 * images, now.drop) / images
-        nll = smooth(self.data.nll_stderr**2 * images, now.drop) / images
-        both = float(np.median(self.data.correlation)) * np.sqrt(drop * nll) if len(images) else drop
-        cover = shared_error.cover
-        own = np.maximum(drop - cover[0, 0], LEAST_OWN * drop)
-        own_nll = np.maximum(nll - cover[1, 1], LEAST_OWN * nll) + 1e-12
-        most = MOST_CORRELATION * np.sqrt(own * own_nll)
-        both = np.clip(both - cover[0, 1], -most, most)
-        own = own + (self.misfit * now.drop) ** 2
-        own_nll = own_nll + (NLL_MISFIT / MISFIT * self.misfit * now.nll) ** 2
+        nll = smooth(self.data.nll_stderr**2 * images, now.drop) / images + 1e-12
+        known = float(np.median(self.data.correlation)) if len(images) else 0.0
+        shared = (self.prior.shared_error or SharedError.none()).cover
+        own, both, own_nll = own_covariance(drop, np.clip(known, 0, LARGEST_CORRELATION), nll, shared)
+        both = hyper.agreement * both
+        own = own + (hyper.misfit * now.drop) ** 2
+        own_nll = own_nll + (hyper.nll_misfit * now.nll) ** 2
         return Noise(
             own, np.where(self.with_nll, both / own, 0.0), np.where(self.with_nll, own_nll - both**2 / own, np.inf)
         )
@@ -168,13 +197,14 @@ class Likelihood:
     def channels(self, now: Linear, noise: Noise) -> tuple[tuple[FloatArray, FloatArray, FloatArray], ...]:
         """Two independent measurements per design in units of their noise: the drop, and what cross-entropy adds.
 
-        Of each: residuals (N,), their derivatives by z (N,) and by the parameters that are not shared (N, 5).
+        Of each: residuals (N,), their derivatives by z (N,) and by the parameters that are not shared (N, 8).
         """
-        zero, one = np.zeros(len(now.drop)), np.ones(len(now.drop))
+        zero, one = np.zeros((len(now.drop), 1)), np.ones((len(now.drop), 1))
         missed = self.data.drop - now.drop
         left = np.where(self.with_nll, self.data.nll - now.nll, 0.0) - noise.mix * missed
-        by_drop = np.stack([now.cap, one, zero, zero, zero], axis=1)
-        by_nll = np.stack([zero, zero, now.kappa, now.power, one], axis=1) - noise.mix[:, None] * by_drop
+        by_drop = np.hstack([now.curve, one, zero, zero, zero])
+        of_nll = np.hstack([np.zeros((len(now.drop), 5)), now.kappa[:, None], now.power[:, None], one])
+        by_nll = of_nll - noise.mix[:, None] * by_drop
         first, second = 1 / np.sqrt(noise.drop), 1 / np.sqrt(noise.rest)
         return (
             (missed * first, now.drop_slope * first, by_drop * first[:, None]),

@@ -8,41 +8,48 @@ import numpy as np
 
 from dse.arrays import FloatArray, IntArray
 from dse.problem.shared_error import SharedError
-from dse.surrogate.prior import LARGEST_LOG, Layout, Prior
+from dse.surrogate.drop_curve import Curve
+from dse.surrogate.prior import Layout, Prior
+
+
+def curve_of(parameters: FloatArray, at: Layout, norm: float) -> Curve:
+    """The curves of parameter vectors (S, P), each parameter (S, 1)."""
+    cap, early, late, knee = (np.exp(parameters[:, [i]]) for i in (at.cap, at.early, at.late, at.knee))
+    return Curve(cap, early, late, knee, norm)
 
 
 @dataclass(frozen=True)
 class Model:
-    """S parameter sets: tables (S, D, B) of additive harm in points, pair weights, link."""
+    """S parameter sets: tables (S, D, B) of T^norm, which add up, pair weights, curve (points at norm 1)."""
 
     prior: Prior
     tables: FloatArray
     inside: FloatArray  # (S, K)
     following: FloatArray  # (S, K - 1)
     everywhere: FloatArray  # (S,)
-    cap: FloatArray  # (S,)
+    curve: Curve  # parameters (S, 1)
     offset: FloatArray  # (S,) of the drop on unseen images
 
     @staticmethod
     def of(prior: Prior, parameters: FloatArray, excess: FloatArray | float = 0.0) -> Model:
         """Parameter vectors (S, P) as models; `excess` (D, B) is added to the logarithms."""
         at = Layout(prior)
-        shift = parameters[:, at.scale, None, None] + parameters[:, at.slope, None, None] * prior.position
-        log = prior.log_harm + excess + shift
+        scale, slope, trust = (parameters[:, i, None, None] for i in (at.scale, at.slope, at.trust))
+        log = prior.scaled + excess + scale + slope * prior.position + trust * prior.deviation[:, None]
         live = prior.column >= 0
         log[:, live] += parameters[:, : at.entries]
         return Model(
             prior,
-            np.exp(np.minimum(log, LARGEST_LOG)),
+            np.exp(np.minimum(log, prior.most_log)),
             parameters[:, at.inside],
             parameters[:, at.following],
             parameters[:, at.everywhere],
-            np.exp(parameters[:, at.cap]),
+            curve_of(parameters, at, prior.hyper.norm),
             parameters[:, [at.offset, at.nll_offset]] @ (prior.shared_error or SharedError.none()).unseen[0],
         )
 
     def harm(self, levels: IntArray) -> FloatArray:
-        """z of levels (C, D) under every sample, (S, C)."""
+        """Summed harm, z^norm, of levels (C, D) under every sample, (S, C)."""
         samples, dims, most = self.tables.shape
         chosen = np.zeros((len(levels), dims, most))
         chosen[np.arange(len(levels))[:, None], np.arange(dims)[None], levels] = 1.0
@@ -69,5 +76,8 @@ class Model:
 
     def drop(self, levels: IntArray) -> FloatArray:
         """Drop of levels (C, D) under every sample, (S, C), in points."""
-        cap = self.cap[:, None]
-        return np.asarray(self.offset[:, None] + cap * -np.expm1(-self.harm(levels) / cap))
+        return np.asarray(self.offset[:, None] + self.curve(self.harm(levels)))
+
+    def harm_at(self, drop: float) -> float:
+        """The summed harm at which the first sample loses so many points, its offset not counted."""
+        return self.curve.first.harm_of(drop)

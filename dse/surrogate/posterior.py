@@ -9,13 +9,13 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from dse.arrays import FloatArray, IntArray
-from dse.problem.problem import Problem
 from dse.problem.shared_error import SharedError, assumed
 from dse.surrogate.likelihood import Data, Likelihood, Linear, Noise
 from dse.surrogate.model import Model
-from dse.surrogate.prior import LARGEST_LOG, MISFIT, Layout, Prior, prior_of
+from dse.surrogate.prior import FISHER_ERROR, UNKNOWN_ERROR, Layout, Prior
 
 LEAST_GAIN = 0.02  # of the loss (a half squared residual), below which a fit is finished
+MOST_STEPS = 60  # of Gauss-Newton; fits end by themselves after 5 to 25
 MOST_EXCESS = 2.0  # of the logarithm: beyond, the mean of a log-normal says nothing about the values that occur
 SMALL_STEP = 0.3  # largest change of a parameter after which the precision is taken to be the same
 
@@ -32,7 +32,11 @@ class Posterior:
     excess: FloatArray
     factor: FloatArray  # lower triangular, precision = factor @ factor.T
     data: Data
-    misfit: float
+
+    @property
+    def misfit(self) -> float:
+        """The model error of a drop as a share of its prediction."""
+        return self.prior.hyper.misfit
 
     def draw(self, rng: np.random.Generator, count: int, spread: float = 1.0) -> Model:
         """Samples of the model, `spread` times as far from the mean as the posterior has them."""
@@ -58,6 +62,25 @@ class Posterior:
         return mean, np.sqrt(self.ensemble().drop(levels).var(axis=0) + (self.misfit * mean) ** 2 + common)
 
     @cached_property
+    def trust(self) -> tuple[float, float]:
+        """The power to which the scores' differences between dimensions are right, and its standard deviation.
+
+        1: as the scores say; 0: they say nothing; below 0: the opposite of what is true.
+        """
+        at = Layout(self.prior).trust
+        unit = np.zeros(len(self.mean))
+        unit[at] = 1.0
+        half = solve_triangular(self.factor, unit, lower=True)
+        return 1 + float(self.mean[at]), float(np.sqrt(half @ half))
+
+    @property
+    def doubt(self) -> float:
+        """How little the scores help, 0 to 1: 0 where they are as good as usual, 1 where they are as good as none."""
+        spread = float(np.median(self.prior.spread)) * self.prior.hyper.spread
+        unknown = (spread - FISHER_ERROR) / (UNKNOWN_ERROR - FISHER_ERROR)
+        return float(np.clip(max(unknown, 1 - self.trust[0]), 0.0, 1.0)) if unknown > 0 else 0.0
+
+    @cached_property
     def search_bias(self) -> float:
         """By how much measurements on the search images lie above the drops on unseen images, in points."""
         return float(self.mean[Layout(self.prior).offset] - self.centre.offset[0])
@@ -71,17 +94,18 @@ class Fit(Likelihood):
         p = self.prior_mean.copy()
         terms = self.terms(p)  # the prior mean has no pair terms: z is their sum
         measured = self.data.drop - p[self.at.offset]
-        cap, most = np.exp(p[self.at.cap]), np.exp(LARGEST_LOG)
+        curve, most = self.curve(p), np.exp(self.prior.most_log)
         variance = self.data.stderr**2 + (0.3 * measured) ** 2 + 0.05
         least = np.inf
-        for scale in np.log(np.geomspace(1e-4, 1e4, 65)) - np.log(max(float(np.median(terms.sum(1))), 1e-300)):
-            drop = cap * -np.expm1(-np.minimum(terms * np.exp(scale), most).sum(1) / cap)
+        middle = np.log(max(float(np.median(terms.sum(1))), 1e-300))
+        for scale in self.prior.hyper.norm * np.log(np.geomspace(1e-4, 1e4, 65)) - middle:
+            drop = curve(np.minimum(terms * np.exp(scale), most).sum(1))
             loss = float(((measured - drop) ** 2 / variance).sum())
             if loss < least:
                 p[self.at.scale], least = scale, loss
         return p
 
-    def climb(self, p: FloatArray, steps: int, factor: FloatArray | None = None) -> FloatArray:
+    def climb(self, p: FloatArray, steps: int = MOST_STEPS, factor: FloatArray | None = None) -> FloatArray:
         """Gauss-Newton steps, shortened where they do not help, until they gain next to nothing.
 
         Small steps reuse the Cholesky factor of an earlier one, `factor` at first: forming and factoring the precision
@@ -123,30 +147,27 @@ class Fit(Likelihood):
         live = self.prior.column >= 0
         own = slice(0, self.at.entries)
         share = root[:, own] + root[:, [self.at.scale]] + self.prior.position[live] * root[:, [self.at.slope]]
+        share = share + np.broadcast_to(self.prior.deviation[:, None], live.shape)[live] * root[:, [self.at.trust]]
         out[live] = np.einsum("pe,pe->e", share, share)
         return np.minimum(out / 2, MOST_EXCESS)
 
 
-def fit(prior: Prior, data: Data, misfit: float = MISFIT, steps: int = 8) -> Posterior:
-    """The posterior given all measurements; without any, the prior.
-
-    `misfit` is the model error as a share of a prediction.
-    """
-    if prior.shared_error is None:
-        prior = replace(prior, shared_error=_assumed(data))
-    task = Fit(prior, data, misfit)
+def fit(prior: Prior, data: Data, steps: int = MOST_STEPS) -> Posterior:
+    """The posterior given all measurements, at the prior's hyperparameters; without any measurement, the prior."""
+    prior = with_shared_error(prior, data)
+    task = Fit(prior, data)
     if not len(data):
-        return Posterior(prior, task.prior_mean, task.excess, task.factor(task.prior_mean), data, misfit)
+        return Posterior(prior, task.prior_mean, task.excess, task.factor(task.prior_mean), data)
     p = task.climb(task.start(), steps)
     factor = task.factor(p)
-    task = Fit(prior, data, misfit, task.half_variance(factor))
-    p = task.climb(p, steps // 2, factor)
-    return Posterior(prior, p, task.excess, task.factor(p), data, misfit)
+    task = Fit(prior, data, task.half_variance(factor))
+    p = task.climb(p, steps, factor)
+    return Posterior(prior, p, task.excess, task.factor(p), data)
 
 
-def belief(problem: Problem, data: Data) -> Posterior:
-    """What is believed of a problem's harm given all measurements."""
-    return fit(prior_of(problem), data)
+def with_shared_error(prior: Prior, data: Data) -> Prior:
+    """The prior with the shared error that the measurements suggest, where none was measured."""
+    return prior if prior.shared_error is not None else replace(prior, shared_error=_assumed(data))
 
 
 def _assumed(data: Data) -> SharedError:

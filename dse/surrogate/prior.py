@@ -11,6 +11,7 @@ from dse.arrays import FloatArray, IntArray
 from dse.problem.problem import Problem
 from dse.problem.shared_error import SharedError
 from dse.problem.space import Space
+from dse.surrogate.hyper import USUAL, Hyper
 
 # Spreads of the prior, all of logarithms unless said otherwise. They were set by hand and come from no publication.
 FISHER_ERROR = 0.6  # of one dimension's gradient score
@@ -24,8 +25,11 @@ COMMON_SLOPE_ERROR = 0.15  # per bit
 CAP, CAP_ERROR = 70.0, 0.3
 NLL_PER_POINT, NLL_ERROR = 0.03, 1.0
 POWER_ERROR = 0.1
+TRUST_ERROR = 0.25  # of the power to which the scores' differences between dimensions are right
+EARLY_ERROR, LATE_ERROR = 0.05, 0.08  # of the slope of the drop's curve below its knee, and of its change there
+# points of harm at the knee: the geometric middle of a usual budget (1) and the drops of interest (10), and its error
+KNEE, KNEE_ERROR = 3.0, 0.6
 PAIR_MEAN, PAIR_ERROR = (0.1, 0.05, 0.01), (0.1, 0.05, 0.0)  # inside, next, all: common part and spread of weights
-MISFIT, NLL_MISFIT = 0.04, 0.06  # model error as a share of the prediction
 LARGEST_LOG = 12.0  # of a harm: far beyond any cap, far below overflow
 
 
@@ -35,7 +39,9 @@ class Prior:
 
     log_harm: (D, B) mean of log T, -inf where a level does no harm (the widest) or does not exist; spread: (D,) its
     error per dimension; position: (D, B) bits relative to the middle; blocks: (D,) number of each dimension's block;
-    shared_error: what all measurements have in common.
+    shared_error: what all measurements have in common; hyper: what the evidence of measurements changes.
+
+    log_harm and spread are those of T at any norm; `scaled` has those of T^norm, which is what adds up.
     """
 
     log_harm: FloatArray
@@ -43,6 +49,32 @@ class Prior:
     position: FloatArray
     blocks: IntArray
     shared_error: SharedError | None = None
+    hyper: Hyper = USUAL
+
+    @cached_property
+    def scaled(self) -> FloatArray:
+        """Mean of log T^norm of every entry, (D, B)."""
+        return np.asarray(self.log_harm * self.hyper.norm)
+
+    @cached_property
+    def most_log(self) -> float:
+        """The largest logarithm of T^norm that is told from larger ones."""
+        return LARGEST_LOG * self.hyper.norm
+
+    @cached_property
+    def deviation(self) -> FloatArray:
+        """How far each dimension's log T^norm lies above the others' on average, (D,): what the scores tell apart.
+
+        Residuals of one straight line in bits through all entries, averaged over the entries of a dimension.
+        """
+        live = self.column >= 0
+        if live.sum() < 3:
+            return np.zeros(len(live))
+        x, y = self.position[live], self.scaled[live]
+        line = np.stack([np.ones(len(x)), x], axis=1)
+        left = np.zeros(live.shape)
+        left[live] = y - line @ np.linalg.lstsq(line, y, rcond=None)[0]
+        return np.asarray(left.sum(axis=1) / np.maximum(live.sum(axis=1), 1))
 
     @cached_property
     def median_harm(self) -> FloatArray:
@@ -64,6 +96,11 @@ class Prior:
     def normal(self) -> tuple[FloatArray, FloatArray]:
         """Mean (P,) and precision (P, P) of all parameters; not to be written to."""
         return precision_of(self)
+
+    @cached_property
+    def log_root(self) -> float:
+        """Half the logarithm of the determinant of the prior precision."""
+        return 0.5 * float(np.linalg.slogdet(self.normal[1])[1])
 
     @cached_property
     def entries(self) -> int:
@@ -144,33 +181,46 @@ class Layout:
         self.entries = prior.entries
         self.scale, self.slope = self.entries, self.entries + 1
         start = self.entries + 2
-        self.inside = slice(start, start + blocks)
+        self.trust = start  # power of the scores' differences, less one
+        self.inside = slice(start + 1, start + 1 + blocks)
         self.following = slice(self.inside.stop, self.inside.stop + blocks - 1)
         self.everywhere = self.following.stop
         self.shared = self.everywhere + 1  # parameters that act through z
-        self.cap, self.offset, self.kappa, self.power, self.nll_offset = range(self.shared, self.shared + 5)
-        self.size = self.shared + 5
+        own = range(self.shared, self.shared + 8)
+        self.cap, self.early, self.late, self.knee, self.offset, self.kappa, self.power, self.nll_offset = own
+        self.size = self.shared + 8
 
 
 def precision_of(prior: Prior) -> tuple[FloatArray, FloatArray]:
     """Prior mean (P,) and precision (P, P)."""
-    at = Layout(prior)
+    at, hyper = Layout(prior), prior.hyper
     mean, out = np.zeros(at.size), np.zeros((at.size, at.size))
     for d, columns in enumerate(prior.column):
         live = columns >= 0
         if not live.any():
             continue
         x = prior.position[d, live]
-        cover = prior.spread[d] ** 2 + SLOPE_ERROR**2 * np.outer(x, x) + JITTER**2 * np.eye(len(x))
-        out[np.ix_(columns[live], columns[live])] = np.linalg.inv(cover)
+        spread = hyper.spread * prior.spread[d]
+        cover = spread**2 + SLOPE_ERROR**2 * np.outer(x, x) + JITTER**2 * np.eye(len(x))
+        out[np.ix_(columns[live], columns[live])] = np.linalg.inv(hyper.norm**2 * cover)
     for part, common, spread in zip((at.inside, at.following), PAIR_MEAN, PAIR_ERROR, strict=False):
         count = part.stop - part.start
-        out[part, part] = np.linalg.inv(common**2 * np.ones((count, count)) + spread**2 * np.eye(count))
+        cover = common**2 * np.ones((count, count)) + spread**2 * np.eye(count)
+        out[part, part] = np.linalg.inv(hyper.pairs**2 * cover)
     mean[at.cap], mean[at.kappa], mean[at.power] = np.log(CAP), np.log(NLL_PER_POINT), 1.0
-    single = {at.scale: SCALE_ERROR, at.slope: COMMON_SLOPE_ERROR, at.everywhere: PAIR_MEAN[2], at.cap: CAP_ERROR}
-    single |= {at.kappa: NLL_ERROR, at.power: POWER_ERROR}
+    mean[at.knee] = np.log(KNEE)
+    single = {
+        at.scale: hyper.norm * SCALE_ERROR,
+        at.slope: hyper.norm * COMMON_SLOPE_ERROR,
+        at.trust: hyper.spread * TRUST_ERROR,
+    }
+    single |= {at.everywhere: hyper.pairs * PAIR_MEAN[2], at.cap: CAP_ERROR, at.kappa: NLL_ERROR}
+    single |= {at.power: POWER_ERROR, at.knee: KNEE_ERROR}
     for i, spread in single.items():
         out[i, i] = spread**-2
+    bends = [at.early, at.late]  # log early, and log late, which is early's plus a change
+    cover = EARLY_ERROR**2 * np.ones((2, 2)) + np.diag([0.0, LATE_ERROR**2])
+    out[np.ix_(bends, bends)] = np.linalg.inv(hyper.bend**2 * cover)
     offsets = [at.offset, at.nll_offset]
     mean[offsets], cover = (prior.shared_error or SharedError.none()).prior
     out[np.ix_(offsets, offsets)] = np.linalg.inv(cover)

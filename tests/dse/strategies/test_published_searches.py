@@ -1,6 +1,7 @@
 """The published procedures on a problem whose drop is measured without noise."""
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -177,12 +178,15 @@ def test_posterior_cuts_dominated_designs_stops_when_nothing_is_left_and_knows_i
     fair = SimpleNamespace(images=100, total=1000, drop=1.0, drop_stderr=1.5)
     assert not engine.should_cut(study, running, fair)
     # nor is what is measured for its information
-    explorer, keeper = (strategies.load("posterior")(sim.problem, 0, explore=share) for share in (1.0, 0.0))
+    unknown = replace(sim.problem.whole, scores=np.full(sim.terms.shape, np.nan))
+    blind = replace(sim.problem, whole=unknown, parts=(), distances=None)  # good scores leave nothing to explore
+    explorer, keeper = (strategies.load("posterior")(blind, 0, explore=share) for share in (1.0, 0.0))
+    assert not strategies.load("posterior")(sim.problem, 0, explore=1.0)._explores(running.number, 0.0)
     assert not explorer.should_cut(study, bad, early)
     assert keeper.should_cut(study, bad, early)
     past = read_history(study, sim.problem, without=running.number)
-    posterior = belief(sim.problem, measurements(past))
-    front = engine._candidates(posterior.centre, np.random.default_rng(1))
+    posterior = belief(blind, measurements(past))
+    front = keeper._candidates(posterior.centre, np.random.default_rng(1))
     informative = explorer.propose(past, np.random.default_rng(2))
     step = keeper.propose(past, np.random.default_rng(2))
     gained = information(posterior, np.vstack([informative[None], step[None], front]), front)

@@ -40,7 +40,7 @@ def sampled(sim, count, seed, images=1000):
 
 def test_derivatives_are_those_of_finite_differences():
     _, prior, data = small()
-    task = Likelihood(prior, data, 0.05)
+    task = Likelihood(prior, data)
     rng = np.random.default_rng(1)
     p = task.prior_mean + 0.1 * rng.normal(size=task.at.size)
     p[task.at.scale] += 2.0
@@ -54,7 +54,7 @@ def test_derivatives_are_those_of_finite_differences():
         if i < at.shared:
             expected = now.shared[:, i] * now.drop_slope, now.shared[:, i] * now.nll_slope
         else:
-            columns = {at.cap: (now.cap, 0), at.offset: (1, 0)}
+            columns = {at.offset: (1, 0)} | {at.cap + j: (now.curve[:, j], 0) for j in range(4)}
             columns |= {at.kappa: (0, now.kappa), at.power: (0, now.power), at.nll_offset: (0, 1)}
             expected = columns[i]
         assert by_drop == pytest.approx(np.broadcast_to(expected[0], 12), rel=1e-4, abs=1e-7)
@@ -64,7 +64,7 @@ def test_derivatives_are_those_of_finite_differences():
 def test_the_fit_is_where_the_gradient_vanishes():
     _, prior, data = small()
     posterior = fit(prior, data, steps=60)
-    task = Likelihood(posterior.prior, data, posterior.misfit, posterior.excess)
+    task = Likelihood(posterior.prior, data, posterior.excess)
     now = task.linear(posterior.mean)
     precision, gradient = (
         task.precision(now, task.noise(now)),
@@ -81,6 +81,7 @@ def test_the_batch_formula_of_the_harm_is_the_sum_over_pairs():
     rng = np.random.default_rng(2)
     parameters = 0.2 * rng.normal(size=(3, at.size))
     parameters[:, at.cap] = np.log(70.0)
+    parameters[:, at.knee] = np.log(2.0)
     model = Model.of(prior, parameters)
     levels = problem.space.draw(rng, 6)
     for s in range(3):
@@ -96,14 +97,16 @@ def test_the_batch_formula_of_the_harm_is_the_sum_over_pairs():
                     z += weight * np.sqrt(t[i] * t[j])
             expected = max(z, 0.1 * t.sum())
             assert model.harm(levels)[s, c] == pytest.approx(expected)
-            drop = model.offset[s] + model.cap[s] * (1 - np.exp(-expected / model.cap[s]))
+            early, late = np.exp(parameters[s, [at.early, at.late]])
+            u = expected**early * (1 + (expected / 2.0) ** 2) ** (0.5 * (late - early))
+            drop = model.offset[s] + 70.0 * (1 - np.exp(-u / 70.0))
             assert model.drop(levels)[s, c] == pytest.approx(drop)
 
 
 def test_the_fit_and_the_batch_formula_are_the_same_model():
     _, prior, data = small()
     posterior = fit(prior, data)
-    task = Likelihood(posterior.prior, data, posterior.misfit, posterior.excess)
+    task = Likelihood(posterior.prior, data, posterior.excess)
     measured = task.linear(posterior.mean).drop
     assert posterior.centre.drop(data.levels)[0] + posterior.search_bias == pytest.approx(measured, abs=1e-9)
 
@@ -140,7 +143,7 @@ def test_cross_entropy_helps_when_top1_is_noisy():
     for seed in range(4):
         sim = simulate(seed, Difficulty(flips=0.07), low_fidelity_images=0)
         prior = prior_of(sim.problem)
-        data = sampled(sim, 250, seed)
+        data = sampled(sim, 40, seed)
         test = sampled(sim, 200, 70 + seed).levels
         near = sim.drop(test) < 5
         for use in errors:
