@@ -58,7 +58,9 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
     _derive(full, source)
     if not np.any(full["weights"] > 0):
         raise CostError(f"{source}: no row has weights; expected at least one convolution or linear layer")
-    _possible(full, source)
+    most = _possible(full, source)
+    if "lif_spikes" not in table.columns:  # nobody counts neurons by hand: a measured network may well be silent
+        _counted(full, most, source)
     return full | _levels(full, table, source)
 
 
@@ -171,7 +173,7 @@ def _derive(full: dict[str, Column], source: str) -> None:
     fill("balance", 1.0)
 
 
-def _possible(full: dict[str, Column], source: str) -> None:
+def _possible(full: dict[str, Column], source: str) -> Column:
     """Raise CostError for a count above what shapes and time steps allow."""
     steps = full["time_steps"]
     for row in np.flatnonzero(steps != steps[0]):
@@ -191,11 +193,11 @@ def _possible(full: dict[str, Column], source: str) -> None:
         for row in np.flatnonzero(full[column] > limit * _SLACK):
             remedy = f"at most {limit[row]:.15g} are possible ({meaning}); counts are per image, summed over time steps"
             _fail(source, int(row), column, float(full[column][row]), remedy)
-    _counted(full, inputs * steps, source)
     both = (full["weights"] > 0) == (full["kind"] == "attention")
     for row in np.flatnonzero(both):
         expected = "0 for attention" if full["kind"][row] == "attention" else "the number of weight parameters, above 0"
         _fail(source, int(row), "weights", float(full["weights"][row]), f"expected {expected}")
+    return np.asarray(inputs * steps, dtype=np.float64)
 
 
 def _counted(full: dict[str, Column], most: Column, source: str) -> None:

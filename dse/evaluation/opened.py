@@ -45,7 +45,7 @@ def open_configured(config: Config, images: Any) -> Opened:
             opened = sviT_models.opened(found.model, two, found.model.config.name, found.path)
             return Opened(opened.model, opened.path, found.sha256)
         return Opened(found.model.eval(), found.path, found.sha256)
-    given = "checkpoint" in config.model_fields_set
+    given = config.checkpoint != Config.model_fields["checkpoint"].default  # which is SDTv2's
     opened = sviT_models.open_network(
         str(choice.reference),
         two,

@@ -138,6 +138,8 @@ def test_rates_and_decimal_marks_in_the_place_of_counts_are_refused(factor: floa
         Workload.from_table(wrong, "t")
     silent = counts.assign(spikes=[0.0, 39320.0])  # a layer that does not fire is a measurement
     assert Workload.from_table(silent, "t").lif_layers
+    measured = wrong.assign(lif_spikes=wrong["spikes"])  # and so may a network be that hardly fires at all
+    assert Workload.from_table(measured, "t").lif_layers
 
 
 def test_files_that_are_no_tables_are_refused(tmp_path: Path):

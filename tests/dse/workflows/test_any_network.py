@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from ruamel.yaml import YAML
 
 import sviT_models
-from dse.config.file import load_config
+from dse.config.file import dump_config, load_config, parse_config
 from dse.errors import ConfigError
 from dse.evaluation.prepare import fingerprint, prepare
 from dse.results.run import open_run
@@ -130,6 +131,16 @@ def test_a_trained_network_of_another_family_is_searched_by_its_name(svit, tmp_p
     assert table.loc["uniform-8", "memory_bytes"] < 0.3 * table.loc["float", "memory_bytes"]
     kinds = set(run.layers["kind"])
     assert {"conv", "linear", "attention", "add"} <= kinds  # SDTv1's shortcuts, and the products of its attention
+
+
+def test_a_network_without_a_checkpoint_is_opened_again_as_it_was_built(folder):
+    text = CONFIG.replace("checkpoint: weights.pth\n", "").replace("search: {", "search: {state_widths: [], ")
+    (folder / "my.yaml").write_text(text)
+    config = load_config(folder / "my.yaml")
+    again = parse_config(YAML(typ="safe", pure=True).load(dump_config(config)))
+    built = sviT_models.user_network("mine.py:make", {"width": 5}).module
+    for each in (config, again):
+        assert torch.equal(prepare(each).network.model.fc.weight, built.fc.weight)
 
 
 def test_identity_follows_code_and_weights(folder):
