@@ -29,6 +29,11 @@ RESOURCES = ("compute", "weight port", "sum and state port", "spike port", "noc"
 """What sets the time of a row on the chip."""
 
 
+def packets(load: Load, counts: Counts, used: FloatArray) -> FloatArray:
+    """Eq. 53: messages (..., R): every spike goes to each of the `used` cores of the row, at most to one per output."""
+    return np.asarray(counts.packets * np.minimum(used, np.maximum(1.0, np.ceil(load.geometry.fan_out))))
+
+
 def resources(load: Load, counts: Counts, chip: Chip, share: FloatArray | float) -> dict[str, FloatArray]:
     """Eq. 31: the time that compute, memory ports and network need, for a row that has `share` of the chip [s].
 

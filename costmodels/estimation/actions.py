@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from costmodels import dataflows
-from costmodels.equations import memory, terms
+from costmodels.equations import memory, terms, timing
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.loads import held_bits, load_of
 from costmodels.estimation.request import request
@@ -36,6 +36,8 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
     rows = asked.only("actions are")
     work, load = asked.workload, load_of(asked, rows)
     counts = dataflows.named(hardware.dataflow).counts(load, hardware.chip)
+    chip, constants = hardware.chip, work.columns["channel_constants"]
+    resident = memory.stored(load, chip) + memory.scales(load, chip) + memory.biases(load, chip, constants)
     columns = {
         "layer": work.names,
         "stage": work.stages,
@@ -54,7 +56,7 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
         "state_words": counts.state_words,
         "spike_words_read": counts.spike_words_read,
         "spike_words_written": counts.spike_words_written,
-        "packets": counts.packets,
+        "packets": timing.packets(load, counts, timing.cores(load, chip, resident)),
         "neuron_steps": counts.neuron_steps,
         "rescales": counts.rescales,
         "stream_additions": counts.stream_additions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,6 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     held = counts.map_bits + np.zeros(work.rows), sums * counts.stream_copies, work.shortcuts
     spilled = 2 * memory.spilled(*held, chip.spikes.size)  # written to DRAM and read back
     overflow_bits = spilled * (load.time_steps if flow.RESIDENT_STATES else 1.0)
-    parts = _energies(load, counts, chip) | {"dram": overflow_bits * chip.dram_energy}
     stored = memory.stored(load, chip)
     kept = memory.states(load, chip) if flow.RESIDENT_STATES else np.zeros_like(stored)
     kept = kept + memory.streams(sums, work.shortcuts) if flow.PIPELINED else kept
@@ -69,6 +68,8 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     fetched = resident * counts.fetches
     payload = memory.payload(load, rows.weight_bits)
     used = timing.cores(load, chip, resident) if flow.PIPELINED else np.zeros_like(stored)
+    counts = replace(counts, packets=timing.packets(load, counts, used))
+    parts = _energies(load, counts, chip) | {"dram": overflow_bits * chip.dram_energy}
     resources = timing.resources(load, counts, chip, used / chip.cores if flow.PIPELINED else 1.0)
     on_chip = timing.on_chip(resources)
     channel = resident * work.geometry.positions / work.geometry.out_elements

@@ -111,6 +111,16 @@ def switched(
     return {"add": sums, "register": sums, "factors": (part_a, part_b), "neuron": neuron, "rate": rate}
 
 
+def taps(layer: Mapping[str, Any], axis: str) -> int:
+    """Pairs of an output and a kernel tap along an axis whose input is no padding."""
+    places = (
+        out * layer["stride"] + tap - layer["padding"]
+        for out in range(int(layer[f"out_{axis}"]))
+        for tap in range(int(layer["kernel"]))
+    )
+    return sum(0 <= place < layer[f"in_{axis}"] for place in places)
+
+
 def layers_of(work: Any) -> list[dict[str, Any]]:
     """The layer table as one dictionary per row."""
     columns = {**work.texts, **{name: values.tolist() for name, values in work.columns.items()}}
@@ -281,14 +291,20 @@ def naive(
         stream_words = {m: moved / word[m] if (m == "states") == event else 0 for m in ("states", "spikes")}
         for m, count in stream_words.items():
             stream_j += count * (get(f"memories.{m}.read", 0) + get(f"memories.{m}.write", 0))
-        network_j = packets * (get("noc.message", 0) + get("noc.hops", 0) * get("noc.hop", 0))
-        dynamic += work_j + neuron_j + rescale_j + control_j + memory_j + network_j + stream_j
-
         share = 1.0
         if event:
             cores = get("cores", 1.0)
             need = max(stored / (room["weights"] / cores), outputs * v_bits / (room["states"] / cores))
-            share = max(1, math.ceil(max(need, outputs / get("neurons_per_core", math.inf)))) / cores
+            used = max(1, math.ceil(max(need, outputs / get("neurons_per_core", math.inf))))
+            share = used / cores
+            inside = layer["macs"] / inputs
+            for axis in ("height", "width"):
+                if not attention:
+                    inside *= taps(layer, axis) / (layer[f"out_{axis}"] * layer["kernel"])
+            packets *= min(used, max(1, math.ceil(inside - 1e-9)))
+        network_j = packets * (get("noc.message", 0) + get("noc.hops", 0) * get("noc.hop", 0))
+        dynamic += work_j + neuron_j + rescale_j + control_j + memory_j + network_j + stream_j
+
         time = max(
             (synops / unit["rate"] / full + added) / (elements * share * clock),
             w_words / (rate["weights"] * share),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodels import Workload, estimate, load_hardware
+from costmodels import Workload, actions, estimate, load_hardware
 from costmodels.equations.timing import pipeline
 
 TIMES = st.lists(st.floats(0, 1e3), min_size=1, max_size=12)
@@ -65,3 +65,14 @@ def test_a_frame_rate_is_met_by_the_slowest_row_of_a_pipeline():
 @given(TIMES, st.integers(1, 20))
 def test_results_never_come_slower_than_one_inference_takes(times: list[float], steps: int):
     assert max(times) <= float(pipeline(np.array(times), steps)) * (1 + 1e-12)
+
+
+def test_a_spike_is_sent_to_every_core_of_the_layer_that_reads_it():
+    """100 -> 4096 takes four cores of 1024 neurons: 300 spikes are 1200 messages; 10 outputs on one core are 300."""
+    chip = load_hardware("loihi_like")
+    for outputs, cores in ((4096, 4), (1024, 1), (10, 1)):
+        layer = {"name": "fc", "kind": "linear", "in_channels": 100, "out_channels": outputs}
+        work = Workload.from_table(pd.DataFrame([layer | {"spikes": 300, "time_steps": 4}]))
+        message = chip.chip.message + chip.chip.hops * chip.chip.hop
+        assert float(estimate(work, chip, 1).energy_by_component["noc"]) == pytest.approx(300 * cores * message)
+        assert actions(work, chip, 1)["packets"].tolist() == [300 * cores]
