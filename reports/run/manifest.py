@@ -74,7 +74,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a manifest says; `recosted_from` is the run whose measurements were costed again, or None."""
+    """What a manifest says; `recosted_from` is the run whose measurements were costed again, or None.
+
+    `model_says` are the lines of the search's model about itself: how far it and the scores are to be trusted.
+    """
 
     origin: Origin
     network: str
@@ -89,6 +92,7 @@ class Manifest:
     failures: tuple[str, ...]
     mixed_inputs: str
     recosted_from: str | None
+    model_says: tuple[str, ...]
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -99,7 +103,7 @@ def read_manifest(path: Path) -> Manifest:
     float_network = tree.entry("float")
     unseen = float_network.optional("verify")
     chaos = tree.optional("chaos")
-    recosted = tree.optional("recosted_from")
+    recosted, model = tree.optional("recosted_from"), tree.optional("model")
     return Manifest(
         origin=_origin(tree),
         network=checkpoint.text("network", checkpoint.text("name")),
@@ -116,6 +120,7 @@ def read_manifest(path: Path) -> Manifest:
         failures=tree.texts("failures"),
         mixed_inputs=", ".join(tree.texts("mixed")),
         recosted_from=None if recosted is None else recosted.text("run", "another run"),
+        model_says=() if model is None else model.texts("says"),
     )
 
 

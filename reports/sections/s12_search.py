@@ -43,6 +43,7 @@ class SearchRecord:
     origins: dict[str, int]
     chaos: dict[str, float] | None
     needed_images: int | None
+    model_says: tuple[str, ...]
     finetuned: tuple[FinetunedDesign, ...]
 
 
@@ -62,6 +63,7 @@ def record(run: FinishedRun) -> SearchRecord:
         origins=dict(Counter(d.origin for d in run.designs)),
         chaos=None if m.chaos is None else m.chaos.figures,
         needed_images=run.picks.needed_images,
+        model_says=m.model_says,
         finetuned=_finetuned(run),
     )
 
@@ -82,6 +84,7 @@ def draw(r: SearchRecord) -> Drawing:
         _phase_table(r.phases),
         _chaos(r),
         _failures(r),
+        *(html.text(f"{line[:1].upper()}{line[1:]}.") for line in r.model_says),
     ]
     if r.finetuned:
         parts += [html.heading("Trained further or re-estimated at their widths"), _finetuned_table(r.finetuned)]

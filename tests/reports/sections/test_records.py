@@ -211,6 +211,7 @@ def test_the_search_adds_up(run):
     assert r.baselines == 1
     assert sum(p.images for p in r.phases) == 3000
     assert r.failures == ("trial 7: out of memory",)
+    assert "Scores trusted: their differences between layers count" in s12_search.draw(r).html
     assert s11_codesign.record(run).rows[1] == (SMALL, "sram_kib=512", 250.0, 1e-6)
     html = str(s11_codesign.draw(s11_codesign.record(run)).html)
     assert "knob sram_kib=512" in html
