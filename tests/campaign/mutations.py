@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -90,3 +93,65 @@ def damaged_table(draw: Draw, originals: Sequence[str]) -> str:
     else:
         rows = rows[: draw(st.integers(0, 1))]
     return "".join(",".join(row) + "\n" for row in rows)
+
+
+LENGTHS = (0, 1, 2, 10**6, 2**31, 2**63, 2**64 - 1)  # what a length in a header may be damaged to
+HEAD = 600  # bytes at the start, where formats keep what they announce
+
+
+def _bytes_changed(draw: Draw, content: bytes, kind: str) -> bytes:
+    most = draw(st.sampled_from((len(content), min(len(content), HEAD))))
+    at = draw(st.integers(0, most - 1))
+    if kind == "bit":
+        return content[:at] + bytes([content[at] ^ 1 << draw(st.integers(0, 7))]) + content[at + 1 :]
+    if kind == "gone":
+        return content[:at] + content[at + draw(st.sampled_from((1, 2, 8, 1000))) :]
+    if kind == "inserted":
+        return content[:at] + draw(st.binary(min_size=1, max_size=64)) + content[at:]
+    if kind == "length":
+        return content[:at] + struct.pack("<Q", draw(st.sampled_from(LENGTHS))) + content[at + 8 :]
+    return content[:at]  # cut
+
+
+@st.composite
+def damaged_bytes(draw: Draw, original: bytes) -> bytes:
+    """The content of a binary file with one to three changes."""
+    for kind in draw(st.lists(st.sampled_from(("bit", "gone", "inserted", "length", "cut")), min_size=1, max_size=3)):
+        if original:
+            original = _bytes_changed(draw, original, kind)
+    return original
+
+
+SUBTREES = (None, True, 0, 1, -1, 2**31, 2**64, 1e308, float("nan"), "", "x", "../../x", [], {}, [1], {"a": 1}, [[]])
+MOST = 40  # items of a list that may change
+
+
+def _places(tree: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The places inside a tree of dicts and lists, as keys from its root."""
+    if place:
+        yield place
+    keys = tree if isinstance(tree, dict) else range(min(len(tree), MOST)) if isinstance(tree, list) else ()
+    for key in keys:
+        yield from _places(tree[key], (*place, key))
+
+
+@st.composite
+def damaged_tree(draw: Draw, original: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree of JSON values with one or two nodes that are gone, replaced or under another name."""
+    tree = copy.deepcopy(dict(original))
+    for kind in draw(st.lists(st.sampled_from(("gone", "replaced", "replaced", "renamed")), min_size=1, max_size=2)):
+        depth = draw(st.integers(1, 5))
+        places = [place for place in _places(tree) if len(place) <= depth]
+        if not places:
+            break
+        *way, last = draw(st.sampled_from(places))
+        node: Any = tree
+        for key in way:
+            node = node[key]
+        if kind == "replaced":
+            node[last] = copy.deepcopy(draw(st.sampled_from(SUBTREES)))
+            continue
+        value = node.pop(last)
+        if kind == "renamed" and isinstance(node, dict):
+            node[draw(st.sampled_from(("x", "", f"{last}x")))] = value
+    return tree

@@ -1,4 +1,4 @@
-"""Whatever a file holds, a command ends with a result or with one line: no traceback and no second line."""
+"""Whatever a text file or an argument holds, a command ends with a result or with one line: no traceback and no second line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from costmodels import hardware_names
 from costmodels.hardware.hardware import CHIPS
 from dse.config.file import dump_config, load_config, template
-from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
-from dse.workflows.search import search
+from tests.campaign.answers import answered
 from tests.campaign.mutations import VALUES, damaged_table, damaged_text
-from tests.dse.conftest import Run, Said
+from tests.dse.conftest import Run
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]
 TRIALS = settings(max_examples=60, suppress_health_check=list(HealthCheck))
@@ -28,29 +27,6 @@ CONFIGS = [
 ]
 TABLES = ("results.csv", "spikes.csv", "layers.csv", "verified.csv", "expected.csv")
 VIEWS = ((), ("--breakdown",), ("--sweep",), ("--json",))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("runs") / "small"
-    search(
-        Config(
-            data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
-            quantization=Quantization(method="nearest"),
-            search=Search(strategy="random", evaluations=6, widths=(4, 8)),
-        ),
-        out,
-    )
-    return out
-
-
-def answered(said: Said) -> None:
-    """A result, or one line beside warnings."""
-    assert said.status in (0, 1, 2)
-    lines = [line for line in said.err.split("\n") if line and not line.startswith("svit-dse: warning")]
-    if said.status:
-        assert len(lines) == 1, said.err
-        assert lines[0].startswith("svit-dse: ")
 
 
 def write(path: Path, text: str) -> Path:
