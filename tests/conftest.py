@@ -1,18 +1,68 @@
 """Settings that hold for every test: reproducible hypothesis examples, and one thread for torch where it is used."""
 
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.shared import once
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+LONGEST = (  # files whose tests take 15 s of processor time and more together, the longest first
+    "test_docs_commands.py",
+    "test_search_over_forms.py",
+    "test_cli.py",
+    "test_quantization_commands.py",
+    "test_train.py",
+    "test_search.py",
+    "test_best_design.py",
+    "test_goldens.py",
+    "test_layer_table.py",
+    "test_engine.py",
+    "test_graph_definition.py",
+    "test_networks.py",
+    "test_evaluate.py",
+    "test_files.py",
+    "test_run_report.py",
+    "test_finetune.py",
+    "test_export.py",
+    "test_report.py",
+    "test_sensitivity.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The pages of the documentation come first: they take longest, and last they would leave other workers idle."""
-    items.sort(key=lambda item: item.path.name != "test_docs_commands.py")
+    """Long files come first: last, one of them would leave the other workers idle."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """A study writes its journal through to the disk after every entry; what tests write need not survive a crash."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of a search: eight designs on forty digits. Copy it before you write into it."""
+    from dse.config.schema import Config, Data, Quantization, Search
+    from dse.workflows.search import search
+
+    config = Config(
+        data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
+        quantization=Quantization(method="nearest"),
+        search=Search(strategy="random", evaluations=8, widths=(2, 4, 8), time_steps=(1, 2)),
+    )
+    return once(tmp_path_factory, "small-run", lambda folder: search(config, folder / "small")) / "small"
 
 
 @pytest.fixture(autouse=True)

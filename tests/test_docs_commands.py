@@ -29,6 +29,7 @@ from docs import make_reference
 from dse import cli
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.workflows import search
+from tests.shared import once
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -64,18 +65,16 @@ SHOWING = [page for page in PAGES if list(steps(page.read_text(encoding="utf-8")
 DEMO = "runs/demo-digits"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `svit-dse demo` leaves, on fewer images and with fewer designs."""
-    out = tmp_path_factory.mktemp("demo") / "run"
     config = Config(
         data=Data(search_images=40, verify_images=40, fisher_images=16),
         quantization=Quantization(method="nearest"),
         search=Search(strategy="random", evaluations=6, widths=(2, 4, 8), time_steps=(2,)),
         budgets={"drop": 5.0},
     )
-    search.search(config, out)
-    return out
+    return once(tmp_path_factory, "demo-run", lambda folder: search.search(config, folder / "run")) / "run"
 
 
 def network() -> dict:

@@ -129,7 +129,7 @@ def _decoded(path: Path, metadata: dict[str, str]) -> dict[str, object]:
         return {}
     try:
         return {key: json.loads(value) for key, value in metadata.items()}
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ModelError(f"{path}: its metadata is not JSON ({error})") from error
 
 

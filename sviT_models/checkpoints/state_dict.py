@@ -70,8 +70,11 @@ def _unwrap(path: Path, content: object) -> State:
     if not isinstance(content, dict) or not content:
         raise ModelError(f"{path}: holds a {type(content).__name__}; expected a state_dict, alone or under 'model'")
     for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided:
-            what = value.layout if isinstance(value, Tensor) else type(value).__name__
+        dense = isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
+        if not isinstance(key, str) or not dense:
+            what = type(value).__name__
+            if isinstance(value, Tensor):
+                what = "tensor without data" if value.is_meta else value.layout
             raise ModelError(f"{path}: entry {key!r} is of type {what}; expected a state_dict of dense tensors")
     prefix = "module." if all(key.startswith("module.") for key in content) else ""
     return {key.removeprefix(prefix): value for key, value in content.items()}

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-import reports
 from tests.browser import chromium
-from tests.reports.make_run import make_run
+from tests.reports.make_run import reported_run
 
 QUIET = ("--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update")
 
@@ -17,7 +16,7 @@ QUIET = ("--disable-gpu", "--no-first-run", "--disable-background-networking", "
 @pytest.fixture(scope="session")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of 60 synthetic designs of the official 138-layer network."""
-    return reports.build(make_run(tmp_path_factory.mktemp("runs") / "run", count=60))
+    return reported_run(tmp_path_factory) / "report" / "index.html"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A small finished run and its export, the command line, and a limit on memory."""
+"""An export of a small run, the command line, and a limit on memory."""
 
 from __future__ import annotations
 
@@ -8,20 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dse.config.schema import Config, Data, Quantization, Search
 from dse.workflows.export import export_design
-from dse.workflows.search import search
 from tests.dse.conftest import svit
 
 __all__ = ["svit"]
 
 MEMORY = 8 * 2**30  # bytes of data of this process; what a damaged length asks for is far above
-
-SMALL = Config(
-    data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
-    quantization=Quantization(method="nearest"),
-    search=Search(strategy="random", evaluations=6, widths=(4, 8)),
-)
 
 
 @pytest.fixture(autouse=True)
@@ -34,16 +26,8 @@ def limited_memory() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run directory of a search of six designs."""
-    out = tmp_path_factory.mktemp("runs") / "small"
-    search(SMALL, out)
-    return out
-
-
-@pytest.fixture(scope="session")
-def exported(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The export of a design with two golden vectors."""
     out = tmp_path_factory.mktemp("exports") / "chip"
-    export_design(finished, "uniform-8", out, golden=2)
+    export_design(small_run, "uniform-8", out, golden=2)
     return out

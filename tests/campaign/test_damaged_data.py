@@ -29,7 +29,11 @@ ARRAYS: dict[str, tuple[Any, ...]] = {
     "images": (
         *(PIXELS.astype(kind) for kind in (np.float32, np.int64, np.complex64, object, "U3")),
         *(PIXELS[..., :1], PIXELS[:5], PIXELS[:, :, :8], PIXELS[..., 0], PIXELS[:, None], np.array(3)),
-        *(np.zeros((N, 3, 0, 0), np.uint8), np.zeros((0, 16, 16, 3), np.uint8), np.zeros((N, 3, 16, 16), np.longdouble)),
+        *(
+            np.zeros((N, 3, 0, 0), np.uint8),
+            np.zeros((0, 16, 16, 3), np.uint8),
+            np.zeros((N, 3, 16, 16), np.longdouble),
+        ),
         *(np.full((N, 3, 16, 16), value) for value in (np.nan, np.inf, 1e300)),
         PIXELS.transpose(0, 3, 1, 2).astype(np.float16),
     ),

@@ -1,4 +1,4 @@
-"""Whatever a text file or an argument holds, a command ends with a result or with one line: no traceback and no second line."""
+"""Whatever a text file or an argument holds, a command ends with a result or one line: no traceback, no second line."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def test_chip_files(svit: Run, tmp_path: Path, text: str, view: tuple[str, ...])
 
 @TRIALS
 @given(data=st.data(), view=st.sampled_from(VIEWS))
-def test_layer_tables(svit: Run, tmp_path: Path, finished: Path, data: st.DataObject, view: tuple[str, ...]):
-    text = data.draw(damaged_table([(finished / "layers.csv").read_text(encoding="utf-8")]))
+def test_layer_tables(svit: Run, tmp_path: Path, small_run: Path, data: st.DataObject, view: tuple[str, ...]):
+    text = data.draw(damaged_table([(small_run / "layers.csv").read_text(encoding="utf-8")]))
     answered(svit("estimate", write(tmp_path / "layers.csv", text), *view))
 
 
@@ -66,10 +66,10 @@ def test_configurations(tmp_path: Path, text: str):
 
 @settings(TRIALS, max_examples=25)  # each costs a run again or draws a report
 @given(data=st.data(), name=st.sampled_from((*TABLES, "manifest.json", "config.yaml")))
-def test_run_directories(svit: Run, tmp_path: Path, finished: Path, data: st.DataObject, name: str):
+def test_run_directories(svit: Run, tmp_path: Path, small_run: Path, data: st.DataObject, name: str):
     run = tmp_path / "run"
-    shutil.copytree(finished, run, dirs_exist_ok=True)
-    text = (finished / name).read_text(encoding="utf-8")
+    shutil.copytree(small_run, run, dirs_exist_ok=True)
+    text = (small_run / name).read_text(encoding="utf-8")
     write(run / name, data.draw(damaged_table([text]) if name in TABLES else damaged_text([text])))
     words = data.draw(st.sampled_from([("estimate", "--run", run), ("report", run, "--hardware", "seneca_like")]))
     if words[0] == "report":
@@ -80,11 +80,11 @@ def test_run_directories(svit: Run, tmp_path: Path, finished: Path, data: st.Dat
 
 @TRIALS
 @given(value=st.sampled_from([v for v in VALUES if "\x00" not in v]), data=st.data())
-def test_arguments(svit: Run, finished: Path, value: str, data: st.DataObject):
+def test_arguments(svit: Run, small_run: Path, value: str, data: st.DataObject):
     commands = [
         ("estimate", value),
         ("estimate", "--run", value),
-        ("estimate", "--run", finished, "--design", value),
+        ("estimate", "--run", small_run, "--design", value),
         ("estimate", "sdtv2_8_256", "--bits", value),
         ("estimate", "sdtv2_8_256", "--state-bits", value),
         ("estimate", "sdtv2_8_256", "--frame-rate", value),
@@ -94,8 +94,8 @@ def test_arguments(svit: Run, finished: Path, value: str, data: st.DataObject):
         ("check", value),
         ("report", value),
         ("compare", value, "--out", "o"),
-        ("export", finished, "--design", value, "--out", "o"),
-        ("evaluate", "--run", finished, "--design", value),
+        ("export", small_run, "--design", value, "--out", "o"),
+        ("evaluate", "--run", small_run, "--design", value),
         ("verify-export", value),
         ("profile", "--checkpoint", value),
     ]

@@ -14,12 +14,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
+
+import reports
+from tests.shared import once
 
 DATA = Path(__file__).parents[1] / "data"
 WIDTHS = (2, 3, 4, 5, 6, 8)
 UNIFORM = (8, 6, 5, 4, 3, 2)
 IMAGES, STEPS = 2000, 4
 ENERGY = {"weight_memory": 0.30, "state_memory": 0.22, "compute": 0.25, "spike_routing": 0.08, "leakage": 0.15}
+
+
+def reported_run(factory: pytest.TempPathFactory) -> Path:
+    """A synthetic run of 60 designs with its report, made once for all workers."""
+
+    def make(folder: Path) -> None:
+        reports.build(make_run(folder / "run", count=60))
+
+    return once(factory, "reported-run", make) / "run"
 
 
 def network() -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +12,29 @@ import pandas as pd
 import pytest
 
 import reports
-from tests.reports.make_run import make_run
+from tests.reports.make_run import reported_run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("runs") / "run", count=40)
+    return reported_run(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def index(run: Path) -> Path:
-    return reports.build(run)
+    return run / "report" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def without_torch(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What a process that has neither torch nor optuna prints as the place of its report, and where it had to lie."""
+    out = tmp_path_factory.mktemp("again") / "report"
+    code = (
+        "import sys; sys.modules['torch'] = sys.modules['optuna'] = None\n"
+        f"import reports; print(reports.build({str(run)!r}, {str(out)!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip(), out
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +85,8 @@ def test_report_json_holds_the_measured_values_of_every_design(run, index):
     assert [d["bits"] for d in told] == table[layers].to_numpy().tolist()
 
 
-def test_the_same_run_gives_the_same_bytes(run, index, tmp_path):
-    again = reports.build(run, tmp_path / "again").parent
+def test_the_same_run_gives_the_same_bytes(index, without_torch):
+    _, again = without_torch
     for path in sorted(p for p in index.parent.rglob("*") if p.is_file()):
         assert (again / path.relative_to(index.parent)).read_bytes() == path.read_bytes(), path.name
 
@@ -84,18 +97,14 @@ def test_importing_reports_loads_no_heavy_library():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_building_a_report_needs_neither_torch_nor_optuna(run, tmp_path):
-    code = (
-        "import sys; sys.modules['torch'] = sys.modules['optuna'] = None\n"
-        f"import reports; print(reports.build({str(run)!r}, {str(tmp_path / 'r')!r}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(tmp_path / "r" / "index.html")
+def test_building_a_report_needs_neither_torch_nor_optuna(without_torch):
+    printed, out = without_torch
+    assert printed == str(out / "index.html")
 
 
 def test_a_failure_leaves_the_old_report_and_no_traces(run, index, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    reports.build(run, out)
+    shutil.copytree(index.parent, out)
     before = (out / "index.html").read_bytes()
 
     def fail(*_: object) -> None:

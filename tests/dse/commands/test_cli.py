@@ -18,25 +18,11 @@ from costmodels import Designs, Workload, estimate, hardware_names, load_hardwar
 from costmodels.hardware.hardware import CHIPS
 from dse import cli
 from dse.config.file import load_config, template
-from dse.config.schema import Config, Data, Quantization, Search
-from dse.workflows.search import search
+from dse.config.schema import Config
 from tests.dse.conftest import Run, Said
 
 ROOT = Path(__file__).parents[3]
 WEIGHTS = ROOT / "sviT_models" / "weights" / "sdtv2_tiny_digits.safetensors"
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small finished run."""
-    out = tmp_path_factory.mktemp("runs") / "small"
-    config = Config(
-        data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
-        quantization=Quantization(method="nearest"),
-        search=Search(strategy="random", evaluations=8, widths=(2, 4, 8), time_steps=(1, 2)),
-    )
-    search(config, out)
-    return out
 
 
 def _commands(group=cli.app, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -439,41 +425,41 @@ def test_every_table_of_estimate_fits_80_columns_and_has_json(svit: Run, table: 
         assert {row["design"] for row in found} == {"uniform 8", "uniform 4"}
 
 
-def test_estimate_of_a_run_gives_the_costs_of_the_run(svit: Run, finished: Path):
+def test_estimate_of_a_run_gives_the_costs_of_the_run(svit: Run, small_run: Path):
     """Each design with its own time steps, potentials and measured spikes."""
-    results = pd.read_csv(finished / "results.csv").set_index("id")
-    rows = json.loads(svit("estimate", "--run", finished, "--json").out)
-    front = pd.read_csv(finished / "front.csv")
+    results = pd.read_csv(small_run / "results.csv").set_index("id")
+    rows = json.loads(svit("estimate", "--run", small_run, "--json").out)
+    front = pd.read_csv(small_run / "front.csv")
     assert [row["design"] for row in rows] == front["id"].tolist()
     for row in rows:
         for name in ("drop", "memory_bytes", "energy_j", "latency_s", "power_w", "area_mm2"):
             assert row[name] == pytest.approx(results.loc[row["design"], name], rel=1e-9, abs=1e-12), name
-    named = json.loads(svit("estimate", "--run", finished, "--design", "uniform-4", "--design", "float", "--json").out)
+    named = json.loads(svit("estimate", "--run", small_run, "--design", "uniform-4", "--design", "float", "--json").out)
     assert [row["design"] for row in named] == results.index[results["origin"].isin(["float", "uniform-4"])].tolist()
     for row in named:
         assert row["energy_j"] == pytest.approx(results.loc[row["design"], "energy_j"], rel=1e-9)
-    other = json.loads(svit("estimate", "--run", finished, "--hardware", "seneca_like", "--json").out)
+    other = json.loads(svit("estimate", "--run", small_run, "--hardware", "seneca_like", "--json").out)
     assert other[0]["energy_j"] != rows[0]["energy_j"]
 
 
-def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, finished: Path):
-    results = pd.read_csv(finished / "results.csv").set_index("origin")
-    compared = svit("estimate", "--run", finished, "--design", "uniform-4", "--compare", "--json")
+def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, small_run: Path):
+    results = pd.read_csv(small_run / "results.csv").set_index("origin")
+    compared = svit("estimate", "--run", small_run, "--design", "uniform-4", "--compare", "--json")
     rows = {row["network"]: row for row in json.loads(compared.out)}
     assert rows["design"]["energy_j"] == pytest.approx(results.loc["uniform-4", "energy_j"], rel=1e-9)
-    ranked = json.loads(svit("estimate", "--run", finished, "--stability", "--json").out)
+    ranked = json.loads(svit("estimate", "--run", small_run, "--stability", "--json").out)
     assert set(ranked["front"]) <= set(results["id"])
-    assert max(map(len, svit("estimate", "--run", finished, "--stability").out.splitlines())) <= 80
-    stored = json.loads((finished / "stability.json").read_text())
+    assert max(map(len, svit("estimate", "--run", small_run, "--stability").out.splitlines())) <= 80
+    stored = json.loads((small_run / "stability.json").read_text())
     assert stored["designs"] == ranked["designs"] == len(results) - 1
     assert stored["front"] == ranked["front"]
-    beside = pd.read_csv(finished / "comparisons.csv").query("origin == 'uniform-4'").set_index("network")
+    beside = pd.read_csv(small_run / "comparisons.csv").query("origin == 'uniform-4'").set_index("network")
     assert beside.loc["spiking", "energy_j"] == pytest.approx(results.loc["uniform-4", "energy_j"], rel=1e-9)
     assert beside.loc["non-spiking", "energy_j"] == pytest.approx(rows["design as QNN"]["energy_j"], rel=1e-9)
     assert beside.loc["non-spiking, dense", "energy_j"] == pytest.approx(
         rows["design as dense QNN"]["energy_j"], rel=1e-9
     )
-    swept = json.loads(svit("estimate", "--run", finished, "--design", "uniform-4", "--sweep", "--json").out)
+    swept = json.loads(svit("estimate", "--run", small_run, "--design", "uniform-4", "--sweep", "--json").out)
     at_file = {row["objective"]: row["file_value"] for row in swept}
     assert at_file["energy_j"] == pytest.approx(results.loc["uniform-4", "energy_j"], rel=1e-9)
     for words, parts in (
@@ -481,20 +467,20 @@ def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, fini
         (("--design", "nothing"), ["--design nothing: no such id", "uniform-4"]),
         (("--bits", "4"), ["--bits: the designs of a run have their own"]),
     ):
-        _one_line(svit("estimate", "--run", finished, *words), *parts)
+        _one_line(svit("estimate", "--run", small_run, *words), *parts)
 
 
-def test_a_design_of_a_run_is_measured_by_origin_as_by_id(svit: Run, finished: Path):
-    results = pd.read_csv(finished / "results.csv").set_index("origin")
-    words = ("evaluate", "--run", finished, "--split", "search", "--images", 40, "--json")
+def test_a_design_of_a_run_is_measured_by_origin_as_by_id(svit: Run, small_run: Path):
+    results = pd.read_csv(small_run / "results.csv").set_index("origin")
+    words = ("evaluate", "--run", small_run, "--split", "search", "--images", 40, "--json")
     by_origin = json.loads(svit(*words, "--design", "uniform-4").out)
     assert by_origin[0]["design"]["top1"] == pytest.approx(results.loc["uniform-4", "top1"])
     assert json.loads(svit(*words, "--design", results.loc["uniform-4", "id"]).out) == by_origin
-    _one_line(svit("evaluate", "--run", finished, "--design", "nothing"), "--design nothing: no such id", "uniform-4")
+    _one_line(svit("evaluate", "--run", small_run, "--design", "nothing"), "--design nothing: no such id", "uniform-4")
 
 
-def test_report_of_a_run_on_another_chip_leaves_the_run_alone(svit: Run, finished: Path, tmp_path: Path):
-    shutil.copytree(finished, tmp_path / "run")
+def test_report_of_a_run_on_another_chip_leaves_the_run_alone(svit: Run, small_run: Path, tmp_path: Path):
+    shutil.copytree(small_run, tmp_path / "run")
     before = (tmp_path / "run" / "results.csv").read_bytes()
     told = svit("report", "run", "--hardware", "pentium")
     _one_line(told, "pentium: neither a file nor")
@@ -502,8 +488,8 @@ def test_report_of_a_run_on_another_chip_leaves_the_run_alone(svit: Run, finishe
     assert (tmp_path / "run" / "results.csv").read_bytes() == before
 
 
-def test_a_finished_run_with_other_inputs_is_not_overwritten(svit: Run, finished: Path, tmp_path: Path):
-    shutil.copytree(finished, tmp_path / "run")
+def test_a_finished_run_with_other_inputs_is_not_overwritten(svit: Run, small_run: Path, tmp_path: Path):
+    shutil.copytree(small_run, tmp_path / "run")
     # the study's journal may note that it was opened; nothing else may change
     before = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.suffix in (".csv", ".json", ".yaml")}
     (tmp_path / "my.yaml").write_text("data: {search_images: 50}\nsearch: {evaluations: 8}\n")
@@ -514,8 +500,8 @@ def test_a_finished_run_with_other_inputs_is_not_overwritten(svit: Run, finished
     assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before
 
 
-def test_measurements_of_other_images_may_be_joined_and_that_is_recorded(svit: Run, finished: Path, tmp_path: Path):
-    shutil.copytree(finished, tmp_path / "run")
+def test_measurements_of_other_images_may_be_joined_and_that_is_recorded(svit: Run, small_run: Path, tmp_path: Path):
+    shutil.copytree(small_run, tmp_path / "run")
     as_before = (tmp_path / "run" / "config.yaml").read_text()
     (tmp_path / "my.yaml").write_text(as_before.replace("search_images: 40", "search_images: 50"))
     told = svit("search", "my.yaml", "--out", "run", "--no-report")

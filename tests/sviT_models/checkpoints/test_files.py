@@ -205,12 +205,16 @@ def test_tensors_of_odd_shapes_and_layouts_are_named(tmp_path):
     assert "head.weight () instead of (1000, 80)" in message(official_file(tmp_path / "w.pth", state))
     state["head.weight"] = torch.eye(80).to_sparse()
     assert "'head.weight' is of type torch.sparse_coo" in message(official_file(tmp_path / "v.pth", state))
+    state["head.weight"] = torch.eye(80, device="meta")
+    assert "'head.weight' is of type tensor without data" in message(official_file(tmp_path / "u.pth", state))
 
 
 def test_spoilt_metadata_is_named(tmp_path):
     state = official_state()
     save_file(state, tmp_path / "a", metadata={"config": "{"})
     assert "metadata is not JSON" in message(tmp_path / "a")
+    save_file(state, tmp_path / "deep", metadata={"config": "[" * 100_000})
+    assert "metadata is not JSON" in message(tmp_path / "deep")
     save_file(state, tmp_path / "b", metadata={"config": json.dumps({"depth": 3})})
     assert "expected build options" in message(tmp_path / "b")
     save_file(state, tmp_path / "c", metadata={"config": json.dumps({"name": "sdtv2_tiny", "heads": 3})})

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,24 +26,36 @@ from sviT_models.training.recipe import Recipe, command, recipe_for
 from sviT_models.training.train import initial, store_training, top1, train
 
 
-@pytest.fixture(scope="module")
-def bars(tmp_path_factory) -> str:
-    """A task that is learnt in seconds: which quarter of a 32 px image is bright, as an .npz with splits."""
+def quarters(path: Path, training: int, others: int) -> str:
+    """Which quarter of a 32 px image is bright, as an .npz with splits; `others` images are in each but `train`."""
     rng = np.random.default_rng(0)
-    labels = np.arange(112) % 4
-    images = rng.integers(0, 90, (112, 32, 32), dtype=np.uint8)
+    count = training + 3 * others
+    labels = np.arange(count) % 4
+    images = rng.integers(0, 90, (count, 32, 32), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
         row, column = 16 * (label // 2), 16 * (label % 2)
         image[row : row + 16, column : column + 16] += 160
-    split = np.array(["train"] * 64 + ["validation"] * 16 + ["search"] * 16 + ["verify"] * 16)
-    path = tmp_path_factory.mktemp("data") / "bars.npz"
-    np.savez(path, images=images, labels=labels, split=split)
+    splits = ["train"] * training + ["validation"] * others + ["search"] * others + ["verify"] * others
+    np.savez(path, images=images, labels=labels, split=np.array(splits))
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory) -> str:
+    """A task that is learnt in seconds."""
+    return quarters(tmp_path_factory.mktemp("data") / "bars.npz", 64, 16)
 
 
 @pytest.fixture(scope="module")
 def recipe(bars) -> Recipe:
     return Recipe(bars, start="sdtv2_tiny_digits", epochs=5, batch_size=16, shift=1, learning_rate=4e-3, warmup=0.2)
+
+
+@pytest.fixture(scope="module")
+def short(recipe, tmp_path_factory) -> Recipe:
+    """One epoch of two steps, for what is not about learning."""
+    few = quarters(tmp_path_factory.mktemp("data") / "bars.npz", 16, 4)
+    return replace(recipe, data=few, epochs=1, batch_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +75,7 @@ def test_the_loss_falls(trained):
     assert not trained.model.training
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(recipe, trained):
-    short = replace(recipe, epochs=1)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(short):
     first, again, other = train(short), train(short), train(replace(short, seed=1))
     assert torch.equal(state(first.model), state(again.model))
     assert [replace(epoch, seconds=0) for epoch in first.log] == [replace(epoch, seconds=0) for epoch in again.log]
@@ -93,35 +105,38 @@ class Killed(Exception):
     pass
 
 
+@pytest.fixture(scope="module")
+def whole(short) -> training.Training:
+    """A training that nothing interrupts."""
+    return train(replace(short, epochs=3, flip=True, half=True))
+
+
 @pytest.mark.parametrize("after", [1, 2])
-def test_a_training_that_was_interrupted_goes_on_to_the_same_weights(recipe, tmp_path, after):
-    whole = replace(recipe, epochs=3, flip=True, half=True)
-    expected = train(whole)
+def test_a_training_that_was_interrupted_goes_on_to_the_same_weights(whole, tmp_path, after):
 
     def stop(epoch):
         if epoch.epoch == after:
             raise Killed
 
     with pytest.raises(Killed):
-        train(whole, stop, state=tmp_path / "state.safetensors")
+        train(whole.recipe, stop, state=tmp_path / "state.safetensors")
     seen = []
-    resumed = train(whole, seen.append, state=tmp_path / "state.safetensors", resume=True)
-    assert torch.equal(state(resumed.model), state(expected.model))
-    assert [replace(epoch, seconds=0) for epoch in resumed.log] == [replace(epoch, seconds=0) for epoch in expected.log]
+    resumed = train(whole.recipe, seen.append, state=tmp_path / "state.safetensors", resume=True)
+    assert torch.equal(state(resumed.model), state(whole.model))
+    assert [replace(epoch, seconds=0) for epoch in resumed.log] == [replace(epoch, seconds=0) for epoch in whole.log]
     assert [epoch.epoch for epoch in seen] == list(range(after + 1, 4))
 
 
 @pytest.fixture(scope="module")
-def begun(recipe, tmp_path_factory):
+def begun(short, tmp_path_factory):
     path = tmp_path_factory.mktemp("begun") / "state.safetensors"
-    train(replace(recipe, epochs=1), state=path)
+    train(short, state=path)
     return path
 
 
-def test_a_training_goes_on_only_with_what_it_began_with(recipe, begun, tmp_path, bars):
+def test_a_training_goes_on_only_with_what_it_began_with(short, begun, tmp_path):
     with pytest.raises(ModelError, match=r"epochs was 1 and is 5; go on with the same recipe, or delete"):
-        train(recipe, state=begun, resume=True)
-    short = replace(recipe, epochs=1)
+        train(replace(short, epochs=5), state=begun, resume=True)
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)
     try:
@@ -129,18 +144,18 @@ def test_a_training_goes_on_only_with_what_it_began_with(recipe, begun, tmp_path
             train(short, state=begun, resume=True)
     finally:
         torch.set_num_threads(before)
-    with np.load(bars) as file:
+    with np.load(short.data) as file:
         np.savez(tmp_path / "bars.npz", **{**file, "images": file["images"] ^ 1})
     moved = replace(short, data=str(tmp_path / "bars.npz"))
     train(moved, state=tmp_path / "moved.safetensors")
-    with np.load(bars) as file:
+    with np.load(short.data) as file:
         np.savez(tmp_path / "bars.npz", **file)
     with pytest.raises(ModelError, match=r"the images of .*bars.npz have changed since"):
         train(moved, state=tmp_path / "moved.safetensors", resume=True)
 
 
-def test_a_state_that_is_none_is_refused(recipe, begun, tmp_path):
-    one = replace(recipe, epochs=1)
+def test_a_state_that_is_none_is_refused(short, begun, tmp_path):
+    one = short
     with pytest.raises(ModelError, match="no such checkpoint"):
         train(one, state=tmp_path / "none", resume=True)
     with pytest.raises(ModelError, match=r"holds no training that can go on .*; delete it to begin anew"):
@@ -219,8 +234,8 @@ def test_a_batch_holds_each_image_once_and_about_every_other_one_mirrored(recipe
     assert 16 < sum(image in mirrors for image in found) < 48  # of 64; outside once in 20 000 seeds
 
 
-def test_half_the_bytes_hold_the_same_weights(recipe, tmp_path):
-    done = train(replace(recipe, epochs=1, half=True))
+def test_half_the_bytes_hold_the_same_weights(short, tmp_path):
+    done = train(replace(short, half=True))
     store_training(done, tmp_path / "half.safetensors")
     loaded = load_checkpoint(tmp_path / "half.safetensors")
     for key, tensor in done.model.state_dict().items():
