@@ -50,19 +50,21 @@ def open_network(
     reference    a name of the zoo, or FILE.py:FUNCTION
     images       (N, ...) as the network takes them; the first two are used
     options      keywords of the zoo's `build`, or of the function
-    checkpoint   the file of its weights; default: those that it is built with
+    checkpoint   the file of its weights; default: those that it is built with, random ones from the seed 0
     time_steps   steps of a network that is called once for each, or an option of the zoo's networks
     num_classes  classes of a network of the zoo whose options do not say
 
     Raises ModelError, on one line, for what cannot be built, loaded or captured.
     """
     chosen = dict(options or {})
-    if reference in zoo.names() or ".py" not in reference:
-        module, neurons, path = _of_the_zoo(reference, chosen, images, time_steps, num_classes), {}, None
-        time_steps = None
-    else:
-        found = user_network(reference, chosen)
-        module, neurons, path = found.module, found.neurons, found.path
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # weights that no file gives are the same whenever the network is opened
+        if reference in zoo.names() or ".py" not in reference:
+            module, neurons, path = _of_the_zoo(reference, chosen, images, time_steps, num_classes), {}, None
+            time_steps = None
+        else:
+            found = user_network(reference, chosen)
+            module, neurons, path = found.module, found.neurons, found.path
     if checkpoint is not None:
         load_weights(module, checkpoint)
     where = path or (Path(checkpoint) if checkpoint is not None else Path(reference))

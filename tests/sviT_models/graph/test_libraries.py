@@ -1,7 +1,7 @@
 """Networks of SpikingJelly (both generations) and snnTorch, trained with the libraries themselves, run as integers.
 
 The libraries are not needed by anything else; where they are not installed these tests are skipped:
-`pip install --no-deps -c constraints.txt spikingjelly snntorch`.
+`pip install --no-deps spikingjelly==0.0.0.0.14 snntorch==1.0.0` (the first has both generations of its neurons).
 """
 
 import warnings
