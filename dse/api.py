@@ -40,7 +40,7 @@ class ModuleRunner:
     """Evaluates any `nn.Module` with its convolutions and linear layers rounded to nearest, per output channel."""
 
     def __init__(self, module: nn.Module) -> None:
-        self._float = module.eval()
+        self._float = copy.deepcopy(module).eval()  # the caller's module stays in the mode it is in
         self.weights = {n: m.weight.numel() for n, m in module.named_modules() if _has_width(m)}
 
     def run(
@@ -117,6 +117,7 @@ def search(
     (`p_within` at least 0.95) and `w:<layer>`; by ascending memory.  A design that was measured to lose little by luck
     is not feasible for that.  Raises ConfigError for arguments that do not fit together.
     """
+    labels = _labels(labels, len(images))
     runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
     sizes = dict(weights if weights is not None else getattr(runner, "weights", {}))
     problem, costs = _problem(sizes, tuple(sorted(set(widths))), cost, scores, drop)
@@ -127,6 +128,18 @@ def search(
         study = optuna.create_study(directions=["minimize"] * 3)
     Loop(problem, evaluator, costs.quantities, strategy, sampler).run(study, evaluations)
     return _table(study, problem, evaluator)
+
+
+def _labels(labels: Any, images: int) -> IntArray:
+    """Labels (N,) as integers.  Raises ConfigError for anything but one class index from 0 per image."""
+    found = np.asarray(labels)
+    if found.shape != (images,):
+        raise ConfigError(f"labels: have shape {found.shape} for {images} images; give one class index per image")
+    if found.dtype.kind not in "iu":
+        raise ConfigError(f"labels: are {found.dtype}; give class indices, which are integers from 0")
+    if images and found.min() < 0:
+        raise ConfigError(f"labels: the least is {found.min()}; class indices start at 0, leave unlabelled images out")
+    return found.astype(np.int64)
 
 
 def _problem(

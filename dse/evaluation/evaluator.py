@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dse.arrays import FloatArray, IntArray
+from dse.errors import ConfigError
 from dse.evaluation.measurement import Evaluation, Partial, measure
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design
@@ -64,7 +65,7 @@ class Evaluator:
     subjects: by form of the network, one as a rule. The float network of the first form is run when the evaluator is
     made, that of another when its first design is evaluated; `floats` are those evaluated so far, by form.
     images, labels: N of each; batch_size: images per batch; progress: of the first float network's images.
-    `seconds` and `images_run` count the work done so far.
+    `seconds` and `images_run` count the work done so far. Raises ConfigError for labels beyond the network's classes.
     """
 
     def __init__(
@@ -91,6 +92,11 @@ class Evaluator:
         if form not in self.floats:
             count = len(self._labels)
             logits, spikes = self._forward(slice(0, count), self._subjects[form].reference, progress)
+            if count and self._labels.max() >= logits.shape[1]:
+                most, classes = int(self._labels.max()), logits.shape[1]
+                raise ConfigError(
+                    f"labels: the largest is {most} and the network has {classes} classes; expected 0 to {classes - 1}"
+                )
             self._float_logits[form] = logits
             self.floats[form] = measure(logits, logits, self._labels, spikes, count)
         return self.floats[form]

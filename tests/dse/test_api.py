@@ -102,3 +102,27 @@ def test_arguments_that_do_not_fit_are_one_line(change, message):
     with pytest.raises(ConfigError, match=message) as error:
         search(ToyRunner(), INDEX, INDEX % 4, **({"weights": SIZES, "evaluations": 4} | change))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros(IMAGES - 1, int), r"labels: have shape \(\d+,\) for \d+ images; give one class index per image"),
+        (np.zeros((IMAGES, 1), int), r"labels: have shape .*; give one class index per image"),
+        (np.eye(4, dtype=int)[INDEX % 4], r"labels: have shape .*; give one class index per image"),
+        (INDEX % 4 + 0.6, r"labels: are float64; give class indices"),
+        (INDEX % 4 - 1, r"labels: the least is -1; class indices start at 0"),
+        (INDEX % 4 + 1, r"labels: the largest is 4 and the network has 4 classes; expected 0 to 3"),
+    ],
+)
+def test_labels_that_do_not_fit_are_named(labels, message):
+    with pytest.raises(ConfigError, match=message):
+        search(ToyRunner(), INDEX, labels, weights=SIZES, widths=(4, 8), evaluations=2)
+
+
+def test_a_search_leaves_every_part_of_the_module_in_its_mode():
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Dropout(), torch.nn.Linear(8, 3)).train()
+    net[1].eval()
+    before = [part.training for part in net.modules()]
+    search(net, torch.zeros(6, 6), torch.arange(6) % 3, widths=(4, 8), evaluations=2, drop=100.0)
+    assert [part.training for part in net.modules()] == before
