@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import norm
 
 from dse.arrays import FloatArray, IntArray
-from dse.config.quantities import QUANTITIES, show
+from dse.config.quantities import QUANTITIES, Quantity, show
 from dse.evaluation.costs import Costing
 from dse.optimize import integer_program
 from dse.optimize.integer_program import InfeasibleError, Limit
@@ -58,15 +58,8 @@ def check_budgets(costing: Costing, problem: Problem) -> None:
     """
     limits = {name: limit for name, limit in problem.budgets.items() if name != "drop"}
     parts = [_with_budgets(costing, problem, part) for part in problem.parts]
-    for budget in QUANTITIES:
-        if budget.column not in limits:
-            continue
-        reached = []
-        for part in parts:
-            sides = replace(problem.sides, pinned=part.pinned)
-            levels = integer_program.best(problem.space, part.tables[budget.column], {}, sides)
-            reached.append(float(costs_of(costing, problem, levels[None])[budget.column][0]))
-        limit, least = limits[budget.column], min(reached)
+    for budget, (least, _) in reachable(costing, problem).items():
+        limit = limits[budget.column]
         if least > limit:
             raise InfeasibleError(
                 f"budgets.{budget.key}: {show(limit, budget.unit)} is impossible: the least that this space reaches is "
@@ -74,6 +67,23 @@ def check_budgets(costing: Costing, problem: Problem) -> None:
             )
     if len(limits) > 1:
         _check_together(parts, limits, problem.sides)
+
+
+def reachable(costing: Costing, problem: Problem) -> dict[Quantity, tuple[float, float]]:
+    """The least and the greatest value of every cost with a budget that designs of the space reach, in its own unit."""
+    parts = [_with_budgets(costing, problem, part) for part in problem.parts]
+    found = {}
+    for budget in QUANTITIES:
+        if budget.column == "drop" or budget.column not in problem.budgets:
+            continue
+        ends = []
+        for part in parts:
+            sides, table = replace(problem.sides, pinned=part.pinned), part.tables[budget.column]
+            for sign in (1, -1):
+                levels = integer_program.best(problem.space, sign * table, {}, sides)
+                ends.append(float(costs_of(costing, problem, levels[None])[budget.column][0]))
+        found[budget] = min(ends), max(ends)
+    return found
 
 
 def _check_together(parts: list[Part], limits: Mapping[str, float], sides: Sides) -> None:

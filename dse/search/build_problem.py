@@ -49,6 +49,20 @@ def build_problem(
     )
 
 
+def cost_problem(experiment: Experiment, costing: Costing, goals: Goals) -> Problem:
+    """The search problem as far as costs tell it: no scores, no baselines; what budgets can be kept follows from it."""
+    space = experiment.space
+    unknown = {form: np.full(space.exists.shape, np.nan) for form in space.forms}
+    return Problem(
+        whole=Part(space, *additive_tables(costing, space), np.full(space.exists.shape, np.nan)),
+        costs=costing.objective_costs(space, goals.objectives),
+        objectives=goals.objectives,
+        budgets=goals.budgets,
+        parts=parts_of(space, costing, unknown),
+        sides=goals.sides,
+    )
+
+
 def parts_of(space: Space, costing: Costing, scores: Mapping[str, FloatArray]) -> tuple[Part, ...]:
     """Every form at every number of time steps; `scores` are the predicted harms (D, B) by form."""
     form_row = np.array([[d.kind == "form"] for d in space.dimensions])

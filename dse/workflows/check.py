@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import sviT_models
-from dse.config.quantities import show
+from dse.config.quantities import Quantity, show
 from dse.config.schema import Config
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.prepare import prepare
 from dse.evaluation.sample_size import needed_images
 from dse.problem.design import Design, uniform
 from dse.progress import Advance, quiet, within
+from dse.workflows.door import check_search
 
 
 def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
     """Size of the space, cost of one evaluation and the estimated time of the search, measured by one evaluation."""
     start = time.perf_counter()
     experiment = prepare(config, advance)
+    reached = check_search(config, experiment)
     evaluator = experiment.evaluator(experiment.images)
     prepared = time.perf_counter() - start
     network, width = experiment.network, max(config.search.widths)
@@ -51,8 +54,19 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
         "energy per inference": f"{energy[0]} as float, {energy[1]} at {width} bits",
         "one evaluation": f"{seconds:.2f} s",
         "images per second": f"{evaluator.images / seconds:,.0f} evaluated, {loaded:,.0f} loaded",
+        **_budgets(config, reached),
         **guarantee,
         "estimated search time": f"{prepared + seconds * budget:.0f} s for {budget} evaluations",
+    }
+
+
+def _budgets(config: Config, reached: Mapping[Quantity, tuple[float, float]]) -> dict[str, str]:
+    """A line per budgeted cost: the budget with its unit, and what the designs of the space reach."""
+    limits = config.column_budgets()
+    return {
+        f"budget of {quantity.key}": f"{show(limits[quantity.column], quantity.unit)}; the space reaches "
+        f"{show(least, quantity.unit)} to {show(most, quantity.unit)}"
+        for quantity, (least, most) in reached.items()
     }
 
 

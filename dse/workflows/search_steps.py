@@ -24,13 +24,13 @@ from dse.results import tables
 from dse.results.manifest import begin
 from dse.results.picks import choose
 from dse.results.verification import add_exact_pick, verify
-from dse.search.best_design import check_budgets
 from dse.search.build_problem import build_problem
 from dse.search.expected_drop import expectation
 from dse.search.loop import Loop
 from dse.search.study import evaluated, finished
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread
+from dse.workflows.door import check_search
 from dse.workflows.search_values import (
     IN_MEMORY,
     SILENT,
@@ -50,11 +50,13 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     config  the configuration
     ledger  where the study is stored; default: in memory
     hear    how progress is shown; default: not at all
+
+    Raises what `door.check_search` raises, before any image is evaluated.
     """
     end = begin("prepare", hear.say)
     experiment = load_experiment(config, hear.advance)
     config = resolved(config, experiment)
-    load_strategy(config.search.strategy)  # an unknown name stops here, before anything is measured
+    check_search(config, experiment)
     study = ledger.open(fingerprint(config, experiment), hear.say)
     if finished(study):
         hear.say(f"{ledger.directory}: resuming a study with {finished(study)} finished evaluations")
@@ -108,8 +110,6 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
     prepared   what `prepare` gave
     precision  what `precision_study` gave
     hear       how progress is shown; default: not at all
-
-    Raises InfeasibleError where no design can keep a budget.
     """
     end = begin("2 base setting", hear.say)
     config, experiment, evaluator = prepared.config, prepared.experiment, prepared.evaluator
@@ -118,7 +118,6 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
     shared = SharedError.of(prepared.chaos, evaluator.images)
     wanted = goals(config, experiment.space)
     problem = build_problem(experiment, costing, precision.fisher, wanted, precision.distances, shared)
-    check_budgets(costing, problem)
     sampler = load_strategy(search.strategy)(problem, search.seed, **search.options)
     loop = Loop(problem, evaluator, costing.quantities, search.strategy, sampler)
     count = min(len(problem.baselines), search.evaluations)

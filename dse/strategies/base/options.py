@@ -8,6 +8,8 @@ from typing import Any
 
 from dse.errors import ConfigError
 
+KINDS = {int: "a number", float: "a number", bool: "true or false", str: "text"}
+
 
 @dataclass(frozen=True)
 class Option:
@@ -38,7 +40,7 @@ def _checked(strategy: str, name: str, value: Any, option: Option) -> Any:
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
-        raise ConfigError(f"{where}; expected {'a number' if wanted in (int, float) else wanted.__name__}")
+        raise ConfigError(f"{where}; expected {KINDS.get(wanted, wanted.__name__)}")
     if option.choices and value not in option.choices:
         raise ConfigError(f"{where}; expected one of {', '.join(map(str, option.choices))}")
     if option.low is not None and not value >= option.low:
