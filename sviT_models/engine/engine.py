@@ -23,7 +23,7 @@ from sviT_models.engine.prepared_weights import BYTE, Cache, Prepared, Weights, 
 from sviT_models.engine.program import PLANES, Depthwise, Integers, Layer, Operation, Program
 from sviT_models.engine.programs import Programs
 from sviT_models.engine.run import Run
-from sviT_models.engine.segments import geometry, segments
+from sviT_models.engine.segments import Segment, geometry, segments
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers
@@ -70,6 +70,7 @@ class Engine:
         self._prepared = Cache(max_bytes)
         self._constants: dict[object, object] = {}
         self._pool: ThreadPoolExecutor | None = None
+        self.segments: tuple[Segment, ...] = ()  # of the fixed-point network, which a captured network has none of
         if isinstance(model, MetaSpikeFormer):
             self.segments = tuple(segments(model))
             self._lifs = lif_layers(model)

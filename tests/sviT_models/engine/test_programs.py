@@ -10,6 +10,7 @@ import sviT_models
 from sviT_models.engine.graph_definition import graph_definition, graph_weights
 from sviT_models.engine.lowering import lowered
 from sviT_models.engine.program import Attend, Depthwise, General, Reform
+from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
 from sviT_models.network.neuron import LIF, IntegerNeuron
 from tests import zoo_goldens
@@ -136,6 +137,9 @@ def test_frames_run_the_first_layer_in_every_step():
     check(graph, frames, threads=1)
     bank = sviT_models.WeightBank(graph)
     engine = sviT_models.Engine(graph, bank)
+    assert sviT_models.activation_names(engine.segments) == []
+    with pytest.raises(ModelError, match="fixed-point potentials are for SDTv2"):
+        engine.run(frames, [8] * len(bank.layers), state_bits=8)
     moved = engine.run(frames.flip(1), [8] * len(bank.layers))
     assert not np.array_equal(moved.spikes, engine.run(frames, [8] * len(bank.layers)).spikes)
 
