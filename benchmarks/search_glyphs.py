@@ -24,6 +24,7 @@ from dse import strategies
 from dse.config.schema import Config, Data
 from dse.evaluation.one_at_a_time import measure_distances
 from dse.evaluation.prepare import goals, prepare
+from dse.ledger.proposals import levels_of
 from dse.optimize import pareto
 from dse.problem.shared_error import SharedError
 from dse.search.build_problem import build_problem
@@ -106,7 +107,7 @@ def measure(options: argparse.Namespace, runs: list[Run]) -> list[Run]:
                 continue
             values = np.array([t.values for t in part])
             keep = pareto.is_nondominated(values) & (values[:, 0] <= MOST_DROP)
-            designs = [problem.space.levels(t.params) for t, kept in zip(part, keep, strict=True) if kept]
+            designs = [levels_of(t, problem.space) for t, kept in zip(part, keep, strict=True) if kept]
             fronts.append([count, [judged(tuple(int(v) for v in x)) for x in designs]])
         run: Run = {"kind": "glyphs", "strategy": strategy, "seed": seed, "data": options.data}
         run |= {"evaluations": evaluations, "images": options.search_images, "judged": options.judge_images}

@@ -19,6 +19,7 @@ from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluator, Runner, Subject
 from dse.evaluation.measurement import Evaluation
+from dse.ledger.proposals import levels_of
 from dse.optimize.pareto import is_nondominated
 from dse.problem.by_form import ByForm
 from dse.problem.design import FLOAT, Design, uniform, weight_column
@@ -187,7 +188,7 @@ def _table(study: optuna.Study, problem: Problem, evaluator: Evaluator) -> pd.Da
     rows = []
     expected, _ = expectation(study, problem)
     for trial in evaluated(study):
-        design = problem.space.design(problem.space.levels(trial.params))
+        design = problem.space.design(levels_of(trial, problem.space))
         found = evaluator(design)
         row = {"id": design.id, "drop": found.drop, "drop_low": found.drop_low, "drop_high": found.drop_high}
         said = expected.loc[design.id]

@@ -12,6 +12,7 @@ from dse.arrays import FloatArray
 from dse.evaluation.costs import Costing
 from dse.evaluation.measurement import Evaluation, from_record
 from dse.evaluation.one_at_a_time import group_labels
+from dse.ledger.proposals import levels_of
 from dse.optimize.pareto import is_nondominated
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design, is_state_column, weight_column
@@ -47,7 +48,7 @@ def results_table(
     objectives among designs that are not float; `feasible` is true where every budget is met by the measured values and
     the chip can hold the design.
     """
-    designs = [reference[0], *(problem.space.design(problem.space.levels(t.params)) for t in trials)]
+    designs = [reference[0], *(problem.space.design(levels_of(t, problem.space)) for t in trials)]
     evaluations = [reference[1], *(from_record(t.user_attrs["evaluation"]) for t in trials)]
     names = [FLOAT, *(str(t.user_attrs["origin"]) for t in trials)]
     table = pd.DataFrame(

@@ -36,7 +36,7 @@ def add_exact_pick(loop: Loop, study: Study, costing: Costing, evaluations: int,
     trials = study.get_trials(deepcopy=False)
     if len(evaluated(study)) < LEAST_FOR_MODEL or finished(study) >= evaluations:
         return
-    if trials and trials[-1].user_attrs.get("origin") == EXACT:
+    if trials and trials[-1].user_attrs.get("origin") == EXACT and trials[-1].state.is_finished():
         return
     try:
         found = best_under_budgets(costing, problem, model_of(study, problem))
@@ -47,7 +47,7 @@ def add_exact_pick(loop: Loop, study: Study, costing: Costing, evaluations: int,
         f"exact pick: the least memory within the budgets, predicted to lose {found.drop:+.2f} +- {found.drop_sd:.2f} "
         f"pp, P(drop within budget) = {found.probability:.2f}"
     )
-    loop.measure(study, found.levels, EXACT)
+    loop.measure(study, found.levels, EXACT, evaluations)
 
 
 def verify(

@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from dse.ledger.proposals import levels_of
 from dse.problem.problem import Problem
 from dse.search.study import evaluated
 from dse.strategies.base import history
@@ -70,6 +71,6 @@ def expectation(study: optuna.Study, problem: Problem) -> tuple[pd.DataFrame, Qu
     """
     posterior = model_of(study, problem)
     trials = evaluated(study)
-    mean, sd = posterior.predict(np.array([problem.space.levels(t.params) for t in trials]))
+    mean, sd = posterior.predict(np.array([levels_of(t, problem.space) for t in trials]))
     table = pd.DataFrame({"expected": mean, "sd": sd}, index=[t.user_attrs["design"] for t in trials])
     return table, Quality(diagnose(posterior), posterior.search_bias, learned(posterior))

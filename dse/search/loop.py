@@ -12,25 +12,14 @@ from dse.arrays import IntArray
 from dse.errors import EvaluationError
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.measurement import Evaluation, Partial, from_record
+from dse.ledger import proposals
 from dse.problem.design import Design
 from dse.problem.problem import Problem
+from dse.search.claims import Claim, Claims, Wanted, pauses, same_proposal
 from dse.search.study import finished, quiet_optuna
 from dse.strategies.base.sampler import Strategy
-from dse.strategies.base.seeding import seed_trial
 
 FAILURES_IN_A_ROW = 10
-# of an evaluation, what a trial keeps for the samplers
-MEASURED = (
-    "drop",
-    "drop_stderr",
-    "changed",
-    "nll_delta",
-    "nll_stderr",
-    "drop_nll_correlation",
-    "kl",
-    "logit_distance",
-    "images",
-)
 
 
 @dataclass(frozen=True)
@@ -58,87 +47,90 @@ class Loop:
     sampler: Strategy
 
     def run(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None = None) -> str:
-        """Evaluate until `budget` trials are finished; returns the reason for stopping.
+        """Evaluate until `budget` trials are finished, by this worker or others; returns the reason for stopping.
 
-        Joins whatever the study holds: finished designs are not evaluated again, baselines that are missing come
-        first. Raises EvaluationError after ten failures in a row.
+        Joins whatever the study holds: finished designs are not evaluated again; what dead workers left comes first,
+        then the baselines that are missing.  Raises EvaluationError after ten failures in a row.
         """
         with quiet_optuna():
             study.sampler = self.sampler
-            self._recall(study)
             return self._loop(study, budget, on_step)
 
-    def measure(self, study: optuna.Study, levels: IntArray, origin: str) -> None:
-        """Evaluate one given design, levels (D,), and record where it comes from; a failure is a failed trial."""
+    def measure(self, study: optuna.Study, levels: IntArray, origin: str, budget: int) -> None:
+        """Evaluate one given design, levels (D,), once whoever comes first, as the last one of `budget`."""
         with quiet_optuna():
             study.sampler = self.sampler
-            self._recall(study)
-            trial = self._seeded(study, levels, origin)
-            while trial.user_attrs["origin"] != origin:  # a killed process left that one waiting
-                self._try(study, trial)
-                trial = self._asked(study)
-            self._try(study, trial)
+            claims, wait = Claims(self.problem, self.strategy, self.sampler), pauses()
+            said = {**proposals.said(levels, self.problem.space, origin), proposals.FOR: budget}
+            while finished(study) < budget:
+                trials = study.get_trials(deepcopy=False)
+                if claims.bury(study, trials):
+                    continue
+                same = [t.state.is_finished() for t in trials if same_proposal(t, said)]
+                if any(same):
+                    return
+                if same or sum(map(proposals.counts, trials)) >= budget:
+                    next(wait)  # another worker measures it
+                elif claim := claims.claim(study, budget, claims.wanted(trials) or Wanted(said)):
+                    self._try(study, claim)
 
-    def _seeded(self, study: optuna.Study, levels: IntArray, origin: str) -> Trial:
-        """A trial of a given design; design and origin are part of the proposal, which any process may take up."""
-        space = self.problem.space
-        said = {"design": space.design(levels).id, "origin": origin}
-        return self._marked(seed_trial(study, space.params(levels), space.distributions(), said))
-
-    def _asked(self, study: optuna.Study) -> Trial:
-        """A proposal that waits, else a new one of the strategy."""
-        return self._marked(study.ask(self.problem.space.distributions()))
-
-    def _marked(self, trial: Trial) -> Trial:
-        """The trial, as one of the strategy where it says nothing else of itself."""
-        if "origin" not in trial.user_attrs:
-            trial.set_user_attr("origin", self.strategy)
-        return trial
-
-    def _try(self, study: optuna.Study, trial: Trial) -> Exception | None:
+    def _try(self, study: optuna.Study, claim: Claim) -> Exception | None:
+        trial = claim.trial
         try:
-            self._evaluate(study, trial)
+            self._evaluate(study, claim)
         except (EvaluationError, RuntimeError, ArithmeticError) as error:
+            if study._storage.get_trial(trial._trial_id).state.is_finished():
+                return None  # another worker took this one for dead, and measures the design itself
             trial.set_user_attr("error", f"{type(error).__name__}: {error}".splitlines()[0])
             study.tell(trial, state=TrialState.FAIL)
             return error
+        except BaseException:
+            Claims.void(study, trial._trial_id, proposals.LOST)
+            raise
+        finally:
+            claim.renewal.__exit__(None, None, None)
         return None
 
-    def _recall(self, study: optuna.Study) -> None:
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            design = self.problem.space.design(self.problem.space.levels(trial.params))
-            self.evaluator.remember(design, from_record(trial.user_attrs["evaluation"]))
-
-    def _next(self, study: optuna.Study) -> Trial:
-        """The next trial: a baseline that the study does not hold yet, else whatever the strategy proposes."""
-        present = {t.user_attrs.get("origin") for t in study.get_trials(deepcopy=False)}
-        for baseline in self.problem.baselines:
-            if baseline.origin not in present:
-                return self._seeded(study, baseline.levels, baseline.origin)
-        return self._asked(study)
+    def _recall(self, study: optuna.Study, design: Design) -> None:
+        """Take over what the study says of a design that was measured."""
+        if self.evaluator.known(design) is None:
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+                if trial.user_attrs[proposals.DESIGN] == design.id:
+                    self.evaluator.remember(design, from_record(trial.user_attrs["evaluation"]))
+                    return
 
     def _loop(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None) -> str:
-        failures = 0
+        claims, failures, wait = Claims(self.problem, self.strategy, self.sampler), 0, pauses()
         while finished(study) < budget:
-            trial = self._next(study)
-            error = self._try(study, trial)
+            trials = study.get_trials(deepcopy=False)
+            if claims.bury(study, trials):
+                continue
+            if sum(map(proposals.counts, trials)) >= budget:
+                next(wait)  # the others measure the rest
+                continue
+            claim = claims.claim(study, budget, claims.wanted(trials))
+            if claim is None:
+                continue
+            wait = pauses()
+            error = self._try(study, claim)
             failures = failures + 1 if error else 0
             if failures >= FAILURES_IN_A_ROW:
                 raise EvaluationError(f"{failures} evaluations in a row failed; the last: {error}") from error
             if on_step is not None:
-                on_step(self._step(study, budget, trial))
+                on_step(self._step(study, budget, claim.trial))
             if reason := self.sampler.stop_reason(study):
                 return reason
         return f"budget of {budget} evaluations used"
 
-    def _evaluate(self, study: optuna.Study, trial: Trial) -> None:
-        design = self.problem.space.design(self.problem.space.levels(trial.params))
-        trial.set_user_attr("design", design.id)
+    def _evaluate(self, study: optuna.Study, claim: Claim) -> None:
+        trial, design = claim.trial, self.problem.space.design(claim.levels)
+        self._recall(study, design)
         again = self.evaluator.known(design) is not None
         before = self.evaluator.images_run, self.evaluator.seconds
-        self._predict(study, trial)
-        evaluation = self.evaluator(design, self._cut(study, trial))
-        self._record(trial, design, evaluation)
+        self._predict(study, claim)
+        evaluation = self.evaluator(design, self._cut(study, claim))
+        trial.set_user_attr("evaluation", evaluation.record())
+        trial.set_user_attr("drop", evaluation.drop)
         trial.set_user_attr("images_run", self.evaluator.images_run - before[0])
         trial.set_user_attr("seconds", self.evaluator.seconds - before[1])
         trial.set_user_attr("repeat", again)
@@ -153,9 +145,10 @@ class Loop:
         else:
             study.tell(trial, state=TrialState.PRUNED)
 
-    def _predict(self, study: optuna.Study, trial: Trial) -> None:
+    def _predict(self, study: optuna.Study, claim: Claim) -> None:
         """Record what the strategy expects of its own proposal before it is measured, where it can say."""
-        if trial.user_attrs["origin"] != self.strategy:
+        trial = claim.trial
+        if claim.origin != self.strategy:
             return
         if (drop := self.sampler.predicted(study, trial)) is not None:
             trial.set_user_attr("predicted", drop[0])
@@ -163,16 +156,10 @@ class Loop:
         if (energy := self.sampler.predicted_energy(study, trial)) is not None:
             trial.set_user_attr("predicted_energy_j", energy)
 
-    def _cut(self, study: optuna.Study, trial: Trial) -> Callable[[Partial], bool] | None:
-        if not self.sampler.cuts or trial.user_attrs["origin"] != self.strategy:
+    def _cut(self, study: optuna.Study, claim: Claim) -> Callable[[Partial], bool] | None:
+        if not self.sampler.cuts or claim.origin != self.strategy:
             return None
-        return lambda partial: self.sampler.should_cut(study, trial, partial)
-
-    @staticmethod
-    def _record(trial: Trial, design: Design, evaluation: Evaluation) -> None:
-        trial.set_user_attr("evaluation", evaluation.record())
-        for name in MEASURED:
-            trial.set_user_attr(name, getattr(evaluation, name))
+        return lambda partial: self.sampler.should_cut(study, claim.trial, partial)
 
     def _step(self, study: optuna.Study, budget: int, trial: Trial) -> Step:
         trials = study.get_trials(deepcopy=False)

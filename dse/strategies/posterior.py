@@ -12,6 +12,7 @@ from optuna.trial import Trial
 from scipy.stats import norm
 
 from dse.arrays import FloatArray, IntArray
+from dse.ledger.proposals import levels_of, turn_of
 from dse.optimize import lagrangian, pareto
 from dse.problem.constraints import FREE
 from dse.problem.problem import Part, Problem
@@ -72,7 +73,7 @@ class Sampler(Proposer):
         """Mean and standard deviation, in points, of the drop that a proposal will show on the search images."""
         past = read_history(study, self._problem, without=trial.number)
         posterior = self._posterior(past)
-        mean, sd = posterior.predict(self._problem.space.levels(trial.params)[None])
+        mean, sd = posterior.predict(levels_of(trial, self._problem.space)[None])
         return float(mean[0]) + posterior.search_bias, float(sd[0])
 
     def propose(self, past: History, rng: np.random.Generator) -> IntArray:
@@ -153,9 +154,9 @@ class Sampler(Proposer):
         if not len(past):
             return False
         posterior = self._posterior(past)
-        if self._explores(trial.number, posterior.doubt):
+        if self._explores(turn_of(trial), posterior.doubt):
             return False
-        levels = self._problem.space.levels(trial.params)[None]
+        levels = levels_of(trial, self._problem.space)[None]
         mean, sd = posterior.predict(levels)
         own = float(stderr_floor(np.array([partial.drop_stderr]), np.array([float(partial.images)]))[0])
         weight = sd[0] ** 2 / (sd[0] ** 2 + own**2)
@@ -202,7 +203,7 @@ class Sampler(Proposer):
         past = read_history(study, self._problem, without=trial.number)
         if self._problem.following is None or past.spikes is None:
             return None
-        levels = self._problem.space.levels(trial.params)[None]
+        levels = levels_of(trial, self._problem.space)[None]
         return float(self._problem.following.after(past.levels, past.spikes).columns(levels)["energy_j"][0])
 
     def _measured(self, model: Model, past: History) -> FloatArray:

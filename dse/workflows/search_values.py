@@ -26,7 +26,7 @@ from dse.results.manifest import Phase
 from dse.results.picks import Picks
 from dse.search.expected_drop import Quality
 from dse.search.loop import Loop, Step
-from dse.search.study import open_study, quiet_optuna, reclaim_stale
+from dse.search.study import open_study, quiet_optuna
 
 Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
 
@@ -62,10 +62,7 @@ class Ledger:
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.url is None and (cut := Journal(self.directory / NAME).cut()):
             say(f"{self.directory / NAME}: cut off {cut} bytes of a line that was never finished; nothing else is lost")
-        study = open_study(self.directory, inputs, url=self.url, allow_mixed=self.allow_mixed)
-        if self.url is None:
-            reclaim_stale(study)
-        return study
+        return open_study(self.directory, inputs, url=self.url, allow_mixed=self.allow_mixed)
 
 
 @dataclass(frozen=True, eq=False)

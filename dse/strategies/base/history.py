@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from dse.arrays import BoolArray, FloatArray, IntArray
+from dse.ledger.proposals import has_levels, levels_of
 from dse.problem.problem import Problem
 from dse.surrogate.likelihood import Data
 from dse.surrogate.spike_rates import spike_rows
@@ -74,7 +75,7 @@ def read(study: optuna.Study, problem: Problem, without: int | None = None) -> H
     trials = [t for t in study.get_trials(deepcopy=False) if t.number != without]
     space = problem.space
     width = len(space.distributions())
-    taken = [t for t in trials if len(t.params) == width]
+    taken = [t for t in trials if has_levels(t, width)]
     done = [t for t in taken if t.state in (TrialState.COMPLETE, TrialState.PRUNED) and "drop" in t.user_attrs]
     designs = _levels(taken, problem)
     measured = {t.number for t in done}
@@ -108,12 +109,8 @@ def _spikes(trials: list[FrozenTrial], problem: Problem) -> FloatArray | None:
 
 def _levels(trials: list[FrozenTrial], problem: Problem) -> IntArray:
     """Levels (N, D) of trials that have all parameters; a dimension with one choice is none."""
-    names = problem.space.distributions()
-    out = np.zeros((len(trials), len(problem.space.names)), dtype=np.int64)
-    if names:
-        chosen = [list(map(t.params.__getitem__, names)) for t in trials]
-        out[:, problem.space.sizes > 1] = np.array(chosen, dtype=np.int64).reshape(-1, len(names))
-    return out
+    space = problem.space
+    return np.array([levels_of(t, space) for t in trials], dtype=np.int64).reshape(-1, len(space.names))
 
 
 def _nll_stderr(trials: list[FrozenTrial], images: FloatArray) -> FloatArray:
@@ -127,4 +124,5 @@ def _nll_stderr(trials: list[FrozenTrial], images: FloatArray) -> FloatArray:
 
 
 def _attribute(trials: list[FrozenTrial], name: str, missing: float) -> FloatArray:
-    return np.array([t.user_attrs.get(name, missing) for t in trials], dtype=float)
+    kept = [t.user_attrs.get("evaluation") or t.user_attrs for t in trials]
+    return np.array([record.get(name, missing) for record in kept], dtype=float)

@@ -13,6 +13,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial
 
 from dse.arrays import FloatArray, IntArray
+from dse.ledger.proposals import turn_of
 from dse.problem import constraints
 from dse.problem.constraints import FREE
 from dse.problem.problem import Problem
@@ -86,7 +87,7 @@ class Proposer(Strategy):
         """The proposal as Optuna parameters; nothing for a trial whose parameters are given."""
         if "fixed_params" in trial.system_attrs:
             return {}
-        rng = np.random.default_rng([self._seed, trial.number])
+        rng = np.random.default_rng([self._seed, turn_of(trial)])
         past = history.read(study, self._problem, without=trial.number)
         return self._problem.space.params(self.propose(past, rng))
 
@@ -96,7 +97,7 @@ class Proposer(Strategy):
         """A random level, for parameters outside the problem's space."""
         if not isinstance(param_distribution, IntDistribution):
             raise TypeError(f"{param_name}: designs are made of integer levels, not of {param_distribution}")
-        rng = np.random.default_rng([self._seed, trial.number, zlib.crc32(param_name.encode())])
+        rng = np.random.default_rng([self._seed, turn_of(trial), zlib.crc32(param_name.encode())])
         return int(rng.integers(param_distribution.low, param_distribution.high + 1))
 
 

@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from dse.ledger.proposals import turn_of
 from dse.problem.problem import Problem
 from dse.strategies.base.sampler import Strategy
 
@@ -62,7 +63,7 @@ class PerTrial(Strategy):
 
     def _inner(self, trial: FrozenTrial) -> BaseSampler:
         if self._current is None or self._current[0] != trial.number:
-            self._current = (trial.number, self._make(trial_seed(self._seed, trial.number)))
+            self._current = (trial.number, self._make(trial_seed(self._seed, turn_of(trial))))
         return self._current[1]
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

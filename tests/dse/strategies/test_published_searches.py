@@ -170,7 +170,7 @@ def test_posterior_cuts_dominated_designs_stops_when_nothing_is_left_and_knows_i
     worst = sim.problem.space.sizes - 1
     worst[int(sim.terms[:, 0].argmax())] = 0
     running = study.ask(sim.problem.space.distributions())
-    bad = SimpleNamespace(params=sim.problem.space.params(worst), number=running.number)
+    bad = SimpleNamespace(params=sim.problem.space.params(worst), number=running.number, user_attrs={})
     early = SimpleNamespace(images=100, total=1000, drop=15.0, drop_stderr=3.0)
     assert engine.should_cut(study, bad, early)
     assert not engine.should_cut(study, bad, SimpleNamespace(**(vars(early) | {"images": 49})))

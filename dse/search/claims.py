@@ -1,0 +1,178 @@
+"""Which trial a worker measures next, so that no design is measured twice and no budget is passed.
+
+A trial is created with its worker's lease in one write, so that the order of numbers is the order of claims: of two
+that want the same, the lower number has it.  A worker proposes when every lower trial has its proposal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.distributions import IntDistribution
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from dse.arrays import IntArray
+from dse.ledger import proposals
+from dse.ledger.leases import LEASE, Renewal, Watch, new_lease
+from dse.ledger.proposals import AGAIN, DESIGN, FOR, LEVELS, LOST, ORIGIN, TURN, VOID, WITHDRAWN, View
+from dse.problem.problem import Problem
+from dse.strategies.base.sampler import Strategy
+from dse.strategies.base.seeding import PerTrial
+
+LONGEST_PAUSE = 1.0  # s between two looks at the study
+GONE = (optuna.exceptions.UpdateFinishedTrialError, ValueError)  # of a trial that another worker took for lost
+
+
+def pauses() -> Any:
+    """Sleeps longer and longer, up to a second; `next` sleeps."""
+    pause = 0.02
+    while True:
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+        yield
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A given design: what its trial says, and the lost trial that it repeats."""
+
+    said: dict[str, Any]
+    again: int | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this worker measures: its trial, what it is, and the renewal of its lease, already running."""
+
+    trial: Trial
+    levels: IntArray
+    origin: str
+    renewal: Renewal
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Claims trials of a study for one worker."""
+
+    problem: Problem
+    strategy: str
+    sampler: Strategy
+    watch: Watch = field(default_factory=Watch)
+
+    def wanted(self, trials: Sequence[FrozenTrial]) -> Wanted | None:
+        """What comes before new proposals: lost trials again, then baselines that are missing."""
+        again = {t.user_attrs.get(AGAIN) for t in trials if t.user_attrs.get(VOID) != WITHDRAWN}
+        for t in trials:
+            if t.user_attrs.get(VOID) == LOST and LEVELS in t.user_attrs and t.number not in again:
+                return Wanted(
+                    {k: t.user_attrs[k] for k in (ORIGIN, DESIGN, FOR, LEVELS) if k in t.user_attrs}, t.number
+                )
+        present = {t.user_attrs.get(ORIGIN) for t in trials if VOID not in t.user_attrs}
+        present |= {t.user_attrs.get(ORIGIN) for t in trials if t.number in again}
+        for baseline in self.problem.baselines:
+            if baseline.origin not in present:
+                return Wanted(dict(proposals.said(baseline.levels, self.problem.space, baseline.origin)))
+        return None
+
+    def bury(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> bool:
+        """Give up the trials of dead workers, to be proposed again; whether there were any."""
+        dead = self.watch.dead(trials)
+        for trial in dead:
+            self.void(study, trial._trial_id, LOST)
+        return bool(dead)
+
+    @staticmethod
+    def void(study: optuna.Study, trial_id: int, why: str) -> None:
+        """End a trial that stands for no evaluation; nothing where it has ended otherwise."""
+        with suppress(*GONE):
+            study._storage.set_trial_user_attr(trial_id, VOID, why)
+            study._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
+    def claim(self, study: optuna.Study, budget: int, wanted: Wanted | None) -> Claim | None:
+        """A trial for this worker, with a given design or the strategy's next; None where another was before it."""
+        lease = new_lease()
+        said = {} if wanted is None else dict(wanted.said)
+        if wanted is not None and wanted.again is not None:
+            said[AGAIN] = wanted.again
+        template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={LEASE: lease, **said})
+        study._thread_local.cached_all_trials = None
+        trial_id = study._storage.create_new_trial(study._study_id, template)
+        renewal = Renewal(study, trial_id, lease)
+        renewal.__enter__()
+        try:
+            found = self._settled(study, trial_id, budget, wanted)
+        except BaseException:
+            renewal.__exit__(None, None, None)
+            self.void(study, trial_id, LOST)
+            raise
+        if found is None:
+            renewal.__exit__(None, None, None)
+            self.void(study, trial_id, WITHDRAWN)
+            return None
+        return Claim(*found, renewal)
+
+    def _settled(
+        self, study: optuna.Study, trial_id: int, budget: int, wanted: Wanted | None
+    ) -> tuple[Trial, IntArray, str] | None:
+        number = study._storage.get_trial_number_from_id(trial_id)
+        lower = self._when(study, number, lambda t: LEVELS not in t.user_attrs)
+        if lower is None or sum(map(proposals.counts, lower)) >= budget or _taken(wanted, lower):
+            return None
+        turn = sum(VOID not in t.user_attrs for t in lower)
+        if turn != number:
+            study._storage.set_trial_user_attr(trial_id, TURN, turn)
+        trial = Trial(View(study, self.problem.space), trial_id)
+        said = wanted.said if wanted else proposals.said(self._proposed(trial), self.problem.space, self.strategy)
+        if wanted is None:
+            for key, value in said.items():
+                trial.set_user_attr(key, value)
+        elif isinstance(self.sampler, PerTrial):
+            _ = trial.relative_params  # NSGA-II numbers generations there, see `seeding.seed_trial`
+        # where another measures the same design, its result will do
+        if self._when(study, number, lambda t: t.user_attrs.get(DESIGN) == said[DESIGN]) is None:
+            return None
+        return trial, proposals.levels_of(trial, self.problem.space), str(said[ORIGIN])
+
+    def _when(self, study: optuna.Study, number: int, blocks: Any) -> list[FrozenTrial] | None:
+        """The trials below a number once no running one of them blocks; None where the trial itself was given up."""
+        wait = pauses()
+        while True:
+            trials = study.get_trials(deepcopy=False)
+            if trials[number].state != TrialState.RUNNING:
+                return None
+            lower = trials[:number]
+            if not any(t.state == TrialState.RUNNING and blocks(t) for t in lower):
+                return lower
+            if not self.bury(study, lower):
+                next(wait)
+
+    def _proposed(self, trial: Trial) -> IntArray:
+        """The strategy's next design, levels (D,)."""
+        space, found = self.problem.space, dict(trial.relative_params)
+        for name, distribution in space.distributions().items():
+            if name not in found:
+                if not isinstance(distribution, IntDistribution):
+                    raise TypeError(f"{name}: designs are made of integer levels, not of {distribution}")
+                frozen = trial._cached_frozen_trial
+                found[name] = self.sampler.sample_independent(trial.study, frozen, name, distribution)
+        return space.levels(found)
+
+
+def _taken(wanted: Wanted | None, lower: Sequence[FrozenTrial]) -> bool:
+    """Whether a lower trial is the one that is wanted."""
+    if wanted is None:
+        return False
+    if wanted.again is not None:
+        return any(t.user_attrs.get(AGAIN) == wanted.again and t.user_attrs.get(VOID) != WITHDRAWN for t in lower)
+    return any(same_proposal(t, wanted.said) for t in lower)
+
+
+def same_proposal(trial: FrozenTrial, said: Mapping[str, Any]) -> bool:
+    """Whether a trial that counts, or failed by itself, is the given design that `said` names."""
+    told = trial.user_attrs
+    return VOID not in told and all(told.get(key) == said.get(key) for key in (ORIGIN, FOR))

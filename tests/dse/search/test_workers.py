@@ -1,0 +1,176 @@
+"""Several workers on one study, and workers that are killed: nothing lost, nothing twice, every name its design."""
+
+import itertools
+import os
+import signal
+import time
+from collections import Counter
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from dse.ledger import leases
+from dse.search.claims import Claims, Wanted
+from dse.search.study import evaluated, finished, open_study
+from dse.strategies import load
+from tests.dse.search.test_loop import PRINT, bits_of, loop
+from tests.dse.toy import ToyRunner, toy_problem
+
+UNIFORM = {f"uniform-{bits}": (bits,) * 3 for bits in (8, 4, 2)}
+
+
+def forked(work):
+    """A process that works and ends; its number."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return pid
+
+
+def status(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def labels(study):
+    return {t.user_attrs["origin"]: bits_of(t) for t in evaluated(study) if t.user_attrs["origin"] in UNIFORM}
+
+
+def killed_at(place, count, tmp_path, budget=8):
+    """A worker that ends as by kill -9 when it writes for the `count`-th time: before or after the write."""
+    real = optuna.storages.JournalStorage._write_log
+    calls = itertools.count(1)
+
+    def write(self, op_code, fields):
+        at = next(calls) == count
+        if at and place == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(self, op_code, fields)
+        if at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work():
+        study = open_study(tmp_path, PRINT)
+        optuna.storages.JournalStorage._write_log = write
+        loop(ToyRunner()).run(study, budget)
+
+    return status(forked(work))
+
+
+def test_a_search_killed_at_any_write_and_resumed_is_the_undisturbed_search(tmp_path):
+    (tmp_path / "whole").mkdir()
+    whole = open_study(tmp_path / "whole", PRINT)
+    loop(ToyRunner()).run(whole, 8)
+    told = [(t.user_attrs["origin"], bits_of(t), t.values) for t in evaluated(whole)]
+    assert labels(whole) == UNIFORM
+    for count in (1, 2, 4, 7, 11, 23, 29, 31, 36, 42):
+        path = tmp_path / f"killed{count}"
+        path.mkdir()
+        assert killed_at("after", count, path) == -signal.SIGKILL
+        study = open_study(path, PRINT)
+        loop(ToyRunner()).run(study, 8)
+        assert [(t.user_attrs["origin"], bits_of(t), t.values) for t in evaluated(study)] == told, count
+        assert labels(study) == UNIFORM
+        assert finished(study) == 8
+        assert not [t for t in study.trials if not t.state.is_finished()]
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_four_workers_at_once_share_the_budget_and_measure_each_design_once(tmp_path, kind):
+    url = None if kind == "journal" else f"sqlite:///{tmp_path}/s.db?timeout=60"
+    open_study(tmp_path, PRINT, url=url)
+
+    def work():
+        study = open_study(tmp_path, PRINT, url=url)
+        loop(ToyRunner(), seed=1).run(study, 20)
+
+    pids = [forked(work) for _ in range(4)]
+    assert [status(pid) for pid in pids] == [0] * 4
+    study = open_study(tmp_path, PRINT, url=url)
+    assert finished(study) == 20
+    assert labels(study) == UNIFORM
+    assert not [t for t in study.trials if not t.state.is_finished()]
+    measured = [
+        t.user_attrs["design"] for t in study.trials if t.state == TrialState.COMPLETE and not t.user_attrs["repeat"]
+    ]
+    assert max(Counter(measured).values()) == 1
+
+
+def test_a_worker_whose_counter_stands_still_is_taken_over_and_one_that_renews_it_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "DEAD_AFTER", 0.3)
+    monkeypatch.setattr(leases, "RENEW_EVERY", 0.05)
+    monkeypatch.setattr(leases, "process_gone", lambda lease: False)  # as seen from another machine
+    study, problem = open_study(tmp_path, PRINT), toy_problem()
+    study.sampler = load("random")(problem, 0)
+    first, second = (Claims(problem, "random", study.sampler) for _ in range(2))
+    claim = first.claim(study, 9, first.wanted(study.trials))
+    end = time.monotonic() + 0.6
+    while time.monotonic() < end:
+        assert not second.bury(study, study.get_trials(deepcopy=False))
+        time.sleep(0.02)
+    claim.renewal.__exit__(None, None, None)  # the worker is killed
+    while not second.bury(study, study.get_trials(deepcopy=False)):
+        time.sleep(0.02)
+    again = second.claim(study, 9, second.wanted(study.trials))
+    again.renewal.__exit__(None, None, None)
+    assert (again.origin, tuple(again.levels)) == ("uniform-8", tuple(claim.levels))
+    assert again.trial.user_attrs["again"] == 0
+    assert again.trial.user_attrs["turn"] == 0  # random numbers as if nothing had happened
+
+
+def test_who_comes_second_gets_nothing(tmp_path):
+    study, problem = open_study(tmp_path, PRINT), toy_problem()
+    study.sampler = load("random")(problem, 0)
+    claims = Claims(problem, "random", study.sampler)
+    wanted = claims.wanted(study.trials)
+    one, two = claims.claim(study, 9, wanted), claims.claim(study, 9, Wanted(wanted.said))
+    assert two is None
+    assert claims.claim(study, 1, None) is None  # the budget is taken by a trial under way
+    one.renewal.__exit__(None, None, None)
+    assert [t.user_attrs.get("void") for t in study.trials] == [None, "withdrawn", "withdrawn"]
+
+
+def test_a_result_that_comes_after_the_worker_was_given_up_is_not_counted_twice(tmp_path):
+    study, taken = open_study(tmp_path, PRINT), []
+
+    class Slow(ToyRunner):
+        def run(self, images, weight_bits, **options):
+            running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            if running and not taken:  # another worker takes this one for dead
+                taken.append(running[0].number)
+                Claims.void(study, running[0]._trial_id, "lost")
+            return super().run(images, weight_bits, **options)
+
+    loop(Slow()).run(study, 5)
+    assert taken == [0]
+    assert finished(study) == 5
+    assert labels(study) == UNIFORM
+
+
+def test_the_last_design_is_measured_once_whoever_measures_it(tmp_path):
+    open_study(tmp_path, PRINT)
+
+    def work():
+        study, worker = open_study(tmp_path, PRINT), loop(ToyRunner())
+        worker.run(study, 5)
+        worker.measure(study, worker.problem.space.nearest_levels(4), "exact", 6)
+
+    assert [status(pid) for pid in [forked(work) for _ in range(3)]] == [0] * 3
+    study = open_study(tmp_path, PRINT)
+    assert [t.user_attrs["origin"] for t in study.trials if t.state == TrialState.COMPLETE].count("exact") == 1
+    assert finished(study) == 6
+
+
+def test_writes_per_trial_do_not_grow_with_the_number_of_parameters(tmp_path):
+    study = open_study(tmp_path, PRINT)
+    loop(ToyRunner()).run(study, 3)
+    before = (tmp_path / "study.journal").read_bytes().count(b"\n")
+    loop(ToyRunner()).run(study, 4)
+    lines = (tmp_path / "study.journal").read_bytes().splitlines()[before:]
+    assert not [line for line in lines if b"param_name" in line]
+    assert len(lines) <= 12
