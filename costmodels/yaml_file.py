@@ -9,6 +9,9 @@ from typing import Any
 
 from costmodels.errors import CostError
 
+# far beyond any file that a person writes for this tool
+MOST_BYTES, MOST_DEPTH, MOST_NODES, MOST_DIGITS = 4_000_000, 40, 200_000, 300
+
 
 def read_yaml(path: Path) -> Any:
     """The plain content of a YAML file whose containers know their lines; no object is constructed."""
@@ -16,14 +19,47 @@ def read_yaml(path: Path) -> Any:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise CostError(f"{path}: has more than {MOST_BYTES:,} bytes; no file of this tool is that long")
         text = path.read_text(encoding="utf-8")
+        _check_size(text, path)
         return YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = " ".join(str(error.problem).split())
         raise CostError(f"{path}:{line}: not valid YAML: {problem}; check indentation and colons") from None
+    except TypeError:
+        raise CostError(f"{path}: a list or a mapping stands where a key belongs; keys are words") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise CostError(f"{path}: not a readable YAML text file: {str(error).splitlines()[0]}") from None
+
+
+def _check_size(text: str, path: Path) -> None:
+    """Raises CostError, before anything is built, for what is nested, repeated by aliases or long beyond all use."""
+    from ruamel.yaml import YAML, events
+
+    sizes: dict[str, int] = {}  # nodes below an anchor, with its aliases written out
+    open_nodes: list[tuple[str | None, int, bool]] = []
+    total = 0
+    for event in YAML(typ="rt", pure=True).parse(text):
+        line = event.start_mark.line + 1
+        if isinstance(event, events.AliasEvent):
+            total += sizes.get(event.anchor, 1)
+        elif isinstance(event, events.CollectionStartEvent):
+            open_nodes.append((event.anchor, total, isinstance(event, events.MappingStartEvent)))
+            total += 1
+        elif isinstance(event, events.CollectionEndEvent):
+            anchor, before, _ = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = total - before
+        elif isinstance(event, events.ScalarEvent):
+            total += 1
+            if event.value.lstrip("+-").isdigit() and len(event.value) > MOST_DIGITS:
+                raise CostError(f"{path}:{line}: a number of {len(event.value)} digits; no key takes one that long")
+        if len(open_nodes) > MOST_DEPTH:
+            raise CostError(f"{path}:{line}: nested deeper than {MOST_DEPTH} levels; no key takes that")
+        if total > MOST_NODES:
+            raise CostError(f"{path}:{line}: more than {MOST_NODES:,} values, with its aliases written out")
 
 
 def plain(tree: Any) -> Any:

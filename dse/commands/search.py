@@ -23,7 +23,11 @@ def search(
     evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, instead of the file's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed, instead of the file's.")] = None,
     hardware: Annotated[str | None, typer.Option(help="Chip name or file, instead of the file's.")] = None,
-    storage: Annotated[str | None, typer.Option(help="Optuna storage URL shared by several workers.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes on this machine.")] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Optuna storage URL that workers share; or SVIT_DSE_STORAGE.", envvar="SVIT_DSE_STORAGE"),
+    ] = None,
     allow_mixed: Annotated[bool, typer.Option(help="Resume although inputs differ, and record it.")] = False,
     report: Annotated[bool, typer.Option(help="Build the report at the end.")] = True,
 ) -> None:
@@ -38,23 +42,43 @@ def search(
     if hardware is not None:
         resolved = resolved.model_copy(update={"hardware": hardware})
     with using(config):
-        run_search(resolved, out, storage=storage, allow_mixed=allow_mixed, report=report)
+        run_search(resolved, out, storage=storage, allow_mixed=allow_mixed, report=report, workers=workers)
 
 
-def run_search(config: Config, out: Path, *, storage: str | None, allow_mixed: bool, report: bool) -> None:
+def run_search(
+    config: Config, out: Path, *, storage: str | None, allow_mixed: bool, report: bool, workers: int = 1
+) -> None:
     """Search with progress on stderr, then print the recommendation and the report's path."""
+    from dse.ledger.owner import owned
+
+    with owned(out):
+        _search(config, out, storage=storage, allow_mixed=allow_mixed, report=report, workers=workers)
+
+
+def _search(config: Config, out: Path, *, storage: str | None, allow_mixed: bool, report: bool, workers: int) -> None:
     import sys
 
+    from dse.commands._crew import Crew, threads_each
     from dse.commands._progress import Meter, SearchProgress
     from dse.commands._show import say
     from dse.progress import within
     from dse.workflows import search as pipeline
     from dse.workflows.search_values import Ledger, Listener
 
-    ledger = Ledger(out, storage, allow_mixed)
-    with Meter() as advance:
+    crew = Crew(out / "workers.yaml", out, storage, workers - 1, allow_mixed)
+    if workers > 1:
+        from dse.config.file import dump_config
+        from dse.results.files import write_text
+        from sviT_models.threads import use_threads
+
+        write_text(crew.config, dump_config(config))
+        use_threads(threads_each(workers))
+    ledger = Ledger(out, storage, allow_mixed, crew.start)
+    with Meter() as advance, crew:
         hear = Listener(say, SearchProgress, advance)
         run = pipeline.search(config, out, command=["svit-dse", *sys.argv[1:]], ledger=ledger, hear=hear)
+        for line in crew.failures():
+            say(line)
     for line in summary(run.picks):
         typer.echo(line)
     if report:

@@ -90,7 +90,7 @@ class Search(Section):
     strategy: str = Field("posterior", description="the search; `svit-dse search --help` lists them")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
     evaluations: int = Field(100, ge=1, description="designs to evaluate, baselines included")
-    seed: int = Field(0, ge=0, description="every random choice follows from it")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="every random choice follows from it")
     widths: tuple[int, ...] = Field((1, 2, 3, 4, 6, 8), min_length=1, description="weight widths to choose from")
     granularity: Literal["layer", "module", "block", "stage"] = Field("module", description="what shares one width")
     fixed: dict[str, int] = Field(default_factory=dict, description="layers, blocks or stages with a given width")

@@ -6,10 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
+import costmodels
 import sviT_models
 from costmodels import Hardware, load_hardware
 from dse import version
@@ -101,6 +104,7 @@ def goals(config: Config, space: Space) -> Goals:
 def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
     """What the measurements of an experiment and the objective values of its study depend on."""
     spaces, images = experiment.space.forms.values(), experiment.images
+    calibration = experiment.source.for_calibration()
     space = [[d.name, list(d.choices), list(d.layers)] for each in spaces for d in each.dimensions]
     fixed = dict(experiment.space.fixed or {})
     given = config.activations.model_dump(mode="json", exclude_defaults=True)
@@ -108,6 +112,9 @@ def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
         "tool": version(),
         "checkpoint": experiment.checkpoint.sha256,
         "data": f"{images.name}/{images.split}/{len(images)}/{images.sha256}",
+        "calibration": f"{calibration.split}/{len(calibration)}/{calibration.sha256}",
+        "code": code_hash(),
+        "torch": torch.__version__,
         "form": " or ".join(config.forms),
         "quantization": config.quantization.model_dump(mode="json"),
         "space": hashlib.sha256(json.dumps([space, fixed]).encode()).hexdigest(),
@@ -115,6 +122,16 @@ def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
         "hardware": experiment.hardware.sha256,
         "frame_rate": config.frame_rate,
     }
+
+
+def code_hash() -> str:
+    """SHA-256 of the source that measures and costs a design, by content."""
+    packages = [Path(package.__path__[0]) for package in (sviT_models, costmodels)] + [Path(__file__).parent]
+    digest = hashlib.sha256()
+    for folder in packages:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{path.relative_to(folder.parent)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _check_potentials(activations: Activations, state_widths: tuple[int, ...]) -> None:

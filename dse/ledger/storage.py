@@ -21,6 +21,7 @@ HIDDEN = "***"
 # user and password before the last @ of the authority, options after a question mark
 PARTS = re.compile(r"^(?P<scheme>[\w+.-]*:/*)(?:(?P<user>.*)@)?(?P<place>[^?#]*)(?P<options>[?#].*)?$", re.DOTALL)
 OPTION = "--storage"
+VARIABLE = "SVIT_DSE_STORAGE"  # of the environment, in its place
 
 
 def redacted(url: str) -> str:

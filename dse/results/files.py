@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +27,14 @@ def _replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     try:
         yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())  # a power cut leaves the old file or the new one
         part.replace(path)
+    except OSError as error:
+        if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError):
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise OSError(f"{path}: {error.strerror} ({free:,} bytes free); make room and run the command again") from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -64,6 +73,8 @@ def read_json(path: Path) -> dict[str, Any]:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; search again") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested deeper than any file of a run; search again") from None
     except ValueError as error:
         raise ConfigError(f"{path}: is no JSON ({error}); search again") from None
     if not isinstance(tree, dict):

@@ -56,6 +56,16 @@ def search(
     return write_run(out, contents(prepared, base, searched, final, record))
 
 
+def join(config: Config, ledger: Ledger, hear: Listener = SILENT) -> str:
+    """Measure designs for a search that other workers share until its budget is used; returns why it stopped.
+
+    `config` is the search's, `ledger` where its study lies, `hear` who is told how far it is.  Raises as `search` does.
+    """
+    prepared = prepare(config, ledger, hear)
+    base = base_setting(prepared, precision_study(prepared, hear), hear)
+    return guided_search(prepared, base, hear).stop_reason
+
+
 def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: Final, record: Manifest) -> Contents:
     """The run directory of a search: its steps as tables, with `record` as its manifest."""
     config, experiment = prepared.config, prepared.experiment

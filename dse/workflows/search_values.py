@@ -44,25 +44,30 @@ class Listener:
 class Ledger:
     """Where the Optuna study is stored: the journal of a run directory, a storage `url` of several workers, or memory.
 
-    `allow_mixed` resumes a study although its inputs differ, and records that.
+    `allow_mixed` resumes a study although its inputs differ, and records that; `opened` is called when it is there for
+    other workers to join.
     """
 
     directory: Path | None = None
     url: str | None = None
     allow_mixed: bool = False
+    opened: Callable[[], None] = lambda: None
 
     def open(self, inputs: Mapping[str, Any], say: Callable[[str], None] = lambda line: None) -> optuna.Study:
         """The study with what it already holds; `say` takes what was repaired.
 
         Raises ConfigError where its `inputs`, a fingerprint, were others.
         """
-        if self.directory is None:
+        if self.directory is None and self.url is None:
             with quiet_optuna():
                 return optuna.create_study(directions=["minimize"] * 3)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        if self.url is None and (cut := Journal(self.directory / NAME).cut()):
-            say(f"{self.directory / NAME}: cut off {cut} bytes of a line that was never finished; nothing else is lost")
-        return open_study(self.directory, inputs, url=self.url, allow_mixed=self.allow_mixed)
+        directory = self.directory or Path()
+        directory.mkdir(parents=True, exist_ok=True)
+        if self.url is None and (cut := Journal(directory / NAME).cut()):
+            say(f"{directory / NAME}: cut off {cut} bytes of a line that was never finished; nothing else is lost")
+        study = open_study(directory, inputs, url=self.url, allow_mixed=self.allow_mixed)
+        self.opened()
+        return study
 
 
 @dataclass(frozen=True, eq=False)

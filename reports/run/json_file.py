@@ -99,5 +99,7 @@ def read_json(path: Path) -> Entry:
         return Entry(path, json.loads(path.read_text(encoding="utf-8")))
     except json.JSONDecodeError as error:
         raise ReportError(f"{path}: line {error.lineno} is no JSON ({error.msg}); repeat the search") from None
+    except RecursionError:
+        raise ReportError(f"{path}: is nested deeper than any file of a run; repeat the search") from None
     except UnicodeDecodeError:
         raise ReportError(f"{path}: is no text; repeat the search") from None

@@ -134,6 +134,8 @@ def _specification(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: no such file; expected a folder that `svit-dse export` wrote")
     try:
         spec = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ModelError(f"{path}: is nested deeper than any export; export the design again") from None
     except ValueError as error:
         raise ModelError(f"{path}: is not JSON ({error}); export the design again") from error
     if not isinstance(spec, dict) or spec.get("format") != FORMAT:

@@ -1,0 +1,35 @@
+"""`svit-dse worker` joins a search that others have begun, and may leave it at any time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse worker my.yaml --storage postgresql://user@host/name"
+
+
+def worker(
+    config: Annotated[Path, typer.Argument(help="The configuration of the search.")],
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Optuna storage URL that the workers share; or SVIT_DSE_STORAGE.", envvar="SVIT_DSE_STORAGE"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Instead: the run directory of a search on this machine.")] = None,
+    allow_mixed: Annotated[bool, typer.Option(help="Join although inputs differ, and record it.")] = False,
+) -> None:
+    """Measure designs for a search until its budget is used; writes nothing but to the study."""
+    from dse.commands._progress import Meter, SearchProgress
+    from dse.commands._show import say, using
+    from dse.config.file import load_config
+    from dse.errors import ConfigError
+    from dse.workflows.search import join
+    from dse.workflows.search_values import Ledger, Listener
+
+    if storage is None and out is None:
+        raise ConfigError("worker: give --storage URL, or --out with the run directory of a search on this machine")
+    loaded = load_config(config)
+    with using(config), Meter() as advance:
+        reason = join(loaded, Ledger(out, storage, allow_mixed), Listener(say, SearchProgress, advance))
+    typer.echo(reason)

@@ -1,0 +1,59 @@
+"""A run directory belongs to one search at a time, and holds no files of anybody else when it begins."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dse.errors import ConfigError
+from dse.ledger.journal import NAME
+
+OWNER = "owner.lock"
+
+
+def _of_the_tool(out: Path) -> bool:
+    """Whether a search has worked in a directory."""
+    if (out / OWNER).is_file() or (out / NAME).is_file():
+        return True
+    try:
+        return '"svit-dse"' in (out / "manifest.json").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+@contextmanager
+def owned(out: Path) -> Iterator[None]:
+    """Hold a run directory, made where there is none, while the block runs.
+
+    The lock is the kernel's, so that it ends with the process, however that ends.  Raises ConfigError, before anything
+    is computed, for a directory with files that no search wrote, and for one that a living search holds.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out}: is a file; give a folder")
+    if out.is_dir() and not _of_the_tool(out) and (strange := sorted(p.name for p in out.iterdir())):
+        raise ConfigError(f"--out {out}: holds {strange[0]}, which no search wrote; take an empty folder or a new name")
+    out.mkdir(parents=True, exist_ok=True)
+    fd = os.open(out / OWNER, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"--out {out}: {_named(out)} works in it; wait for it, or take another --out") from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps({"process": os.getpid(), "host": socket.gethostname()}).encode() + b"\n", 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _named(out: Path) -> str:
+    try:
+        told = json.loads((out / OWNER).read_text(encoding="utf-8"))
+        return f"process {int(told['process'])} on {told['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another search"
