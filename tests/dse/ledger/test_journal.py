@@ -138,7 +138,7 @@ def test_repair_as_a_command(svit: Run, tmp_path, whole):
     path = tmp_path / "run" / "study.journal"
     path.write_bytes(whole)
     assert "nothing to repair" in svit("repair", "run").out
-    path.write_bytes(whole.replace(b"d3", b"d9"))
+    path.write_bytes(whole.replace(b'"d3"', b'"d9"'))
     said = svit("repair", "run")
     assert said.status == 0
     assert "has been changed" in said.out
