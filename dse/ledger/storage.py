@@ -38,7 +38,9 @@ def without_secrets(text: str, url: str | None) -> str:
         return text
     text = text.replace(url, redacted(url))
     parts = PARTS.match(url)
-    secrets = [] if parts is None else [parts["user"], (parts["user"] or "").partition(":")[2], parts["options"]]
+    user = "" if parts is None else parts["user"] or ""
+    pieces = [piece for piece in re.split("[:@]", user) if len(piece) > 3]  # a library may cut elsewhere
+    secrets = [] if parts is None else [user, user.partition(":")[2], parts["options"], *pieces]
     for secret in sorted({s for found in secrets if found for s in (found, unquote(found))}, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text
