@@ -146,7 +146,7 @@ def _network(config: Config, form: str, model: Any, table: pd.DataFrame, calibra
     """The network in one form, with the configured rounding and widths between layers."""
     bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=calibration.images)
     engine = sviT_models.Engine(model, bank)
-    names = sviT_models.activation_names(engine.segments) if hasattr(engine, "segments") else ("image",)
+    names = sviT_models.activation_names(engine.segments) if engine.segments else ("image",)
     between = engine_widths(**config.activations.model_dump(), names=names)
     return Network(form, model, bank, engine, with_input_widths(table, between), between)
 
