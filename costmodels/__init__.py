@@ -18,6 +18,7 @@ from costmodels.estimation.breakdown import breakdown
 from costmodels.estimation.candidates import Candidates, Part
 from costmodels.estimation.cost import Cost
 from costmodels.estimation.designs import Designs
+from costmodels.estimation.efficiency import Efficiency, efficiency
 from costmodels.estimation.estimate import estimate
 from costmodels.estimation.floorline import change_first, floorline
 from costmodels.estimation.reasons import reasons
@@ -29,7 +30,7 @@ from costmodels.hardware.schema import json_schema
 from costmodels.studies.codesign import configurations, configured, knobs, sweep
 from costmodels.studies.forms import forms
 from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
-from costmodels.studies.published import published_consistency
+from costmodels.studies.published import measured_operations, published_consistency
 from costmodels.studies.stability import Stability, stability
 from costmodels.workload.activity import Activity
 from costmodels.workload.examples import example_names
@@ -44,6 +45,7 @@ __all__ = [
     "Cost",
     "CostError",
     "Designs",
+    "Efficiency",
     "ExtrapolationWarning",
     "Hardware",
     "Part",
@@ -58,6 +60,7 @@ __all__ = [
     "comparisons",
     "configurations",
     "configured",
+    "efficiency",
     "estimate",
     "example_names",
     "floorline",
@@ -68,6 +71,7 @@ __all__ = [
     "knobs",
     "lint",
     "load_hardware",
+    "measured_operations",
     "non_spiking",
     "op_tables",
     "published_consistency",

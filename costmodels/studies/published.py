@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def measured_operations() -> pd.DataFrame:
+    """What chips state for one synaptic operation: `chip, node_nm, supply_v, pj, denominator, source`.
+
+    The denominators differ, and so do supply and node: the table is a scale, not a ranking.
+    """
+    import pandas as pd
+
+    return pd.read_csv(DATA / "synaptic_operations.csv")
+
+
 def published_consistency(rates: Sequence[float] = (0.1, 0.2, 0.3)) -> pd.DataFrame:
     """One row per published network and form (unfused as trained, or each linear chain fused into one convolution).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from textwrap import fill
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import typer
 
 import costmodels
+from costmodels import Designs, Workload
 from dse.commands._show import print_rows
 from dse.config.quantities import QUANTITIES, show
 from dse.errors import ConfigError
@@ -20,11 +22,18 @@ SHOWN = tuple(q for q in QUANTITIES if q.key in ("memory", "energy", "latency", 
 FURTHER = ("interval_s", "throughput_power_w", "on_chip_bytes", "off_chip_bytes", "room_bytes", "area_mm2")
 ENDS = {"energy": "value", "least": "low", "greatest": "high"}
 WIDE = 80  # columns of a line of text
+PLACES = {
+    "spiking_j": "spiking rows, on chip",
+    "multibit_j": "multi-bit rows, on chip",
+    "off_chip_j": "off chip (DRAM)",
+    "static_j": "leakage",
+    "per_synop_j": "per synaptic operation",
+}
 MOST = 12  # rows of long tables that are printed; --json has all
 
 
 def costs(chosen: Selection, as_json: bool) -> None:
-    """What every design costs, and why the first one that does not fit does not."""
+    """What every design costs, and why those that do not fit do not."""
     quantities = [q.column for q in SHOWN]
     cost = chosen.candidates.costs(chosen.hardware, frame_rate=chosen.frame_rate)
     rows = []
@@ -33,13 +42,16 @@ def costs(chosen: Selection, as_json: bool) -> None:
         if chosen.drop is not None:
             row["drop"] = float(chosen.drop[place])
         row |= {name: float(getattr(cost, name)[place]) for name in (*quantities, *FURTHER)}
+        if bool(cost.violations["frame_rate"][place]):
+            row["power_w"] = None  # at a rate that it does not reach a chip has no power
         rows.append(row | {"feasible": bool(cost.feasible[place]), "streams": cost.streams})
     if as_json:
         print_rows(rows, as_json=True)
         return
     print_rows([_readable(row, "design") for row in rows], _title(chosen))
-    if not all(row["feasible"] for row in rows):
-        _say_why(chosen, next(i for i, row in enumerate(rows) if not row["feasible"]))
+    for place, row in enumerate(rows[:MOST]):
+        if not row["feasible"]:
+            _say_why(chosen, place)
 
 
 def _say_why(chosen: Selection, place: int) -> None:
@@ -65,6 +77,31 @@ def breakdown(chosen: Selection, as_json: bool) -> None:
         rows = [{"component": c} | {n: show(float(s.get(c, 0.0)), unit) for n, s in sums.items()} for c in components]
         rows.append({"component": "total"} | {n: show(float(s.sum()), unit) for n, s in sums.items()})
         print_rows(rows, f"{_title(chosen)}: {quantity.split('_')[0]} by component")
+    found = {n: costmodels.efficiency(w, chosen.hardware, d) for n, w, d in _each(chosen)}
+    kinds = [
+        {"energy": text} | {n: _energy(getattr(part, name)) for n, part in found.items()}
+        for name, text in PLACES.items()
+    ]
+    kinds.append({"energy": "bit operations"} | {n: f"{part.bit_operations:.3g}" for n, part in found.items()})
+    print_rows(kinds, f"{_title(chosen)}: on the chip and off it, spiking rows and others")
+    chips = costmodels.measured_operations().to_dict("records")
+    print_rows(
+        [
+            {"measured": row["chip"], "node": f"{row['node_nm']} nm", "pJ": row["pj"], "per": row["denominator"]}
+            for row in chips
+        ],
+        "stated by chips, over different denominators",
+    )
+
+
+def _energy(joules: float) -> str:
+    return f"{joules * 1e12:.3g} pJ" if joules < 1e-9 else show(joules, "J")
+
+
+def _each(chosen: Selection) -> Iterator[tuple[str, Workload, Designs]]:
+    """Name, layer table and design of every candidate."""
+    for place, name in enumerate(chosen.candidates.names):
+        yield name, *chosen.candidates.one(place)
 
 
 def compare(chosen: Selection, as_json: bool) -> None:
@@ -207,7 +244,7 @@ def _readable(row: dict[str, Any], first: str) -> dict[str, Any]:
     shown = {first: row[first]}
     if "drop" in row:
         shown["drop"] = show(row["drop"], "pp")
-    shown |= {q.key: show(row[q.column], q.unit) for q in SHOWN}
+    shown |= {q.key: "none" if row[q.column] is None else show(row[q.column], q.unit) for q in SHOWN}
     shown |= {k.removesuffix("_saving") + " saved": f"{row[k]:.1%}" for k in row if k.endswith("_saving")}
     return shown | {"fits": row["feasible"]}
 
