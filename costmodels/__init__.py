@@ -27,7 +27,7 @@ from costmodels.hardware.constants import Constant
 from costmodels.hardware.hardware import Hardware, hardware_names, hardware_table, lint, load_hardware
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.schema import json_schema
-from costmodels.studies.codesign import configurations, configured, knobs, sweep
+from costmodels.studies.codesign import area_front, configurations, configured, knobs, sweep
 from costmodels.studies.forms import forms
 from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
 from costmodels.studies.published import measured_operations, published_consistency
@@ -55,6 +55,7 @@ __all__ = [
     "actions",
     "activation_width",
     "activity_of",
+    "area_front",
     "breakdown",
     "change_first",
     "comparisons",

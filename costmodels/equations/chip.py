@@ -56,6 +56,8 @@ class Chip:
     spike_group: float = _constant("spike_group", 1.0)
     synchronisation: float = _constant("synchronisation", 0.0)
     logic_leakage: float = _constant("logic_leakage")
+    idle_per_cycle: float = _constant("idle_per_cycle", 0.0)
+    element_area: float = _constant("element_area", 0.0)
     frame_rate: float = _constant("frame_rate")
     state_bits: float = _constant("widths.state")
     scale_bits: float = _constant("widths.scale")
@@ -101,14 +103,18 @@ class Chip:
 
     @property
     def leakage(self) -> float:
-        """Static power of memories, logic and DRAM [W]."""
-        return (
-            self.dram_background + self.logic_leakage + self.weights.leakage + self.states.leakage + self.spikes.leakage
-        )
+        """Power that flows whether the chip works or not [W]: leakage of memories and logic, clock, and DRAM."""
+        memories = self.weights.leakage + self.states.leakage + self.spikes.leakage
+        return self.idle_per_cycle * self.clock + self.dram_background + (self.logic_leakage + memories)
+
+    @property
+    def area(self) -> float:
+        """Area of memories and processing elements [mm2]."""
+        return self.memory_area + self.processing_elements * self.element_area
 
     @property
     def memory_area(self) -> float:
-        """Area of the on-chip memories [mm2]; logic is not modelled."""
+        """Area of the on-chip memories [mm2]."""
         return self.weights.area + self.states.area + self.spikes.area
 
 

@@ -24,7 +24,7 @@ class Cost:
     power_w               average at the frame rate: dynamic energy x rate + leakage
     throughput_power_w    average when inferences follow each other without pause: dynamic energy / interval + leakage
     memory_bytes          everything the design stores = on_chip_bytes + off_chip_bytes
-    area_mm2              on-chip memories of the chip; logic is not modelled
+    area_mm2              on-chip memories, and processing elements where the chip states their area
     room_bytes            room left in the weight memory (negative: bytes to save until no weights stream)
     feasible              no violation; `violations` names them, one boolean array each
     streams               whether residual streams are charged; False where the layer table does not know them

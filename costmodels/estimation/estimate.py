@@ -127,7 +127,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
         memory_bytes=shaped(memory_bytes),
         on_chip_bytes=shaped(memory_bytes - off_chip),
         off_chip_bytes=shaped(off_chip),
-        area_mm2=np.full(asked.shape, chip.memory_area),
+        area_mm2=np.full(asked.shape, chip.area),
         room_bytes=shaped(chip.weights.size / 8 - weight_bytes),
         feasible=np.asarray(~np.any(np.stack(list(violations.values())), axis=0)).reshape(asked.shape),
         violations={name: flags.reshape(asked.shape) for name, flags in violations.items()},

@@ -16,6 +16,7 @@ from costmodels.hardware.constants import Constant, memory_constants, op_constan
 from costmodels.hardware.datapath import check_widths
 from costmodels.hardware.file import check, parse
 from costmodels.hardware.op_energy import op_tables
+from costmodels.hardware.operating_point import supplied
 from costmodels.hardware.schema import HardwareFile, IntegerCompute, Memory
 from costmodels.widths import FLOAT, WIDEST_INTEGER
 from costmodels.yaml_file import line_of, read_yaml
@@ -231,7 +232,7 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
         spec: Memory | None = getattr(file.memories, memory)
         if spec is not None:
             table |= {k: c for k, c in memory_constants(memory, spec, file.node.value).items() if k not in table}
-    return Hardware(name, path, sha256, file, table, op_table)
+    return Hardware(name, path, sha256, file, supplied(table, file.supply), op_table)
 
 
 def _check_geometry(file: HardwareFile) -> None:

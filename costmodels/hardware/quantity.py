@@ -125,6 +125,14 @@ class Area(Quantity):
     unit: Literal["um2", "mm2"]  # type: ignore[assignment]  # narrows the base's units
 
 
+class Voltage(Quantity):
+    """A voltage, above zero."""
+
+    dimension = "V"
+    value: float = Field(gt=0, allow_inf_nan=False)
+    unit: Literal["mV", "V"]  # type: ignore[assignment]  # narrows the base's units
+
+
 class Node(Quantity):
     """A technology node."""
 

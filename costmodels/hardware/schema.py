@@ -30,6 +30,7 @@ from costmodels.hardware.quantity import (
     Time,
     Width,
 )
+from costmodels.hardware.supply import Supply
 
 Levels = Annotated[
     Literal["additions", "multiplication"],
@@ -198,6 +199,11 @@ class HardwareFile(Section):
     )
     synchronisation: Time | None = Field(None, description="time that a time step costs beside its work")
     logic_leakage: Power
+    supply: Supply | None = Field(None, description="absent: every number holds at the supply that the chip has")
+    idle_per_cycle: Energy | None = Field(
+        None, description="energy of clock and idle logic in every cycle, busy or not (1 uW/MHz = 1 pJ); absent: none"
+    )
+    element_area: Area | None = Field(None, description="area of one processing element; absent: it costs none")
     compute: Annotated[IntegerCompute | PerOperationCompute, Field(discriminator="style")]
     neuron: Neuron | None = Field(None, description="absent: three additions at state width (leak, integrate, compare)")
     widths: Widths

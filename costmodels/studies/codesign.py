@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OBJECTIVES = ("energy_j", "latency_s", "power_w", "area_mm2", "energy_delay_js")
 _COSTS = ("energy_j", "latency_s", "power_w", "memory_bytes", "area_mm2")
 _MANY = 100_000
+_WORTH = 1e-3  # a larger chip that saves less energy than this share is not on the front
 Setting = dict[str, float | str]
 
 
@@ -147,6 +148,36 @@ def sweep(
             gain = 1 - float(column[best]) / at_file if at_file else 0.0
             head = {"design": names[place], "objective": objective}
             rows.append(head | dict(space[best].setting) | costs | outcome | {"gain": gain})
+    return pd.DataFrame(rows)
+
+
+def area_front(candidates: Candidates, hardware: Hardware, *, frame_rate: float | None = None) -> pd.DataFrame:
+    """For each design the chips of which each larger one saves energy, at least 0.1 %, the smallest first.
+
+    candidates  the N designs
+    hardware    the chip whose knobs span the space
+    frame_rate  inferences per second; default: the hardware file's
+
+    Only chips that the design fits, or all where it fits none. Columns: design, a column per knob, the costs,
+    `feasible`.
+    """
+    import pandas as pd
+
+    space, names = configurations(hardware), candidates.names
+    values, feasible = _costs(candidates.settled(), [c.hardware for c in space], frame_rate)
+    energy, area = _COSTS.index("energy_j"), _COSTS.index("area_mm2")
+    rows = []
+    for place, name in enumerate(names):
+        allowed = np.flatnonzero(feasible[:, place]) if feasible[:, place].any() else np.arange(len(space))
+        order = allowed[np.lexsort((values[allowed, place, energy], values[allowed, place, area]))]
+        best = np.inf
+        for at in order:
+            if values[at, place, energy] < best * (1 - _WORTH):
+                best = values[at, place, energy]
+                costs = dict(zip(_COSTS, values[at, place].tolist(), strict=True))
+                rows.append(
+                    {"design": name} | dict(space[at].setting) | costs | {"feasible": bool(feasible[at, place])}
+                )
     return pd.DataFrame(rows)
 
 

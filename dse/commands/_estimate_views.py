@@ -200,6 +200,17 @@ def sweep(chosen: Selection, as_json: bool) -> None:
             }
         )
     print_rows(rows, f"{_title(chosen)}: best setting of the knobs")
+    front = costmodels.area_front(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate)
+    shown = [
+        {
+            "design": row["design"],
+            "area": show(row["area_mm2"], "mm2"),
+            "energy": show(row["energy_j"], "J"),
+            "chip": ", ".join(f"{k} {row[k] if isinstance(row[k], str) else format(row[k], 'g')}" for k in knobs),
+        }
+        for row in front.to_dict("records")
+    ]
+    print_rows(shown, f"{_title(chosen)}: energy against area")
 
 
 def stability(chosen: Selection, as_json: bool) -> None:

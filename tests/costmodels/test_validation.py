@@ -103,7 +103,7 @@ SANAFE = pytest.mark.parametrize(
 @SANAFE
 def test_energy_equals_sanafe_event_by_event(case: dict):
     work, outputs, spikes = _case(case)
-    chip = load_hardware("loihi_like").with_constant("noc.hops", 0.0)  # both cores in one tile
+    chip = load_hardware("loihi_sanafe").with_constant("noc.hops", 0.0)  # both cores in one tile
     cost = estimate(work, chip, 8)
     recorded = case["sanafe"]["energy"]
     assert float(cost.energy_by_component["compute"]) == pytest.approx(recorded["synapse"], rel=1e-9)
@@ -119,7 +119,7 @@ def test_energy_equals_sanafe_event_by_event(case: dict):
 def test_latency_is_near_sanafe(case: dict):
     """Looser by nature: SANA-FE schedules messages, the model takes the longest stage; within 25 %."""
     work, _, _ = _case(case)
-    chip = load_hardware("loihi_like").with_constant("synchronisation", 0.6e-6)  # one tile
+    chip = load_hardware("loihi_sanafe").with_constant("synchronisation", 0.6e-6)  # one tile
     alone = Workload.from_table(work.table().iloc[:1])
     ratio = float(estimate(alone, chip, 8).latency_s) / case["sanafe"]["sim_time"]
     assert 0.75 < ratio < 1.25
@@ -130,7 +130,7 @@ def test_a_dense_layer_of_a_million_synapses():
     layer = {"name": "layer", "kind": "linear", "in_channels": 1024, "out_channels": 1024, "spikes": 5120}
     layer |= {"time_steps": 20, "neurons": 0, "lif": "", "lif_spikes": 0}
     work = Workload.from_table(pd.DataFrame([layer]))
-    chip = load_hardware("loihi_like").with_constant("noc.hops", 0.0)
+    chip = load_hardware("loihi_sanafe").with_constant("noc.hops", 0.0)
     chip = chip.with_constant("memories.weights.size", 1e12)  # SANA-FE bounds none: one core, one message per spike
     part = estimate(work, chip, 8).energy_by_component
     assert float(part["compute"]) == pytest.approx(5_242_880 * 35.5 * PJ, rel=1e-9)
@@ -142,7 +142,7 @@ def test_a_dense_layer_of_a_million_synapses():
 
 
 def test_hops_are_charged_by_distance():
-    chip = load_hardware("loihi_like")
+    chip = load_hardware("loihi_sanafe")
     layer = {"name": "layer", "kind": "linear", "in_channels": 10, "out_channels": 10, "spikes": 7, "time_steps": 1}
     work = Workload.from_table(pd.DataFrame([layer]))
     part = estimate(work, chip, 8).energy_by_component

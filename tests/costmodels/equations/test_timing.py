@@ -33,7 +33,7 @@ def test_one_slow_layer_is_waited_for_once():
     """1000 x 1000 with 1000 spikes, then nine of 10 x 10 with 10; in one time step one layer works at a time."""
     rows = [{"name": "big", "kind": "linear", "in_channels": 1000, "out_channels": 1000, "spikes": 1000}]
     rows += [{"name": f"s{i}", "kind": "linear", "in_channels": 10, "out_channels": 10, "spikes": 10} for i in range(9)]
-    chip = load_hardware("loihi_like")
+    chip = load_hardware("loihi_sanafe")
 
     def latency(part: list[dict]) -> float:
         work = Workload.from_table(pd.DataFrame(part).assign(time_steps=1))
