@@ -15,8 +15,8 @@ _DYNAMIC = ("J", "J/bit", "J/bit2")
 def supplied(table: Mapping[str, Constant], supply: Supply | None) -> dict[str, Constant]:
     """The constants of a chip at its supply; DRAM has a supply of its own.
 
-    Eq. 60: energies go with the square of the voltage, eq. 61: leakage with the stated power of it. Raises CostError for
-    a clock that the supply does not allow.
+    Eq. 60: energies go with the square of the voltage, eq. 61: leakage with the stated power of it. Raises CostError
+    for a clock that the supply does not allow.
     """
     if supply is None:
         return dict(table)
