@@ -28,6 +28,7 @@ from costmodels.hardware.hardware import Hardware, hardware_names, hardware_tabl
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.schema import json_schema
 from costmodels.studies.codesign import area_front, configurations, configured, knobs, sweep
+from costmodels.studies.exchange import action_counts, priced, write_hardware
 from costmodels.studies.forms import forms
 from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
 from costmodels.studies.published import measured_operations, published_consistency
@@ -52,6 +53,7 @@ __all__ = [
     "SeparableTables",
     "Stability",
     "Workload",
+    "action_counts",
     "actions",
     "activation_width",
     "activity_of",
@@ -75,9 +77,11 @@ __all__ = [
     "measured_operations",
     "non_spiking",
     "op_tables",
+    "priced",
     "published_consistency",
     "reasons",
     "separable_tables",
     "stability",
     "sweep",
+    "write_hardware",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -12,7 +13,7 @@ import typer
 
 import costmodels
 from costmodels import Designs, Workload
-from dse.commands._show import print_rows
+from dse.commands._show import check_out, print_rows
 from dse.config.quantities import QUANTITIES, show
 from dse.errors import ConfigError
 from dse.problem.design import FLOAT
@@ -243,6 +244,16 @@ def stability(chosen: Selection, as_json: bool) -> None:
 
 def _band(row: dict[str, Any]) -> dict[str, Any]:
     return {"design": row["design"]} | {name: show(row[column], "J") for name, column in ENDS.items()}
+
+
+def write_actions(chosen: Selection, path: Path) -> None:
+    """Write the action counts of every design to a CSV file that other estimators can price."""
+    import pandas as pd
+
+    check_out(path)
+    tables = [costmodels.action_counts(w, chosen.hardware, d).assign(design=n) for n, w, d in _each(chosen)]
+    pd.concat(tables, ignore_index=True).to_csv(path, index=False)
+    typer.echo(f"wrote {path}")
 
 
 def _title(chosen: Selection) -> str:

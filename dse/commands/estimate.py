@@ -38,6 +38,7 @@ def estimate(
     forms: Annotated[bool, typer.Option("--forms", help="Savings under every form of the datapath.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Best setting of the chip's knobs per design.")] = False,
     stability: Annotated[bool, typer.Option("--stability", help="Rank stability when constants move.")] = False,
+    actions: Annotated[Path | None, typer.Option(help="Write action counts by layer and component here (CSV).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Cost designs of a network on a chip, without running the network."""
@@ -67,6 +68,9 @@ def estimate(
         _refuse(shared, "not with --compare, whose rows have different networks")
     view = next((name.removeprefix("--") for name, wanted in asked.items() if wanted), "costs")
     changes = Changes(frame_rate, state_bits, activation_bits, time_steps)
+    if actions is not None:
+        views.write_actions(chosen.changed(changes), actions)
+        return
     views.VIEWS[view](chosen.changed(changes), as_json)
 
 

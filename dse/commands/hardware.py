@@ -71,6 +71,21 @@ def lint(
         raise typer.Exit(2)
 
 
+@app.command(epilog="Example: svit-dse hardware price generic_45nm priced.csv --out mine.yaml")
+def price(
+    chip: Annotated[str, typer.Argument(help="A shipped chip's name, or a file.")],
+    table: Annotated[Path, typer.Argument(help="CSV: component, action, energy_pj, source.")],
+    out: Annotated[Path, typer.Option(help="Write the chip to this file.")],
+) -> None:
+    """A chip with the energies of a priced table of actions, each with its source."""
+    import costmodels
+    from dse.commands._show import check_out
+
+    check_out(out)
+    costmodels.write_hardware(costmodels.priced(costmodels.load_hardware(chip), table), out)
+    typer.echo(f"wrote {out}")
+
+
 @app.command(epilog="Example: svit-dse hardware schema > chip.schema.json")
 def schema(out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None) -> None:
     """The JSON schema of chip files, for editors."""
