@@ -69,7 +69,7 @@ def test_results_never_come_slower_than_one_inference_takes(times: list[float], 
 
 def test_a_spike_is_sent_to_every_core_of_the_layer_that_reads_it():
     """100 -> 4096 takes four cores of 1024 neurons: 300 spikes are 1200 messages; 10 outputs on one core are 300."""
-    chip = load_hardware("loihi_like")
+    chip = load_hardware("loihi_sanafe")
     for outputs, cores in ((4096, 4), (1024, 1), (10, 1)):
         layer = {"name": "fc", "kind": "linear", "in_channels": 100, "out_channels": outputs}
         work = Workload.from_table(pd.DataFrame([layer | {"spikes": 300, "time_steps": 4}]))
