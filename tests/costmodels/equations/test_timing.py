@@ -49,7 +49,7 @@ def test_a_frame_rate_is_met_by_the_slowest_row_of_a_pipeline():
     """
     layer = {"kind": "linear", "in_channels": 200, "out_channels": 100, "time_steps": 1}
     rows = [layer | {"name": name, "spikes": spikes} for name, spikes in (("a", 100), ("b", 200), ("c", 100))]
-    work, chip = Workload.from_table(pd.DataFrame(rows)), load_hardware("loihi_like")
+    work, chip = Workload.from_table(pd.DataFrame(rows)), load_hardware("loihi_sanafe")
     cost = estimate(work, chip, 8)
     slowest, other = 20_200 / chip.chip.clock, 10_200 / chip.chip.clock
     assert float(cost.interval_s) == pytest.approx(slowest + 1.8e-6)
