@@ -47,6 +47,8 @@ NO_TABLE = {
     "export",
     "hardware schema",
     "reestimate",
+    "repair",
+    "worker",
 }
 
 

@@ -19,7 +19,8 @@ def additive_tables(costing: Costing, space: Space, steps: int | None = None, fo
     dimension's choices. steps: by default as many as the network has; form: by default the last. The rows of the time
     steps and, with a `form`, of the form are zero; without it, the form's row holds what the widest design costs more,
     or less, in each of the others. Potentials are offset at their largest width. A pipelined data flow has no additive
-    energy, as its slowest layer sets the time that leaks: dynamic energy stands in its place.
+    energy, as its slowest layer sets the time that leaks: dynamic energy stands in its place. Where weights stream and
+    some are pinned, the energy of a design lies within `below` and `above` of `separable_tables` around their sum.
     """
     own = space.forms[list(space.forms)[-1] if form is None else form]
     steps = own.time_steps if steps is None else steps

@@ -34,6 +34,10 @@ from tests.sviT_models.small import network
 
 FORMS = ("unfused", "fused")
 NAMES = ("drop", "memory_bytes", "power_w")
+CLOSE = {
+    "memory_bytes": 1e-9,
+    "energy_j": 5e-3,
+}  # of tables that add up; energy: some weights are pinned, the rest stream
 
 
 @cache
@@ -205,9 +209,9 @@ def test_tables_of_a_form_add_up_to_its_costs():
         design = both.design(levels)
         tables, offsets = additive_tables(costing, both, design.time_steps, both.form_of(design))
         cost = costing.columns([design])
-        for quantity in ("memory_bytes", "energy_j"):
+        for quantity, close in CLOSE.items():
             added = offsets[quantity] + tables[quantity][np.arange(len(levels)), levels].sum()
-            assert added == pytest.approx(float(cost[quantity][0]), rel=1e-9)
+            assert added == pytest.approx(float(cost[quantity][0]), rel=close)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +281,7 @@ def test_separable_costs_are_the_costs():
         rows = part.holds(every)
         seen += rows
         for quantity in ("memory_bytes", "energy_j"):
-            assert np.allclose(part.additive(quantity, every[rows]), costs[quantity][rows], rtol=1e-9)
+            assert np.allclose(part.additive(quantity, every[rows]), costs[quantity][rows], rtol=CLOSE[quantity])
     assert (seen == 1).all()
 
 
