@@ -6,8 +6,8 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dse.errors import ConfigError
@@ -37,6 +37,7 @@ def owned(out: Path) -> Iterator[None]:
         raise ConfigError(f"--out {out}: is a file; give a folder")
     if out.is_dir() and not _of_the_tool(out) and (strange := sorted(p.name for p in out.iterdir())):
         raise ConfigError(f"--out {out}: holds {strange[0]}, which no search wrote; take an empty folder or a new name")
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     fd = os.open(out / OWNER, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -47,8 +48,20 @@ def owned(out: Path) -> Iterator[None]:
         os.ftruncate(fd, 0)
         os.pwrite(fd, json.dumps({"process": os.getpid(), "host": socket.gethostname()}).encode() + b"\n", 0)
         yield
+    except BaseException:
+        _leave_nothing(out, made)
+        raise
     finally:
         os.close(fd)
+
+
+def _leave_nothing(out: Path, made: Sequence[Path]) -> None:
+    """Take back the folders that were made, from the innermost, where a search was refused before it wrote anything."""
+    if made and [path.name for path in out.iterdir()] == [OWNER]:
+        (out / OWNER).unlink()
+        with suppress(OSError):  # another process has put something there
+            for folder in made:
+                folder.rmdir()
 
 
 def _named(out: Path) -> str:

@@ -39,6 +39,14 @@ def test_a_folder_with_files_of_somebody_else_is_refused_before_anything_is_comp
     assert "--out my.yaml: is a file; give a folder" in svit("search", "my.yaml", "--out", "my.yaml").err
 
 
+def test_a_search_that_is_refused_leaves_no_folder_and_takes_none_away(tmp_path):
+    (tmp_path / "before").mkdir()
+    for out in (tmp_path / "runs" / "a", tmp_path / "before"):
+        with pytest.raises(ConfigError, match="wrong"), owned(out):
+            raise ConfigError("wrong")
+    assert [p.name for p in tmp_path.iterdir()] == ["before"]
+
+
 def test_a_worker_needs_a_study_to_join(svit: Run, tmp_path):
     (tmp_path / "my.yaml").write_text("search: {strategy: random, evaluations: 4}\n")
     assert "give --storage URL, or --out" in svit("worker", "my.yaml").err
