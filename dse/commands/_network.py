@@ -38,6 +38,7 @@ def config_of(
     Raises ConfigError for options without a network and for those that cannot be.
     """
     from dse.config.file import parse_config
+    from dse.config.network import named
 
     if option and network is None:
         raise ConfigError(f"--option {option[0]}: only with --network")
@@ -45,13 +46,10 @@ def config_of(
     if checkpoint is not None:
         tree["checkpoint"] = checkpoint
     if network is not None:
-        file, _, build = network.rpartition(":") if ".py:" in network else (network, "", "build")
-        named = {"file": file, "build": build} if file.endswith(".py") else {"name": network}
-        tree["network"] = {**named, "options": options_of(option)}
-    if time_steps is not None and network is None:
-        tree["search"] = {"time_steps": [time_steps]}
+        steps = {} if time_steps is None else {"time_steps": time_steps}
+        tree["network"] = {**named(network), "options": options_of(option), **steps}
     elif time_steps is not None:
-        tree["network"] = {**named, "options": options_of(option), "time_steps": time_steps}
+        tree["search"] = {"time_steps": [time_steps]}
     return parse_config(tree, "command line")
 
 

@@ -10,6 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_valid
 DEFAULT = "build"
 
 
+def named(reference: str) -> dict[str, Any]:
+    """The keys that NAME, FILE.py or FILE.py:FUNCTION stands for."""
+    if ".py:" in reference:
+        file, _, build = reference.rpartition(":")
+        return {"file": file, "build": build}
+    return {"file": reference} if reference.endswith(".py") else {"name": reference}
+
+
 class Network(BaseModel):
     """A name of the zoo, or a Python file and its function; in short NAME or FILE.py:FUNCTION."""
 
@@ -29,12 +37,7 @@ class Network(BaseModel):
         """The long form of a name or of FILE.py:FUNCTION."""
         if given is None:
             return {}
-        if not isinstance(given, str):
-            return given
-        if ".py:" in given:
-            file, _, build = given.rpartition(":")
-            return {"file": file, "build": build}
-        return {"file": given} if given.endswith(".py") else {"name": given}
+        return named(given) if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Network:

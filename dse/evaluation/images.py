@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sviT_models
@@ -55,7 +56,11 @@ class ImageSource:
         return self.load("search", self.search_images)
 
     def for_verification(self) -> Any:
-        """The images that the search never sees."""
+        """The images that the search never sees; read once, as they are asked for at the door and at the end."""
+        return self._unseen
+
+    @cached_property
+    def _unseen(self) -> Any:
         return self.load("verify", self.verify_images)
 
     def for_calibration(self) -> Any:

@@ -51,30 +51,17 @@ def costs_of(costing: Costing, problem: Problem, levels: IntArray) -> dict[str, 
     return costing.of_levels(problem.space, levels)
 
 
-def check_budgets(costing: Costing, problem: Problem) -> None:
-    """Raise InfeasibleError, naming budget and amount, where no design of the space can keep a cost budget.
+def check_budgets(costing: Costing, problem: Problem) -> dict[Quantity, tuple[float, float]]:
+    """The least and the greatest value of every budgeted cost that designs of the space reach, in its own unit.
 
-    Budgets are checked one by one and then together, before anything is evaluated; the drop is not known yet.
+    Raises InfeasibleError, naming budget and amount, where no design can keep a cost budget. Budgets are checked one by
+    one and then together, before anything is evaluated; the drop is not known yet.
     """
     limits = {name: limit for name, limit in problem.budgets.items() if name != "drop"}
     parts = [_with_budgets(costing, problem, part) for part in problem.parts]
-    for budget, (least, _) in reachable(costing, problem).items():
-        limit = limits[budget.column]
-        if least > limit:
-            raise InfeasibleError(
-                f"budgets.{budget.key}: {show(limit, budget.unit)} is impossible: the least that this space reaches is "
-                f"{show(least, budget.unit)} ({show(least - limit, budget.unit)} more); raise it, or free more widths"
-            )
-    if len(limits) > 1:
-        _check_together(parts, limits, problem.sides)
-
-
-def reachable(costing: Costing, problem: Problem) -> dict[Quantity, tuple[float, float]]:
-    """The least and the greatest value of every cost with a budget that designs of the space reach, in its own unit."""
-    parts = [_with_budgets(costing, problem, part) for part in problem.parts]
-    found = {}
+    reached = {}
     for budget in QUANTITIES:
-        if budget.column == "drop" or budget.column not in problem.budgets:
+        if budget.column not in limits:
             continue
         ends = []
         for part in parts:
@@ -82,8 +69,16 @@ def reachable(costing: Costing, problem: Problem) -> dict[Quantity, tuple[float,
             for sign in (1, -1):
                 levels = integer_program.best(problem.space, sign * table, {}, sides)
                 ends.append(float(costs_of(costing, problem, levels[None])[budget.column][0]))
-        found[budget] = min(ends), max(ends)
-    return found
+        limit, least = limits[budget.column], min(ends)
+        if least > limit:
+            raise InfeasibleError(
+                f"budgets.{budget.key}: {show(limit, budget.unit)} is impossible: the least that this space reaches is "
+                f"{show(least, budget.unit)} ({show(least - limit, budget.unit)} more); raise it, or free more widths"
+            )
+        reached[budget] = least, max(ends)
+    if len(limits) > 1:
+        _check_together(parts, limits, problem.sides)
+    return reached
 
 
 def _check_together(parts: list[Part], limits: Mapping[str, float], sides: Sides) -> None:

@@ -16,7 +16,7 @@ from dse.ledger import proposals
 from dse.problem.design import Design
 from dse.problem.problem import Problem
 from dse.search.claims import Claim, Claims, Wanted, pauses, same_proposal
-from dse.search.study import finished, quiet_optuna
+from dse.search.study import finished_among, quiet_optuna
 from dse.strategies.base.sampler import Strategy
 
 FAILURES_IN_A_ROW = 10
@@ -62,8 +62,7 @@ class Loop:
             study.sampler = self.sampler
             claims, wait = Claims(self.problem, self.strategy, self.sampler), pauses()
             said = {**proposals.said(levels, self.problem.space, origin), proposals.FOR: budget}
-            while finished(study) < budget:
-                trials = study.get_trials(deepcopy=False)
+            while finished_among(trials := study.get_trials(deepcopy=False)) < budget:
                 if claims.bury(study, trials):
                     continue
                 same = [t.state.is_finished() for t in trials if same_proposal(t, said)]
@@ -101,8 +100,7 @@ class Loop:
 
     def _loop(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None) -> str:
         claims, failures, wait = Claims(self.problem, self.strategy, self.sampler), 0, pauses()
-        while finished(study) < budget:
-            trials = study.get_trials(deepcopy=False)
+        while finished_among(trials := study.get_trials(deepcopy=False)) < budget:
             if claims.bury(study, trials):
                 continue
             if sum(map(proposals.counts, trials)) >= budget:
@@ -165,4 +163,4 @@ class Loop:
         trials = study.get_trials(deepcopy=False)
         feasible = [t for t in trials if t.state == TrialState.COMPLETE and all(c <= 0 for c in t.constraints.values())]
         best = min(feasible, key=lambda t: t.values[1], default=None)
-        return Step(finished(study), budget, self.evaluator.images_per_second, best, trials[trial.number])
+        return Step(finished_among(trials), budget, self.evaluator.images_per_second, best, trials[trial.number])

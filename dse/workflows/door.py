@@ -6,7 +6,7 @@ from dse.config.quantities import Quantity
 from dse.config.schema import Config
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.prepare import goals
-from dse.search.best_design import check_budgets, reachable
+from dse.search.best_design import check_budgets
 from dse.search.build_problem import cost_problem
 from dse.strategies import option_table
 from dse.strategies.base.options import read as read_options
@@ -26,5 +26,4 @@ def check_search(config: Config, experiment: Experiment) -> dict[Quantity, tuple
     experiment.source.for_verification()
     costing = experiment.costing()
     problem = cost_problem(experiment, costing, goals(config, experiment.space))
-    check_budgets(costing, problem)
-    return reachable(costing, problem)
+    return check_budgets(costing, problem)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sviT_models.graph.graph import BATCH, Graph, Node, sizes
 from sviT_models.graph.neurons import IntegerLaw, Law
-from sviT_models.graph.run import FLOAT, check_images
+from sviT_models.graph.run import FLOAT, check_images, walked
 from sviT_models.graph.time_steps import with_steps
 from sviT_models.network.neuron import Neuron
 
@@ -118,22 +118,17 @@ class GraphNetwork(nn.Module):
         graph = self.graph
         check_images(graph, images)
         modules = dict(self.named_modules())
-        held: dict[str, Tensor] = {}
-        uses = {name: len(consumers) for name, consumers in graph.consumers.items()}
-        result = images
-        for node in graph.nodes:
-            given = tuple(held[name] for name in node.inputs)
+
+        def result_of(node: Node, given: tuple[Tensor, ...]) -> Tensor:
             if node.name in self._calls:
-                result = modules[self._calls[node.name]](given[0])
-            elif node.op != "image":
-                own = {role: getattr(self, self._buffers_of[name]) for role, name in node.parameters.items()}
-                result = FLOAT[node.op](node, given, own, sizes(node.shape, graph.time_steps, len(images)))
-            held[node.name] = result
-            for name in dict.fromkeys(node.inputs):  # what nobody takes any more is let go
-                uses[name] -= 1
-                if not uses[name]:
-                    del held[name]
-        return result
+                called: Tensor = modules[self._calls[node.name]](given[0])
+                return called
+            if node.op == "image":
+                return images
+            own = {role: getattr(self, self._buffers_of[name]) for role, name in node.parameters.items()}
+            return FLOAT[node.op](node, given, own, sizes(node.shape, graph.time_steps, len(images)))
+
+        return walked(graph, result_of)
 
     def at(self, time_steps: int) -> GraphNetwork:
         """The same network, sharing its modules, for another number of time steps. Raises ModelError as `with_steps`.

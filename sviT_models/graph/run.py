@@ -94,11 +94,9 @@ def run(
     Raises ModelError for images of another shape than the graph was captured with.
     """
     check_images(graph, images)
-    held: dict[str, Tensor] = {}
-    uses = {name: len(consumers) for name, consumers in graph.consumers.items()}
     parameters = typed(graph.parameters, dtype)
-    for node in graph.nodes:
-        given = tuple(held[name] for name in node.inputs)
+
+    def result_of(node: Node, given: Given) -> Tensor:
         if node.op == "image":
             result = images.to(dtype)
         else:
@@ -107,7 +105,17 @@ def run(
                 result = FLOAT[node.op](node, given, own, sizes(node.shape, graph.time_steps, len(images)))
         if see is not None:
             see(node, given, result)
-        held[node.name] = result
+        return result
+
+    return walked(graph, result_of)
+
+
+def walked(graph: Graph, result_of: Callable[[Node, Given], Tensor]) -> Tensor:
+    """What the last node gives; `result_of(node, inputs)` is asked for every node in order."""
+    held: dict[str, Tensor] = {}
+    uses = {name: len(consumers) for name, consumers in graph.consumers.items()}
+    for node in graph.nodes:
+        held[node.name] = result = result_of(node, tuple(held[name] for name in node.inputs))
         for name in dict.fromkeys(node.inputs):  # what nobody takes any more is let go
             uses[name] -= 1
             if not uses[name]:
