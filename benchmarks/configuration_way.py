@@ -46,11 +46,11 @@ def visited(config: Config, run: Path) -> list[str]:
             stays.append(module)
         return usual(section, name)
 
-    Section.__getattribute__ = read  # type: ignore[method-assign]
+    Section.__getattribute__ = read
     try:
         search(config, run)
     finally:
-        Section.__getattribute__ = usual  # type: ignore[method-assign]
+        Section.__getattribute__ = usual
     return stays
 
 

@@ -9,6 +9,7 @@ that was measured on the same chip, shape where only the form of a law can be co
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,8 +126,8 @@ def transformers() -> list[Row]:
     return [*rows, Row("Chen & Chang, 28 nm, dense operation", "prediction", "pJ", (0.0261, 0.0261), (low, high), why)]
 
 
-def _range(values: object) -> tuple[float, float]:
-    found = [value * 1e12 for value in values]  # type: ignore[attr-defined]
+def _range(values: Iterable[float]) -> tuple[float, float]:
+    found = [value * 1e12 for value in values]
     return min(found), max(found)
 
 

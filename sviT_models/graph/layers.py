@@ -49,7 +49,6 @@ def with_time_steps(model: nn.Module | Graph, time_steps: int) -> nn.Module:
         raise ModelError(f"time_steps is {time_steps}; expected at least 1")
     if isinstance(network, GraphNetwork):
         return network.at(time_steps)
-    assert isinstance(network, meta_spikeformer.MetaSpikeFormer)
     return meta_spikeformer.with_time_steps(network, time_steps)
 
 

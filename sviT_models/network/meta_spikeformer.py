@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from torch import Tensor, nn
 
@@ -12,6 +13,8 @@ from sviT_models.errors import ModelError
 from sviT_models.network.layers import Block, ConvBlock, DownSampling
 from sviT_models.network.neuron import LIF
 from sviT_models.network.steps import repeat, steps_of
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,10 @@ class MetaSpikeFormer(nn.Module):
         return (logits + self.head_kd(spikes).mean(0)) / 2
 
 
-def with_time_steps(model: MetaSpikeFormer, time_steps: int) -> MetaSpikeFormer:
+def with_time_steps(model: Network, time_steps: int) -> Network:
     """The same network, sharing its weights, run for another number of steps; `model` itself stays as it is.
 
+    model       a network whose `config` has `time_steps`: SDTv2, or another one of the zoo
     time_steps  at least 1
     """
     changed = copy.copy(model)

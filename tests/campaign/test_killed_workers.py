@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
+from dse.search.loop import Step
 from dse.search.study import finished, open_study
 from tests.campaign import postgres
 from tests.dse.search.test_loop import PRINT, loop
@@ -44,11 +46,20 @@ def url(request) -> Iterator[str | None]:
 def work(path: Path, url: str | None) -> None:
     study = open_study(path, PRINT, url=url)
     with (path / f"{os.getpid()}.log").open("a", buffering=1) as log:
-        said = lambda step: log.write(json.dumps([step.trial.user_attrs["design"], step.trial.values]) + "\n")  # noqa: E731
-        loop(Slow(), seed=3).run(study, BUDGET, said)
+
+        def say(step: Step) -> None:
+            log.write(json.dumps([step.trial.user_attrs["design"], step.trial.values]) + "\n")
+
+        loop(Slow(), seed=3).run(study, BUDGET, say)
 
 
-def test_twenty_kills_lose_nothing(tmp_path, url):
+def hang_up(study: optuna.Study) -> None:
+    """Close the connections to the database, which would else warn when they are collected."""
+    study._storage.remove_session()
+    study._storage._backend.engine.dispose()
+
+
+def test_twenty_kills_lose_nothing(tmp_path, url, request):
     forked_open = forked(lambda: open_study(tmp_path, PRINT, url=url))  # no connection of this process is forked
     assert status(forked_open) == 0
     dice, crew, kills = random.Random(7), [], 0
@@ -66,6 +77,8 @@ def test_twenty_kills_lose_nothing(tmp_path, url):
     assert status(forked(lambda: work(tmp_path, url))) == 0  # nothing to do
 
     study = open_study(tmp_path, PRINT, url=url)
+    if url is not None:
+        request.addfinalizer(lambda: hang_up(study))
     assert finished(study) == BUDGET
     assert labels(study) == UNIFORM
     assert not [t for t in study.trials if not t.state.is_finished()]

@@ -58,6 +58,8 @@ class FixedPlans:
         self, weights: Weights, steps: int, images: Tensor, state_bits: Widths, activation_bits: Widths | None
     ) -> tuple[Plan, int]:
         """The plan of a design, and the width of the image."""
+        if images.ndim != 4:
+            raise ModelError(f"frames have shape {tuple(images.shape)}; the fixed-point network takes still images")
         states, activations = self.widths(state_bits, activation_bits)
         size = tuple(images.shape[2:])
         key = tuple(weights.bits.values()), tuple(states.values()), tuple(activations.values()), steps, size

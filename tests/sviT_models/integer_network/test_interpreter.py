@@ -115,7 +115,7 @@ def test_a_convolution_equals_torch():
 def test_accumulators_stay_within_their_worst_case(digits):
     images, bits = sviT_models.load_data("digits", "search", count=16).images, [8] * 138
     plan = digits.plan(images, bits, 8)
-    weights = {name: layer.integers for name, layer in digits.weights(bits).layers.items()}
+    weights = {name: layer.integers for name, layer in digits.fixed_weights(bits).layers.items()}
     spec, arrays = specification(plan, weights, 8, 2, (32, 32))
     table = accumulator_widths(spec, arrays, plan, interpreter.quantize_images(spec, images.numpy()))
     assert table["layer"].tolist() == list(digits.layers)

@@ -90,8 +90,8 @@ def test_what_cannot_take_frames_says_so(directions):
         train(replace(recipe, time_steps=3))
     model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
     engine = sviT_models.Engine(model, sviT_models.WeightBank(model, method="nearest"))
-    with pytest.raises(ModelError, match=r"frames have shape \(1, 2, 3, 32, 32\); the engine takes still images"):
-        list(engine.each(torch.zeros(1, 2, 3, 32, 32), lambda batch: batch))
+    with pytest.raises(ModelError, match=r"frames have shape \(1, 2, 3, 32, 32\); the fixed-point network takes still"):
+        engine.run(torch.zeros(1, 2, 3, 32, 32), [8] * len(engine.layers), state_bits=8)
 
 
 def test_all_frames_of_a_sample_are_moved_and_mirrored_alike():

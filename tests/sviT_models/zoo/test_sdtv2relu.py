@@ -68,7 +68,7 @@ def test_it_trains_and_comes_back_from_its_file(tmp_path):
     images[labels == 1, :16] += 160
     split = np.array(["train"] * 48 + ["validation", "search", "verify"] * 8)
     np.savez(tmp_path / "halves.npz", images=images, labels=labels, split=split)
-    recipe = Recipe(str(tmp_path / "halves.npz"), model="sdtv2relu_tiny", epochs=8, batch_size=16, shift=0)
+    recipe = Recipe(str(tmp_path / "halves.npz"), model="sdtv2relu_tiny", epochs=12, batch_size=16, shift=0)
     done = train(recipe)
     assert done.log[-1].loss < 0.6 * done.log[0].loss
     store_training(done, tmp_path / "relu.safetensors")
