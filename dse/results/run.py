@@ -185,7 +185,7 @@ class Run:
     def costing(self, chip: Hardware | None = None) -> Costing:
         """The costs of the run's designs on its chip, or on another.
 
-        Raises ConfigError where a layer table is missing.
+        Raises ConfigError where a layer table is missing, or the spikes of one of its LIF layers.
         """
         chip = chip or load_hardware(self.config.hardware)
         first, *others = self.config.forms
@@ -195,6 +195,9 @@ class Run:
             if not path.is_file():
                 raise ConfigError(f"{path}: no such file, and search.forms has {form}; search again")
             workloads[form] = Workload.from_csv(path)
+        counted = set(self.lif_layers)
+        if missing := [name for work in workloads.values() for name in work.lif_layers if name not in counted]:
+            raise ConfigError(f"{self.path / 'spikes.csv'}: has no column 's:{missing[0]}'; search again")
         by_form = ByForm.of(workloads, lambda workload: workload.weight_layers)
         return Costing(by_form, chip, self.config.frame_rate, self.lif_layers)
 

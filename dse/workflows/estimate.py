@@ -95,6 +95,8 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
     named = table["id"].isin(list(wanted)) | (table["origin"].isin(list(wanted)) & ~table["origin"].duplicated())
     front = table[table["origin"] != origin.FLOAT] if every else front_of(table)
     part = table[named].reset_index(drop=True) if wanted else front
+    if part.empty:
+        raise ConfigError(f"{run / 'results.csv'}: has no design on its front; name one with --design, or search again")
     designs = designs_of(costing, part, opened.spikes)
     title = f"all {len(part)} designs of {run}" if every and not wanted else str(run)
     return Selection(title, designs, chip, opened.config.frame_rate, part["drop"].to_numpy(dtype=float))

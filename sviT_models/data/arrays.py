@@ -27,6 +27,8 @@ from sviT_models.data.imageset import (
 )
 from sviT_models.errors import ModelError
 
+MOST_CLASSES = 1_000_000  # a label beyond is no class index: every class has a name in memory
+
 
 def load(
     path: Path, split: str, count: int | None, seed: int, resolution: int | None, binning: Binning | None
@@ -103,6 +105,8 @@ def _labels(path: Path, content: Mapping[str, NDArray], number: int) -> NDArray[
         raise ModelError(
             f"{path}: 'labels' is {labels.dtype} {labels.shape} for {number} images; expected one integer from 0 each"
         )
+    if labels.max() >= MOST_CLASSES:
+        raise ModelError(f"{path}: 'labels' goes to {labels.max()}; expected class indices below {MOST_CLASSES}")
     return labels.astype(np.int64)
 
 

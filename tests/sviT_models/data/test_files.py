@@ -313,6 +313,10 @@ def test_a_file_may_name_its_splits_and_classes(tmp_path):
         ({"labels": np.zeros(69, int)}, r"'labels' is int64 \(69,\) for 70 images"),
         ({"labels": np.zeros(70)}, "'labels' is float64"),
         ({"labels": np.arange(70) - 1}, "'labels' is int64"),
+        (
+            {"labels": np.arange(70) + 2**62},
+            "'labels' goes to 46116860184273879.*; expected class indices below 1000000",
+        ),
         ({"classes": np.array(["a"])}, r"'classes' is <U1 \(1,\); expected a name"),
         ({"split": np.array(["test"] * 70)}, "'split' must hold one of train, validation, search, verify"),
         ({"labels": np.array([{}] * 70)}, "cannot be read as .npz"),
