@@ -81,6 +81,7 @@ _HOME = {
     "quantized": "quantization.fake_quantized",
     "fake_quantized_run": "quantization.fake_quantized",
     "fisher_scores": "quantization.fisher",
+    "activation_scores": "engine.fixed_point.activation_scores",
     "Schedule": "training.finetune",
     "finetune_design": "training.finetune",
     "LearnedBank": "training.finetune",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from dse.config.choices import FORMS, ONE_FORM_PER_LAYER, STATE_WIDTHS, WEIGHT_WIDTHS, Form
+from dse.config.choices import FORMS, ONE_FORM_PER_LAYER, STATE_WIDTHS, USUAL_BITS, WEIGHT_WIDTHS, Form
 from dse.config.network import Network
 from dse.config.quantities import QUANTITIES, parse
 
@@ -67,9 +67,11 @@ class Activations(Section):
     """Widths of the numbers between layers, where potentials are fixed-point."""
 
     image: int = Field(8, ge=4, le=8, description="bits of one element of the image, 4 to 8")
-    stream: Widths = Field(16, description="bits of the residual streams, 4 to 16; or by the down-sampling before them")
+    stream: Widths = Field(
+        USUAL_BITS, description="bits of the residual streams, 4 to 16; or by the down-sampling before them"
+    )
     between: Widths = Field(
-        16, description="bits of sums that reach a convolution without neurons, 4 to 16; or by stage"
+        USUAL_BITS, description="bits of sums that reach a convolution without neurons, 4 to 16; or by stage"
     )
 
     @field_validator("stream", "between")
@@ -97,6 +99,12 @@ class Search(Section):
     time_steps: tuple[int, ...] = Field((), description="time steps to choose from; empty: 1 to the checkpoint's")
     state_widths: tuple[int, ...] = Field(
         (4, 8, 16), description="membrane potential widths to choose from per stage; empty: not quantized"
+    )
+    stream_widths: tuple[int, ...] = Field(
+        (), description="residual stream widths to choose from per stream; empty: as `activations.stream` says"
+    )
+    between_widths: tuple[int, ...] = Field(
+        (), description="widths of sums without neurons to choose from per stage; empty: as `activations.between` says"
     )
     forms: tuple[Form, ...] = Field(
         (), description="forms to choose from, [unfused, fused] for both; empty: the configuration's `form`"
@@ -130,12 +138,15 @@ class Search(Section):
                 )
         return fixed
 
-    @field_validator("state_widths")
+    @field_validator("state_widths", "stream_widths", "between_widths")
     @classmethod
-    def _known_states(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+    def _known_others(cls, widths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         bad = [b for b in widths if not STATE_WIDTHS[0] <= b <= STATE_WIDTHS[1]]
         if bad:
-            raise ValueError(f"state width {bad[0]} does not exist; choose from {STATE_WIDTHS[0]} to {STATE_WIDTHS[1]}")
+            what = str(info.field_name).removesuffix("_widths")
+            raise ValueError(
+                f"{what} width {bad[0]} does not exist; choose from {STATE_WIDTHS[0]} to {STATE_WIDTHS[1]}"
+            )
         return tuple(sorted(set(widths)))
 
     @field_validator("time_steps")
@@ -213,6 +224,15 @@ class Config(Section):
         return out
 
     constraints: Constraints = Constraints()
+
+    @model_validator(mode="after")
+    def _one_choice_of_width(self) -> Config:
+        for name in ("stream", "between"):
+            if getattr(self.search, f"{name}_widths") and getattr(self.activations, name) != USUAL_BITS:
+                raise ValueError(
+                    f"search.{name}_widths chooses what activations.{name} fixes; leave one of the two out"
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_choice_of_form(self) -> Config:

@@ -3,15 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from dse.config.choices import USUAL_BITS
 from dse.errors import ConfigError
+from dse.problem.build_space import stream_starts
+from dse.problem.design import Design, other_column
 
 Widths = int | Mapping[str, int]
 
-IMAGE, BETWEEN_LAYERS = 8, 16  # the engine's own widths [bit], and the defaults of a configuration
+IMAGE = 8  # the engine's own width of an image [bit], and the default of a configuration
+
+
+@dataclass(frozen=True)
+class ActivationWidths:
+    """Widths between layers as the engine takes them.
+
+    names: what has such a width, by the engine's names (`sviT_models.activation_names`), the image first; fixed: the
+    widths that the configuration says, by these names, where they differ from the engine's own.
+    """
+
+    names: tuple[str, ...] = ()
+    fixed: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, design: Design) -> dict[str, int]:
+        """The widths that a design runs with, where they differ from the engine's own."""
+        found = dict(self.fixed)
+        for name in self.names[1:]:
+            kind, stage = _place(name)
+            found[name] = design.other_bits[kind].get(stage, found.get(name, USUAL_BITS))
+        return {name: bits for name, bits in found.items() if name == self.names[0] or bits != USUAL_BITS}
+
+    def options(self, design: Design) -> dict[str, Any]:
+        """Arguments of `Engine.run` beside `state_bits`."""
+        widths = self.of(design)
+        return {"activation_bits": widths} if widths else {}
+
+
+def by_dimension(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of widths between layers (`name, bits, score`) summed by dimension of a space: `layer, bits, score`."""
+    columns = [other_column(*_place(name)) for name in scores["name"]]
+    return scores.assign(layer=columns).groupby(["layer", "bits"], as_index=False, sort=False)["score"].sum()
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Whether a name of the engine is of a `stream` or of sums `between` layers, and its stream or stage."""
+    return ("between", name.split(".")[0]) if "." in name else ("stream", name)
 
 
 def engine_widths(image: int, stream: Widths, between: Widths, names: Sequence[str]) -> dict[str, int]:
@@ -26,11 +66,11 @@ def engine_widths(image: int, stream: Widths, between: Widths, names: Sequence[s
     given = {"stream": stream, "between": between}
     seen: dict[str, set[str]] = {"stream": set(), "between": set()}
     for name in others:
-        kind, stage = ("between", name.split(".")[0]) if "." in name else ("stream", name)
+        kind, stage = _place(name)
         seen[kind].add(stage)
         widths = given[kind]
-        bits = widths if isinstance(widths, int) else widths.get(stage, BETWEEN_LAYERS)
-        if bits != BETWEEN_LAYERS:
+        bits = widths if isinstance(widths, int) else widths.get(stage, USUAL_BITS)
+        if bits != USUAL_BITS:
             found[name] = bits
     for kind, widths in given.items():
         unknown = [] if isinstance(widths, int) else sorted(set(widths) - seen[kind])
@@ -53,18 +93,3 @@ def with_input_widths(table: pd.DataFrame, chosen: dict[str, int]) -> pd.DataFra
     table = table.copy()
     table["input_bits"] = table["name"].map(known).fillna(table["input_bits"]).astype(table["input_bits"].dtype)
     return table
-
-
-def stream_starts(table: pd.DataFrame) -> dict[str, str]:
-    """The module that starts the residual stream of every addition of a layer table, by the addition's name."""
-    stage = dict(zip(table["name"], table["stage"], strict=True))
-    additions = table[table["kind"] == "add"]
-    found: dict[str, str] = {}
-    for name, since in zip(additions["name"], additions["since"], strict=True):
-        found[str(name)] = found[since] if since in found else str(stage[since])
-    return found
-
-
-def engine_options(widths: Mapping[str, int]) -> dict[str, Any]:
-    """Arguments of `Engine.run` beside `state_bits`."""
-    return {"activation_bits": dict(widths)} if widths else {}

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from costmodels import Candidates, Designs, Hardware, Part, Workload, breakdown, estimate
 from dse.arrays import FloatArray, IntArray
+from dse.evaluation.cost_widths import widths_of_designs, widths_of_levels
 from dse.evaluation.measurement import Evaluation
 from dse.problem.by_form import ByForm
-from dse.problem.design import FLOAT, Design
+from dse.problem.design import Design
 from dse.problem.space import Space
 from dse.surrogate.spike_rates import Features, Rates, fit_rates
 
@@ -51,6 +52,11 @@ class Costing:
         """The workload of the first form."""
         return self.workloads.first
 
+    @property
+    def chip_bits(self) -> int:
+        """Width of the chip's own membrane potentials [bit]."""
+        return int(self.hardware.chip.state_bits)
+
     def workload_of(self, layers: tuple[str, ...]) -> Workload:
         """The workload of the form that has these weight layers."""
         return self.workloads.with_layers(layers)
@@ -74,8 +80,8 @@ class Costing:
             given = Designs(
                 own.weight_bits(mine),
                 time_steps=own.steps(mine),
-                state_bits=self.searched_state_widths(own, mine),
                 spikes=self._by_table(workload, _rows(spikes, rows)),
+                **widths_of_levels(workload, own, mine, self.chip_bits),
             )
             parts.append((rows, self._costs(workload, given)))
         return _joined(len(levels), parts)
@@ -102,8 +108,8 @@ class Costing:
         return Designs(
             np.array([d.weight_bits for d in designs], dtype=np.int64),
             time_steps=np.array([d.time_steps for d in designs], dtype=np.int64),
-            state_bits=self.state_widths(designs),
             spikes=self._by_table(workload, spikes),
+            **widths_of_designs(workload, designs, self.chip_bits),
         )
 
     def _costs(self, workload: Workload, designs: Designs) -> Columns:
@@ -114,35 +120,6 @@ class Costing:
         """Every limited or minimised quantity of one evaluated design, by column of results.csv."""
         columns = self.columns([design], np.array([evaluation.spikes]))
         return {"drop": evaluation.drop} | {name: float(values[0]) for name, values in columns.items()}
-
-    def state_widths(self, designs: Sequence[Design]) -> IntArray | None:
-        """Widths of the membrane potentials (N, rows of the layer table); None where no design sets any.
-
-        The designs are of one form. A stage that a design does not mention has the chip's own width, and 32 bit where
-        its weights are float.
-        """
-        if not any(d.state_bits for d in designs):
-            return None
-        return np.stack([self._state_widths(d) for d in designs])
-
-    def _state_widths(self, design: Design) -> IntArray:
-        workload = self.workload_of(design.layers)
-        own = np.full(workload.rows, int(self.hardware.chip.state_bits))
-        own[workload.weight_rows[design.widths == FLOAT]] = FLOAT
-        given = [design.state_bits.get(stage, 0) for stage in workload.stages]
-        return np.where(given, given, own)
-
-    def searched_state_widths(self, space: Space, levels: IntArray) -> IntArray | None:
-        """Widths of the membrane potentials at levels (N, D), (N, rows of the layer table); None where not searched.
-
-        The space is that of one form.
-        """
-        given = space.stage_widths(levels)
-        if not given:
-            return None
-        not_searched = np.full(len(levels), int(self.hardware.chip.state_bits))
-        stages = self.workload_of(space.layers).stages
-        return np.stack([given.get(stage, not_searched) for stage in stages], axis=-1)
 
     def _by_table(self, workload: Workload, spikes: FloatArray | None) -> FloatArray | None:
         """Spikes (..., LIF layers) in the order of the layer table."""
@@ -159,9 +136,9 @@ class Costing:
         workload = self.workload_of(design.layers)
         one = Designs(
             design.widths,
-            state_bits=self.state_widths([design]),
             time_steps=design.time_steps,
             spikes=self._by_table(workload, spikes),
+            **{name: bits[0] for name, bits in widths_of_designs(workload, [design], self.chip_bits).items()},
         )
         return breakdown(workload, self.hardware, one, frame_rate=self.frame_rate)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
+from dse.evaluation.activation_widths import ActivationWidths
 from dse.evaluation.measurement import Evaluation, Partial, measure
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design
@@ -50,13 +51,13 @@ class Subject:
     """What evaluates the designs of one form of the network.
 
     runner: the engine; reference: the float network as a design (every width 32); lif_layers: LIF layers by stage, for
-    designs with state widths, which also have `activation_bits`, the engine's widths between layers.
+    designs with state widths, which also have `activations`, the engine's widths between layers.
     """
 
     runner: Runner
     reference: Design
     lif_layers: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    activation_bits: Mapping[str, int] = field(default_factory=dict)
+    activations: ActivationWidths = field(default_factory=ActivationWidths)
 
 
 class Evaluator:
@@ -169,9 +170,7 @@ class Evaluator:
         start = time.perf_counter()
         subject, options = self._subjects.with_layers(design.layers), dict[str, Any]()
         if states := design.lif_bits(subject.lif_layers):
-            options["state_bits"] = states
-            if subject.activation_bits:
-                options["activation_bits"] = dict(subject.activation_bits)
+            options |= {"state_bits": states} | subject.activations.options(design)
         if progress is not None:
             options["on_batch"] = _counting(progress, part.stop - part.start)
         outs = [

@@ -13,6 +13,7 @@ import pandas as pd
 import sviT_models
 from costmodels import Hardware
 from dse.arrays import FloatArray
+from dse.evaluation.activation_widths import by_dimension
 from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.images import ImageSource
@@ -24,6 +25,7 @@ from dse.problem.space import Space
 from dse.progress import Advance, quiet, within
 
 CHAOS_IMAGES = 1000
+NUMBERS = ("stream", "between")  # kinds of dimensions that are widths of numbers between layers
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class Experiment:
     def fisher(self, widths: Sequence[int]) -> pd.DataFrame:
         """Gradient sensitivity of every layer at every width: `form, layer, bits, score`, of every form.
 
-        widths: in bits.
+        widths: in bits. Where widths of streams or of sums between layers are searched, rows named after their
+        dimensions follow.
         """
         images, parts = self.source.for_gradients(), []
         for form, network in self.networks.items():
@@ -108,6 +111,10 @@ class Experiment:
             data = images.images, images.labels
             found = sviT_models.fisher_scores(network.model, network.bank, *data, list(widths), progress=progress)
             parts.append(found.assign(form=form))
+            if numbers := sorted({b for d in self.space.dimensions if d.kind in NUMBERS for b in d.choices}):
+                seen = self.source.for_calibration().images
+                scored = sviT_models.activation_scores(network.model, *data, numbers, seen)
+                parts.append(by_dimension(scored).assign(form=form))
         return pd.concat(parts, ignore_index=True)
 
     def scores(self, fisher: pd.DataFrame) -> FloatArray:
@@ -126,4 +133,6 @@ def _scores(space: Space, fisher: pd.DataFrame) -> FloatArray:
     for row, d in zip(out, space.dimensions, strict=True):
         if d.kind == "weight":
             row[: len(d.choices)] = by_layer.loc[list(d.layers), list(d.choices)].sum(axis=0)
+        elif d.kind in NUMBERS:  # what a form does not have does no harm in it
+            row[: len(d.choices)] = by_layer.loc[d.name, list(d.choices)] if d.layers else 0.0
     return out

@@ -41,12 +41,12 @@ def _float_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
 
 def _integer_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
     """The firing of the network that the evaluator runs: integer weights, fixed-point potentials."""
-    states = {lif: bits for stage, bits in design.state_bits.items() for lif in own.lif_by_stage[stage]}
+    states, between = design.lif_bits(own.lif_by_stage), own.activations.of(design) or None
     weights, firing = own.engine.fixed_weights(design.weight_bits), sviT_models.FiringCount()
 
     def spikes_of(batch: Any) -> dict[str, Any]:
         spikes: dict[str, Any] = {}
-        start = own.engine.fixed(batch, weights, design.time_steps, states, own.activation_bits or None, spikes)
+        start = own.engine.fixed(batch, weights, design.time_steps, states, between, spikes)
         own.engine.finish(start(), batch)
         return spikes
 

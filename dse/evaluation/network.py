@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 
 import sviT_models
 from costmodels import Workload
+from dse.evaluation.activation_widths import ActivationWidths
 from dse.evaluation.evaluator import Subject
 from dse.problem.design import FLOAT, Design, uniform
 
@@ -20,8 +20,7 @@ class Network:
     """A network in one form (`unfused` or `fused`).
 
     model: the float network; bank: the integer weights of every layer at every width, made when first used; engine:
-    evaluates designs; table: the layer table; activation_bits: widths between layers that differ from the engine's own,
-    by its names.
+    evaluates designs; table: the layer table; activations: widths between layers, by the engine's names.
     """
 
     form: str
@@ -29,7 +28,7 @@ class Network:
     bank: Any
     engine: Any
     table: pd.DataFrame
-    activation_bits: Mapping[str, int]
+    activations: ActivationWidths
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -66,7 +65,7 @@ class Network:
     @property
     def subject(self) -> Subject:
         """What evaluates the designs of this form."""
-        return Subject(self.engine, self.float_design, self.lif_by_stage, self.activation_bits)
+        return Subject(self.engine, self.float_design, self.lif_by_stage, self.activations)
 
     @property
     def workload(self) -> Workload:

@@ -1,7 +1,7 @@
 """The float network with one thing changed at a time: probes, and distances that stand beside the gradient scores.
 
-A probe changes one group of layers to one width, all layers of one block type to one width, the membrane potentials of
-one stage to one width, or the number of time steps.
+A probe changes one group of layers to one width, all layers of one block type to one width, the membrane potentials,
+the residual stream or the sums between layers of one stage to one width, or the number of time steps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dse.arrays import FloatArray
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation, measure
-from dse.problem.design import FLOAT, Design
+from dse.problem.design import FLOAT, PREFIXES, Design
 from dse.problem.space import Space
 from dse.progress import within
 
@@ -30,7 +30,7 @@ IMAGES = 16, 128  # a divergence is smooth: few images order the groups
 
 @dataclass(frozen=True)
 class Probe:
-    """The float network with one change; `kind` is weight, type, state or time_steps; `bits` is its width."""
+    """The float network with one change; `kind` is type or that of a dimension; `bits` is its width."""
 
     kind: str
     group: str
@@ -107,16 +107,21 @@ def type_probes(space: Space, reference: Design) -> list[Probe]:
 
 
 def other_probes(space: Space, reference: Design) -> list[Probe]:
-    """One searched state width per stage at a time, and every number of time steps but the reference's.
+    """One searched width of potentials, streams or sums at a time, by stage, and every other number of time steps.
 
-    Potentials of the other stages have their widest choice: a network is in fixed point altogether or not at all.
+    The other stages and kinds have their widest choice: a network is in fixed point altogether or not at all.
     """
-    widest = {d.group: d.choices[-1] for d in space.dimensions if d.kind == "state"}
+    widest: dict[str, Any] = {
+        f"{kind}_bits": {d.group: d.choices[-1] for d in space.dimensions if d.kind == kind and d.layers}
+        for kind in PREFIXES
+    }
     states = [
-        Probe("state", d.name, "state", d.group, bits, replace(reference, state_bits=widest | {d.group: bits}))
+        Probe(d.kind, d.name, d.kind, d.group, bits, replace(reference, **widest | {field: widest[field] | change}))
         for d in space.dimensions
-        if d.kind == "state"
+        if d.kind in PREFIXES and d.layers
+        for field in [f"{d.kind}_bits"]
         for bits in d.choices
+        for change in [{d.group: bits}]
     ]
     steps = [
         Probe("time_steps", "T", "time steps", "", FLOAT, replace(reference, time_steps=t))
@@ -149,7 +154,7 @@ def measured(experiment: Experiment, probes: Sequence[Probe], images: Any) -> li
         evaluator = experiment.evaluator(images)
         for done, i in enumerate(rest, start=1):
             found[i] = evaluator(probes[i].design)
-            experiment.advance("changes of time steps", done, len(rest))
+            experiment.advance("changes of time steps, streams and sums", done, len(rest))
     return [found[i] for i in range(len(probes))]
 
 
@@ -160,17 +165,17 @@ def _measured_states(
     which = [i for i, probe in enumerate(probes) if probe.kind == "state"]
     if not which:
         return {}
-    stages = [probes[i].design.state_bits for i in which]
-    widest = {stage: max(given[stage] for given in stages) for stage in stages[0]}
+    found = [probes[i].design for i in which]
+    widest = {stage: max(design.state_bits[stage] for design in found) for stage in found[0].state_bits}
     network = experiment.network
-    designs = [replace(network.float_design, state_bits=given) for given in (widest, *stages)]
+    designs = [replace(found[0], state_bits=widest), *found]
     states = [design.lif_bits(network.lif_by_stage) for design in designs]
     outputs = sviT_models.sweep(
         network.engine,
         images.images,
         [network.float_design.weight_bits] * len(states),
         state_bits=states,
-        activation_bits=network.activation_bits or None,
+        activation_bits=network.activations.of(designs[0]) or None,
         progress=within(experiment.advance, "designs x images, one width of potentials each"),
     )
     labels = np.asarray(images.labels, dtype=np.int64)

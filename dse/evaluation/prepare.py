@@ -18,17 +18,18 @@ from costmodels import Hardware, load_hardware
 from dse import version
 from dse.config.schema import Activations, Config, Search
 from dse.errors import ConfigError
-from dse.evaluation.activation_widths import engine_widths, with_input_widths
+from dse.evaluation.activation_widths import ActivationWidths, engine_widths, with_input_widths
 from dse.evaluation.costs import objective_columns
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.images import ImageSource
 from dse.evaluation.network import Network
 from dse.evaluation.opened import check_classes, frames_of, open_configured, state_widths_of, steps_of
+from dse.problem.build_space import build_space
 from dse.problem.by_form import ByForm
 from dse.problem.constraints import sides_of
 from dse.problem.form_space import build_form_space
 from dse.problem.goals import Goals
-from dse.problem.space import Space, build_space
+from dse.problem.space import Space
 from dse.progress import Advance, quiet, within
 
 PROFILE_IMAGES = 64
@@ -56,8 +57,9 @@ def prepare(config: Config, advance: Advance = quiet) -> Experiment:
     step(3, 4)
     calibration = source.for_calibration()
     states = state_widths_of(config, model)
-    _check_potentials(config.activations, states)
-    choices = {"widths": widths, "state_widths": states, "time_steps": steps_of(config, model)}
+    _check_potentials(config, states)
+    others = {"state": states, "stream": config.search.stream_widths, "between": config.search.between_widths}
+    choices: dict[str, Any] = {"widths": widths, "other_widths": others, "time_steps": steps_of(config, model)}
     space = _space(config.search, tables, choices)
     networks = {form: _network(config, form, models[form], tables[form], calibration) for form in models}
     step(4, 4)
@@ -134,12 +136,13 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def _check_potentials(activations: Activations, state_widths: tuple[int, ...]) -> None:
+def _check_potentials(config: Config, state_widths: tuple[int, ...]) -> None:
     """Raises ConfigError where widths are given but potentials are float: only integer networks have such widths."""
-    usual = Activations()
-    if activations != usual and not state_widths:
-        changed = [key for key, value in activations if value != getattr(usual, key)]
-        raise ConfigError(f"activations.{changed[0]}: only the integer network has this width; set search.state_widths")
+    usual, search = Activations(), config.search
+    changed = [f"activations.{key}" for key, value in config.activations if value != getattr(usual, key)]
+    changed += [f"search.{key}" for key in ("stream_widths", "between_widths") if getattr(search, key)]
+    if changed and not state_widths:
+        raise ConfigError(f"{changed[0]}: only the integer network has this width; set search.state_widths")
 
 
 def _network(config: Config, form: str, model: Any, table: pd.DataFrame, calibration: Any) -> Network:
@@ -148,10 +151,12 @@ def _network(config: Config, form: str, model: Any, table: pd.DataFrame, calibra
     engine = sviT_models.Engine(model, bank)
     names = sviT_models.activation_names(engine.segments) if engine.segments else ("image",)
     between = engine_widths(**config.activations.model_dump(), names=names)
-    return Network(form, model, bank, engine, with_input_widths(table, between), between)
+    return Network(
+        form, model, bank, engine, with_input_widths(table, between), ActivationWidths(tuple(names), between)
+    )
 
 
-def _space(search: Search, tables: Mapping[str, pd.DataFrame], choices: Mapping[str, tuple[int, ...]]) -> Space:
+def _space(search: Search, tables: Mapping[str, pd.DataFrame], choices: Mapping[str, Any]) -> Space:
     options: dict[str, Any] = {"granularity": search.granularity, "fixed": search.fixed, **choices}
     if len(tables) > 1:
         return build_form_space(tables, **options)

@@ -6,7 +6,9 @@ import numpy as np
 
 from costmodels import Designs, separable_tables
 from dse.arrays import FloatArray, IntArray
+from dse.evaluation.cost_widths import widths_of_levels
 from dse.evaluation.costs import Costing
+from dse.problem.design import PREFIXES
 from dse.problem.space import Space
 
 Tables = tuple[dict[str, FloatArray], dict[str, float]]
@@ -26,7 +28,7 @@ def additive_tables(costing: Costing, space: Space, steps: int | None = None, fo
     steps = own.time_steps if steps is None else steps
     tables, offsets = _weight_tables(costing, own, steps)
     widest = space.with_form(space.with_steps(space.sizes - 1, steps), own.form)
-    for kind in ("state", "form") if form is None else ("state",):
+    for kind in PREFIXES if form is not None else (*PREFIXES, "form"):
         _fill(costing, space, kind, widest, tables)
     return tables, offsets
 
@@ -38,7 +40,8 @@ def _weight_tables(costing: Costing, space: Space, steps: int) -> Tables:
     widths = sorted({b for d in space.dimensions if d.kind == "weight" for b in d.choices} | set(fixed.values()))
     uniform = np.repeat(np.array(widths)[:, None], len(workload.weight_layers), axis=1)
     widest = (space.sizes - 1)[None]
-    options = Designs(uniform, time_steps=steps, state_bits=costing.searched_state_widths(space, widest))
+    others = {name: bits[0] for name, bits in widths_of_levels(workload, space, widest, costing.chip_bits).items()}
+    options = Designs(uniform, time_steps=steps, **others)
     known = separable_tables(workload, costing.hardware, options, frame_rate=costing.frame_rate)
     row_of = {name: i for i, name in enumerate(space.layers)}
     tables: dict[str, FloatArray] = {}

@@ -6,7 +6,7 @@ dense convolution of it. So a width per chain is a width in either form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -14,8 +14,9 @@ import pandas as pd
 
 from dse.config.choices import ONE_FORM_PER_LAYER
 from dse.errors import ConfigError
+from dse.problem.build_space import build_space
 from dse.problem.by_form import ByForm
-from dse.problem.space import Dimension, Space, build_space
+from dse.problem.space import Dimension, Space
 
 PLACES = ["name", "group", "block", "stage"]
 
@@ -69,10 +70,12 @@ def build_form_space(
     *,
     granularity: str = "module",
     fixed: Mapping[str, int] | None = None,
+    other_widths: Mapping[str, Sequence[int]] | None = None,
     **rest: Any,
 ) -> FormSpace:
     """The search space over both forms from their layer tables (`unfused`, `fused`); arguments as `build_space`.
 
+    Sums between layers, which fusing removes, are dimensions that decide nothing in the fused form.
     Raises ConfigError for granularity `layer`, and for a fixed name that is only a part of a chain.
     """
     if granularity == "layer":
@@ -81,12 +84,15 @@ def build_form_space(
     pinned = _by_chain(dict(fixed or {}), grouped)
     choice = Dimension("form", "form", tuple(range(len(grouped))), ())
     spaces = {}
+    first: tuple[Dimension, ...] = ()
     for form, table in grouped.items():
-        space = build_space(table, granularity=granularity, fixed=pinned, **rest)
-        spaces[form] = replace(space, dimensions=(*space.dimensions, choice), form=form)
+        widths = {k: w for k, w in (other_widths or {}).items() if k != "between" or form == "unfused"}
+        space = build_space(table, granularity=granularity, fixed=pinned, other_widths=widths, **rest)
+        first, own = first or space.dimensions, {d.name: d for d in space.dimensions}
+        dimensions = tuple(own.get(d.name, replace(d, layers=())) for d in first)
+        spaces[form] = replace(space, dimensions=(*dimensions, choice), form=form)
     by_form = ByForm.of(spaces, lambda space: space.layers)
-    first = {each.name: getattr(by_form.first, each.name) for each in fields(Space)}
-    return FormSpace(**first, spaces=by_form)
+    return FormSpace(**{each.name: getattr(by_form.first, each.name) for each in fields(Space)}, spaces=by_form)
 
 
 def _by_chain(fixed: Mapping[str, int], tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:

@@ -9,23 +9,21 @@ from typing import Literal
 
 import numpy as np
 import optuna
-import pandas as pd
 
 from dse.arrays import BoolArray, IntArray
 from dse.errors import ConfigError
 from dse.problem.by_form import ByForm
-from dse.problem.design import FLOAT, STATES, WEIGHTS, Design, state_column, weight_column
+from dse.problem.design import FLOAT, PREFIXES, WEIGHTS, Design
 
-GRANULARITIES = ("layer", "module", "block", "stage")
-Kind = Literal["weight", "state", "time_steps", "form"]
+Kind = Literal["weight", "state", "stream", "between", "time_steps", "form"]
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One choice to make: a name, its ascending choices and the layers it decides.
+    """One choice to make: a name, its ascending choices and the layers, or rows of the layer table, that it decides.
 
     `name` is at once the Optuna parameter, the axis label and, for a single layer, the column of results.csv
-    (`w:block3.0.attn.q_conv`, `v:block3`, `T`).
+    (`w:block3.0.attn.q_conv`, `v:block3`, `r:downsample3`, `b:block3`, `T`).
     """
 
     name: str
@@ -36,8 +34,8 @@ class Dimension:
 
     @property
     def group(self) -> str:
-        """The group of layers or the stage that it decides; for time steps and form the name itself."""
-        return self.name.removeprefix(WEIGHTS).removeprefix(STATES)
+        """The group of layers, the stage or the stream that it decides; for time steps and form the name itself."""
+        return self.name.removeprefix(WEIGHTS if self.kind == "weight" else PREFIXES.get(self.kind, ""))
 
     def __post_init__(self) -> None:
         if not self.choices or list(self.choices) != sorted(set(self.choices)):
@@ -162,23 +160,26 @@ class Space:
         """The form whose layers a design has. Raises KeyError where none has them."""
         return self.forms.form_of(design.layers)
 
-    def stage_widths(self, levels: IntArray) -> dict[str, IntArray]:
-        """Level indexes (..., D) to the membrane potential width of every searched stage, each (...)."""
+    def other_widths(self, kind: str, levels: IntArray) -> dict[str, IntArray]:
+        """Level indexes (..., D) to the widths of one kind of dimension beside weights, by stage or stream, each (...).
+
+        What the form of this space does not have is left out, as the sums that fusing removes.
+        """
         values = self.values(np.asarray(levels))
-        return {d.group: values[..., i] for i, d in enumerate(self.dimensions) if d.kind == "state"}
+        return {d.group: values[..., i] for i, d in enumerate(self.dimensions) if d.kind == kind and d.layers}
 
     def design(self, levels: IntArray) -> Design:
         """The design at one point, levels of shape (D,)."""
         levels = np.asarray(levels)
         _, own, _ = next(self.per_form(levels[None]))
-        states = {stage: int(width) for stage, width in self.stage_widths(levels).items()}
-        return Design(own.layers, tuple(int(b) for b in own.weight_bits(levels)), int(self.steps(levels)), states)
+        others = [{name: int(b) for name, b in own.other_widths(kind, levels).items()} for kind in PREFIXES]
+        return Design(own.layers, tuple(int(b) for b in own.weight_bits(levels)), int(self.steps(levels)), *others)
 
     def levels_of(self, design: Design) -> IntArray:
         """The point (D,) of a design; the nearest choice where the design has a width that is none."""
         form = self.form_of(design)
         bits = dict(zip(design.layers, design.weight_bits, strict=True))
-        given = {"T": design.time_steps} | {state_column(stage): width for stage, width in design.state_bits.items()}
+        given = {"T": design.time_steps} | design.columns()
         out = []
         for d in self.forms[form].dimensions:
             value = bits[d.layers[0]] if d.kind == "weight" else given.get(d.name, d.choices[-1])
@@ -201,50 +202,3 @@ class Space:
     def draw(self, rng: np.random.Generator, count: int) -> IntArray:
         """Uniformly random points, shape (count, D)."""
         return rng.integers(0, self.sizes, size=(count, len(self.dimensions)))
-
-
-def build_space(
-    table: pd.DataFrame,
-    *,
-    widths: Sequence[int],
-    granularity: str = "module",
-    fixed: Mapping[str, int] | None = None,
-    state_widths: Sequence[int] = (),
-    time_steps: Sequence[int] = (1,),
-) -> Space:
-    """The search space of a network from its layer table (columns `name, group, block, stage, weights, neurons`).
-
-    `fixed` maps layers or groups, blocks or stages to a width that is not searched.
-    Raises ConfigError for an unknown granularity or for a fixed name that the network does not have.
-    """
-    if granularity not in GRANULARITIES:
-        raise ConfigError(f"search.granularity is {granularity!r}; expected one of {', '.join(GRANULARITIES)}")
-    rows = table[table["weights"] > 0]
-    layers = tuple(rows["name"])
-    pinned = _pinned(rows, dict(fixed or {}))
-    key = {"layer": "name", "module": "group"}.get(granularity, granularity)
-    dimensions = []
-    for name, part in rows[~rows["name"].isin(list(pinned))].groupby(key, sort=False):
-        column, choices, block = weight_column(str(name)), tuple(sorted(set(widths))), str(part["block"].iloc[0])
-        dimensions.append(Dimension(column, "weight", choices, tuple(part["name"]), block))
-    if state_widths:
-        for name, part in table[table["neurons"] > 0].groupby("stage", sort=False):
-            choices = tuple(sorted(set(state_widths)))
-            dimensions.append(Dimension(state_column(str(name)), "state", choices, tuple(part["name"]), str(name)))
-    steps = tuple(sorted(set(time_steps)))
-    if len(steps) > 1:
-        dimensions.append(Dimension("T", "time_steps", steps, ()))
-    if not dimensions:
-        raise ConfigError("search.fixed pins every layer: nothing is left to search; free at least one")
-    return Space(tuple(dimensions), layers, pinned, steps[-1])
-
-
-def _pinned(rows: pd.DataFrame, fixed: Mapping[str, int]) -> dict[str, int]:
-    pinned: dict[str, int] = {}
-    for name, bits in fixed.items():
-        hit = rows[(rows[["name", "group", "block", "stage"]] == name).any(axis=1)]
-        if hit.empty:
-            known = ", ".join(dict.fromkeys(rows["stage"]))
-            raise ConfigError(f"search.fixed: no layer, group, block or stage {name!r}; stages are {known}")
-        pinned |= dict.fromkeys(hit["name"], int(bits))
-    return pinned

@@ -66,7 +66,8 @@ def candidates(
 
 def _cheapest_by_chance(designs: pd.DataFrame, budgets: Mapping[str, float], expected: pd.DataFrame) -> list[str]:
     """The designs with the least memory whose chance of keeping the drop budget is at least each of CHANCES."""
-    known = designs[[others_met(row, budgets) for _, row in designs.iterrows()]].drop_duplicates("id").set_index("id")
+    kept = np.array([others_met(row, budgets) for _, row in designs.iterrows()], dtype=np.bool_)
+    known = designs[kept].drop_duplicates("id").set_index("id")
     known = known.join(expected[~expected.index.duplicated()], how="inner")
     chance = norm.cdf(budgets["drop"], loc=known["expected"], scale=known["sd"].clip(lower=1e-9))
     found = [known.index[chance >= least] for least in CHANCES]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dse.errors import ConfigError
-from dse.problem.design import is_state_column, is_weight_column
+from dse.problem.design import is_other_column, is_weight_column
 
 TEXTS, FLAGS = ("id", "origin", "form", "parent"), ("fits", "on_front", "feasible")  # columns that hold no numbers
 MOST_BITS, MOST_STEPS = 32, 10_000  # of a width and of a design that anybody would run
@@ -113,6 +113,6 @@ def _wrong_cells(column: pd.Series) -> tuple[pd.Series, str]:
         return ~column.isin([True, False]), "True or False"
     if name == "time_steps":
         return ~numbers.between(1, MOST_STEPS), f"1 to {MOST_STEPS} time steps"
-    if is_weight_column(name) or is_state_column(name):  # empty where a design's form does not have the layer
+    if is_weight_column(name) or is_other_column(name):  # empty where a design's form does not have the layer
         return ~(numbers.between(1, MOST_BITS) | column.isna()), f"1 to {MOST_BITS} bits"
     return numbers.isna() & column.notna(), "a number"

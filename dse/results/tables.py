@@ -15,7 +15,7 @@ from dse.evaluation.one_at_a_time import group_labels
 from dse.ledger.proposals import levels_of
 from dse.optimize.pareto import is_nondominated
 from dse.problem.by_form import ByForm
-from dse.problem.design import Design, is_state_column, weight_column
+from dse.problem.design import Design, is_other_column, weight_column
 from dse.problem.form_space import merged_columns
 from dse.problem.problem import Problem
 from dse.problem.space import Space
@@ -66,7 +66,7 @@ def results_table(
     table = table.assign(**costing.columns(designs, spikes))
     table = judged(table, problem.budgets, problem.objectives)
     widths = pd.DataFrame([d.columns() for d in designs])
-    states = [c for c in widths.columns if is_state_column(c)]
+    states = [c for c in widths.columns if is_other_column(c)]
     widths[states] = widths[states].astype("Int64")  # empty in the float network's row
     layers = [weight_column(name) for name in merged_columns(problem.space)]
     if len(problem.space.forms) == 1:

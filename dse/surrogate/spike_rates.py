@@ -54,7 +54,8 @@ class Features:
     def __call__(self, levels: IntArray) -> FloatArray:
         """Features of designs (N, D), (N, L, 5); about 0 for a wide design and 1 for a narrow one.
 
-        Where forms are searched, a sixth tells them apart.
+        Where streams or sums between layers are searched, another says how narrow they are; where forms are, one tells
+        them apart.
         """
         space = self.space
         levels = np.asarray(levels).reshape(-1, len(space.dimensions))
@@ -74,6 +75,9 @@ class Features:
         steps = np.log(space.steps(levels) / max(space.step_choices))
         shape = (len(levels), len(self.lif_layers))
         form = [values[:, i] for i in np.flatnonzero(kinds == "form")]
+        numbers = np.isin(kinds, ("stream", "between"))
+        if numbers.any():
+            form.append((1 - values[:, numbers] / 16.0).mean(axis=1))
         common = [np.broadcast_to(c[:, None], shape) for c in (np.ones(len(levels)), stated, steps, *form)]
         return np.stack([common[0], width, upstream, *common[1:]], axis=-1)
 

@@ -78,7 +78,7 @@ def export_design(
     own = chosen.lif_bits(network.lif_by_stage)
     width = widths.state_bits or DEFAULT_STATE_BITS
     states = own or dict.fromkeys(network.lif_layers, width)
-    between = widths.activation_bits or network.activation_bits or None
+    between = widths.activation_bits or network.activations.of(chosen) or None
     name, recorded = (opened.row(design)[column] for column in ("id", "top1"))
     facts: dict[str, Any] = {
         "design": str(name),

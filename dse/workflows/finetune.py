@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 
 import sviT_models
-from dse.evaluation.activation_widths import engine_options
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
 from dse.problem.design import Design
@@ -140,7 +139,7 @@ def _verified(
     states = design.lif_bits(network.lif_by_stage)
     options: dict[str, Any] = {"batch_size": experiment.source.batch_size, "time_steps": design.time_steps}
     if states:
-        options |= {"state_bits": states} | engine_options(network.activation_bits)
+        options |= {"state_bits": states} | network.activations.options(design)
     pixels = torch.as_tensor(images.images)
     exact = network.engine.run(pixels, network.float_design.weight_bits, batch_size=options["batch_size"])
     outputs = [exact]

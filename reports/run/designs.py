@@ -16,7 +16,8 @@ from reports.run.rows import LayerRow, ResultRow, VerifiedRow
 from reports.run.tables import rows_of
 
 FINITE = ("top1", "drop", "drop_low", "drop_high", "memory_bytes", "energy_j", "latency_s", "power_w")
-WEIGHTS, POTENTIALS = "w:", "v:"  # prefixes of the columns that hold the widths of layers and of stages
+WEIGHTS = "w:"  # prefix of the columns that hold the widths of layers
+POTENTIALS, STREAMS, SUMS = "v:", "r:", "b:"  # those of the columns with other widths
 FORM = "form"  # the column of results.csv that says fused or unfused, where the search had the choice
 
 
@@ -36,14 +37,17 @@ class Design(ResultRow):
 
     `baseline` is its name as a baseline, `pick` its name among the picks, `form` says fused or unfused where the
     search had the choice; each empty where there is none.  `state_bits` are the widths of the membrane potentials by
-    stage: empty for a design that was evaluated with float32 potentials.  A fused layer's width stands for all layers
-    that were fused into it.
+    stage: empty for a design that was evaluated with float32 potentials; `stream_bits` and `between_bits` those of the
+    residual streams and of the sums between layers, where they were searched.  A fused layer's width stands for all
+    layers that were fused into it.
     """
 
     baseline: str
     pick: str
     verified: VerifiedDrop | None
     state_bits: dict[str, int]
+    stream_bits: dict[str, int]
+    between_bits: dict[str, int]
     bits: tuple[int, ...]
     form: str = ""
 
@@ -142,7 +146,7 @@ def designs(
         names[design] = f"{names[design]}, {origin}" if design in names else origin
     picked = {p.id: p.name for p in reversed(picks)}
     weights = unique[[c for c in unique.columns if c.startswith(WEIGHTS)]].astype(int).to_numpy().tolist()
-    states = unique[[c for c in unique.columns if c.startswith(POTENTIALS)]].to_dict("records")
+    others = unique[[c for c in unique.columns if c.startswith((POTENTIALS, STREAMS, SUMS))]].to_dict("records")
     forms = unique[FORM].astype(str).tolist() if FORM in unique.columns else [""] * len(unique)
     return tuple(
         Design(
@@ -150,14 +154,17 @@ def designs(
             baseline=names.get(row.id, ""),
             pick=picked.get(row.id, ""),
             verified=unseen.get(row.id),
-            state_bits=_state_bits(potentials),
+            state_bits=_widths(cells, POTENTIALS),
+            stream_bits=_widths(cells, STREAMS),
+            between_bits=_widths(cells, SUMS),
             bits=tuple(bits),
             form=form,
         )
-        for row, bits, potentials, form in zip(rows_of(path, unique, ResultRow), weights, states, forms, strict=True)
+        for row, bits, cells, form in zip(rows_of(path, unique, ResultRow), weights, others, forms, strict=True)
     )
 
 
-def _state_bits(cells: Mapping[str, float]) -> dict[str, int]:
-    """Widths by stage; a cell is empty (NaN) where the potentials are float32."""
-    return {name.removeprefix(POTENTIALS): int(bits) for name, bits in cells.items() if bits == bits}
+def _widths(cells: Mapping[str, float], prefix: str) -> dict[str, int]:
+    """Widths by stage or stream; a cell is empty (NaN) where a design has none, as float32 potentials."""
+    own = {name: bits for name, bits in cells.items() if name.startswith(prefix) and bits == bits}
+    return {name.removeprefix(prefix): int(bits) for name, bits in own.items()}

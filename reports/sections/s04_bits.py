@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 
 from reports.number_text import quantity, tidy
 from reports.page import html
@@ -18,12 +20,26 @@ MOST_ROWS = 60
 
 
 @dataclass(frozen=True)
+class OtherWidths:
+    """A pick's widths beside those of weights [bit]: potentials by stage, streams by the module that starts them, sums
+    between layers by stage; empty where they were not searched.
+    """
+
+    pick: str
+    id: str
+    state_bits: dict[str, int]
+    stream_bits: dict[str, int]
+    between_bits: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Bits:
     """Widths of the front designs by rising memory: `widths[row][layer]`, `steps[row]`, `states[stage][row]`.
 
     Of a front longer than MOST_ROWS only evenly spaced designs are drawn, picks always; `left_out` says how many not.
     `spans` are (name, first, last) of runs of layers that belong to one block; `palette` gives the colour of every
-    width that occurs in the run; `forms[row]` is the form of the design, where the search had the choice.
+    width that occurs in the run; `forms[row]` is the form of the design, where the search had the choice; `others` are
+    the other widths of the picks.
     """
 
     ids: tuple[str, ...]
@@ -37,6 +53,7 @@ class Bits:
     spans: tuple[Span, ...]
     palette: dict[int, str]
     forms: tuple[str, ...] = ()
+    others: tuple[OtherWidths, ...] = ()
 
 
 def record(run: FinishedRun) -> Bits:
@@ -58,6 +75,11 @@ def record(run: FinishedRun) -> Bits:
         spans=spans(run.weight_layers.blocks),
         palette=heat_map.palette(sorted({b for d in run.designs for b in d.bits})),
         forms=tuple(d.form for d in shown) if any(d.form for d in run.designs) else (),
+        others=tuple(
+            OtherWidths(d.pick, d.id, d.state_bits, d.stream_bits, d.between_bits)
+            for d in run.designs
+            if d.pick and (d.state_bits or d.stream_bits or d.between_bits)
+        ),
     )
 
 
@@ -97,10 +119,28 @@ def draw(r: Bits) -> Drawing:
         html.plot(
             "bits", 170 + max(160, 13 * len(r.ids) + 60), "Bits of every layer for every front design", wide=True
         ),
+        _others_table(r.others),
     )
     caption = "Width of every weight layer (columns, network order) for the front designs (rows, by memory)."
     figure = StaticFigure(caption, lambda: heat_map.figure(shown))
     return Drawing(body, {"bits": heat_map.plotted(shown)}, {"bits": figure} if r.ids else {})
+
+
+def _others_table(others: Sequence[OtherWidths]) -> str | Markup:
+    """The picks' other widths, a column for each kind that was searched."""
+    kinds = {
+        "Membrane potentials": "state_bits",
+        "Residual streams": "stream_bits",
+        "Sums between layers": "between_bits",
+    }
+    shown = {head: field for head, field in kinds.items() if any(getattr(each, field) for each in others)}
+    if not shown:
+        return ""
+    rows = [
+        (each.pick, *(", ".join(f"{n} {b}" for n, b in getattr(each, field).items()) for field in shown.values()))
+        for each in others
+    ]
+    return html.join(html.heading("Other widths of the picks [bit]"), html.table(("Pick", *shown), rows))
 
 
 def described(r: Bits) -> HeatMap:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TITLE = "Sensitivity of the layers"
 SHOWN = (2, 3, 4)  # widths, where the run has them
 FLOAT_WIDTH = 32
+CHANGED = {"state": "potentials", "stream": "residual stream", "between": "sums between layers"}
 SHAPES = ("circle", "square", "triangle-up")
 
 
@@ -50,7 +51,7 @@ class Sensitivity:
     """Harm of every searched group at a few widths; `order` are group indices from the most to the least sensitive.
 
     `quantity` is `drop` [pp, measured one group at a time] where the run has it, else `score` [nat, diagonal Fisher].
-    `others` are measured changes of something else than weights: membrane potentials of a stage, time steps.
+    `others` are measured changes of something else than weights: potentials, streams or sums of a stage, time steps.
     """
 
     quantity: str
@@ -98,13 +99,13 @@ def _curve(bits: int, groups: Sequence[str], rows: Sequence[SensitivityRow], mea
 
 
 def _other_changes(table: Sequence[SensitivityRow]) -> tuple[MeasuredChange, ...]:
-    """Changes of potentials and of time steps, in the order of the table."""
+    """Changes of potentials, streams, sums between layers and time steps, in the order of the table."""
     changes = []
     for row in table:
-        if row.kind not in ("state", "time_steps") or np.isnan(row.drop):
+        if row.kind not in (*CHANGED, "time_steps") or np.isnan(row.drop):
             continue
         steps = row.kind == "time_steps"
-        what = f"T = {row.time_steps}" if steps else f"{row.group}: potentials at {row.bits} bit"
+        what = f"T = {row.time_steps}" if steps else f"{row.group}: {CHANGED[row.kind]} at {row.bits} bit"
         changes.append(MeasuredChange(what, row.drop, row.drop_low, row.drop_high))
     return tuple(changes)
 
@@ -145,7 +146,7 @@ def _others_table(r: Sensitivity) -> Markup:
         return Markup("")
     rows = [(c.what, quantity(c.drop, "pp"), f"{tidy(c.low)} … {tidy(c.high)}") for c in r.others]
     return html.join(
-        html.heading("Membrane potentials and time steps"),
+        html.heading("Potentials, streams, sums between layers and time steps"),
         html.table(("One change of the float network", "Drop", "95 % interval [pp]"), rows, numeric=(1, 2)),
     )
 

@@ -81,7 +81,8 @@ def arithmetic(run: FinishedRun) -> str:
     return (
         f"{which} except the float network was evaluated as the integer network that `svit-dse export` writes: integer "
         f"weights, fixed-point membrane potentials and fixed-point values between layers, with the widths of the "
-        f"configuration.{others} A chip that rounds, saturates or accumulates differently may give other results."
+        f"design, or of the configuration where they were not searched.{others} "
+        f"A chip that rounds, saturates or accumulates differently may give other results."
     )
 
 

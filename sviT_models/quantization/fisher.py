@@ -58,7 +58,7 @@ def _add_scores(
 
 
 @contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
+def frozen(model: nn.Module) -> Iterator[None]:
     """The network in evaluation mode, without gradients of its parameters; both are as before afterwards."""
     wanted, training = [p.requires_grad for p in model.parameters()], model.training
     model.eval().requires_grad_(False)
@@ -100,7 +100,7 @@ def fisher_scores(
     scores = {name: np.zeros(len(rounded)) for name in names}
     truth = torch.as_tensor(labels).long()
     done = 0
-    with _frozen(model), ExitStack() as hooks:
+    with frozen(model), ExitStack() as hooks:
         for name, module in modules.items():
             hooks.callback(_add_scores(module, deltas[name], scores[name]).remove)
         for batch in batches(model, images, PIXELS // 8):  # activations are kept until their gradient arrives

@@ -11,16 +11,21 @@ from costmodels import Designs, Workload, estimate, load_hardware, separable_tab
 from costmodels.workload.examples import example_table
 from dse.evaluation.costs import Costing
 from dse.evaluation.separable import additive_tables
+from dse.problem.build_space import build_space
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design
-from dse.problem.space import build_space
 
 
 @cache
 def problem():
     table = example_table("sdtv2_8_256", 0.2, 4, False)
     space = build_space(
-        table, widths=(2, 4, 8), granularity="block", state_widths=(6, 8, 16), time_steps=(1, 2, 4), fixed={"head": 8}
+        table,
+        widths=(2, 4, 8),
+        granularity="block",
+        other_widths={"state": (6, 8, 16)},
+        time_steps=(1, 2, 4),
+        fixed={"head": 8},
     )
     workload = Workload.from_table(table)
     costing = Costing(ByForm.single(workload, workload.weight_layers), load_hardware("generic_45nm"), 30.0)

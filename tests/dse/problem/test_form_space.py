@@ -17,10 +17,10 @@ from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
 from dse.evaluation.separable import additive_tables
 from dse.optimize.integer_program import InfeasibleError
+from dse.problem.build_space import build_space
 from dse.problem.by_form import ByForm
 from dse.problem.form_space import build_form_space, merged_columns
 from dse.problem.problem import Part, Problem
-from dse.problem.space import build_space
 from dse.search.best_design import best_under_budgets, chance_within, check_budgets, costs_of
 from dse.search.build_problem import parts_of
 from dse.strategies import guided, ilp
@@ -51,7 +51,12 @@ def tables():
 
 @cache
 def space(granularity="module"):
-    options = {"granularity": granularity, "widths": (2, 4, 8), "state_widths": (8, 16), "time_steps": (1, 2)}
+    options = {
+        "granularity": granularity,
+        "widths": (2, 4, 8),
+        "other_widths": {"state": (8, 16)},
+        "time_steps": (1, 2),
+    }
     return build_form_space(tables(), **options)
 
 
@@ -106,7 +111,7 @@ def test_designs_of_a_block_have_the_ids_that_they_have_in_one_form():
     both = space("block")
     for form in FORMS:
         alone = build_space(
-            tables()[form], widths=(2, 4, 8), granularity="block", state_widths=(8, 16), time_steps=(1, 2)
+            tables()[form], widths=(2, 4, 8), granularity="block", other_widths={"state": (8, 16)}, time_steps=(1, 2)
         )
         levels = alone.draw(np.random.default_rng(1), 1)[0]
         together = both.with_form(np.append(levels, 0), form)

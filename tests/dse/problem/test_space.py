@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dse.errors import ConfigError
+from dse.problem.build_space import build_space
 from dse.problem.design import Design, uniform
-from dse.problem.space import Dimension, Space, build_space
+from dse.problem.space import Dimension, Space
 
 # two plain layers, a RepConv of three convolutions in one group, a row without weights
 TABLE = pd.DataFrame(
@@ -53,7 +54,7 @@ def test_nothing_left_to_search_is_a_mistake():
 
 
 def test_state_widths_and_time_steps_are_dimensions():
-    space = build_space(TABLE, widths=[4], state_widths=[8, 12], time_steps=[1, 2])
+    space = build_space(TABLE, widths=[4], other_widths={"state": [8, 12]}, time_steps=[1, 2])
     assert space.names[-3:] == ("v:b", "v:head", "T")
     design = space.design(np.array([0, 0, 0, 1, 0, 1]))
     assert design.time_steps == 2

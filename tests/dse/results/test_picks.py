@@ -46,6 +46,12 @@ def seen(drop, half=0.3, images=20_000):
     return Verified(drop, drop - half, drop + half, images)
 
 
+def test_where_no_design_fits_the_chip_nothing_is_worth_verifying_but_the_knee():
+    table = judged_results().assign(fits=False)
+    expected = pd.DataFrame({"expected": 0.5, "sd": 0.1}, index=pd.Index(table["id"], name="id"))
+    assert set(candidates(table, {"drop": 1.0}, "power_w", expected)) <= set(table["id"])
+
+
 def test_the_front_and_feasibility_by_hand():
     frame = judged_results()
     # float is the reference, not a design; d6 loses to d3 in all three

@@ -6,8 +6,8 @@ import pytest
 from costmodels import Workload, load_hardware
 from costmodels.workload.examples import example_table
 from dse.evaluation.costs import Costing
+from dse.problem.build_space import build_space
 from dse.problem.by_form import ByForm
-from dse.problem.space import build_space
 from dse.surrogate.spike_rates import LEAST_DESIGNS, fit_rates, spike_rows
 
 NAMES = ("drop", "memory_bytes", "energy_j")
