@@ -9,6 +9,7 @@ from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Counts, Load
 
 REQUIRES = ("weights", "states", "spikes")
+MEASURED = ()
 PIPELINED = True
 RESIDENT_STATES = True
 

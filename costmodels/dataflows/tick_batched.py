@@ -8,6 +8,7 @@ from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Counts, Load
 
 REQUIRES = ("weights", "spikes")
+MEASURED = ()
 PIPELINED = False
 RESIDENT_STATES = False
 

@@ -5,6 +5,7 @@ from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Counts, Load
 
 REQUIRES = ("weights", "states", "spikes")
+MEASURED = ()
 PIPELINED = False
 RESIDENT_STATES = True
 

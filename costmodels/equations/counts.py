@@ -67,7 +67,8 @@ class Load:
     have work, `rereads` (R,) is how often an input element is read. `multiplies` (R,) marks rows whose operations are
     multiplications on this chip, `leak_bits` (R,) are the widths of factors of leaks that are no shift, and `switching`
     is what the chip's datapath makes of all these. `stream_elements` (R,) are elements of residual streams to which the
-    row's results are added in one step, and `stream_bits` (..., R) their bits.
+    row's results are added in one step, and `stream_bits` (..., R) their bits. `product_share` and `product_sums_share`
+    (R,) say what product sparsity leaves of an operation and how many sums it moves for one; NaN: not measured.
     """
 
     geometry: Geometry
@@ -91,6 +92,8 @@ class Load:
     switching: Switching
     stream_elements: FloatArray
     stream_bits: FloatArray
+    product_share: FloatArray
+    product_sums_share: FloatArray
 
 
 def _never() -> FloatArray:

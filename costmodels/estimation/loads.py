@@ -70,6 +70,8 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
         leak_bits=column["leak_bits"],
         stream_elements=work.shortcuts.elements_at,
         stream_bits=stream_bits_at(work, rows),
+        product_share=column["product_share"],
+        product_sums_share=column["product_sums_share"],
         switching=switching(operands, chip, is_float),
     )
 

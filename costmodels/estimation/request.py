@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from costmodels import dataflows
 from costmodels.errors import CostError
 from costmodels.estimation.designs import Designs
 from costmodels.hardware.hardware import Hardware
@@ -112,6 +113,7 @@ def request(workload: Workload, hardware: Hardware, designs: Designs, frame_rate
 
     Raises CostError for shapes, widths and rates that cannot be.
     """
+    dataflows.check_measured(hardware.dataflow, hardware.name, workload.columns)
     workload = _over_steps(workload, designs)
     rate = hardware.frame_rate if frame_rate is None else float(frame_rate)
     if not 0 < rate < float("inf"):

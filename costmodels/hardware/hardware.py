@@ -57,6 +57,11 @@ class Hardware:
         return self.file.dataflow
 
     @property
+    def needs_products(self) -> bool:
+        """Whether its data flow needs what product sparsity leaves: the columns of `svit-dse profile --products`."""
+        return bool(dataflows.named(self.dataflow).MEASURED)
+
+    @property
     def datapath(self) -> str:
         """The name of its datapath."""
         compute = self.file.compute

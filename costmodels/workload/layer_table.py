@@ -24,7 +24,14 @@ COLUMNS = (
 TEXTS = ("name", "kind", "group", "block", "stage", "input", "lif")
 NUMBERS = tuple(c for c in COLUMNS if c not in (*TEXTS, "time_steps"))
 INTEGERS = ("sees", "largest", "events")  # of captured networks: which inputs are small integers, and how large
-DERIVED = ("level", "largest", "leak_bits")  # numbers beside those of COLUMNS that costs are made of
+PRODUCTS = ("product_synops", "product_sums")  # operations and sums of product sparsity, where they were counted
+DERIVED = (
+    "level",
+    "largest",
+    "leak_bits",
+    "product_share",
+    "product_sums_share",
+)  # numbers beside those of COLUMNS that costs are made of
 OWN_LEAK = "leak_bits"  # width of the factor of a leak that is no shift; 0: a shift
 REQUIRED = ("name", "kind", "in_channels", "out_channels", "spikes", "time_steps")
 KINDS = ("conv", "depthwise", "linear", "attention")
@@ -41,7 +48,7 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
 
     Raises CostError for a missing or unknown column, an empty table, and every impossible value.
     """
-    known = (*COLUMNS, *PLACES, *INTEGERS, OWN_LEAK)
+    known = (*COLUMNS, *PLACES, *INTEGERS, *PRODUCTS, OWN_LEAK)
     unknown = [c for c in table.columns if c not in known and not str(c).startswith("assumed_")]
     if unknown:
         raise CostError(f"{source}: unknown column {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
@@ -61,7 +68,26 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
     most = _possible(full, source)
     if "lif_spikes" not in table.columns:  # nobody counts neurons by hand: a measured network may well be silent
         _counted(full, most, source)
-    return full | _levels(full, table, source)
+    return full | _levels(full, table, source) | _products(full, table, source)
+
+
+def _products(full: dict[str, Column], table: pd.DataFrame, source: str) -> dict[str, Column]:
+    """What product sparsity makes of a synaptic operation; NaN in tables where it was not counted.
+
+    product_share       operations that are left, over all (`product_synops` over `synops`)
+    product_sums_share  sums that are read and written in memory, per operation
+    """
+    size, synops = len(full["name"]), full["synops"]
+    if not set(PRODUCTS) <= set(table.columns):
+        return dict.fromkeys(("product_share", "product_sums_share"), np.full(size, np.nan))
+    left, sums = (_number(table, name, source) for name in PRODUCTS)
+    for row in np.flatnonzero(left > synops * _SLACK):
+        _fail(source, int(row), PRODUCTS[0], float(left[row]), f"at most the {synops[row]:.15g} of synops can be left")
+    some = synops > 0
+    return {
+        "product_share": np.divide(left, synops, out=np.ones(size), where=some),
+        "product_sums_share": np.divide(sums, synops, out=np.zeros(size), where=some),
+    }
 
 
 def _levels(full: dict[str, Column], table: pd.DataFrame, source: str) -> dict[str, Column]:

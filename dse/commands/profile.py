@@ -30,6 +30,7 @@ def profile(
     binning: BINNING = "count",
     distilled: Annotated[bool, typer.Option("--distilled", help="The checkpoint has a distillation head.")] = False,
     form: Annotated[str, typer.Option(help="unfused, or fused: chains of linear convolutions as one.")] = "unfused",
+    products: Annotated[bool, typer.Option("--products", help="Count what product sparsity leaves, too.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the layer table to this CSV file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -61,7 +62,9 @@ def profile(
         title, measured = unfused.config.name, (sviT_models.fuse(unfused) if form == "fused" else unfused).eval()
     with Meter() as advance:
         advance("images", 0, len(batch))
-        table = sviT_models.profile(measured, batch.images, lambda done: advance("images", done, len(batch)))
+        table = sviT_models.profile(
+            measured, batch.images, lambda done: advance("images", done, len(batch)), products=products
+        )
     for name in batch.corrupt:
         say(f"cannot be decoded and is left out: {name}")
     if out is not None:

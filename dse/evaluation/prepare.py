@@ -53,7 +53,8 @@ def prepare(config: Config, advance: Advance = quiet) -> Experiment:
     step(2, 4)
     sample = source.at_most("validation", PROFILE_IMAGES)
     models: dict[str, Any] = {form: sviT_models.fuse(model) if form == "fused" else model for form in config.forms}
-    tables = {form: sviT_models.profile(model, sample.images) for form, model in models.items()}
+    products = hardware.needs_products
+    tables = {form: sviT_models.profile(model, sample.images, products=products) for form, model in models.items()}
     step(3, 4)
     calibration = source.for_calibration()
     states = state_widths_of(config, model)

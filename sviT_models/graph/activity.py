@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sviT_models.graph.graph import Node, is_time, sizes
+from sviT_models.graph.product_sparsity import Products, Window, spike_matrices
 from sviT_models.graph.rows import FOLDED, WEIGHTED, Rows, inner, length
 from sviT_models.graph.run import FLOAT, typed
 
@@ -23,10 +24,13 @@ def fan_out(size: int, kernel: int, stride: int, padding: int, dilation: int = 1
 
 
 class Activity:
-    """Sums over images and time steps by row: `spikes`, `events`, `synops`, `lif_spikes`; and the spikes by channel."""
+    """Sums over images and time steps by row: `spikes`, `events`, `synops`, `lif_spikes`; and the spikes by channel.
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows, self.graph = rows, rows.graph
+    `products` counts what product sparsity leaves of the spiking rows, image by image; None: not counted.
+    """
+
+    def __init__(self, rows: Rows, products: Products | None = None) -> None:
+        self.rows, self.graph, self.products = rows, rows.graph, products
         self.names = {node.name: name for name, nodes in rows.nodes.items() for node in nodes}
         self.charged = {neuron.name: name for name, neurons in rows.charged.items() for neuron in neurons}
         self.parameters = typed(self.graph.parameters, torch.float32)
@@ -115,6 +119,8 @@ class Activity:
         repeats = self._repeats(source)
         self._count_events(self.names[node.name], self._sent(source, x))
         weight = self.parameters[node.parameters["weight"]]
+        if self.products is not None and self.rows.sees(node)[0] == "spike":
+            self._reused(self.products, node, x, weight)
         if node.op == "linear":
             per_channel = (x != 0).double().flatten(0, -2).sum(0) * repeats
             self._add(self.names[node.name], per_channel, per_channel.sum().item() * len(weight))
@@ -131,6 +137,19 @@ class Activity:
             where.flatten(1).sum(1),
             (where * reach).sum().item() * (len(weight) // a["groups"]),
         )
+
+    def _reused(self, products: Products, node: Node, x: Tensor, weight: Tensor) -> None:
+        """Count the spike matrices of a layer for one image; those of three axes are left out."""
+        source = self.graph.by_name[node.inputs[0]]
+        row, repeats = self.names[node.name], self._repeats(source)
+        if node.op == "linear":
+            time = next((at for at, axis in enumerate(source.shape) if any(map(is_time, axis))), 0)
+            products.add(row, x.movedim(time, -2).reshape(-1, x.shape[-1]), len(weight), repeats)
+        elif x.ndim <= 4:
+            a = node.attributes
+            sides = (tuple(weight.shape[2:]), a["stride"], a["padding"], a["dilation"])
+            matrices = spike_matrices(x, Window.of(sides, a["groups"]))
+            products.add(row, matrices, len(weight) // a["groups"], repeats)
 
     def _product(self, node: Node, given: tuple[Tensor, ...]) -> None:
         first, second = ((x != 0).float() for x in given)

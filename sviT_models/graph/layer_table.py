@@ -20,6 +20,7 @@ from torch import Tensor
 from sviT_models.errors import ModelError
 from sviT_models.graph.activity import Activity
 from sviT_models.graph.graph import Graph, Node, Shape, factor_size
+from sviT_models.graph.product_sparsity import Products
 from sviT_models.graph.rows import MOVED, NUMBER_BITS, PRODUCTS, WEIGHTED, Rows, inner, length, positions, size
 from sviT_models.graph.run import run
 
@@ -46,18 +47,24 @@ def layer_table(graph: Graph) -> pd.DataFrame:
 
 
 def profile(
-    graph: Graph, images: Tensor | Iterable[Tensor], progress: Callable[[int], None] | None = None
+    graph: Graph,
+    images: Tensor | Iterable[Tensor],
+    progress: Callable[[int], None] | None = None,
+    products: bool = False,
 ) -> pd.DataFrame:
     """The layer table with what `images` cause in float32, as a mean per image, summed over the time steps.
 
     `images` is (B, ...) as the graph was captured for, or an iterable of such batches. `spikes` are inputs that are
     not zero, whatever their number; `synops` the products with them. What does not change over time counts in every
-    step. `progress(done)` hears of the images. Raises ModelError where there is no image.
+    step. `progress(done)` hears of the images. `products` adds what product sparsity leaves (graph.product_sparsity).
+    Raises ModelError where there is no image.
     """
-    activity = Activity(Rows(graph))
+    counted = Products() if products else None
+    activity = Activity(Rows(graph), counted)
     total = 0
     for batch in [images] if isinstance(images, Tensor) else images:
-        for part in batch.split(max(1, 4 * 224 * 224 // (batch.shape[-1] * batch.shape[-2]))):
+        together = 1 if products else max(1, 4 * 224 * 224 // (batch.shape[-1] * batch.shape[-2]))
+        for part in batch.split(together):
             run(graph, part, dtype=torch.float32, see=activity.see)
             total += len(part)
             if progress is not None:
@@ -70,7 +77,7 @@ def profile(
         table[column] = [counts.get(name, 0.0) / total for name in table["name"]]
     table["events"] = [activity.events.get(name, np.nan) / total for name in table["name"]]
     table["balance"] = [activity.balance(name) for name in table["name"]]
-    return table
+    return table if counted is None else table.assign(**counted.columns(table["name"], table["synops"], total))
 
 
 def _place(name: str, group: str) -> Row:

@@ -13,6 +13,7 @@ from sviT_models.errors import ModelError
 from sviT_models.graph import layer_table as graph_table
 from sviT_models.graph.graph import Graph
 from sviT_models.graph.network import GraphNetwork
+from sviT_models.graph.product_sparsity import Products
 from sviT_models.measure.hooks import batches, evaluating, watching
 from sviT_models.measure.operations import Counter
 from sviT_models.network.layers import Attention
@@ -44,10 +45,14 @@ def profile(
     model: MetaSpikeFormer | Graph | GraphNetwork,
     images: Tensor | Iterable[Tensor],
     progress: Callable[[int], None] | None = None,
+    *,
+    products: bool = False,
 ) -> pd.DataFrame:
     """The layer table with what `images` cause, as a mean per image; one batch at a time is held in memory.
 
-    model  a network, or the graph of one
+    model     a network, or the graph of one
+    products  whether to count what product sparsity leaves, image by image, which takes longer: the columns
+              `product_synops` (operations) and `product_sums` (sums read and written), for the data flow of that name
 
     `images` is (B, 3, H, W) or an iterable of such batches, all of one resolution. The image is counted as the input
     of every time step, although its convolution has the same result each time. In the row `qkv`, `synops` are pairs
@@ -58,11 +63,12 @@ def profile(
     if isinstance(model, GraphNetwork):
         model = model.graph
     if isinstance(model, Graph):
-        return graph_table.profile(model, images, progress)
-    counter = Counter(model)
+        return graph_table.profile(model, images, progress, products)
+    counted = Products() if products else None
+    counter = Counter(model, counted)
     total = height = width = 0
     with evaluating(model), watching(model, counter.watched, counter.see):
-        for batch in batches(model, images):
+        for batch in batches(model, images, *((1,) if products else ())):
             model(batch)
             total, (height, width) = total + len(batch), batch.shape[2:]
             if progress is not None:
@@ -72,7 +78,7 @@ def profile(
         counts = getattr(counter, column)
         table[column] = [counts.get(name, 0.0) / total for name in table["name"]]
     table["balance"] = [_balance(counter.per_channel[n]) if n in counter.per_channel else 1.0 for n in table["name"]]
-    return table
+    return table if counted is None else table.assign(**counted.columns(table["name"], table["synops"], total))
 
 
 def _balance(per_channel: Tensor) -> float:

@@ -11,15 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sviT_models.graph.activity import fan_out
+from sviT_models.graph.product_sparsity import Products, Window, spike_matrices
 from sviT_models.network.layers import Attention, RepConv
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers, weight_layers
 from sviT_models.network.topology import IMAGE_BITS, wiring
 
 
 class Counter:
-    """Sums over images and time steps: `spikes` and `synops` by row, `per_channel` (C,) by row, `lif_spikes` by row."""
+    """Sums over images and time steps: `spikes` and `synops` by row, `per_channel` (C,) by row, `lif_spikes` by row.
 
-    def __init__(self, model: MetaSpikeFormer):
+    `products` counts what product sparsity leaves of the spiking rows, image by image; None: not counted.
+    """
+
+    def __init__(self, model: MetaSpikeFormer, products: Products | None = None):
+        self.products = products
+        self.spiking = {wire.name for wire in wiring(model) if wire.source}
         self.modules = dict(model.named_modules())
         self.time_steps = model.config.time_steps
         self.consumer = {lif: wire.name for wire in wiring(model) for lif in wire.lif}
@@ -66,6 +72,8 @@ class Counter:
         if isinstance(layer, nn.Linear):
             per_channel = (x != 0).sum((0, 1)).double()
             self._add(row, per_channel, per_channel.sum().item() * layer.out_features)
+            if self.products is not None and row in self.spiking:
+                self.products.add(row, x.movedim(0, -2).reshape(-1, x.shape[-1]), layer.out_features)
             return
         where = (x != 0).sum(0).double() * repeats  # (C, H, W) or (C, N)
         reach = torch.ones(where.shape[1:], dtype=torch.float64, device=x.device)
@@ -75,6 +83,10 @@ class Counter:
             reach = rows[:, None] * columns
         outputs = layer.out_channels // layer.groups
         self._add(row, where.flatten(1).sum(1), (where * reach).sum().item() * outputs)
+        if self.products is not None and row in self.spiking:
+            sides = (layer.padding[0] if padding is None else padding,) * (x.ndim - 2)
+            window = Window.of((layer.kernel_size, layer.stride, sides, layer.dilation), layer.groups)
+            self.products.add(row, spike_matrices(x, window), outputs)
 
     def _rep_conv(self, path: str, sums: Tensor) -> None:
         """The two inner convolutions, which see the sums of the first one, scaled by the folded batch norm."""

@@ -147,7 +147,7 @@ def naive(
 ) -> dict[str, float]:
     """Energy [J], latency [s], power [W] at the file's frame rate and memory [B] of one design with spiking layers."""
     get = constant.get
-    literature, event = dataflow == "literature", dataflow == "event_driven"
+    literature, event, product = (dataflow == n for n in ("literature", "event_driven", "product_sparsity"))
     keeps_states = dataflow in ("event_driven", "time_step_major")
     fixed = "compute.accumulate" in constant
     word = {m: get(f"memories.{m}.word", 64.0) for m in ("weights", "states", "spikes")}
@@ -194,6 +194,8 @@ def naive(
         synops = layer["synops"]
         if literature:
             synops = layer["macs"] * (steps if multibit else layer["spikes"] / inputs)
+        reuses, all_synops = product and not multibit and not attention, synops
+        synops *= layer["product_share"] if reuses else 1
 
         if fixed:
             conv = layer["kind"] in ("conv", "depthwise")
@@ -241,15 +243,17 @@ def naive(
 
         w_words = s_words = v_words = registers = read = written = packets = 0.0
         if not literature:
-            together = {"tick_batched": steps, "time_step_major": 1}.get(dataflow)
+            together = {"tick_batched": steps, "product_sparsity": steps, "time_step_major": 1}.get(dataflow)
             fetched = synops
-            if together:
+            if together and not reuses:
                 fetched = min(synops, layer["macs"] * steps / together / min(get("tile_positions", 1.0), pixels))
             w_words = fetched / run * packed(run, bits, word["weights"])
             if event:
                 s_words = synops / get("spike_group", 1.0) / sum_run * packed(sum_run, acc, word["states"])
             else:
                 registers = synops * unit["register"]
+            if reuses:
+                s_words = all_synops * layer["product_sums_share"] / sum_run * packed(sum_run, acc, word["states"])
             if keeps_states:
                 v_words = steps * packed(layer["neurons"], v_bits, word["states"])
             else:
@@ -269,7 +273,9 @@ def naive(
         held = inputs
         if multibit and seen_spikes:
             held = layer["in_channels"] * layer["in_width"] * min(layer["kernel"], layer["in_height"])
-        buffers.append(0 if literature else held * table_bits * (steps if dataflow == "tick_batched" else 1))
+        buffers.append(
+            0 if literature else held * table_bits * (steps if dataflow in ("tick_batched", "product_sparsity") else 1)
+        )
 
         stored = layer["weights"] * bits
         if math.isfinite(room["weights"]):
@@ -282,7 +288,7 @@ def naive(
         stored += scales + biases
         memory += (stored + states) / 8
         stored_total += stored
-        fetches = {"tick_batched": 1, "time_step_major": steps}.get(dataflow, 0)
+        fetches = {"tick_batched": 1, "product_sparsity": 1, "time_step_major": steps}.get(dataflow, 0)
         fetched_total += stored * fetches
         states_total += states
         memory_j = w_words * get("memories.weights.read", 0) + registers * get("compute.register_per_bit", 0)

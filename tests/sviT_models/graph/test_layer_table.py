@@ -34,12 +34,17 @@ def test_the_table_of_sdtv2_is_the_one_measured_on_its_modules(form):
     model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
     model = sviT_models.fuse(model) if form == "fused" else model
     pictures = sviT_models.load_data("digits", "search", count=5).images
-    expected = sviT_models.profile(model, pictures)
-    table = profile(capture(model, pictures), pictures)
+    expected, graph = sviT_models.profile(model, pictures), capture(model, pictures)
+    table = profile(graph, pictures)
     additions = table[table.kind == "add"]
     pd.testing.assert_frame_equal(table[list(expected.columns)], expected, check_dtype=False, rtol=1e-12)
     assert len(additions) == 2 * 4 + 2 * 8  # two shortcuts in each of 4 convolution blocks and 8 transformer blocks
     assert list(additions.input_bits.unique()) == [16]
+    if form == "fused":  # what product sparsity leaves is the same, too
+        expected, table = (
+            each(net, pictures[:1], products=True) for each, net in ((sviT_models.profile, model), (profile, graph))
+        )
+        pd.testing.assert_frame_equal(table[list(expected.columns)], expected, check_dtype=False, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("family", "variant"), TINY)
