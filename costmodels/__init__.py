@@ -28,6 +28,7 @@ from costmodels.hardware.hardware import Hardware, hardware_names, hardware_tabl
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.schema import json_schema
 from costmodels.studies.codesign import area_front, configurations, configured, knobs, sweep
+from costmodels.studies.crossover import Crossover, crossover
 from costmodels.studies.exchange import action_counts, priced, write_hardware
 from costmodels.studies.forms import forms
 from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
@@ -45,6 +46,7 @@ __all__ = [
     "Constant",
     "Cost",
     "CostError",
+    "Crossover",
     "Designs",
     "Efficiency",
     "ExtrapolationWarning",
@@ -63,6 +65,7 @@ __all__ = [
     "comparisons",
     "configurations",
     "configured",
+    "crossover",
     "efficiency",
     "estimate",
     "example_names",

@@ -77,15 +77,25 @@ def spilled(map_bits: FloatArray, stream_bits: FloatArray, shortcuts: Shortcuts,
     out = np.zeros((*axes, shortcuts.rows))
     if not len(crowded):
         return out
-    least, most = (np.minimum, np.maximum) if axes else (min, max)
-    maps, sums = (list(np.moveaxis(bits, -1, 0)) if axes else bits.tolist() for bits in (map_bits, stream_bits))
+    if axes:
+        bits = [
+            *np.moveaxis(np.broadcast_to(map_bits, (*axes, shortcuts.rows)), -1, 0),
+            *np.moveaxis(stream_bits, -1, 0),
+        ]
+        for row in crowded.tolist():
+            excess = sum(bits[place] for place, _ in shortcuts.held[row]) - size
+            for place, until in shortcuts.held[row]:
+                leaves = np.maximum(0.0, np.minimum(excess, bits[place]))
+                bits[place], excess = bits[place] - leaves, excess - leaves
+                out[..., until] += leaves
+        return out
+    alone, left = out.tolist(), [*map_bits.tolist(), *stream_bits.tolist()]
     for row in crowded.tolist():
-        held = [(row, maps, row)] + ([(row + 1, maps, row + 1)] if row + 1 < shortcuts.rows else [])
-        lives = enumerate(zip(shortcuts.first, shortcuts.after, strict=True))
-        held += [(after, sums, place) for place, (first, after) in lives if first <= row <= after]
-        excess = sum(bits[place] for _, bits, place in held) - size
-        for until, bits, place in sorted(held, key=lambda each: each[0], reverse=True):
-            leaves = most(0.0, least(excess, bits[place]))
-            bits[place], excess = bits[place] - leaves, excess - leaves
-            out[..., until] += leaves
-    return out
+        excess = sum([left[place] for place, _ in shortcuts.held[row]]) - size
+        for place, until in shortcuts.held[row]:
+            if excess <= 0:
+                break
+            leaves = min(excess, left[place])
+            left[place], excess = left[place] - leaves, excess - leaves
+            alone[until] += leaves
+    return np.array(alone)

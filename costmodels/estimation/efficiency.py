@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +11,8 @@ from numpy.typing import ArrayLike
 from costmodels.estimation.actions import actions
 from costmodels.estimation.breakdown import breakdown
 from costmodels.estimation.designs import Designs
+from costmodels.estimation.loads import load_of
+from costmodels.estimation.request import request
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -63,7 +66,6 @@ def efficiency(workload: Workload, hardware: Hardware, design: Designs | ArrayLi
         return float(energy.loc[mask, "value"].sum())
 
     operations = (counts["additions"] + counts["multiplications"]).to_numpy(dtype=float)
-    wide = np.where(workload.geometry.attention, workload.geometry.operand_bits, counts["weight_bits"])
     return Efficiency(
         spiking_j=total(~place & ~rows),
         multibit_j=total(~place & rows),
@@ -71,5 +73,31 @@ def efficiency(workload: Workload, hardware: Hardware, design: Designs | ArrayLi
         static_j=total(energy["component"] == STATIC),
         synops=float(operations[~multibit].sum()),
         multiplications=float(operations[multibit].sum()),
-        bit_operations=float((operations * wide * workload.columns["input_bits"]).sum()),
+        bit_operations=bit_budgets(workload, hardware, design).happening,
     )
+
+
+class BitBudgets(NamedTuple):
+    """Products of the widths of weight and input, summed over operations (Shen et al., CVPR 2024: ACE and NS-ACE).
+
+    dense      over all of them: time steps count as activation bits do
+    happening  over those whose input is not zero
+    """
+
+    dense: float
+    happening: float
+
+
+def bit_budgets(workload: Workload, hardware: Hardware, design: Designs | ArrayLike) -> BitBudgets:
+    """The bit budgets of one design; widths of weights as stored, of attention that of the second operand.
+
+    workload  the layer table with the measured activity
+    hardware  the chip
+    design    one design as for `estimate`
+    """
+    asked = request(workload, hardware, Designs.of(design), None)
+    load = load_of(asked, asked.only("bit budgets are"))
+    work = asked.workload
+    wide = np.where(work.geometry.attention, work.geometry.operand_bits, load.weight_bits) * load.input_bits
+    every = work.columns["macs"] * work.time_steps
+    return BitBudgets(float((every * wide).sum()), float((load.synops * wide).sum()))

@@ -20,12 +20,14 @@ from costmodels.workload.workload import Workload
 FloatArray = NDArray[np.float64]
 
 
+@lru_cache(maxsize=16)
 def containers(weight_widths: tuple[int, ...]) -> FloatArray:
     """The stored width of each asked width 0..32: the next wider one that the chip has; itself where there is none."""
     stored = np.arange(FLOAT + 1, dtype=np.float64)
     for asked in range(1, FLOAT + 1):
         wide = [w for w in weight_widths if w >= asked]
         stored[asked] = min(wide) if wide and (asked < FLOAT) else asked
+    stored.setflags(write=False)
     return stored
 
 

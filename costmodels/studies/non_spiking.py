@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from costmodels.errors import CostError
 from costmodels.estimation.cost import Cost
 from costmodels.estimation.designs import Designs
+from costmodels.estimation.efficiency import bit_budgets
 from costmodels.estimation.estimate import estimate
 from costmodels.hardware.hardware import Hardware
 from costmodels.widths import FLOAT
@@ -94,26 +95,28 @@ def comparisons(
     frame_rate  inferences per second; default: the hardware file's
 
     Rows are `float`, `uniform 8` and so on, `design`, and for each but float `... as QNN` (zeros skipped) and
-    `... as dense QNN`: the equivalent non-spiking network with the same weights.
+    `... as dense QNN`: the equivalent non-spiking network with the same weights. `ace` and `ns_ace` are bit budgets:
+    products of operand widths, over all operations and over those that happen (Shen et al., CVPR 2024).
     """
     import pandas as pd
 
     designs = [(f"uniform {bits}", workload, Designs(bits)) for bits in widths]
     if design is not None:
-        designs.append(("design", *_with_own_activity(workload, Designs.of(design))))
+        designs.append(("design", *with_own_activity(workload, Designs.of(design))))
     base = estimate(workload, hardware, FLOAT, frame_rate=frame_rate)
-    rows = [_row("float", workload, base, base)]
+    rows = [_row("float", workload, base, base) | _budgets(workload, hardware, Designs(FLOAT))]
     for name, network, widths_of in designs:
         cost = estimate(network, hardware, widths_of, frame_rate=frame_rate)
-        rows.append(_row(name, network, cost, base))
+        rows.append(_row(name, network, cost, base) | _budgets(network, hardware, widths_of))
         for suffix, dense in (("as QNN", False), ("as dense QNN", True)):
             equivalent = non_spiking(network, dense=dense)
             cost = estimate(equivalent, hardware, widths_of.weight_bits, frame_rate=frame_rate)
-            rows.append(_row(f"{name} {suffix}", equivalent, cost, base))
+            row = _row(f"{name} {suffix}", equivalent, cost, base)
+            rows.append(row | _budgets(equivalent, hardware, Designs(widths_of.weight_bits)))
     return pd.DataFrame(rows)
 
 
-def _with_own_activity(workload: Workload, design: Designs) -> tuple[Workload, Designs]:
+def with_own_activity(workload: Workload, design: Designs) -> tuple[Workload, Designs]:
     """The layer table over the design's own steps with its own spikes, and the design without them."""
     if design.time_steps is not None:
         workload = workload.with_time_steps(int(np.asarray(design.time_steps).item()))
@@ -122,6 +125,11 @@ def _with_own_activity(workload: Workload, design: Designs) -> tuple[Workload, D
     if design.spikes is not None:
         workload = with_spikes(workload, design.spikes)
     return workload, replace(design, time_steps=None, spikes=None)
+
+
+def _budgets(network: Workload, hardware: Hardware, design: Designs) -> dict[str, float]:
+    found = bit_budgets(network, hardware, design)
+    return {"ace": found.dense, "ns_ace": found.happening}
 
 
 def _row(name: str, network: Workload, cost: Cost, base: Cost) -> dict[str, object]:

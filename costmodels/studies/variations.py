@@ -112,8 +112,11 @@ def _limits(work: Workload) -> tuple[FloatArray, FloatArray, FloatArray]:
     return work.geometry.in_elements * steps, column["neurons"] * steps, column["macs"] * steps
 
 
-def _scaled(work: Workload, activity: Activity, factor: float) -> Activity:
-    """Activity at other firing rates; rows with multi-bit input keep theirs, a product of two streams changes twice."""
+def at_rate(work: Workload, activity: Activity, factor: float) -> Activity:
+    """Activity at `factor` times the firing rates.
+
+    Rows with multi-bit input keep theirs, a product of two streams changes twice; nothing fires more than is possible.
+    """
     spiking = ~work.geometry.multibit
     once = np.where(spiking, factor, 1.0)
     streams = np.array([joined.count(";") == 1 for joined in work.texts["lif"]]) & work.geometry.attention
@@ -130,7 +133,7 @@ def _at_rates(candidates: Candidates, factor: float) -> Candidates:
     parts = []
     for work, designs, places in candidates.settled().parts:
         given = designs.spikes if isinstance(designs.spikes, Activity) else work.activity
-        parts.append(Part(work, replace(designs, spikes=_scaled(work, given, factor)), places))
+        parts.append(Part(work, replace(designs, spikes=at_rate(work, given, factor)), places))
     return Candidates(tuple(parts))
 
 

@@ -83,6 +83,17 @@ class Shortcuts:
         """The same in bits at the widths of the layer table, (R,)."""
         return self.at_rows(self.table_bits)
 
+    @cached_property
+    def held(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """What is held while each row runs, what is needed last first: place among R maps and A sums, and last row."""
+        found = []
+        for row in range(self.rows):
+            alive = [(row, row)] + ([(row + 1, row + 1)] if row + 1 < self.rows else [])
+            lives = enumerate(zip(self.first, self.after, strict=True))
+            alive += [(self.rows + place, after) for place, (first, after) in lives if first <= row <= after]
+            found.append(tuple(sorted(alive, key=lambda each: each[1], reverse=True)))
+        return tuple(found)
+
     def at_rows(self, values: FloatArray) -> FloatArray:
         """Values of additions (..., A) at the rows whose results they add, (..., R)."""
         out = np.zeros((*values.shape[:-1], self.rows))

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-import numpy as np
 import typer
 
 import costmodels
-from costmodels import Designs, Workload
+from dse.commands._estimate_beside import compare, crossover, forms
+from dse.commands._estimate_rows import SHOWN, each, energy_text, readable, title
 from dse.commands._show import check_out, print_rows
-from dse.config.quantities import QUANTITIES, show
-from dse.errors import ConfigError
-from dse.problem.design import FLOAT
+from dse.config.quantities import show
 from dse.workflows.estimate import Selection
 
-SHOWN = tuple(q for q in QUANTITIES if q.key in ("memory", "energy", "latency", "power"))
 FURTHER = ("interval_s", "throughput_power_w", "on_chip_bytes", "off_chip_bytes", "room_bytes", "area_mm2")
 ENDS = {"energy": "value", "least": "low", "greatest": "high"}
 WIDE = 80  # columns of a line of text
@@ -49,7 +45,7 @@ def costs(chosen: Selection, as_json: bool) -> None:
     if as_json:
         print_rows(rows, as_json=True)
         return
-    print_rows([_readable(row, "design") for row in rows], _title(chosen))
+    print_rows([readable(row, "design") for row in rows], title(chosen))
     for place, row in enumerate(rows[:MOST]):
         if not row["feasible"]:
             _say_why(chosen, place)
@@ -77,14 +73,14 @@ def breakdown(chosen: Selection, as_json: bool) -> None:
         components = dict.fromkeys(c for s in sums.values() for c in s.index)
         rows = [{"component": c} | {n: show(float(s.get(c, 0.0)), unit) for n, s in sums.items()} for c in components]
         rows.append({"component": "total"} | {n: show(float(s.sum()), unit) for n, s in sums.items()})
-        print_rows(rows, f"{_title(chosen)}: {quantity.split('_')[0]} by component")
-    found = {n: costmodels.efficiency(w, chosen.hardware, d) for n, w, d in _each(chosen)}
+        print_rows(rows, f"{title(chosen)}: {quantity.split('_')[0]} by component")
+    found = {n: costmodels.efficiency(w, chosen.hardware, d) for n, w, d in each(chosen)}
     kinds = [
-        {"energy": text} | {n: _energy(getattr(part, name)) for n, part in found.items()}
+        {"energy": text} | {n: energy_text(getattr(part, name)) for n, part in found.items()}
         for name, text in PLACES.items()
     ]
     kinds.append({"energy": "bit operations"} | {n: f"{part.bit_operations:.3g}" for n, part in found.items()})
-    print_rows(kinds, f"{_title(chosen)}: on the chip and off it, spiking rows and others")
+    print_rows(kinds, f"{title(chosen)}: on the chip and off it, spiking rows and others")
     chips = costmodels.measured_operations().to_dict("records")
     print_rows(
         [
@@ -93,55 +89,6 @@ def breakdown(chosen: Selection, as_json: bool) -> None:
         ],
         "stated by chips, over different denominators",
     )
-
-
-def _energy(joules: float) -> str:
-    return f"{joules * 1e12:.3g} pJ" if joules < 1e-9 else show(joules, "J")
-
-
-def _each(chosen: Selection) -> Iterator[tuple[str, Workload, Designs]]:
-    """Name, layer table and design of every candidate."""
-    for place, name in enumerate(chosen.candidates.names):
-        yield name, *chosen.candidates.one(place)
-
-
-def compare(chosen: Selection, as_json: bool) -> None:
-    """One design, or uniform widths, beside the float and the non-spiking networks."""
-    if chosen.drop is None:
-        workload, designs, _ = chosen.candidates.parts[0]
-        widths, design = [int(row[0]) for row in np.asarray(designs.weight_bits) if row[0] != FLOAT], None
-    else:
-        if len(chosen.candidates) != 1:
-            raise ConfigError(f"--compare is for one design, not {len(chosen.candidates)}; name it with --design")
-        widths, (workload, design) = [8, 4], chosen.candidates.one(0)
-    table = costmodels.comparisons(workload, chosen.hardware, design, widths=widths, frame_rate=chosen.frame_rate)
-    rows = table.to_dict("records")
-    if as_json:
-        print_rows(rows, as_json=True)
-        return
-    shown = [_readable(row, "network") for row in rows]
-    print_rows([{k: v for k, v in row.items() if k != "latency"} for row in shown], _title(chosen))
-
-
-def forms(chosen: Selection, as_json: bool) -> None:
-    """What narrow weights save under every form of the datapath."""
-    rows = costmodels.forms(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate).to_dict("records")
-    if as_json:
-        print_rows(rows, as_json=True)
-        return
-    shown = [
-        {
-            "design": row["design"],
-            "datapath": row["form"].replace("_", "-"),
-            "energy": show(row["energy_j"], "J"),
-            "latency": show(row["latency_s"], "s"),
-            "energy saved": f"{row['energy_saving']:.1%}",
-            "time saved": f"{row['latency_saving']:.1%}",
-            "fits": row["feasible"],
-        }
-        for row in rows
-    ]
-    print_rows(shown, f"{_title(chosen)}: saved against 8-bit weights, by datapath")
 
 
 def floorline(chosen: Selection, as_json: bool) -> None:
@@ -200,7 +147,7 @@ def sweep(chosen: Selection, as_json: bool) -> None:
                 "fits": row["feasible"],
             }
         )
-    print_rows(rows, f"{_title(chosen)}: best setting of the knobs")
+    print_rows(rows, f"{title(chosen)}: best setting of the knobs")
     front = costmodels.area_front(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate)
     shown = [
         {
@@ -211,7 +158,7 @@ def sweep(chosen: Selection, as_json: bool) -> None:
         }
         for row in front.to_dict("records")
     ]
-    print_rows(shown, f"{_title(chosen)}: energy against area")
+    print_rows(shown, f"{title(chosen)}: energy against area")
 
 
 def stability(chosen: Selection, as_json: bool) -> None:
@@ -225,14 +172,14 @@ def stability(chosen: Selection, as_json: bool) -> None:
     if as_json:
         print(json.dumps(record, indent=2, default=float))
         return
-    title, count = _title(chosen), len(found.scenarios)
+    heading, count = title(chosen), len(found.scenarios)
     for note in found.notes:
         typer.echo(fill(f"note: {note}", WIDE))
     if found.worst_tau is not None:
         regret = f"greatest regret of {record['reference']} {found.worst_regret:.1%}"
-        typer.echo(fill(f"{title}: least tau {found.worst_tau:.2f}; {regret}", WIDE))
+        typer.echo(fill(f"{heading}: least tau {found.worst_tau:.2f}; {regret}", WIDE))
     scenarios = found.scenarios.sort_values("tau", kind="stable").head(MOST)
-    print_rows(scenarios.to_dict("records"), f"{title}: least stable of {count} changes, ranking by energy")
+    print_rows(scenarios.to_dict("records"), f"{heading}: least stable of {count} changes, ranking by energy")
     shown = [_band(row) for row in record["bands"] if row["design"] in (record["reference"], *record["front"])]
     print_rows(shown[:MOST], "least and greatest energy of the front over all variations")
     kept = [row for row in record["survival"] if row["share"] < 1]
@@ -251,30 +198,16 @@ def write_actions(chosen: Selection, path: Path) -> None:
     import pandas as pd
 
     check_out(path)
-    tables = [costmodels.action_counts(w, chosen.hardware, d).assign(design=n) for n, w, d in _each(chosen)]
+    tables = [costmodels.action_counts(w, chosen.hardware, d).assign(design=n) for n, w, d in each(chosen)]
     pd.concat(tables, ignore_index=True).to_csv(path, index=False)
     typer.echo(f"wrote {path}")
-
-
-def _title(chosen: Selection) -> str:
-    said = f"{chosen.title} on {chosen.hardware.name}"
-    known = all(part.workload.streams is not None for part in chosen.candidates.parts)
-    return said if known else f"{said}; the layer table has no residual streams, which are not charged"
-
-
-def _readable(row: dict[str, Any], first: str) -> dict[str, Any]:
-    shown = {first: row[first]}
-    if "drop" in row:
-        shown["drop"] = show(row["drop"], "pp")
-    shown |= {q.key: "none" if row[q.column] is None else show(row[q.column], q.unit) for q in SHOWN}
-    shown |= {k.removesuffix("_saving") + " saved": f"{row[k]:.1%}" for k in row if k.endswith("_saving")}
-    return shown | {"fits": row["feasible"]}
 
 
 VIEWS = {
     "costs": costs,
     "breakdown": breakdown,
     "compare": compare,
+    "crossover": crossover,
     "floorline": floorline,
     "forms": forms,
     "sweep": sweep,

@@ -34,6 +34,7 @@ def estimate(
     ] = None,
     breakdown: Annotated[bool, typer.Option("--breakdown", help="Energy and memory by component.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Beside float and non-spiking networks.")] = False,
+    crossover: Annotated[bool, typer.Option("--crossover", help="Up to which firing rate spikes pay.")] = False,
     floorline: Annotated[bool, typer.Option("--floorline", help="What binds each layer, what to change.")] = False,
     forms: Annotated[bool, typer.Option("--forms", help="Savings under every form of the datapath.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Best setting of the chip's knobs per design.")] = False,
@@ -47,8 +48,8 @@ def estimate(
     from dse.problem.design import FLOAT
     from dse.workflows.estimate import Changes, mixtures, run_designs, uniform_designs
 
-    asked = {"--breakdown": breakdown, "--compare": compare, "--floorline": floorline}
-    asked |= {"--forms": forms, "--sweep": sweep, "--stability": stability}
+    asked = {"--breakdown": breakdown, "--compare": compare, "--crossover": crossover}
+    asked |= {"--floorline": floorline, "--forms": forms, "--sweep": sweep, "--stability": stability}
     if sum(asked.values()) > 1:
         raise ConfigError(f"{', '.join(asked)} are different tables; ask for one at a time")
     if (workload is None) == (run is None):

@@ -191,7 +191,7 @@ MISTAKES = [
     (("estimate", "sdtv2_8_256", "--hardware", "pentium"), ["pentium: neither a file nor", "generic_45nm"]),
     (
         ("estimate", "sdtv2_8_256", "--compare", "--sweep"),
-        ["--compare, --floorline, --forms", "one at a time"],
+        ["--compare, --crossover, --floorline, --forms", "one at a time"],
     ),
     (("estimate", "sdtv2_8_256", "--design", "a"), ["--design a", "--run"]),
     (("estimate", "sdtv2_8_256", "--compare", "--state-bits", "8"), ["--state-bits: not with --compare"]),
@@ -397,7 +397,7 @@ def test_a_table_written_by_hand_is_costed(svit: Run, tmp_path: Path):
     assert "has no residual streams, which are not charged" in " ".join(svit("estimate", "layers.csv").out.split())
 
 
-@pytest.mark.parametrize("table", ["", "--breakdown", "--compare", "--sweep", "--stability"])
+@pytest.mark.parametrize("table", ["", "--breakdown", "--compare", "--crossover", "--sweep", "--stability"])
 def test_every_table_of_estimate_fits_80_columns_and_has_json(svit: Run, table: str):
     words = [
         "estimate",
@@ -420,6 +420,9 @@ def test_every_table_of_estimate_fits_80_columns_and_has_json(svit: Run, table: 
         assert total == pytest.approx(float(cost.energy_j), rel=1e-12)
     elif table == "--compare":
         assert {"float", "uniform 4", "uniform 4 as QNN", "uniform 4 as dense QNN"} <= {r["network"] for r in found}
+    elif table == "--crossover":
+        assert {row["design"] for row in found} == {"uniform 8", "uniform 4"}
+        assert all((row["rate"] < row["crossover"]) == (row["ratio"] < 1) for row in found)
     elif table == "--stability":
         assert found["designs"] == 200
         assert found["worst_tau"] == min(row["tau"] for row in found["scenarios"]) < 1

@@ -1,0 +1,40 @@
+"""What the tables of `svit-dse estimate` have in common: titles, designs one by one, and costs in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from costmodels import Designs, Workload
+from dse.config.quantities import QUANTITIES, show
+from dse.workflows.estimate import Selection
+
+SHOWN = tuple(q for q in QUANTITIES if q.key in ("memory", "energy", "latency", "power"))
+
+
+def title(chosen: Selection) -> str:
+    """What was costed where, and what the layer table does not know."""
+    said = f"{chosen.title} on {chosen.hardware.name}"
+    known = all(part.workload.streams is not None for part in chosen.candidates.parts)
+    return said if known else f"{said}; the layer table has no residual streams, which are not charged"
+
+
+def each(chosen: Selection) -> Iterator[tuple[str, Workload, Designs]]:
+    """Name, layer table and design of every candidate."""
+    for place, name in enumerate(chosen.candidates.names):
+        yield name, *chosen.candidates.one(place)
+
+
+def energy_text(joules: float) -> str:
+    """An energy in pJ where it is that of an operation, with its prefix elsewhere."""
+    return f"{joules * 1e12:.3g} pJ" if joules < 1e-9 else show(joules, "J")
+
+
+def readable(row: dict[str, Any], first: str) -> dict[str, Any]:
+    """The costs of one row in words, under `first` its name."""
+    shown = {first: row[first]}
+    if "drop" in row:
+        shown["drop"] = show(row["drop"], "pp")
+    shown |= {q.key: "none" if row[q.column] is None else show(row[q.column], q.unit) for q in SHOWN}
+    shown |= {k.removesuffix("_saving") + " saved": f"{row[k]:.1%}" for k in row if k.endswith("_saving")}
+    return shown | {"fits": row["feasible"]}
