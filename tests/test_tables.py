@@ -26,6 +26,10 @@ TABLES = {
     "estimate --compare": ["--run", "RUN", "--design", "uniform-4"],
     "estimate --sweep": ["--run", "RUN", "--design", "uniform-4"],
     "estimate --stability": ["sdtv2_8_256"],
+    "runs": ["RUNS"],
+    "show": ["RUN", "uniform-4"],
+    "diff": ["RUN", "uniform-8", "uniform-4"],
+    "pick": ["RUN", "--drop", "50"],
     "sensitivity": ["MY"],
     "sensitivity --measure": ["MY"],
     "finetune": ["RUN", "--design", "uniform-4", "--epochs", "1", "--images", "16"],
@@ -63,7 +67,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     )
     search.search(config, folder / "run")
     (folder / "my.yaml").write_text(CONFIG, encoding="utf-8")
-    found = {"RUN": str(folder / "run"), "MY": str(folder / "my.yaml"), "OUT": str(folder / "out")}
+    found = {"RUNS": str(folder), "RUN": str(folder / "run"), "MY": str(folder / "my.yaml"), "OUT": str(folder / "out")}
     with pytest.MonkeyPatch.context() as patch:
         printed(["export", found["RUN"], "--design", "uniform-4", "--out", found["OUT"], "--golden", "1"], patch)
     return found

@@ -17,3 +17,5 @@ BINNING = Annotated[
     Literal["count", "time"],
     typer.Option(help="Events become frames of as many events each (count), or as much time each (time)."),
 ]
+DESIGN_NAME = "An id or its beginning, an origin such as uniform-4, or recommended, knee, ..."
+WIDTHS_FILE = "Widths of your own by layer: .csv (also the report's download), .json or .yaml."

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import DESIGN_NAME, WIDTHS_FILE
+
 EXAMPLE = "Example: svit-dse estimate sdtv2_8_512 --hardware generic_45nm --bits 8 --bits 4"
 WIDTHS, MIXED = (32, 8, 4, 2), (2, 3, 4, 6, 8)
 
@@ -22,8 +24,9 @@ def estimate(
     bits: Annotated[list[int] | None, typer.Option(help="Uniform weight width; may be repeated.")] = None,
     run: Annotated[Path | None, typer.Option(help="Cost the front of this run, without WORKLOAD.")] = None,
     design: Annotated[
-        list[str] | None, typer.Option(help="With --run: only this id, or origin such as uniform-8; may be repeated.")
+        list[str] | None, typer.Option(help=f"With --run: only this one; may be repeated. {DESIGN_NAME}")
     ] = None,
+    widths: Annotated[Path | None, typer.Option(help=WIDTHS_FILE)] = None,
     state_bits: Annotated[int | None, typer.Option(min=1, max=32, help="Width of membrane potentials.")] = None,
     activation_bits: Annotated[
         int | None, typer.Option(min=1, max=32, help="Width between convolutions without a neuron.")
@@ -46,7 +49,7 @@ def estimate(
     from dse.commands import _estimate_views as views
     from dse.errors import ConfigError
     from dse.problem.design import FLOAT
-    from dse.workflows.estimate import Changes, mixtures, run_designs, uniform_designs
+    from dse.workflows.estimate import Changes, file_designs, mixtures, run_designs, uniform_designs
 
     asked = {"--breakdown": breakdown, "--compare": compare, "--crossover": crossover}
     asked |= {"--floorline": floorline, "--forms": forms, "--sweep": sweep, "--stability": stability}
@@ -56,9 +59,13 @@ def estimate(
         raise ConfigError("give either WORKLOAD, a layers.csv or an example network, or --run, a run directory")
     if run is None and design:
         raise ConfigError(f"--design {design[0]}: designs have names in a run; add --run, or give --bits")
-    if run is not None:
-        taken = {"bits": bits, "state_bits": state_bits, "time_steps": time_steps}
-        _refuse(taken, "the designs of a run have their own; leave it out")
+    if widths is not None:
+        taken = {"bits": bits, "design": design, "stability": stability or None}
+        _refuse(taken, "the file of --widths says the designs; leave it out")
+        chosen = file_designs(widths, workload, run, hardware)
+    elif run is not None:
+        own: dict[str, object] = {"bits": bits, "state_bits": state_bits, "time_steps": time_steps}
+        _refuse(own, "the designs of a run have their own; leave it out")
         chosen = run_designs(run, hardware, design or (), every=stability)
     elif stability:
         chosen = mixtures(str(workload), hardware, [b for b in bits or MIXED if b != FLOAT])
@@ -75,7 +82,7 @@ def estimate(
     views.VIEWS[view](chosen.changed(changes), as_json)
 
 
-def _refuse(options: Mapping[str, int | list[int] | None], why: str) -> None:
+def _refuse(options: Mapping[str, object], why: str) -> None:
     """Raise ConfigError for the first option that is given."""
     from dse.errors import ConfigError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dse.commands._options import BINNING, DATA, NETWORK, OPTION
+from dse.commands._options import BINNING, DATA, DESIGN_NAME, NETWORK, OPTION, WIDTHS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,8 @@ def evaluate(
     data: DATA = "digits",
     bits: Annotated[int, typer.Option(help="Weight width of every layer; 32 is the float network.")] = 8,
     run: Annotated[Path | None, typer.Option(help="Take a design, its network and its data from this run.")] = None,
-    design: Annotated[str | None, typer.Option(help="With --run: its id, or origin such as uniform-8.")] = None,
+    design: Annotated[str | None, typer.Option(help=f"With --run. {DESIGN_NAME}  [default: recommended]")] = None,
+    widths: Annotated[Path | None, typer.Option(help=WIDTHS_FILE)] = None,
     images: Annotated[int | None, typer.Option(min=10, help="Images; default: the whole split.")] = None,
     split: Annotated[str, typer.Option(help="search, verify, or test where the data have one.")] = "verify",
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
@@ -36,16 +37,23 @@ def evaluate(
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows
     from dse.results.experiment import experiment_of
+    from dse.results.naming import RECOMMENDED
     from dse.results.run import open_run
-    from dse.workflows.evaluate import evaluated, uniform_design
+    from dse.workflows.evaluate import evaluated, file_design, uniform_design
 
     with Meter() as advance:
         if run is None:
             config = config_of(checkpoint, network, option or [], data, time_steps, binning)
-            experiment, chosen = uniform_design(config, bits, time_steps, advance)
         else:
             opened = open_run(run)
-            chosen, experiment = opened.design(design), experiment_of(opened, design, advance)
+            config = opened.config
+        if widths is not None:
+            experiment, chosen = file_design(config, widths, design, advance)
+        elif run is None:
+            experiment, chosen = uniform_design(config, bits, time_steps, advance)
+        else:
+            name = design or RECOMMENDED
+            chosen, experiment = opened.design(name), experiment_of(opened, name, advance)
         found = evaluated(experiment, chosen, split, images)
     if as_json:
         print_rows([found.record()], as_json=True)

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import DESIGN_NAME
+
 EXAMPLE = "Example: svit-dse export runs/demo --design uniform-4 --out chip --golden 10"
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="The --out of a search.")],
-    design: Annotated[str, typer.Option(help="Its id, or origin such as uniform-4.")],
+    design: Annotated[str, typer.Option(help=DESIGN_NAME)],
     out: Annotated[Path, typer.Option(help="New folder.")],
     golden: Annotated[int, typer.Option(min=0, help="Images of golden vectors.")] = 0,
     state_bits: Annotated[

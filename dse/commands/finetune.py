@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from dse.commands._options import DESIGN_NAME
+
 EXAMPLE = "Example: svit-dse finetune runs/first --design uniform-2 --epochs 3"
 
 
 def finetune(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    design: Annotated[str, typer.Option(help="Its id, or origin such as uniform-2.")],
+    design: Annotated[str, typer.Option(help=DESIGN_NAME)],
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 3,
     images: Annotated[int | None, typer.Option(min=1, help="Training images; default: all, at most 5000.")] = None,
     learning_rate: Annotated[float, typer.Option(help="In units of the quantization steps.")] = 0.01,

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import DESIGN_NAME
+
 EXAMPLE = "Example: svit-dse reestimate runs/first --design uniform-2"
 
 
 def reestimate(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    design: Annotated[str, typer.Option(help="Its id, or origin such as uniform-2.")],
+    design: Annotated[str, typer.Option(help=DESIGN_NAME)],
     images: Annotated[int | None, typer.Option(min=2, help="Unlabelled images; default: those of the run.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -86,14 +86,14 @@ class Costing:
             parts.append((rows, self._costs(workload, given)))
         return _joined(len(levels), parts)
 
-    def candidates(self, designs: Sequence[Design], spikes: FloatArray, names: Sequence[str]) -> Candidates:
+    def candidates(self, designs: Sequence[Design], spikes: FloatArray | None, names: Sequence[str]) -> Candidates:
         """N designs with all that their costs depend on, each with the workload of its form.
 
-        spikes: (N, LIF layers) per image; names: N.
+        spikes: (N, LIF layers) per image, None: the float network's stand in; names: N.
         """
         parts = []
         for workload, at in self._of_forms(designs):
-            own = self._designs(workload, [designs[i] for i in at], spikes[at])
+            own = self._designs(workload, [designs[i] for i in at], _rows(spikes, at))
             parts.append(Part(workload, replace(own, names=tuple(names[i] for i in at)), at))
         return Candidates(tuple(parts))
 

@@ -98,3 +98,9 @@ def measure(logits: FloatArray, reference: FloatArray, labels: IntArray, spikes:
         nll_stderr=float(harm.std() / np.sqrt(len(labels))),
         drop_nll_correlation=accuracy.correlation(lost, harm),
     )
+
+
+def share_text(share: float, images: int) -> str:
+    """A share that was measured on `images`, with its 95 % interval."""
+    low, high = accuracy.share_interval(share, images)
+    return f"{share:.2%} ({low:.2%} to {high:.2%})"

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dse.arrays import FloatArray
-from sviT_models import ChaosFloor
+
+if TYPE_CHECKING:
+    from sviT_models import ChaosFloor
 
 OWN_ERROR = (0.05, 0.01)  # of what every change costs on all images: points, nat
 HALF_AN_IMAGE = (0.5 * 100.0**2, 0.5)  # squared points, and nat where it moves by one: no floor is zero on few images

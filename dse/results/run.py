@@ -20,8 +20,10 @@ from dse.evaluation.costs import Costing
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design
 from dse.results import tables
+from dse.results.candidates import knee
 from dse.results.files import read_csv, read_json, read_table, write_csv, write_json, write_text
 from dse.results.manifest import Manifest
+from dse.results.naming import design_id
 from dse.results.picks import Picks, Verified, read_verified
 from dse.results.tuned_weights import Weights, load_weights, save_weights
 
@@ -152,21 +154,26 @@ class Run:
         needed = (self.manifest.get("chaos") or {}).get("needed_images")
         return None if needed is None else int(needed)
 
+    @cached_property
+    def named_picks(self) -> dict[str, str]:
+        """Ids of the picks by name (`recommended`, `least-power`), and of the front's `knee`; words joined by `-`."""
+        known = {}
+        if (self.path / "picks.json").is_file():
+            known = {pick["name"].replace(" ", "-"): pick["id"] for pick in self.picks["picks"]}
+        bend = knee(tables.front_of(self.table)) if "on_front" in self.table else None
+        return known if bend is None else {"knee": bend} | known
+
     def row(self, name: str | None) -> pd.Series:
-        """The row of a design, by id or origin (`uniform-2`), of `table` or `tuned`.
+        """The row of a design, of `table` or `tuned`, by any name that `dse.results.naming` reads.
 
         Raises ConfigError where neither has it.
         """
         known = pd.concat([self.table, self.tuned], ignore_index=True) if len(self.tuned) else self.table
-        rows = known[(known["id"] == name) | (known["origin"] == name)]
-        if rows.empty:
-            ids, names = ", ".join(known["id"].head(3)), ", ".join(known["origin"].unique())
-            place = self.path / "results.csv"
-            raise ConfigError(f"--design {name}: no such id in {place} ({ids}, ...), nor one of {names}")
-        return rows.iloc[0]
+        found = design_id(name, known, self.named_picks, str(self.path / "results.csv"))
+        return known[known["id"] == found].iloc[0]
 
     def design(self, name: str | None) -> Design:
-        """A design by id or origin.  Raises ConfigError as `row`."""
+        """A design by a name.  Raises ConfigError as `row`."""
         return tables.design_of(self.row(name))
 
     def weights(self, name: str | None) -> Weights | None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
-
 import sviT_models
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
 
 PARTS = ("codes", "scale", "shift")
 
-Weights = dict[str, sviT_models.QuantizedWeight]  # by layer
+Weights = dict[str, "sviT_models.QuantizedWeight"]  # by layer; as text, so that a run is read without torch
 
 
 def with_weights(experiment: Experiment, weights: Weights) -> Experiment:
@@ -24,12 +22,16 @@ def with_weights(experiment: Experiment, weights: Weights) -> Experiment:
 
 def save_weights(directory: Path, weights: Weights) -> None:
     """Write the integers of every layer where `load_weights` finds them."""
+    from safetensors.torch import save_file
+
     parts = {f"{layer}.{part}": getattr(w, part).contiguous() for layer, w in weights.items() for part in PARTS}
     save_file(parts, directory / "weights.safetensors")
 
 
 def load_weights(directory: Path, layers: tuple[str, ...], weight_bits: tuple[int, ...]) -> Weights:
     """The integers that `save_weights` has written.  Raises ConfigError for a file that is missing or lacks a layer."""
+    from safetensors.torch import load_file
+
     path = directory / "weights.safetensors"
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; fine-tune the design again")

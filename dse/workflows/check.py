@@ -9,6 +9,7 @@ import sviT_models
 from dse.config.quantities import Quantity, show
 from dse.config.schema import Config
 from dse.evaluation.experiment import Experiment
+from dse.evaluation.measurement import share_text
 from dse.evaluation.prepare import prepare
 from dse.evaluation.sample_size import needed_images
 from dse.problem.design import Design, uniform
@@ -47,7 +48,7 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
         **_forms(experiment),
         "time steps": network.time_steps,
         "images per evaluation": evaluator.images,
-        "float top-1": f"{evaluator.float.top1:.2%} +- {evaluator.float.top1_stderr:.2%}",
+        "float top-1": share_text(evaluator.float.top1, evaluator.images),
         "design space": f"{len(space.dimensions)} choices, 10^{space.log10_size:.0f} designs",
         "chip": f"{experiment.hardware.name}, weight widths {', '.join(map(str, experiment.hardware.weight_widths))}",
         "memory": f"{memory[0]} as float, {memory[1]} at {width} bits",

@@ -72,9 +72,37 @@ def mixtures(text: str, hardware: str | None, bits: Sequence[int]) -> Selection:
     return Selection(title, Candidates.of(work, drawn), chip, chip.frame_rate)
 
 
-def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: bool = False) -> Selection:
-    """The front of a run, or the designs `wanted` by id or origin, each with its own steps, potentials and spikes.
+def file_designs(path: Path, text: str | None, run: Path | None, hardware: str | None) -> Selection:
+    """The designs in a file of widths, for the layer table or example network `text`, or for the network of a `run`.
 
+    They have the firing rates of the float network.  Raises ConfigError for a file that does not fit the network.
+    """
+    # here, as they take half a second to load, which the other designs do without
+    from dse.evaluation.costs import Costing
+    from dse.problem.by_form import ByForm
+    from dse.problem.widths_file import Target, parsed, read_widths
+
+    parsed(path)
+    if run is not None:
+        from dse.results.run import open_run
+
+        opened = open_run(run)
+        costing = opened.costing(load_hardware(hardware or opened.config.hardware))
+    else:
+        work, chip = workload_of(str(text)), load_hardware(hardware or CHIP)
+        costing = Costing(ByForm.single(work, work.weight_layers), chip, chip.frame_rate)
+    work = costing.workload
+    target = Target(work.weight_layers, tuple(dict.fromkeys(work.stages)), work.time_steps)
+    found = read_widths(path, target)
+    designs = costing.candidates(list(found.values()), None, tuple(found))
+    title = f"{path} for {text or run}, at the firing rates of the float network,"
+    return Selection(title, designs, costing.hardware, costing.frame_rate)
+
+
+def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: bool = False) -> Selection:
+    """The front of a run, or the designs `wanted` by name, each with its own steps, potentials and spikes.
+
+    Names are read as `dse.results.naming` says.
     `every` takes all designs of the run but the float network.  `hardware` is a chip in the place of the run's.
     Raises ConfigError for what is no run, and for what is no design of it.
     """
@@ -88,13 +116,11 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
     table = opened.table
     chip = load_hardware(hardware or opened.config.hardware)
     costing = opened.costing(chip)
-    unknown = set(wanted) - set(table["id"]) - set(table["origin"])
-    if unknown:
-        origins = ", ".join(table["origin"].unique())
-        raise ConfigError(f"--design {min(unknown)}: no such id in {run / 'results.csv'}, nor one of {origins}")
-    named = table["id"].isin(list(wanted)) | (table["origin"].isin(list(wanted)) & ~table["origin"].duplicated())
+    ids = [str(opened.row(name)["id"]) for name in wanted]
+    if tuned := [i for i in ids if i not in set(table["id"])]:
+        raise ConfigError(f"--design {tuned[0]}: has other integers than its parent and the same costs; name that one")
     front = table[table["origin"] != origin.FLOAT] if every else front_of(table)
-    part = table[named].reset_index(drop=True) if wanted else front
+    part = table[table["id"].isin(ids)].drop_duplicates("id").reset_index(drop=True) if ids else front
     if part.empty:
         raise ConfigError(f"{run / 'results.csv'}: has no design on its front; name one with --design, or search again")
     designs = designs_of(costing, part, opened.spikes)

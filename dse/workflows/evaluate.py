@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import sviT_models
@@ -14,9 +14,10 @@ from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.health import class_table, health_table
-from dse.evaluation.measurement import Evaluation
+from dse.evaluation.measurement import Evaluation, share_text
 from dse.evaluation.prepare import prepare
 from dse.problem.design import Design, uniform
+from dse.problem.widths_file import Target, one_of, parsed
 from dse.progress import Advance, quiet, within
 
 
@@ -35,8 +36,8 @@ class Measured:
         new, old = self.evaluation, self.reference
         classes = max(len(new.right), 1)
         rows = [
-            ("top-1", f"{new.top1:.2%} +- {new.top1_stderr:.2%}", f"{old.top1:.2%} +- {old.top1_stderr:.2%}"),
-            (f"top-{min(5, classes)}", *(f"{e.top5:.2%} +- {_stderr(e.top5, e.images):.2%}" for e in (new, old))),
+            ("top-1", *(share_text(e.top1, e.images) for e in (new, old))),
+            (f"top-{min(5, classes)}", *(share_text(e.top5, e.images) for e in (new, old))),
             ("drop", f"{new.drop:+.2f} pp, 95 % interval {new.drop_low:+.2f} to {new.drop_high:+.2f} (paired)", ""),
             ("predictions changed", f"{new.changed:.2%}", f"{self.chaos.changed:.2%} (chaos floor)"),
             ("KL divergence", f"{new.kl:.4g} nat", f"{self.chaos.kl:.4g} nat (chaos floor)"),
@@ -56,10 +57,6 @@ class Measured:
         }
 
 
-def _stderr(share: float, images: int) -> float:
-    return float(np.sqrt(share * (1 - share) / images))
-
-
 def uniform_design(
     config: Config, bits: int, time_steps: int | None = None, advance: Advance = quiet
 ) -> tuple[Experiment, Design]:
@@ -69,6 +66,19 @@ def uniform_design(
     experiment = prepare(config, advance)
     network = experiment.network
     return experiment, uniform(network.layers, bits, time_steps or network.time_steps)
+
+
+def file_design(
+    config: Config, path: Path, name: str | None = None, advance: Advance = quiet
+) -> tuple[Experiment, Design]:
+    """The design in a file of widths, or the one of several called `name`, for the network of a configuration.
+
+    Raises ConfigError for a file that does not fit the network, before that is loaded where the file shows it.
+    """
+    parsed(path)
+    experiment = prepare(config, advance)
+    network = experiment.network
+    return experiment, one_of(path, Target(network.layers, tuple(network.lif_by_stage), network.time_steps), name)
 
 
 def evaluated(experiment: Experiment, design: Design, split: str, count: int | None) -> Measured:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sviT_models
 from dse.config.schema import Config
 from dse.evaluation.health import class_table, health_table
-from dse.evaluation.measurement import from_record
+from dse.evaluation.measurement import from_record, share_text
 from dse.evaluation.one_at_a_time import measure_distances
 from dse.evaluation.prepare import fingerprint, goals, resolved
 from dse.evaluation.prepare import prepare as load_experiment
@@ -64,8 +64,8 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     chaos, budget = experiment.chaos_floor(), config.budgets.get("drop")
     needed = needed_images(chaos.changed, budget, images=chaos.images) if budget else None
     phase = end(1, evaluator.images_run + chaos.images * (chaos.copies + 1))
-    share, stderr = evaluator.float.top1, evaluator.float.top1_stderr
-    hear.say(f"float network: top-1 {share:.2%} +- {stderr:.2%} on {evaluator.images} images")
+    top1 = share_text(evaluator.float.top1, evaluator.images)
+    hear.say(f"float network: top-1 {top1} on {evaluator.images} images, 95 % interval")
     hear.say(chaos_advice(chaos, budget, needed))
     return Prepared(config, experiment, study, evaluator, chaos, needed, phase)
 

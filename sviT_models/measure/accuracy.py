@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import log_softmax
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.integer]
@@ -43,6 +43,12 @@ def top1(logits: Floats, labels: Labels) -> tuple[float, float]:
     """Share of images with the right class, and its binomial standard error sqrt(p (1 - p) / N)."""
     share = float(correct(logits, labels).mean())
     return share, float(np.sqrt(share * (1 - share) / len(labels)))
+
+
+def share_interval(share: float, images: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of `images` that was measured (Wilson 1927; scipy's `proportion_ci`)."""
+    ends = binomtest(round(share * images), images).proportion_ci(method="wilson")
+    return float(ends.low), float(ends.high)
 
 
 def topk(logits: Floats, labels: Labels, k: int) -> float:

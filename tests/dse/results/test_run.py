@@ -104,7 +104,7 @@ def test_a_design_with_integers_of_its_own_is_kept_once_and_found(path):
 
 
 def test_a_design_that_is_not_there_is_named_with_those_that_are(path):
-    with pytest.raises(ConfigError, match=r"--design none: no such id in .*results\.csv .*nor one of float, uniform-8"):
+    with pytest.raises(ConfigError, match=r"--design none: no such id in .*results\.csv; there are float, uniform-8"):
         open_run(path).row("none")
 
 

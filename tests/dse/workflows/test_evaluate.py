@@ -58,7 +58,7 @@ def test_firing_rates_agree_with_the_spike_counts(measured):
 def test_the_summary_and_the_record_say_the_same(measured):
     _, _, found = measured
     rows = {row["what"]: row for row in found.summary()}
-    assert rows["top-1"]["design"].startswith(f"{found.evaluation.top1:.2%} +- ")
+    assert rows["top-1"]["design"].startswith(f"{found.evaluation.top1:.2%} (")
     assert f"{found.evaluation.drop:+.2f} pp" in rows["drop"]["design"]
     record = found.record()
     assert from_record(record["design"]) == found.evaluation

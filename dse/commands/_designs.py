@@ -1,0 +1,73 @@
+"""How commands print a design of a run: its drops, costs and widths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dse.config.quantities import QUANTITIES, show
+from dse.results.described import COSTS, SAID, Described, cost_text, drop_text
+
+
+def fact_rows(found: Described, budgets: Mapping[str, float]) -> list[dict[str, Any]]:
+    """A design as rows of `what` and `value`; `budgets` are by column of results.csv."""
+    rows = [("names", ", ".join(found.names)), ("time steps", str(found.design.time_steps))]
+    if "drop" in budgets:
+        rows.append(("budget of the drop", f"{budgets['drop']:g} pp"))
+    for kind, drop in found.drops.items():
+        told = SAID[kind].format(**{"images": 0} | {k: int(v) for k, v in drop.items() if k == "images"})
+        rows.append((f"drop, {kind}", f"{drop_text(drop)}; {told}"))
+    share, low, high = found.top1
+    rows.append(("top-1, searched", f"{share:.2%}, 95 % interval {low:.2%} to {high:.2%}"))
+    for quantity in COSTS:
+        if quantity.column in found.costs:
+            value = cost_text(quantity, found.costs[quantity.column], budgets.get(quantity.column))
+            rows.append((quantity.key, value))
+    rows.append(("mean weight width", f"{found.mean_weight_bits:.2f} bit"))
+    return [{"what": what, "value": value} for what, value in rows]
+
+
+def width_rows(found: Described) -> list[dict[str, Any]]:
+    """A row per block: the widths of its weight layers in network order, and of its stage's potentials."""
+    states = found.design.state_bits
+    return [
+        {"block": block, "weights [bit]": " ".join(bits), "potentials [bit]": states.get(_stage(block), "float")}
+        for block, bits in _by_block(found).items()
+    ]
+
+
+def difference_rows(first: Described, second: Described, heads: Sequence[str]) -> list[dict[str, Any]]:
+    """A row per block, and per stage's potentials, whose widths differ."""
+    rows = []
+    for kind, (one, other) in {
+        "": (_by_block(first), _by_block(second)),
+        "potentials of ": (_potentials(first), _potentials(second)),
+    }.items():
+        for name in dict.fromkeys([*one, *other]):
+            both = [" ".join(each.get(name, ["-"])) for each in (one, other)]
+            if both[0] != both[1]:
+                rows.append({"block": f"{kind}{name}"} | dict(zip(heads, both, strict=True)))
+    return rows
+
+
+def _by_block(found: Described) -> dict[str, list[str]]:
+    blocks: dict[str, list[str]] = {}
+    for layer, bits in zip(found.design.layers, found.design.weight_bits, strict=True):
+        parts = layer.split(".")
+        blocks.setdefault(".".join(parts[:2]) if len(parts) > 2 else parts[0], []).append(str(bits))
+    return blocks
+
+
+def _potentials(found: Described) -> dict[str, list[str]]:
+    stages = dict.fromkeys(map(_stage, found.design.layers))
+    return {stage: [str(found.design.state_bits.get(stage, "float"))] for stage in stages}
+
+
+def _stage(layer: str) -> str:
+    return layer.split(".")[0]
+
+
+def budget_text(budgets: Mapping[str, float]) -> str:
+    """All budgets in one line."""
+    kept = [q for q in QUANTITIES if q.column in budgets]
+    return ", ".join(f"{q.key} <= {show(budgets[q.column], q.unit)}" for q in kept) or "no budgets"

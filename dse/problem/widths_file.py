@@ -1,0 +1,175 @@
+"""Widths of layers in a file of the user's: CSV, JSON or YAML, one design or several.
+
+layer,bits            or a row per design, as in results.csv and in the report's download:
+conv1,8               id,time_steps,v:block3,w:conv1,w:fc
+fc,4                  a33b5ab0ef,2,8,8,4
+
+{time_steps: 2, weights: {conv1: 8, fc: 4}, states: {block3: 8}}      # JSON or YAML; or a list of such designs
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from costmodels import CostError
+from costmodels.yaml_file import plain, read_yaml
+from dse.config.choices import STATE_WIDTHS, WEIGHT_WIDTHS
+from dse.errors import ConfigError
+from dse.problem.design import STATES, WEIGHTS, Design, is_state_column, is_weight_column, state_column, weight_column
+
+SECTIONS = {"weights": weight_column, "states": state_column}  # of a design in JSON or YAML
+STEPS = "time_steps"
+MOST_STEPS = 10_000  # of a design that anybody would run
+Cells = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The network that widths are for: weight layers in order, stages with membrane potentials, time steps."""
+
+    layers: tuple[str, ...]
+    stages: tuple[str, ...]
+    time_steps: int
+
+
+def read_widths(path: Path, target: Target) -> dict[str, Design]:
+    """The designs in a file by name: their ids, or those that the file gives them in a column or key `id`.
+
+    path    .csv, .json, .yaml or .yml
+    target  the network; time steps that the file does not give are its own
+
+    Raises ConfigError with file, layer, value and remedy for a layer that is missing or unknown, for a width that does
+    not exist, and for what is no such file.
+    """
+    out: dict[str, Design] = {}
+    for cells in parsed(path):
+        design = _design(path, cells, target)
+        out[str(cells.get("id") or design.id)] = design
+    return out
+
+
+def one_of(path: Path, target: Target, name: str | None = None) -> Design:
+    """The only design in a file, or the one called `name`.  Raises ConfigError as `read_widths`, and for several."""
+    found = read_widths(path, target)
+    if name is None and len(found) == 1:
+        return next(iter(found.values()))
+    if name in found:
+        return found[name]
+    raise ConfigError(f"{path}: has {len(found)} designs ({', '.join(list(found)[:3])}, ...); name one with --design")
+
+
+def design_tree(design: Design) -> dict[str, Any]:
+    """A design as JSON or YAML; `read_widths` gives it back, with the same id."""
+    weights = dict(zip(design.layers, design.weight_bits, strict=True))
+    tree = {"id": design.id, STEPS: design.time_steps, "weights": weights}
+    return tree | ({"states": dict(design.state_bits)} if design.state_bits else {})
+
+
+def write_widths(path: Path, design: Design) -> None:
+    """Write a design where `read_widths` finds it again, in the format that the name's ending says."""
+    kind = _kind(path, "--out")
+    if kind == ".csv":
+        cells = {"id": design.id, STEPS: design.time_steps} | design.columns()
+        path.write_text(f"{','.join(cells)}\n{','.join(map(str, cells.values()))}\n", encoding="utf-8")
+    elif kind == ".json":
+        path.write_text(json.dumps(design_tree(design), indent=2) + "\n", encoding="utf-8")
+    else:
+        lines = [f"{key}: {json.dumps(value)}\n" for key, value in design_tree(design).items()]  # JSON is YAML
+        path.write_text("".join(lines), encoding="utf-8")
+
+
+def _kind(path: Path, option: str) -> str:
+    """The format of a file.  Raises ConfigError for a name that says none."""
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".json", ".yaml", ".yml"):
+        raise ConfigError(f"{option} {path}: expected a name that ends in .csv, .json, .yaml or .yml")
+    return kind
+
+
+def parsed(path: Path) -> list[Cells]:
+    """The designs of a file as flat cells, before a network is known.  Raises ConfigError for what cannot be read."""
+    if not path.is_file():
+        raise ConfigError(f"--widths {path}: no such file")
+    kind = _kind(path, "--widths")
+    if kind == ".csv":
+        return _of_csv(path)
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8")) if kind == ".json" else plain(read_yaml(path))
+    except (CostError, ValueError, RecursionError) as error:
+        raise ConfigError(str(error) if isinstance(error, CostError) else f"{path}: is no JSON ({error})") from None
+    designs = tree if isinstance(tree, list) else [tree]
+    if not designs or not all(isinstance(one, Mapping) for one in designs):
+        raise ConfigError(f"{path}: expected widths by layer, such as {{conv1: 8, fc: 4}}, or a list of such designs")
+    return [_flat(one) for one in designs]
+
+
+def _of_csv(path: Path) -> list[Cells]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [{k: v for k, v in row.items() if k and v not in ("", None)} for row in reader]
+            head = [name for name in reader.fieldnames or () if name]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path}: is no table ({error})") from None
+    if not rows:
+        raise ConfigError(f"{path}: has no rows; expected layer,bits or a row per design with columns w:<layer>")
+    if {"layer", "bits"} <= set(head):
+        return [{row["layer"]: row["bits"] for row in rows if {"layer", "bits"} <= set(row)}]
+    if not any(is_weight_column(name) for name in head):
+        raise ConfigError(f"{path}: has columns {', '.join(head[:4])}; expected layer,bits, or columns w:<layer>")
+    return [_flat(row) for row in rows]
+
+
+def _flat(tree: Mapping[str, Any]) -> Cells:
+    """A design's sections as `w:` and `v:` cells beside its other ones."""
+    cells: Cells = {}
+    for key, value in tree.items():
+        if key in SECTIONS and isinstance(value, Mapping):
+            cells |= {SECTIONS[key](str(name)): bits for name, bits in value.items()}
+        else:
+            cells[str(key)] = value
+    return cells
+
+
+def _design(path: Path, cells: Cells, target: Target) -> Design:
+    """One design of the network.  Raises ConfigError for layers that are missing or unknown, and for strange widths."""
+    states = {k.removeprefix(STATES): v for k, v in cells.items() if is_state_column(k)}
+    given = {k.removeprefix(WEIGHTS): v for k, v in cells.items() if is_weight_column(k)}
+    if not given:  # layers stand there by their bare names, and nothing else does
+        given = {k: v for k, v in cells.items() if k not in ("id", STEPS) and not is_state_column(k)}
+    for name in given:
+        if name not in target.layers:
+            raise ConfigError(f"{path}: the network has no weight layer {name!r}; {_meant(name, target.layers)}")
+    for stage in states:
+        if stage not in target.stages:
+            raise ConfigError(f"{path}: the network has no stage {stage!r}; {_meant(stage, target.stages)}")
+    if missing := [name for name in target.layers if name not in given]:
+        raise ConfigError(f"{path}: has no width for {missing[0]} ({len(missing)} of {len(target.layers)} are missing)")
+    bits = tuple(_whole(path, name, given[name], WEIGHT_WIDTHS) for name in target.layers)
+    steps = _whole(path, STEPS, cells.get(STEPS, target.time_steps), range(1, MOST_STEPS + 1))
+    least, most = STATE_WIDTHS
+    potentials = {s: _whole(path, state_column(s), v, range(least, most + 1)) for s, v in states.items()}
+    return Design(target.layers, bits, steps, potentials)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known[:3])}, ..."
+
+
+def _whole(path: Path, name: str, value: Any, known: Sequence[int]) -> int:
+    """A whole number among those known.  Raises ConfigError with what there is."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if isinstance(value, bool) or number not in known:
+        there = f"{known[0]} to {known[-1]}" if isinstance(known, range) else ", ".join(map(str, known))
+        raise ConfigError(f"{path}: {name} is {value}; choose from {there}")
+    return int(number)

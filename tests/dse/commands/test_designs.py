@@ -1,0 +1,152 @@
+"""Commands that read a finished run: runs, show, diff, pick, and designs by a file of widths."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy.stats import binomtest, norm
+
+from tests.dse.conftest import Run, Said
+
+
+def _one_line(told: Said, *parts: str) -> None:
+    assert (told.status, told.out) == (2, "")
+    assert told.err.count("\n") == 1
+    for part in parts:
+        assert part in told.err
+
+
+@pytest.fixture
+def picks(small_run: Path) -> dict:
+    return json.loads((small_run / "picks.json").read_text())
+
+
+def test_runs_tell_finished_from_interrupted_ones(svit: Run, small_run: Path, tmp_path: Path, picks: dict):
+    shutil.copytree(small_run, tmp_path / "runs" / "done")
+    (tmp_path / "runs" / "stopped").mkdir()
+    (tmp_path / "runs" / "stopped" / "study.journal").touch()
+    (tmp_path / "runs" / "notes").mkdir()
+    rows = {Path(row["run"]).name: row for row in json.loads(svit("runs", "--json").out)}
+    assert set(rows) == {"done", "stopped"}
+    assert (rows["done"]["state"], rows["stopped"]["state"]) == ("finished", "interrupted")
+    assert rows["done"]["recommended"] == picks["picks"][0]["id"]
+    assert rows["done"]["drop"] == picks["picks"][0]["verified_drop"]["value"]
+    assert rows["done"]["designs"] == pd.read_csv(small_run / "results.csv")["id"].nunique() - 1
+    text = svit("runs").out
+    assert "2 runs in runs" in text
+    assert max(map(len, text.splitlines())) <= 80
+    _one_line(svit("runs", "nowhere"), "nowhere: no such folder")
+
+
+def test_show_gives_each_drop_as_what_it_is(svit: Run, small_run: Path, picks: dict):
+    first = picks["picks"][0]
+    found = json.loads(svit("show", small_run, "--json").out)[0]
+    assert found["id"] == first["id"]
+    assert {k: v["value"] for k, v in found["drops"].items()} == {
+        "verified": first["verified_drop"]["value"],
+        "expected": pytest.approx(first["predicted_drop"]["value"]),
+        "searched": first["searched_drop"]["value"],
+    }
+    row = pd.read_csv(small_run / "results.csv").set_index("id").loc[first["id"]]
+    ends = binomtest(round(row["top1"] * row["images"]), int(row["images"])).proportion_ci(method="wilson")
+    assert found["top1"] == {"value": row["top1"], "low": ends.low, "high": ends.high}
+    assert found["weights"] == {c[2:]: row[c] for c in row.index if c.startswith("w:")}
+    text = svit("show", small_run, "recommended").out
+    for part in ("unseen images", "predicted for unseen images", "search images (optimistic"):
+        assert part in " ".join(text.replace("│", " ").split())
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_design_that_was_shown_is_costed_and_measured_from_its_file(svit: Run, small_run: Path, tmp_path: Path):
+    results = pd.read_csv(small_run / "results.csv").set_index("origin")
+    for ending in ("csv", "json", "yaml"):
+        told = svit("show", small_run, "uniform-4", "--out", f"bits.{ending}")
+        assert told.out.endswith(f"wrote bits.{ending}\n")
+        rows = json.loads(svit("estimate", "--run", small_run, "--widths", f"bits.{ending}", "--json").out)
+        assert [row["design"] for row in rows] == [results.loc["uniform-4", "id"]]
+        assert rows[0]["memory_bytes"] == pytest.approx(results.loc["uniform-4", "memory_bytes"])  # no spikes in it
+    beside = json.loads(svit("estimate", small_run / "layers.csv", "--widths", "bits.json", "--json").out)
+    assert beside[0]["energy_j"] == pytest.approx(rows[0]["energy_j"])
+    words = ("evaluate", "--run", small_run, "--split", "search", "--images", 40, "--json")
+    measured = json.loads(svit(*words, "--widths", "bits.yaml").out)[0]["design"]
+    assert measured["top1"] == results.loc["uniform-4", "top1"]
+    assert measured["drop"] == results.loc["uniform-4", "drop"]
+    _one_line(svit("estimate", small_run / "layers.csv", "--widths", "b.csv"), "--widths b.csv: no such file")
+    _one_line(svit("evaluate", "--run", small_run, "--widths", "bits.txt"), "--widths bits.txt: no such file")
+    _one_line(svit("estimate", "--run", small_run, "--widths", "bits.csv", "--bits", 4), "--bits: the file of --widths")
+    _one_line(svit("show", small_run, "--out", "bits.txt"), "--out bits.txt: expected a name that ends in")
+
+
+def test_the_front_of_a_run_is_a_file_of_widths(svit: Run, small_run: Path):
+    rows = json.loads(svit("estimate", "--run", small_run, "--widths", small_run / "front.csv", "--json").out)
+    front = pd.read_csv(small_run / "front.csv")
+    assert [row["design"] for row in rows] == list(front["id"])
+    assert [row["memory_bytes"] for row in rows] == pytest.approx(list(front["memory_bytes"]))
+
+
+def test_estimate_reads_names_as_the_other_commands_do(svit: Run, small_run: Path, picks: dict):
+    first = picks["picks"][0]["id"]
+    for name in ("recommended", first, first[:6]):
+        rows = json.loads(svit("estimate", "--run", small_run, "--design", name, "--json").out)
+        assert [row["design"] for row in rows] == [first]
+
+
+def test_diff_names_what_two_designs_do_not_share(svit: Run, small_run: Path):
+    results = pd.read_csv(small_run / "results.csv").drop_duplicates("origin").set_index("origin")
+    found = json.loads(svit("diff", small_run, "uniform-8", "uniform-4", "--json").out)[0]
+    weights = [row for row in found["widths"] if row["name"].startswith("w:")]
+    assert len(weights) == sum(c.startswith("w:") for c in results.columns)
+    assert {(row["first"], row["second"]) for row in weights} == {(8, 4)}
+    text = svit("diff", small_run, "uniform-8", "uniform-4").out
+    change = results.loc["uniform-4", "memory_bytes"] / results.loc["uniform-8", "memory_bytes"] - 1
+    assert f"{change:+.1%}" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_diff_of_two_runs_names_the_configuration_first(svit: Run, small_run: Path, tmp_path: Path):
+    shutil.copytree(small_run, tmp_path / "other")
+    config = tmp_path / "other" / "config.yaml"
+    config.write_text(config.read_text().replace("frame_rate: 30.0", "frame_rate: 25.0"))
+    found = json.loads(svit("diff", small_run, "other", "--json").out)[0]
+    assert found["configuration"] == [{"key": "frame_rate", "first": 30.0, "second": 25.0}]
+    assert found["widths"] == []
+    assert "1 keys of the configurations differ" in svit("diff", small_run, "other").out
+    _one_line(svit("diff", small_run, "nowhere"), "nowhere: is no run directory; give a second run, or two designs")
+
+
+def test_pick_decides_again_and_never_says_ok_for_a_changed_budget(svit: Run, small_run: Path, picks: dict):
+    same = json.loads(svit("pick", small_run, "--json").out)[0]
+    assert [c["id"] for c in same["choices"] if c["verified"]] == [p["id"] for p in picks["picks"]]
+    assert same["changed"] == []
+    changed = json.loads(svit("pick", small_run, "--drop", 50, "--memory", "1 MB", "--json").out)[0]
+    assert sorted(changed["changed"]) == ["drop", "memory_bytes"]
+    assert {c["verdict"] for c in changed["choices"]} == {"posterior"}
+    results = pd.read_csv(small_run / "results.csv").set_index("id")
+    verified = pd.read_csv(small_run / "verified.csv").set_index("id")
+    cheapest = results.loc[verified.index, "memory_bytes"].idxmin()
+    assert changed["choices"][0]["id"] == cheapest  # every verified design keeps 50 points
+    text = svit("pick", small_run, "--drop", 50, "--memory", "1 MB").out
+    assert "drop <= 50 pp, memory <= 1 MB" in text
+    assert "changed after verification: drop, memory; so a probability is shown, never OK" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_pick_offers_the_cheapest_design_that_the_model_trusts(svit: Run, small_run: Path):
+    found = json.loads(svit("pick", small_run, "--drop", 8, "--json").out)[0]["choices"]
+    expected = pd.read_csv(small_run / "expected.csv").drop_duplicates("id").set_index("id")
+    chance = norm.cdf((8 - expected["expected"]) / expected["sd"])
+    results = pd.read_csv(small_run / "results.csv").drop_duplicates("id").set_index("id")
+    trusted = expected.index[chance >= 0.95]
+    best = results.loc[[i for i in trusted if results.loc[i, "fits"]], "memory_bytes"].idxmin()
+    assert best in [c["id"] for c in found]
+
+
+def test_pick_names_the_nearest_design_where_none_is_small_enough(svit: Run, small_run: Path):
+    verified = pd.read_csv(small_run / "verified.csv")["id"]
+    least = pd.read_csv(small_run / "results.csv").set_index("id").loc[verified, "memory_bytes"].min()
+    told = svit("pick", small_run, "--memory", "20 kB")
+    assert told.status == 0
+    assert f"misses memory by {(least - 20e3) / 1e3:.3g} kB" in " ".join(told.out.split())
+    _one_line(svit("pick", small_run, "--memory", "20 kg"), "--memory is '20 kg'; expected a value in B")
