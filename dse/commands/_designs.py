@@ -8,6 +8,8 @@ from typing import Any
 from dse.config.quantities import QUANTITIES, show
 from dse.results.described import COSTS, SAID, Described, cost_text, drop_text
 
+NAMED = {"state": "potentials", "stream": "stream", "between": "sums"}  # widths beside those of weights
+
 
 def fact_rows(found: Described, budgets: Mapping[str, float]) -> list[dict[str, Any]]:
     """A design as rows of `what` and `value`; `budgets` are by column of results.csv."""
@@ -39,12 +41,14 @@ def width_rows(found: Described) -> list[dict[str, Any]]:
 def difference_rows(first: Described, second: Described, heads: Sequence[str]) -> list[dict[str, Any]]:
     """A row per block, and per stage's potentials, whose widths differ."""
     rows = []
-    for kind, (one, other) in {
-        "": (_by_block(first), _by_block(second)),
-        "potentials of ": (_potentials(first), _potentials(second)),
-    }.items():
+    pairs = {"": (_by_block(first), _by_block(second))}
+    for kind, named in NAMED.items():
+        pairs[f"{named} of "] = tuple(
+            {n: [str(b)] for n, b in d.design.other_bits[kind].items()} for d in (first, second)
+        )
+    for kind, (one, other) in pairs.items():
         for name in dict.fromkeys([*one, *other]):
-            both = [" ".join(each.get(name, ["-"])) for each in (one, other)]
+            both = [" ".join(each.get(name, ["as built"])) for each in (one, other)]
             if both[0] != both[1]:
                 rows.append({"block": f"{kind}{name}"} | dict(zip(heads, both, strict=True)))
     return rows
@@ -58,9 +62,8 @@ def _by_block(found: Described) -> dict[str, list[str]]:
     return blocks
 
 
-def _potentials(found: Described) -> dict[str, list[str]]:
-    stages = dict.fromkeys(map(_stage, found.design.layers))
-    return {stage: [str(found.design.state_bits.get(stage, "float"))] for stage in stages}
+def _others(found: Described, kind: str) -> dict[str, list[str]]:
+    return {name: [str(bits)] for name, bits in found.design.other_bits[kind].items()}
 
 
 def _stage(layer: str) -> str:

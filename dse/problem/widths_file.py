@@ -5,6 +5,8 @@ conv1,8               id,time_steps,v:block3,w:conv1,w:fc
 fc,4                  a33b5ab0ef,2,8,8,4
 
 {time_steps: 2, weights: {conv1: 8, fc: 4}, states: {block3: 8}}      # JSON or YAML; or a list of such designs
+
+Beside `states`, potentials by stage (`v:`), `streams` are residual streams (`r:`) and `between` sums (`b:`).
 """
 
 from __future__ import annotations
@@ -17,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from costmodels import CostError
+from costmodels import CostError, Workload
 from costmodels.yaml_file import plain, read_yaml
 from dse.config.choices import STATE_WIDTHS, WEIGHT_WIDTHS
 from dse.errors import ConfigError
-from dse.problem.design import STATES, WEIGHTS, Design, is_state_column, is_weight_column, state_column, weight_column
+from dse.problem.design import PREFIXES, WEIGHTS, Design, is_other_column, is_weight_column, other_column, weight_column
 
-SECTIONS = {"weights": weight_column, "states": state_column}  # of a design in JSON or YAML
+SECTIONS = {"states": "state", "streams": "stream", "between": "between"}  # of JSON and YAML, beside `weights`
 STEPS = "time_steps"
 MOST_STEPS = 10_000  # of a design that anybody would run
 Cells = dict[str, Any]
@@ -31,11 +33,22 @@ Cells = dict[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """The network that widths are for: weight layers in order, stages with membrane potentials, time steps."""
+    """The network that widths are for: weight layers in order, time steps, and by kind what else has a width.
+
+    others: the stages with membrane potentials (`state`), streams (`stream`) and stages with sums (`between`).
+    """
 
     layers: tuple[str, ...]
-    stages: tuple[str, ...]
     time_steps: int
+    others: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, workload: Workload) -> Target:
+        """The network of a layer table."""
+        stages = tuple(dict.fromkeys(workload.stages))
+        starts = tuple(dict.fromkeys(workload.stages[each.begins] for each in workload.streams or ()))
+        others = {"state": stages, "stream": starts, "between": stages}
+        return cls(workload.weight_layers, workload.time_steps, others)
 
 
 def read_widths(path: Path, target: Target) -> dict[str, Design]:
@@ -67,8 +80,9 @@ def one_of(path: Path, target: Target, name: str | None = None) -> Design:
 def design_tree(design: Design) -> dict[str, Any]:
     """A design as JSON or YAML; `read_widths` gives it back, with the same id."""
     weights = dict(zip(design.layers, design.weight_bits, strict=True))
+    others = {section: dict(design.other_bits[kind]) for section, kind in SECTIONS.items()}
     tree = {"id": design.id, STEPS: design.time_steps, "weights": weights}
-    return tree | ({"states": dict(design.state_bits)} if design.state_bits else {})
+    return tree | {section: given for section, given in others.items() if given}
 
 
 def write_widths(path: Path, design: Design) -> None:
@@ -130,8 +144,10 @@ def _flat(tree: Mapping[str, Any]) -> Cells:
     """A design's sections as `w:` and `v:` cells beside its other ones."""
     cells: Cells = {}
     for key, value in tree.items():
-        if key in SECTIONS and isinstance(value, Mapping):
-            cells |= {SECTIONS[key](str(name)): bits for name, bits in value.items()}
+        if key == "weights" and isinstance(value, Mapping):
+            cells |= {weight_column(str(name)): bits for name, bits in value.items()}
+        elif key in SECTIONS and isinstance(value, Mapping):
+            cells |= {other_column(SECTIONS[key], str(name)): bits for name, bits in value.items()}
         else:
             cells[str(key)] = value
     return cells
@@ -139,23 +155,30 @@ def _flat(tree: Mapping[str, Any]) -> Cells:
 
 def _design(path: Path, cells: Cells, target: Target) -> Design:
     """One design of the network.  Raises ConfigError for layers that are missing or unknown, and for strange widths."""
-    states = {k.removeprefix(STATES): v for k, v in cells.items() if is_state_column(k)}
     given = {k.removeprefix(WEIGHTS): v for k, v in cells.items() if is_weight_column(k)}
     if not given:  # layers stand there by their bare names, and nothing else does
-        given = {k: v for k, v in cells.items() if k not in ("id", STEPS) and not is_state_column(k)}
+        given = {k: v for k, v in cells.items() if k not in ("id", STEPS) and not is_other_column(k)}
     for name in given:
         if name not in target.layers:
             raise ConfigError(f"{path}: the network has no weight layer {name!r}; {_meant(name, target.layers)}")
-    for stage in states:
-        if stage not in target.stages:
-            raise ConfigError(f"{path}: the network has no stage {stage!r}; {_meant(stage, target.stages)}")
     if missing := [name for name in target.layers if name not in given]:
         raise ConfigError(f"{path}: has no width for {missing[0]} ({len(missing)} of {len(target.layers)} are missing)")
     bits = tuple(_whole(path, name, given[name], WEIGHT_WIDTHS) for name in target.layers)
     steps = _whole(path, STEPS, cells.get(STEPS, target.time_steps), range(1, MOST_STEPS + 1))
-    least, most = STATE_WIDTHS
-    potentials = {s: _whole(path, state_column(s), v, range(least, most + 1)) for s, v in states.items()}
-    return Design(target.layers, bits, steps, potentials)
+    states, streams, between = (_others(path, cells, kind, target) for kind in PREFIXES)
+    return Design(target.layers, bits, steps, states, streams, between)
+
+
+def _others(path: Path, cells: Cells, kind: str, target: Target) -> dict[str, int]:
+    """The widths of potentials, streams or sums that a design gives, by name.  Raises ConfigError as `_design`."""
+    found, (least, most) = {}, STATE_WIDTHS
+    for column, value in cells.items():
+        if column.startswith(PREFIXES[kind]):
+            name = column.removeprefix(PREFIXES[kind])
+            if name not in target.others[kind]:
+                raise ConfigError(f"{path}: {column}: no {name!r} has such widths; {_meant(name, target.others[kind])}")
+            found[name] = _whole(path, column, value, range(least, most + 1))
+    return found
 
 
 def _meant(name: str, known: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from dse.config.quantities import QUANTITIES, Quantity, show
 from dse.errors import ConfigError
 from dse.ledger.journal import NAME as JOURNAL
 from dse.problem.design import Design
+from dse.problem.widths_file import design_tree
 from dse.results import tables
 from dse.results.files import plain, read_json
 from dse.results.run import Run, open_run
@@ -46,8 +47,7 @@ class Described:
         own |= {"drops": dict(self.drops), "top1": dict(zip(("value", "low", "high"), self.top1, strict=True))}
         own |= {**self.costs, "mean_weight_bits": self.mean_weight_bits}
         own |= {"on_front": self.on_front, "feasible": self.feasible}
-        own |= {"weights": dict(zip(self.design.layers, self.design.weight_bits, strict=True))}
-        return dict(plain(own | {"states": dict(self.design.state_bits)}))
+        return dict(plain(own | design_tree(self.design)))
 
 
 def described(run: Run, name: str | None) -> Described:

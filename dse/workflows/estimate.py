@@ -91,9 +91,7 @@ def file_designs(path: Path, text: str | None, run: Path | None, hardware: str |
     else:
         work, chip = workload_of(str(text)), load_hardware(hardware or CHIP)
         costing = Costing(ByForm.single(work, work.weight_layers), chip, chip.frame_rate)
-    work = costing.workload
-    target = Target(work.weight_layers, tuple(dict.fromkeys(work.stages)), work.time_steps)
-    found = read_widths(path, target)
+    found = read_widths(path, Target.of(costing.workload))
     designs = costing.candidates(list(found.values()), None, tuple(found))
     title = f"{path} for {text or run}, at the firing rates of the float network,"
     return Selection(title, designs, costing.hardware, costing.frame_rate)

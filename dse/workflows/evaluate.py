@@ -77,8 +77,7 @@ def file_design(
     """
     parsed(path)
     experiment = prepare(config, advance)
-    network = experiment.network
-    return experiment, one_of(path, Target(network.layers, tuple(network.lif_by_stage), network.time_steps), name)
+    return experiment, one_of(path, Target.of(experiment.costing().workload), name)
 
 
 def evaluated(experiment: Experiment, design: Design, split: str, count: int | None) -> Measured:

@@ -1,6 +1,7 @@
 """Widths of the user's own: every layout gives the same design, every mistake is one line with its place."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from dse.errors import ConfigError
 from dse.problem.design import Design
 from dse.problem.widths_file import Target, one_of, read_widths, write_widths
 
-TARGET = Target(("stem.conv", "block1.fc", "head"), ("stem", "block1"), 4)
+STAGES = ("stem", "block1")
+OTHERS = {"state": STAGES, "stream": ("stem",), "between": STAGES}
+TARGET = Target(("stem.conv", "block1.fc", "head"), 4, OTHERS)
 DESIGN = Design(TARGET.layers, (8, 3, 4), 2, {"block1": 6})
 WHOLE = "layer,bits\nhead,4\nstem.conv,8\nblock1.fc,3\n"
 LAYOUTS = {
@@ -33,10 +36,10 @@ def test_every_layout_gives_the_same_design(tmp_path: Path, name: str, text: str
 
 @pytest.mark.parametrize("ending", ["csv", "json", "yaml"])
 def test_what_is_written_is_read_back_with_the_same_id(tmp_path: Path, ending: str):
-    write_widths(tmp_path / f"bits.{ending}", DESIGN)
-    assert {name: d.id for name, d in read_widths(tmp_path / f"bits.{ending}", TARGET).items()} == {
-        DESIGN.id: DESIGN.id
-    }
+    path = tmp_path / f"bits.{ending}"
+    for design in (DESIGN, replace(DESIGN, stream_bits={"stem": 8}, between_bits={"block1": 12})):
+        write_widths(path, design)
+        assert read_widths(path, TARGET) == {design.id: design}
 
 
 def test_time_steps_that_a_file_does_not_give_are_the_networks(tmp_path: Path):
@@ -62,7 +65,7 @@ def test_one_of_several_designs_is_named(tmp_path: Path):
         (
             "x.csv",
             "layer,bits\nhead,4\nstem.conv,8\nblock1.fc,3\nv:blok1,8\n",
-            "no stage 'blok1'; did you mean 'block1'?",
+            "v:blok1: no 'blok1' has such widths; did you mean 'block1'?",
         ),
         ("x.csv", "layer,bits\nhead,4\nstem.conv,8\nblock1.fc,3\ntime_steps,0\n", "time_steps is 0; choose from 1 to"),
         ("x.csv", "a,b\n1,2\n", "has columns a, b; expected layer,bits"),
