@@ -42,10 +42,7 @@ def difference_rows(first: Described, second: Described, heads: Sequence[str]) -
     """A row per block, and per stage's potentials, whose widths differ."""
     rows = []
     pairs = {"": (_by_block(first), _by_block(second))}
-    for kind, named in NAMED.items():
-        pairs[f"{named} of "] = tuple(
-            {n: [str(b)] for n, b in d.design.other_bits[kind].items()} for d in (first, second)
-        )
+    pairs |= {f"{named} of ": (_others(first, kind), _others(second, kind)) for kind, named in NAMED.items()}
     for kind, (one, other) in pairs.items():
         for name in dict.fromkeys([*one, *other]):
             both = [" ".join(each.get(name, ["as built"])) for each in (one, other)]
