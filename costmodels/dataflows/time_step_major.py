@@ -19,7 +19,7 @@ def counts(load: Load, chip: Chip) -> Counts:
         multiplications=multiplications,
         weight_words=terms.weight_words(load, fetched, chip.weights.word),
         register_bits=load.synops * load.switching.register_bits,
-        state_words=terms.state_words(load, chip.states.word),
+        state_words=terms.state_words(load, load.time_steps, chip.states.word),
         spike_words_read=terms.spike_words_read(load, chip.spikes.word),
         spike_words_written=terms.spike_words_written(load, chip.spikes.word),
         neuron_steps=load.neurons * load.time_steps,

@@ -70,6 +70,7 @@ class Chip:
     unit_smallest_bits: float = _constant("compute.datapath.smallest_bits", 1.0)
     serial_lanes: float = _constant("compute.datapath.lanes", 1.0)
     adds_levels: bool = False
+    sums_in_potentials: bool = False
     add_per_bit: float = _constant("compute.add_per_bit", 0.0)
     multiply_per_bit2: float = _constant("compute.multiply_per_bit2", 0.0)
     multiply_per_bit: float = _constant("compute.multiply_per_bit", 0.0)
@@ -122,11 +123,12 @@ def chip_of(
     value: Mapping[str, float],
     accumulator_grows: bool,
     datapath: str = "ideal",
-    adds_levels: bool = False,
-    pins: bool = True,
+    choices: Mapping[str, bool] | None = None,
 ) -> Chip:
-    """The chip whose constants are `value` by dotted key, with what is no number: datapath, integer levels, pinning."""
-    constants = {}
+    """The chip whose constants are `value` by dotted key, with what is no number: the datapath, and by the names of
+    `Chip` what is a choice.
+    """
+    constants: dict[str, Any] = {}
     for each in fields(Chip):
         if "key" in each.metadata:
             key, absent = each.metadata["key"], each.metadata["absent"]
@@ -135,8 +137,7 @@ def chip_of(
         **constants,
         accumulator_grows=accumulator_grows,
         datapath=datapath,
-        adds_levels=adds_levels,
-        pins=pins,
+        **(choices or {}),
         fixed_operations="compute.accumulate" in value,
         accumulate_convolution=value.get("compute.accumulate_convolution", constants["accumulate"]),
         fixed_neuron="neuron.access" in value,

@@ -19,7 +19,8 @@ class Operands:
 
     weights     of a stored weight, or of the second operand of an attention product
     inputs      of one input element; 1 for spikes
-    sums        of the accumulator that the row needs (eq. 33)
+    sums        of the accumulator that the row has (eq. 33)
+    needed      of the accumulator that never overflows
     states      of a membrane potential
     growth      ceil(log2(fan_in)), (R,)
     multiplies  rows whose operations are multiplications, (R,)
@@ -29,6 +30,7 @@ class Operands:
     weights: FloatArray
     inputs: FloatArray
     sums: FloatArray
+    needed: FloatArray
     states: FloatArray
     growth: FloatArray
     multiplies: BoolArray
@@ -69,6 +71,8 @@ class Load:
     is what the chip's datapath makes of all these. `stream_elements` (R,) are elements of residual streams to which the
     row's results are added in one step, and `stream_bits` (..., R) their bits. `product_share` and `product_sums_share`
     (R,) say what product sparsity leaves of an operation and how many sums it moves for one; NaN: not measured.
+    `idle_steps` are further time steps in which other rows of a pipeline are at work (eq. 36). `needed_sum_bits`
+    (..., R) are those of sums that never overflow.
     """
 
     geometry: Geometry
@@ -94,6 +98,8 @@ class Load:
     stream_bits: FloatArray
     product_share: FloatArray
     product_sums_share: FloatArray
+    idle_steps: float
+    needed_sum_bits: FloatArray
 
 
 def _never() -> FloatArray:
@@ -112,7 +118,10 @@ class Counts:
     state_words                  words of membrane potentials read and written in the state memory
     spike_words_read, _written   words of the spike memory
     packets                      messages on the network on chip
+    idle_state_words             the same in steps in which only other rows are at work
     neuron_steps                 neuron updates
+    idle_neuron_steps            neuron updates in steps in which only other rows are at work
+    own_sum_bits                 what sums beside the potentials take in the state memory
     rescales                     outputs that a channel's scale and constant are applied to
     stream_additions             additions of results to residual streams
     stream_bit_additions         the same times their widths
@@ -129,10 +138,13 @@ class Counts:
     sum_words: FloatArray = field(default_factory=_never)
     register_bits: FloatArray = field(default_factory=_never)
     state_words: FloatArray = field(default_factory=_never)
+    idle_state_words: FloatArray = field(default_factory=_never)
+    own_sum_bits: FloatArray = field(default_factory=_never)
     spike_words_read: FloatArray = field(default_factory=_never)
     spike_words_written: FloatArray = field(default_factory=_never)
     packets: FloatArray = field(default_factory=_never)
     neuron_steps: FloatArray = field(default_factory=_never)
+    idle_neuron_steps: FloatArray = field(default_factory=_never)
     rescales: FloatArray = field(default_factory=_never)
     stream_additions: FloatArray = field(default_factory=_never)
     stream_bit_additions: FloatArray = field(default_factory=_never)

@@ -55,19 +55,25 @@ def integer_compute(load: Load, counts: Counts, chip: Chip) -> FloatArray:
 
 
 def neurons(load: Load, counts: Counts, chip: Chip) -> FloatArray:
-    """Eq. 16: neuron updates [J]: three integer additions at state width, or the chip's own energies per event.
+    """Eq. 16: neuron updates, and where the chip states an energy for them, spikes [J]."""
+    steps = counts.neuron_steps + counts.idle_neuron_steps
+    updates = steps * per_update(load, chip)
+    if not chip.fixed_neuron:
+        return updates
+    return updates + np.where(steps > 0, load.lif_spikes, 0.0) * chip.neuron_spike
+
+
+def per_update(load: Load, chip: Chip) -> FloatArray:
+    """Eq. 16: one neuron update [J]: three integer additions at state width, or the chip's own energies per event.
 
     A leak that is no shift multiplies where the other one subtracts.
     """
     if chip.fixed_neuron:
-        per_step = chip.neuron_access + chip.neuron_update
-        return (
-            counts.neuron_steps * per_step + np.where(counts.neuron_steps > 0, load.lif_spikes, 0.0) * chip.neuron_spike
-        )
+        return np.full_like(load.neurons, chip.neuron_access + chip.neuron_update)
     bits = load.switching.neuron_bits
     add = addition(chip, bits)
     leak = np.where(load.leak_bits > 0, multiplication(chip, bits, load.leak_bits) - add, 0.0)
-    return counts.neuron_steps * (NEURON_ADDITIONS * add + leak)
+    return np.asarray(NEURON_ADDITIONS * add + leak)
 
 
 def rescale(load: Load, counts: Counts, chip: Chip) -> FloatArray:
@@ -85,7 +91,8 @@ def control(counts: Counts, chip: Chip, arithmetic: FloatArray) -> FloatArray:
     `arithmetic` is that of integers also in float rows: sequencing does not depend on the number format. Source of the
     multiple: SENECA (PMC10326429, table 8), 1.2 pJ for an instruction whose arithmetic takes 0.3 pJ.
     """
-    operations = counts.additions + counts.multiplications + counts.neuron_steps + counts.stream_additions
+    operations = counts.additions + counts.multiplications + counts.stream_additions
+    operations = operations + counts.neuron_steps + counts.idle_neuron_steps
     return (chip.control_factor - 1.0) * arithmetic + chip.control_per_operation * operations
 
 
@@ -102,7 +109,17 @@ def sums(counts: Counts, chip: Chip) -> FloatArray:
 
 def states(counts: Counts, chip: Chip) -> FloatArray:
     """Eq. 21: membrane potentials, read and written once per neuron and step [J]."""
-    return counts.state_words * (chip.states.read + chip.states.write)
+    return (counts.state_words + counts.idle_state_words) * (chip.states.read + chip.states.write)
+
+
+def idle(load: Load, counts: Counts, chip: Chip) -> FloatArray:
+    """Eq. 65: sweeps in steps in which only other rows are at work [J], with their control.
+
+    A part of neurons, states and control; inferences that follow each other without pause leave no such steps.
+    """
+    update = chip.control_factor * per_update(load, chip) + chip.control_per_operation
+    swept = counts.idle_state_words * (chip.states.read + chip.states.write)
+    return np.asarray(counts.idle_neuron_steps * update + swept)
 
 
 def spikes(counts: Counts, chip: Chip) -> FloatArray:

@@ -60,15 +60,20 @@ def shared_operations(load: Load, tile: float, steps_together: float) -> FloatAr
     return np.minimum(load.synops, load.macs * (load.time_steps / steps_together) / shared)
 
 
-def sum_words(load: Load, operations: FloatArray, word: float) -> FloatArray:
-    """Eq. 6: words of partial sums that are read and written when sums live in memory. (..., R)."""
+def sum_words(load: Load, operations: FloatArray, bits: FloatArray, word: float) -> FloatArray:
+    """Eq. 6: words of partial sums of `bits` that are read and written when sums live in memory. (..., R)."""
     run = load.geometry.sum_run
-    return operations / run * words(run, load.sum_bits, word)
+    return operations / run * words(run, bits, word)
 
 
-def state_words(load: Load, word: float) -> FloatArray:
-    """Eq. 7: words of membrane potentials that one sweep per time step reads and writes. (..., R)."""
-    return load.time_steps * words(load.neurons, load.state_bits, word)
+def swept_sums(load: Load, word: float) -> FloatArray:
+    """Eq. 64: words of sums beside the potentials; a sweep reads, adds and clears them all. (..., R)."""
+    return words(load.geometry.out_elements, load.sum_bits, word)
+
+
+def state_words(load: Load, steps: float, word: float) -> FloatArray:
+    """Eq. 7: words of membrane potentials that one sweep in each of `steps` reads and writes. (..., R)."""
+    return steps * words(load.neurons, load.state_bits, word)
 
 
 def traffic_bits(

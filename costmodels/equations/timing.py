@@ -13,14 +13,15 @@ from costmodels.equations.counts import Counts, Load
 FloatArray = NDArray[np.float64]
 
 
-def cores(load: Load, chip: Chip, weight_bits: FloatArray) -> FloatArray:
+def cores(load: Load, chip: Chip, weight_bits: FloatArray, sum_bits: FloatArray) -> FloatArray:
     """Eq. 30: cores that a row occupies when all rows are placed at once: by weights, by states and by neurons.
 
-    weight_bits (..., R): stored weights, scales and biases.
+    weight_bits (..., R): stored weights, scales and biases; sum_bits (..., R): sums beside the potentials.
     """
     per_core = chip.cores
     by_weights = weight_bits / (chip.weights.size / per_core)
-    by_states = load.geometry.out_elements * load.state_bits / (chip.states.size / per_core)
+    states = load.geometry.out_elements * load.state_bits + sum_bits
+    by_states = states / (chip.states.size / per_core)
     by_neurons = load.geometry.out_elements / chip.neurons_per_core
     return np.maximum(1.0, np.ceil(np.maximum(by_weights, np.maximum(by_states, by_neurons))))
 

@@ -123,7 +123,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
         latency_s=shaped(design.latency_s),
         interval_s=shaped(design.interval_s),
         power_w=shaped(dynamic * asked.frame_rate + chip.leakage),
-        throughput_power_w=shaped(_per_time(dynamic, design.interval_s) + chip.leakage),
+        throughput_power_w=shaped(_per_time(dynamic - total["idle_j"], design.interval_s) + chip.leakage),
         memory_bytes=shaped(memory_bytes),
         on_chip_bytes=shaped(memory_bytes - off_chip),
         off_chip_bytes=shaped(off_chip),
@@ -163,6 +163,7 @@ def _violations(
     return {
         "weight_width": total["unsupported"] > 0,
         "datapath": total["too_wide"] > 0,
+        "accumulator": total["overflows"] > 0,
         "layer_weights": total["too_large"] > 0,
         "weights": weights_leave & ~fetched_from,
         "states": (design.spilled_state_bits > 0) & (not chip.has_dram),

@@ -74,6 +74,8 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
         stream_bits=stream_bits_at(work, rows),
         product_share=column["product_share"],
         product_sums_share=column["product_sums_share"],
+        idle_steps=float(work.rows - 1),
+        needed_sum_bits=operands.needed,
         switching=switching(operands, chip, is_float),
     )
 
@@ -125,6 +127,7 @@ def operands_of(work: Workload, chip: Chip, stored: FloatArray, given: Inputs) -
         weights=weights,
         inputs=np.where(multiplies, given.bits, 1.0),
         sums=np.where(given.is_float, float(FLOAT), width),
+        needed=needed,
         states=given.states,
         growth=growth,
         multiplies=multiplies,

@@ -9,6 +9,7 @@ from costmodels import dataflows
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import assemble
 from costmodels.estimation.gather import Sums, gather
+from costmodels.estimation.loads import load_of
 from costmodels.estimation.request import Request, RowInputs, request
 from costmodels.estimation.row_costs import SUMMED, row_costs
 from costmodels.hardware.hardware import Hardware
@@ -37,7 +38,8 @@ def _of_rows(asked: Request, rows: RowInputs) -> dict[str, str]:
     """What is said when a single row does not fit, by the name of the violation."""
     hardware, names, shape = asked.hardware, asked.workload.names, asked.workload.geometry
     column = row_costs(asked, rows).columns
-    unsupported, wide = (int(np.argmax(column[n])) for n in ("unsupported", "too_wide"))
+    unsupported, wide, over = (int(np.argmax(column[n])) for n in ("unsupported", "too_wide", "overflows"))
+    needed = load_of(asked, rows).needed_sum_bits[over]
     channel = column["stored_bits"] * shape.positions / shape.out_elements
     largest = int(np.argmax(channel))
     bits, widths = rows.weight_bits[unsupported], ", ".join(map(str, hardware.weight_widths))
@@ -47,6 +49,8 @@ def _of_rows(asked: Request, rows: RowInputs) -> dict[str, str]:
         "datapath": f"{names[wide]} has operands or potentials wider than the {hardware.datapath} datapath of "
         f"{hardware.name} ({hardware.chip.unit_weight_bits:g} x {hardware.chip.unit_input_bits:g} bits, potentials of "
         f"{hardware.chip.state_bits:g}): use fewer bits or a wider unit",
+        "accumulator": f"{names[over]} has sums of up to {needed:.0f} bits; compute.accumulator_bits is "
+        f"{hardware.chip.accumulator_bits:g}: use fewer bits for weights or inputs, or a wider accumulator",
         "layer_weights": f"{names[largest]} needs {need:.0f} bytes for the weights of one output channel; "
         f"memories.weights.size is {room:.0f} bytes: use fewer bits or a larger memory",
     }

@@ -22,7 +22,7 @@ ROW_ENERGIES = energy.COMPONENTS[:-1]  # leakage follows from the latency of the
 
 SUMMED = (
     *("time_resident", "dynamic", "fetched_bits", "state_bits", "stored_bits", "hidden_bits", "single_bits"),
-    *("reread_j", "reread_s", "bytes", "cores", "too_large", "unsupported", "too_wide"),
+    *("reread_j", "reread_s", "bytes", "cores", "too_large", "unsupported", "too_wide", "overflows", "idle_j"),
 )
 """What every estimate sums over rows; the components follow when they are asked for."""
 TIME = SUMMED.index("time_resident")
@@ -62,12 +62,12 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     overflow_bits = spilled * (load.time_steps if flow.RESIDENT_STATES else 1.0)
     stored = memory.stored(load, chip)
     kept = memory.states(load, chip) if flow.RESIDENT_STATES else np.zeros_like(stored)
-    kept = kept + memory.streams(sums, work.shortcuts) if flow.PIPELINED else kept
+    kept = kept + memory.streams(sums, work.shortcuts) + counts.own_sum_bits if flow.PIPELINED else kept
     scales, biases = memory.scales(load, chip), memory.biases(load, chip, work.columns["channel_constants"])
     resident = stored + scales + biases
     fetched = resident * counts.fetches
     payload = memory.payload(load, rows.weight_bits)
-    used = timing.cores(load, chip, resident) if flow.PIPELINED else np.zeros_like(stored)
+    used = timing.cores(load, chip, resident, counts.own_sum_bits) if flow.PIPELINED else np.zeros_like(stored)
     counts = replace(counts, packets=timing.packets(load, counts, used))
     parts = _energies(load, counts, chip) | {"dram": overflow_bits * chip.dram_energy}
     resources = timing.resources(load, counts, chip, used / chip.cores if flow.PIPELINED else 1.0)
@@ -76,6 +76,7 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     times = on_chip, overflow_bits / chip.dram_bandwidth
     stream = streaming(chip, counts, resident, times, channel, buffer_of(asked) / 2)
     columns = {
+        "idle_j": energy.idle(load, counts, chip) if flow.PIPELINED else np.zeros_like(stored),
         "dynamic": _total([parts[name] for name in ROW_ENERGIES]),
         "fetched_bits": fetched,
         "state_bits": kept,
@@ -89,6 +90,7 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
         "stored_bits": resident,
         "too_large": (channel > chip.weights.size).astype(np.float64),
         "too_wide": np.broadcast_to(~load.switching.runs & ~load.is_float, stored.shape).astype(np.float64),
+        "overflows": _overflows(load, chip, flow.PIPELINED),
         "unsupported": (rows.weight_bits > max(hardware.weight_widths)).astype(np.float64),
     }
     sizes = (payload, stored - payload, scales, biases, kept)
@@ -118,6 +120,17 @@ def _energies(load: Load, counts: Counts, chip: Chip) -> dict[str, FloatArray]:
         "streams": energy.streams(counts, chip),
         "noc": energy.noc(counts, chip),
     }
+
+
+def _overflows(load: Load, chip: Chip, pipelined: bool) -> FloatArray:
+    """Eq. 33: 1 where the chip's accumulator is narrower than the sums of a row can get.
+
+    Potentials that serve as sums have the width that the design says, and chips that state an energy per operation have
+    no accumulator of a known width.
+    """
+    if chip.fixed_operations or (pipelined and chip.sums_in_potentials):
+        return np.zeros_like(load.needed_sum_bits)
+    return np.asarray((load.needed_sum_bits > chip.accumulator_bits) & ~load.is_float, dtype=np.float64)
 
 
 def _total(parts: list[FloatArray]) -> FloatArray:

@@ -85,7 +85,9 @@ class Hardware:
         grows = isinstance(compute, IntegerCompute) and compute.accumulator == "grown"
         constants = {key: constant.value for key, constant in self.table.items()}
         pins = self.file.dram is None or self.file.dram.pinning == "partial"
-        return chip_of(constants, grows, self.datapath, compute.levels == "additions", pins)
+        choices = {"adds_levels": compute.levels == "additions", "pins": pins}
+        choices |= {"sums_in_potentials": self.file.sums == "potential"}
+        return chip_of(constants, grows, self.datapath, choices)
 
     def constants(self) -> pd.DataFrame:
         """Every constant as `key, value, unit, source, low, high`, derived ones included (hardware.csv of a run)."""

@@ -197,6 +197,11 @@ class HardwareFile(Section):
         None,
         description="spikes that share one read and write of the sums they touch, in event-driven cores; absent: 1",
     )
+    sums: Literal["memory", "potential"] = Field(
+        "memory",
+        description="where event-driven cores add up: in sums of their own, which sweeps add to potentials, or in "
+        "the potentials",
+    )
     synchronisation: Time | None = Field(None, description="time that a time step costs beside its work")
     logic_leakage: Power
     supply: Supply | None = Field(None, description="absent: every number holds at the supply that the chip has")

@@ -80,10 +80,11 @@ def action_counts(workload: Workload, hardware: Hardware, design: Designs | Arra
 def _counted(load: Load, counts: Counts, hardware: Hardware) -> Iterator[tuple[tuple[str, str], FloatArray]]:
     """Every action with how often it happens in each row, (R,)."""
     chip, unit = hardware.chip, load.switching
-    in_states = counts.sum_words + counts.state_words + counts.stream_state_words
-    leaks = np.where(load.leak_bits > 0, counts.neuron_steps, 0.0)
+    in_states = counts.sum_words + counts.state_words + counts.idle_state_words + counts.stream_state_words
+    updates = counts.neuron_steps + counts.idle_neuron_steps
+    leaks = np.where(load.leak_bits > 0, updates, 0.0)
     operations = counts.additions + counts.multiplications
-    added = operations * unit.add_bits + counts.neuron_steps * NEURON_ADDITIONS * unit.neuron_bits
+    added = operations * unit.add_bits + updates * NEURON_ADDITIONS * unit.neuron_bits
     added = added - leaks * unit.neuron_bits + counts.stream_bit_additions + counts.rescales * load.sum_bits
     squares = counts.multiplications * unit.product_bits2 + leaks * unit.neuron_bits * load.leak_bits
     means = counts.multiplications * unit.product_bits + leaks * (unit.neuron_bits + load.leak_bits) / 2

@@ -144,6 +144,7 @@ def naive(
     datapath: str = "ideal",
     stream_bits: int | None = None,
     pins: bool = True,
+    own_sums: bool = True,
 ) -> dict[str, float]:
     """Energy [J], latency [s], power [W] at the file's frame rate and memory [B] of one design with spiking layers."""
     get = constant.get
@@ -217,7 +218,8 @@ def naive(
                 work_j = synops * (
                     constant["compute.float_add"] + (constant["compute.float_multiply"] if multibit else 0)
                 )
-        neuron_steps = 0 if literature else layer["neurons"] * steps
+        sweeps = steps + len(layers) - 1 if event else steps  # a barrier sweeps all rows in every step of the ramp
+        neuron_steps = 0 if literature else layer["neurons"] * sweeps
         if "neuron.access" in constant:
             neuron_j = neuron_steps * (constant["neuron.access"] + constant["neuron.update"])
             neuron_j += layer["lif_spikes"] * constant["neuron.spike"] if neuron_steps else 0
@@ -241,7 +243,7 @@ def naive(
         control_j = (get("compute.control_factor", 1.0) - 1) * (plain_j + neuron_j + stream_j)
         control_j += get("compute.control_per_operation", 0.0) * (synops + neuron_steps + added)
 
-        w_words = s_words = v_words = registers = read = written = packets = 0.0
+        w_words = s_words = v_words = idle = swept = registers = read = written = packets = 0.0
         if not literature:
             together = {"tick_batched": steps, "product_sparsity": steps, "time_step_major": 1}.get(dataflow)
             fetched = synops
@@ -249,7 +251,11 @@ def naive(
                 fetched = min(synops, layer["macs"] * steps / together / min(get("tile_positions", 1.0), pixels))
             w_words = fetched / run * packed(run, bits, word["weights"])
             if event:
-                s_words = synops / get("spike_group", 1.0) / sum_run * packed(sum_run, acc, word["states"])
+                touched = acc if own_sums else v_bits
+                s_words = synops / get("spike_group", 1.0) / sum_run * packed(sum_run, touched, word["states"])
+                swept = packed(outputs, acc, word["states"]) if own_sums else 0
+                s_words += swept * steps
+                idle = (sweeps - steps) * (swept + packed(layer["neurons"], v_bits, word["states"]))
             else:
                 registers = synops * unit["register"]
             if reuses:
@@ -284,6 +290,7 @@ def naive(
         scales = 0 if attention or isfloat else layer["out_channels"] * constant["widths.scale"]
         biases = layer["channel_constants"] * (32 if isfloat else constant["widths.bias"])
         if event:
+            states += swept * word["states"]
             states += max((s["elements"] * s["bits"] for s in sums if s["begins"] == place), default=0)
         stored += scales + biases
         memory += (stored + states) / 8
@@ -292,7 +299,7 @@ def naive(
         fetched_total += stored * fetches
         states_total += states
         memory_j = w_words * get("memories.weights.read", 0) + registers * get("compute.register_per_bit", 0)
-        memory_j += (s_words + v_words) * (get("memories.states.read", 0) + get("memories.states.write", 0))
+        memory_j += (s_words + v_words + idle) * (get("memories.states.read", 0) + get("memories.states.write", 0))
         memory_j += read * get("memories.spikes.read", 0) + written * get("memories.spikes.write", 0)
         stream_words = {m: moved / word[m] if (m == "states") == event else 0 for m in ("states", "spikes")}
         for m, count in stream_words.items():
@@ -300,7 +307,8 @@ def naive(
         share = 1.0
         if event:
             cores = get("cores", 1.0)
-            need = max(stored / (room["weights"] / cores), outputs * v_bits / (room["states"] / cores))
+            held_bits = outputs * v_bits + swept * word["states"]
+            need = max(stored / (room["weights"] / cores), held_bits / (room["states"] / cores))
             used = max(1, math.ceil(max(need, outputs / get("neurons_per_core", math.inf))))
             share = used / cores
             inside = layer["macs"] / inputs

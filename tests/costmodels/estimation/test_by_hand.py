@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from costmodels import CostError, Designs, Workload, actions, breakdown, estimate
-from tests.costmodels.small import plain, two_layers
+from costmodels import CostError, Designs, Workload, actions, breakdown, estimate, load_hardware, reasons
+from tests.costmodels.small import plain, plain_text, two_layers
 
 PJ = 1e-12
 
@@ -85,9 +85,57 @@ def test_event_driven_reads_every_weight_and_keeps_sums_in_memory(tmp_path: Path
     part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
     assert part["weights"] == pytest.approx(7 * (300 / 4 * 1 + 200 / 10 * 2))
     # sums of 9 bit: one per 16-bit word, 300 of them; of 8 bit: two per word, ceil(10 / 2) = 5 words per spike
-    assert part["sums"] == pytest.approx((300 + 200 / 10 * 5) * (7 + 3))
-    # potentials of 8 bit, two per word, once per step: 2 * (16 + 32) words, read and written
-    assert part["states"] == pytest.approx(2 * 48 * 10)
+    # in each of 2 steps a sweep adds all to the potentials and clears them: 64 and 5 words
+    assert part["sums"] == pytest.approx((300 + 200 / 10 * 5 + 2 * (64 + 5)) * (7 + 3))
+    # potentials of 8 bit, two per word, once per step: 2 * (16 + 32) words, read and written; two rows take a third
+    # step, in which all potentials and sums are swept as well
+    assert part["states"] == pytest.approx(3 * 48 * 10 + (64 + 5) * 10)
+    assert float(cost.memory_by_component["states"]) == 2 * (48 + 64 + 5)  # bytes: sums have a place
+
+
+def test_sums_in_the_potentials_have_their_width_and_need_no_place(tmp_path: Path):
+    text = plain_text("event_driven").replace("dataflow: event_driven", "dataflow: event_driven\nsums: potential")
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    chip = load_hardware(tmp_path / "own.yaml")
+    cost = estimate(two_layers(), chip, BITS)
+    part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
+    # potentials of 8 bit, two per word: 300 / 4 runs of 2 words and 200 / 10 runs of 5
+    assert part["sums"] == pytest.approx((300 / 4 * 2 + 200 / 10 * 5) * (7 + 3))
+    assert part["states"] == pytest.approx(3 * 48 * 10)
+    assert float(cost.memory_by_component["states"]) == 2 * 48
+
+
+def test_a_barrier_sweeps_idle_layers_too(tmp_path: Path):
+    """B2: six layers of 10 neurons, one time step: 6 steps of the ramp, each a sweep of all 60 potentials."""
+    layer = {"kind": "linear", "in_channels": 10, "out_channels": 10, "spikes": 0, "synops": 0, "time_steps": 1}
+    work = Workload.from_table(pd.DataFrame([layer | {"name": f"fc{i}"} for i in range(6)]))
+    cost = estimate(work, plain(tmp_path, "event_driven"), 4)
+    part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
+    assert part["neurons"] == pytest.approx(6 * 60 * 3 * 8)
+    assert part["states"] == pytest.approx(6 * 6 * 5 * 10 + 5 * 6 * 5 * 10)  # 5 words of potentials, 5 of sums each
+    # where inferences follow each other every step is some inference's own: the five idle sweeps are not paid twice
+    idle = 5 * 60 * 3 * 8 * 2 + 5 * 6 * (5 + 5) * 10  # control factor 2
+    dynamic = float(cost.energy_j) / PJ - part["leakage"]
+    leak = part["leakage"] * PJ / float(cost.latency_s)
+    expected = (dynamic - idle) * PJ / float(cost.interval_s) + leak
+    assert float(cost.throughput_power_w) == pytest.approx(expected)
+
+
+def test_sums_that_outgrow_the_accumulator_are_a_violation(tmp_path: Path):
+    """B7: 4-bit weights of 18 inputs need 9 bits, of 64 inputs with 3 bits 9 as well; 8 are too few."""
+    for bits, fits in ((9, True), (8, False)):
+        chip = plain(tmp_path).with_constant("compute.accumulator_bits", bits)
+        cost = estimate(two_layers(), chip, BITS)
+        assert bool(cost.feasible) is fits
+        assert bool(cost.violations["accumulator"]) is not fits
+    (said,) = reasons(two_layers(), chip, BITS)
+    assert said == (
+        "stem.conv has sums of up to 9 bits; compute.accumulator_bits is 8: use fewer bits for weights or inputs, or a "
+        "wider accumulator"
+    )
+    one = load_hardware("generic_45nm").with_constant("compute.accumulator_bits", 8)
+    assert not bool(estimate(Workload.example("sdtv2_8_256"), one, 8).feasible)
+    assert not bool(estimate(two_layers(), one, 32).violations["accumulator"])  # float has units of its own
 
 
 def test_time_step_major_fetches_weights_in_every_step(tmp_path: Path):

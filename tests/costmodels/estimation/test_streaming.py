@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costmodels import Hardware, Workload, breakdown, configured, estimate, load_hardware
+from costmodels import Designs, Hardware, Workload, breakdown, configured, estimate, load_hardware
 from tests.costmodels.networks import example
 from tests.costmodels.small import plain, plain_text, two_layers
 
@@ -92,7 +92,7 @@ def test_a_layer_larger_than_the_memory_is_tiled_over_its_output_channels():
     """75.25 kB hold no layer of 230 k weights; in halves of 16 kB it runs, and its input is read for every piece."""
     chip, work = load_hardware("tick_batched_28nm"), example()
     for bits in (1, 4, 8):
-        cost = estimate(work, chip, bits)
+        cost = estimate(work, chip, Designs(bits, activation_bits=6))  # its accumulators have 24 bits
         assert not bool(cost.violations["layer_weights"])
         assert bool(cost.feasible)
     one = Workload.from_table(pd.DataFrame([linear("fc", 1024, 1024, 300)]))  # 131 072 bytes and 4 kB of scales
