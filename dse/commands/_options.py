@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -19,3 +20,15 @@ BINNING = Annotated[
 ]
 DESIGN_NAME = "An id or its beginning, an origin such as uniform-4, or recommended, knee, ..."
 WIDTHS_FILE = "Widths of your own by layer: .csv (also the report's download), .json or .yaml."
+TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python file that a run from elsewhere names.")]
+
+
+def trusted(run: Path, given: bool) -> None:
+    """Raises ConfigError where the run in `run` names a Python file that may not be executed here; --trust allows it."""
+    from dse.results import trust
+    from dse.results.run import open_run
+
+    config = open_run(run).config
+    if given:
+        trust.keep(config)
+    trust.check(config, run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dse.commands._options import BINNING, DATA, DESIGN_NAME, NETWORK, OPTION, WIDTHS_FILE
+from dse.commands._options import BINNING, DATA, DESIGN_NAME, NETWORK, OPTION, TRUST, WIDTHS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +30,12 @@ def evaluate(
     split: Annotated[str, typer.Option(help="search, verify, or test where the data have one.")] = "verify",
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     binning: BINNING = "count",
+    trust: TRUST = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
     from dse.commands._network import config_of
+    from dse.commands._options import trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows
     from dse.results.experiment import experiment_of
@@ -45,6 +47,7 @@ def evaluate(
         if run is None:
             config = config_of(checkpoint, network, option or [], data, time_steps, binning)
         else:
+            trusted(run, trust)
             opened = open_run(run)
             config = opened.config
         if widths is not None:

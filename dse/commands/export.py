@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DESIGN_NAME
+from dse.commands._options import DESIGN_NAME, TRUST
 
 EXAMPLE = "Example: svit-dse export runs/demo --design uniform-4 --out chip --golden 10"
 
@@ -23,11 +23,14 @@ def export(
     activation_bits: Annotated[
         int | None, typer.Option(min=4, max=16, help="Width of residual streams and activations; the run's.")
     ] = None,
+    trust: TRUST = False,
 ) -> None:
     """Write a design as integers: packed weights, a specification, golden vectors for testbenches."""
+    from dse.commands._options import trusted
     from dse.commands._progress import Meter
     from dse.workflows.export import Widths, export_design
 
+    trusted(run, trust)
     with Meter() as advance:
         found = export_design(run, design, out, golden, Widths(state_bits, activation_bits), advance)
     for line in found.lines():

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dse.commands._options import DESIGN_NAME
+from dse.commands._options import DESIGN_NAME, TRUST
 
 EXAMPLE = "Example: svit-dse finetune runs/first --design uniform-2 --epochs 3"
 
@@ -19,12 +19,14 @@ def finetune(
     images: Annotated[int | None, typer.Option(min=1, help="Training images; default: all, at most 5000.")] = None,
     learning_rate: Annotated[float, typer.Option(help="In units of the quantization steps.")] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    trust: TRUST = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train the integers of one design towards the float network; labels are not used."""
     import time
 
     import sviT_models
+    from dse.commands._options import trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows, say
     from dse.workflows.finetune import finetuned
@@ -39,6 +41,7 @@ def finetune(
         left = f", ETA {took * (epochs - epoch):.0f} s" if epoch > 1 else ""  # the first one has the preparation
         say(f"epoch {epoch} of {epochs}: divergence from the float network {loss:.4f} nat{left}")
 
+    trusted(run, trust)
     with Meter() as advance:
         done = finetuned(run, design, schedule, images, progress, advance)
     if as_json:

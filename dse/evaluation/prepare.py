@@ -127,11 +127,11 @@ def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def code_hash() -> str:
-    """SHA-256 of the source that measures and costs a design, by content."""
-    packages = [Path(package.__path__[0]) for package in (sviT_models, costmodels)] + [Path(__file__).parent]
+def code_hash(*folders: Path) -> str:
+    """SHA-256 of the models and of `folders`, by content; by default of what measures and costs a design."""
+    packages = [Path(package.__path__[0]) for package in (sviT_models, costmodels)]
     digest = hashlib.sha256()
-    for folder in packages:
+    for folder in (*packages, *(folders or (Path(__file__).parent,))):
         for path in sorted(folder.rglob("*.py")):
             digest.update(f"{path.relative_to(folder.parent)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -7,6 +7,7 @@ from dse.evaluation.experiment import Experiment
 from dse.evaluation.prepare import prepare
 from dse.problem.design import Design
 from dse.progress import Advance, quiet
+from dse.results import trust
 from dse.results.run import Run
 from dse.results.tuned_weights import with_weights
 
@@ -18,9 +19,11 @@ def experiment_of(run: Run, name: str | None, advance: Advance = quiet) -> Exper
     name     the design, by id or origin
     advance  shows the progress
 
-    Raises ConfigError where the run has no such design, and where network or checkpoint are no longer those of the run.
+    Raises ConfigError where the run has no such design, where network or checkpoint are no longer those of the run, and
+    where the run names a Python file that has not been run on this machine.
     """
     design = run.design(name)
+    trust.check(run.config, run.path)
     experiment = prepare(run.config, advance)
     _check_network(run, experiment, design)
     alone, weights = experiment.of(design), run.weights(name)

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+import dse
 from dse import version
+from dse.evaluation.prepare import code_hash
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "optuna", "numba", "moocore", "scikit-learn", "pydantic")
 STEPS = {
@@ -97,11 +99,17 @@ class Manifest(TypedDict, total=False):
 
     tool: dict[str, str]
     command: str
+    arguments: list[str]
+    started: str
     created: str
     seed: int
+    configuration: dict[str, Any]
+    paths_from: str
+    code: str
     git: GitState
     python: str
     machine: dict[str, str | int | None]
+    workers: list[str]
     packages: dict[str, str]
     checkpoint: CheckpointRecord
     data: DataRecord
@@ -137,16 +145,32 @@ def git_state() -> GitState:
 def manifest(command: Sequence[str], seed: int, phases: Sequence[Phase], parts: Manifest) -> Manifest:
     """The content of manifest.json: the tool and the machine, then `parts`, then the phases.
 
-    `command` is the command line word by word, `seed` that of the search.
+    `command` is the command line word by word, `seed` that of the search; it started as long ago as its phases took.
     """
+    now = datetime.datetime.now(datetime.UTC)
+    started = now - datetime.timedelta(seconds=sum(phase.seconds for phase in phases))
     record: Manifest = {
         "tool": {"name": "svit-dse", "version": version()},
         "command": " ".join(command),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "arguments": list(command),
+        "started": started.isoformat(timespec="seconds"),
+        "created": now.isoformat(timespec="seconds"),
         "seed": seed,
-        "git": git_state(),
-        "python": platform.python_version(),
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cpus": os.cpu_count()},
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        **surroundings(),
     }
     return {**record, **parts, "phases": [asdict(phase) for phase in phases]}
+
+
+def surroundings() -> Manifest:
+    """Code, versions and machine of this process: what may make a later run another one."""
+    import torch
+
+    processor = {"system": platform.system(), "processor": platform.machine(), "cpus": os.cpu_count()}
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {
+        "git": git_state(),
+        "code": code_hash(Path(dse.__path__[0])),
+        "python": platform.python_version(),
+        "machine": {**processor, "host": platform.node(), "threads": torch.get_num_threads(), "device": device},
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }

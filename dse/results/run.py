@@ -25,6 +25,7 @@ from dse.results.files import read_csv, read_json, read_table, write_csv, write_
 from dse.results.manifest import Manifest
 from dse.results.naming import design_id
 from dse.results.picks import Picks, Verified, read_verified
+from dse.results.places import here, placed
 from dse.results.tuned_weights import Weights, load_weights, save_weights
 
 TUNED = "finetuned"
@@ -96,7 +97,7 @@ def write_run(out: Path, contents: Contents) -> Run:
             write_csv(out / f"{name}.csv", value)
         elif isinstance(value, Mapping) and name not in ("layers", "manifest"):
             write_json(out / f"{name}.json", value)
-    write_json(out / "manifest.json", contents.manifest)
+    write_json(out / "manifest.json", {**contents.manifest, "paths_from": here(out)})
     return open_run(out)
 
 
@@ -233,10 +234,12 @@ def open_run(path: Path) -> Run:
     for name in ("config.yaml", "results.csv", "layers.csv", "spikes.csv", "manifest.json"):
         if not (path / name).is_file():
             raise ConfigError(f"{path / name}: no such file; is {path} the --out of a finished `svit-dse search`?")
+    manifest = cast(Manifest, read_json(path / "manifest.json"))
+    recorded = manifest.get("paths_from")
     run = Run(
         path,
-        load_config(path / "config.yaml"),
-        cast(Manifest, read_json(path / "manifest.json")),
+        placed(load_config(path / "config.yaml"), path, recorded if isinstance(recorded, str) else None),
+        manifest,
         read_table(path / "results.csv", tables.NAMED),
         read_csv(path / "layers.csv"),
         read_table(path / "spikes.csv", ("id",)),

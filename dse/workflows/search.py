@@ -13,8 +13,9 @@ from dse.config.schema import Config
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
+from dse.ledger.leases import LEASE
 from dse.ledger.storage import shown_command
-from dse.results import history, tables
+from dse.results import history, tables, trust
 from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.picks import verified_table
 from dse.results.robustness import robustness
@@ -47,12 +48,17 @@ def search(
     for a mistake in the configuration, InfeasibleError for budgets that no design can keep, and EvaluationError where
     evaluations keep failing.
     """
-    prepared = prepare(config, ledger or Ledger(out), hear)
+    return carried_out(prepare(config, ledger or Ledger(out), hear), out, command, hear)
+
+
+def carried_out(prepared: Prepared, out: Path, command: Sequence[str] = (), hear: Listener = SILENT) -> Run:
+    """The steps of a search after `prepare`, and its run directory.  Raises as `search` does."""
     precision = precision_study(prepared, hear)
     base = base_setting(prepared, precision, hear)
     searched = guided_search(prepared, base, hear)
     final = final_network(prepared, base, searched, hear)
     record = search_manifest(command, prepared, precision, base, searched, final)
+    trust.keep(prepared.config)
     return write_run(out, contents(prepared, base, searched, final, record))
 
 
@@ -106,14 +112,16 @@ def search_manifest(
 ) -> Manifest:
     """The manifest of a search; `command` is the command line word by word."""
     experiment, study, evaluator = prepared.experiment, prepared.study, prepared.evaluator
-    failures = [t.user_attrs["error"] for t in study.get_trials(deepcopy=False) if "error" in t.user_attrs]
+    trials = study.get_trials(deepcopy=False)
     parts: Manifest = {
         **inputs(prepared.config, experiment),
+        "configuration": prepared.config.model_dump(mode="json"),
+        "workers": sorted({t.user_attrs[LEASE]["worker"] for t in trials if LEASE in t.user_attrs}),
         "float": _float_record(evaluator.float, final.verifier.float),
         "chaos": asdict(prepared.chaos) | {"needed_images": prepared.needed_images},
         "stop_reason": searched.stop_reason,
         "model": searched.quality.record,
-        "failures": failures,
+        "failures": [t.user_attrs["error"] for t in trials if "error" in t.user_attrs],
         **_float_by_form(experiment, evaluator, final.verifier),
         "mixed": study.user_attrs.get("mixed", []),
     }

@@ -11,6 +11,7 @@ import sviT_models
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.problem.design import Design
+from dse.results.places import here
 from dse.results.run import Contents, open_run, write_run
 
 DESIGNS = [Design(("a", "b"), bits, 2, {"s": 8} if bits[0] < 32 else {}) for bits in ((32, 32), (8, 8), (2, 4))]
@@ -49,7 +50,7 @@ def path(tmp_path):
 def test_what_is_written_is_read_back(path):
     run = open_run(path)
     assert run.config == CONTENTS.config
-    assert run.manifest == CONTENTS.manifest
+    assert run.manifest == {**CONTENTS.manifest, "paths_from": here(path)}
     pd.testing.assert_frame_equal(run.table, TABLE.astype({"v:s": float}), check_dtype=False, rtol=0, atol=0)
     assert run.lif_layers == ("first", "second")
     assert run.spike_counts.tolist() == SPIKES[["s:first", "s:second"]].to_numpy().tolist()

@@ -1,6 +1,7 @@
 """A network from the user's own file, and one of the zoo, through every step of a run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -105,12 +106,26 @@ def test_the_users_own_network_from_file_to_report(svit, folder):
         said = svit(*words)
         assert said.status == 0, (words, said.err)
     assert set(pd.read_csv("scores.csv")["group"]) == {"conv1", "conv2", "fc"}
+    # a run from elsewhere is data: its file is executed when the user says so
+    shutil.copytree(folder, "received")
+    Path("received/mine.py").write_text(f"open('executed', 'w').close()\n{NETWORK}")
+    for words in (("evaluate", "--run", "received/run"), ("export", "received/run", "--out", "chip")):
+        said = svit(*words, "--design", "uniform-8")
+        assert said.status == 2
+        assert "received/mine.py" in said.err
+        assert "--trust" in said.err
+    assert svit("reproduce", "received/run", "--out", "again").status == 2
+    assert not Path("executed").exists()
+    assert not Path("again").exists()
+    svit("evaluate", "--run", "received/run", "--design", "uniform-8", "--trust")
+    assert Path("executed").exists()
     # another file is another network: the study and the run are refused, with what would do
     (folder / "mine.py").write_text(NETWORK.replace("0.4", "0.5"))
     said = svit("search", "my.yaml", "--out", "run")
     assert said.status == 2
     assert "checkpoint" in said.err
-    said = svit("evaluate", "--run", "run", "--design", "uniform-8")
+    assert "--trust" in svit("evaluate", "--run", "run", "--design", "uniform-8").err
+    said = svit("evaluate", "--run", "run", "--design", "uniform-8", "--trust")
     assert said.status == 2
     assert "network mine.py:make has the SHA-256" in said.err
 

@@ -1,0 +1,52 @@
+"""Relative paths of a run's configuration are found from any folder, or the message says where they were looked for."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from costmodels.hardware.hardware import CHIPS
+from dse.config.schema import Config, Data
+from dse.results.places import here, placed
+
+
+@pytest.fixture
+def project(small_run, tmp_path) -> Path:
+    """A run with a chip of its own beside it, as a search in that folder leaves them."""
+    folder = tmp_path / "my project"
+    shutil.copytree(small_run, folder / "run")
+    shutil.copy(CHIPS / "generic_45nm.yaml", folder / "chip.yaml")
+    config, manifest = folder / "run" / "config.yaml", folder / "run" / "manifest.json"
+    config.write_text(config.read_text().replace("hardware: generic_45nm", "hardware: chip.yaml"))
+    told = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(told | {"paths_from": ".."}))
+    return folder
+
+
+def test_a_run_is_used_from_another_folder(svit, project):
+    assert svit("estimate", "--run", project / "run").status == 0
+    shutil.move(project, "moved")  # together with its chip
+    assert svit("estimate", "--run", "moved/run").status == 0
+    Path("moved/chip.yaml").unlink()
+    said = svit("estimate", "--run", "moved/run")
+    assert said.status == 2
+    assert "moved/chip.yaml: neither a file nor a shipped accelerator" in said.err
+
+
+def test_what_a_run_records_leads_back_to_the_folder(tmp_path, monkeypatch):
+    config = Config(checkpoint="net.safetensors", hardware="chips/mine.yaml", data=Data(name="digits"))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    recorded = here(Path("runs/first"))
+    assert placed(config, Path("runs/first"), recorded) == config
+    (tmp_path / "a" / "runs" / "first").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "b")
+    seen = placed(config, Path("../a/runs/first"), recorded)
+    assert (seen.checkpoint, seen.hardware, seen.data.name) == (
+        "../a/net.safetensors",
+        "../a/chips/mine.yaml",
+        "digits",
+    )
+    assert placed(config, Path("../a/runs/first"), None) == config
