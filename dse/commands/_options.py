@@ -24,7 +24,7 @@ TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python file th
 
 
 def trusted(run: Path, given: bool) -> None:
-    """Raises ConfigError where the run in `run` names a Python file that may not be executed here; --trust allows it."""
+    """Raises ConfigError where the run in `run` names a Python file that is not executed here without --trust."""
     from dse.results import trust
     from dse.results.run import open_run
 
