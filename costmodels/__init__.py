@@ -27,9 +27,10 @@ from costmodels.hardware.constants import Constant
 from costmodels.hardware.hardware import Hardware, hardware_names, hardware_table, lint, load_hardware
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.schema import json_schema
+from costmodels.studies.action_counts import accelergy, action_counts
 from costmodels.studies.codesign import area_front, configurations, configured, knobs, sweep
 from costmodels.studies.crossover import Crossover, crossover
-from costmodels.studies.exchange import action_counts, priced, write_hardware
+from costmodels.studies.exchange import priced, write_hardware
 from costmodels.studies.forms import forms
 from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
 from costmodels.studies.published import measured_operations, published_consistency
@@ -55,6 +56,7 @@ __all__ = [
     "SeparableTables",
     "Stability",
     "Workload",
+    "accelergy",
     "action_counts",
     "actions",
     "activation_width",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from costmodels.equations import memory
+from costmodels.equations import energy, memory
 from costmodels.estimation.designs import Designs
-from costmodels.estimation.estimate import whole
 from costmodels.estimation.floorline import resource_times
 from costmodels.estimation.gather import Sums, gather
 from costmodels.estimation.request import Request, request
 from costmodels.estimation.row_costs import ROW_ENERGIES, ROW_MEMORIES, SUMMED, RowCosts, row_costs
+from costmodels.estimation.spread import spread
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -57,16 +57,13 @@ def breakdown(
 
 def _energies(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArray]:
     """Energy components per row (R,), what belongs to the whole design spread over the rows that cause it."""
-    chip, column = asked.hardware.chip, costs.columns
-    total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
-    design = whole(asked, total, sums)
-    fetched = _share(column["fetched_bits"]) * design.fetch_j[0]
-    spilled = _share(column["state_bits"]) * design.spill_j[0]
-    time = column["time_resident"] + design.reread_share[0] * column["reread_s"]
-    parts = {name: np.broadcast_to(column[name], (asked.workload.rows,)) for name in ROW_ENERGIES}
-    parts["spikes"] = parts["spikes"] + design.reread_share[0] * column["reread_j"]
-    parts["dram"] = parts["dram"] + fetched + spilled
-    parts["leakage"] = _share(time) * chip.leakage * design.latency_s[0]
+    chip, column, rows = asked.hardware.chip, costs.columns, (asked.workload.rows,)
+    design = spread(asked, costs, sums)
+    spilled = design.spilled_bits * chip.dram_energy
+    parts = {name: np.broadcast_to(column[name], rows) for name in ROW_ENERGIES}
+    parts["spikes"] = parts["spikes"] + design.reread_j
+    parts["dram"] = design.fetched_bits * energy.fetch_per_bit(chip) + spilled
+    parts["leakage"] = design.seconds * chip.leakage
     return parts
 
 
@@ -84,9 +81,3 @@ def _memories(asked: Request, costs: RowCosts) -> dict[str, FloatArray]:
     largest = int(np.argmax(costs.buffer_bits))
     buffers[largest] = costs.buffer_bits[largest] / 8
     return parts | {memory.COMPONENTS[-1]: buffers}
-
-
-def _share(values: FloatArray) -> FloatArray:
-    """Values over their sum; equal shares where all are zero."""
-    total = float(values.sum())
-    return values / total if total > 0 else np.full_like(values, 1.0 / values.size)

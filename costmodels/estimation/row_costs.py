@@ -53,9 +53,9 @@ class RowCosts:
 
 def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     """All costs of the rows at given widths and activity, (..., R)."""
-    work, hardware, load = asked.workload, asked.hardware, load_of(asked, rows)
+    work, hardware = asked.workload, asked.hardware
     chip, flow = hardware.chip, dataflows.named(hardware.dataflow)
-    counts = flow.counts(load, chip)
+    load, counts, used = work_of(asked, rows)
     sums = held_bits(work, rows)
     held = counts.map_bits + np.zeros(work.rows), sums * counts.stream_copies, work.shortcuts
     spilled = 2 * memory.spilled(*held, chip.spikes.size)  # written to DRAM and read back
@@ -67,8 +67,6 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     resident = stored + scales + biases
     fetched = resident * counts.fetches
     payload = memory.payload(load, rows.weight_bits)
-    used = timing.cores(load, chip, resident, counts.own_sum_bits) if flow.PIPELINED else np.zeros_like(stored)
-    counts = replace(counts, packets=timing.packets(load, counts, used))
     parts = _energies(load, counts, chip) | {"dram": overflow_bits * chip.dram_energy}
     resources = timing.resources(load, counts, chip, used / chip.cores if flow.PIPELINED else 1.0)
     on_chip = timing.on_chip(resources)
@@ -97,6 +95,21 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     columns |= {name: parts[name] for name in ROW_ENERGIES}
     columns |= {f"{name}_bytes": bits / 8 for name, bits in zip(ROW_MEMORIES, sizes, strict=True)}
     return RowCosts(columns, memory.buffers(*held), resources, overflow_bits / chip.dram_bandwidth)
+
+
+def work_of(asked: Request, rows: RowInputs) -> tuple[Load, Counts, FloatArray]:
+    """The work of rows, the actions that it takes, and the cores that every row fills (0 where flows have none)."""
+    hardware, load = asked.hardware, load_of(asked, rows)
+    chip, flow = hardware.chip, dataflows.named(hardware.dataflow)
+    counts = flow.counts(load, chip)
+    stored = memory.stored(load, chip)
+    if not flow.PIPELINED:
+        used = np.zeros_like(stored)
+    else:
+        constants = asked.workload.columns["channel_constants"]
+        resident = stored + memory.scales(load, chip) + memory.biases(load, chip, constants)
+        used = timing.cores(load, chip, resident, counts.own_sum_bits)
+    return load, replace(counts, packets=timing.packets(load, counts, used)), used
 
 
 def buffer_of(asked: Request) -> float:

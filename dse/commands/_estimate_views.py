@@ -194,12 +194,17 @@ def _band(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_actions(chosen: Selection, path: Path) -> None:
-    """Write the action counts of every design to a CSV file that other estimators can price."""
+    """Write the action counts of every design to a file that other estimators can price: YAML by its ending, or CSV."""
     import pandas as pd
+    from ruamel.yaml import YAML
 
     check_out(path)
-    tables = [costmodels.action_counts(w, chosen.hardware, d).assign(design=n) for n, w, d in each(chosen)]
-    pd.concat(tables, ignore_index=True).to_csv(path, index=False)
+    tables = {n: costmodels.action_counts(w, chosen.hardware, d) for n, w, d in each(chosen)}
+    if path.suffix in (".yaml", ".yml"):
+        with path.open("w", encoding="utf-8") as stream:
+            YAML(typ="safe", pure=True).dump(costmodels.accelergy(tables), stream)
+    else:
+        pd.concat([t.assign(design=n) for n, t in tables.items()], ignore_index=True).to_csv(path, index=False)
     typer.echo(f"wrote {path}")
 
 

@@ -42,7 +42,9 @@ def estimate(
     forms: Annotated[bool, typer.Option("--forms", help="Savings under every form of the datapath.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Best setting of the chip's knobs per design.")] = False,
     stability: Annotated[bool, typer.Option("--stability", help="Rank stability when constants move.")] = False,
-    actions: Annotated[Path | None, typer.Option(help="Write action counts by layer and component here (CSV).")] = None,
+    actions: Annotated[
+        Path | None, typer.Option(help="Write action counts by layer and component here (.csv or .yaml).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Cost designs of a network on a chip, without running the network."""
