@@ -11,6 +11,7 @@ as a leaky neuron must be.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from importlib.metadata import version
 
@@ -18,6 +19,20 @@ import numpy as np
 import sanafe
 
 STEPS = 6
+INPUT_STEPS = 20  # of the networks of several layers; further steps pass their spikes on
+CORES = (1, 2, 4)  # per layer
+CORES_PER_TILE = 4
+NETWORKS = (
+    {"name": "mlp", "inputs": 200, "rate": 0.3, "seed": 11, "layers": [{"outputs": 240}] * 3},
+    {
+        **{"name": "conv", "side": 12, "channels": 2, "inputs": 288, "rate": 0.3, "seed": 12},
+        "layers": [
+            {"kernel": 3, "filters": 8, "stride": 1, "side": 10, "outputs": 800},
+            {"kernel": 3, "filters": 48, "stride": 2, "side": 4, "outputs": 768},
+            {"outputs": 780},
+        ],
+    },
+)
 
 
 def spike_trains(neurons: int, rate: float, seed: int) -> np.ndarray:
@@ -54,7 +69,72 @@ def run(case: dict, trains: np.ndarray) -> dict:
     return {"energy": {name: float(value) for name, value in result["energy"].items()}, "sim_time": result["sim_time"]}
 
 
-def record() -> dict:
+def run_network(spec: dict, cores: int) -> dict:
+    """A network with `cores` cores per layer, its real spikes sent on; every neuron is updated in every step."""
+    rng, chip, network = np.random.default_rng(spec["seed"]), sanafe.load_loihi(), sanafe.Network()
+    trains = (rng.random((spec["inputs"], INPUT_STEPS)) < spec["rate"]).astype(int)
+    steps = INPUT_STEPS + len(spec["layers"])  # of a pipeline of the layers and the neurons behind the last one
+    free = iter([core for tile in chip.tiles for core in tile.cores])
+    before = network.create_neuron_group("source", spec["inputs"], model_attributes={})
+    for index, train in enumerate(trains):
+        spikes = {"spikes": [*train.tolist(), *[0] * len(spec["layers"])]}
+        before[index].set_attributes(soma_hw_name=f"loihi_inputs[{index}]", model_attributes=spikes, log_spikes=True)
+    before.map_to_core(next(free))
+    side, channels = spec.get("side", 0), spec.get("channels", 0)
+    neuron = {"threshold": 1.0, "reset": 0.0, "leak_decay": 0.5, "force_update": True}
+    for place, layer in enumerate(spec["layers"]):
+        conv = "kernel" in layer
+        synapse = "loihi_conv_synapse" if conv else "loihi_dense_synapse"
+        group = network.create_neuron_group(
+            f"layer{place}",
+            layer["outputs"],
+            model_attributes=neuron,
+            default_synapse_hw_name=synapse,
+            soma_hw_name="loihi_lif",
+        )
+        fan_in = layer["kernel"] ** 2 * channels if conv else len(before)
+        count = fan_in * (layer["filters"] if conv else layer["outputs"])
+        weights = {"weight": (rng.normal(0.3, 1.5, count) / np.sqrt(fan_in)).tolist()}
+        if conv:
+            size, stride = layer["kernel"], layer["stride"]
+            before.connect_neurons_conv2d(
+                group, weights, side, side, channels, size, size, layer["filters"], stride, stride
+            )
+            side, channels = layer["side"], layer["filters"]
+        else:
+            before.connect_neurons_dense(group, weights)
+        own = [next(free) for _ in range(cores)]
+        for index in range(layer["outputs"]):  # whole channels, whose neurons lie side by side
+            group[index].set_attributes(log_spikes=True)
+            group[index].map_to_core(own[index * cores // layer["outputs"]])
+        before = group
+    machine = sanafe.SpikingChip(chip)
+    machine.load(network)
+    found = machine.sim(steps, spike_trace=True)
+    fired = {f"layer{place}": [0] * layer["outputs"] for place, layer in enumerate(spec["layers"])}
+    fired["source"] = trains.sum(1).tolist()
+    for step in found["spike_trace"]:
+        for spike in step:
+            if spike.group_name != "source":
+                fired[spike.group_name][spike.neuron_offset] += 1
+    tiles = -(-(1 + cores * len(spec["layers"])) // CORES_PER_TILE)
+    energy = {name: float(value) for name, value in found["energy"].items()}
+    measured = {"energy": energy, "sim_time": found["sim_time"], "packets": found["packets_sent"], "tiles": tiles}
+    return {"sanafe": measured, "fired": fired}
+
+
+def networks() -> list[dict]:
+    """Networks, the spikes of their neurons, and what SANA-FE says of them by the number of cores per layer."""
+    out = []
+    for spec in NETWORKS:
+        by_cores = {cores: run_network(spec, cores) for cores in CORES}
+        fired = by_cores[1]["fired"]
+        assert all(found["fired"] == fired for found in by_cores.values())
+        out.append(spec | {"fired": fired, "sanafe": {str(c): found["sanafe"] for c, found in by_cores.items()}})
+    return out
+
+
+def layers() -> list[dict]:
     """Layers, their spike trains, and what SANA-FE says of them."""
     cases = [
         {"kind": "linear", "inputs": 64, "outputs": 48, "rate": 0.3, "seed": 1},
@@ -72,14 +152,21 @@ def record() -> dict:
             trains[: case["channels"]] = 1
         case["spikes"] = ["".join(map(str, train)) for train in trains]
         case["sanafe"] = run(case, trains)
+    return cases
+
+
+def record() -> dict:
+    """All that the tests compare with."""
     return {"tool": f"sanafe {version('sanafe')}", "architecture": "sanafe/examples/loihi.yaml", "steps": STEPS} | {
-        "cases": cases
+        "cases": layers(),
+        "input_steps": INPUT_STEPS,
+        "networks": networks(),
     }
 
 
 def main(path: str) -> None:
     with open(path, "w", encoding="utf-8") as stream:
-        json.dump(record(), stream, indent=1)
+        stream.write(re.sub(r"(?<=\d,)\n +(?=\d)", "", json.dumps(record(), indent=1)))
         stream.write("\n")
 
 

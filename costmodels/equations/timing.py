@@ -31,8 +31,13 @@ RESOURCES = ("compute", "weight port", "sum and state port", "spike port", "noc"
 
 
 def packets(load: Load, counts: Counts, used: FloatArray) -> FloatArray:
-    """Eq. 53: messages (..., R): every spike goes to each of the `used` cores of the row, at most to one per output."""
-    return np.asarray(counts.packets * np.minimum(used, np.maximum(1.0, np.ceil(load.geometry.fan_out))))
+    """Eq. 53: messages (..., R): a spike that outputs read goes to each of the `used` cores, at most to one per output.
+
+    A core has whole channels, so that all cores of a row read the same inputs.
+    """
+    reach = load.geometry.reach
+    outputs = np.maximum(1.0, np.ceil(load.geometry.fan_out / np.maximum(reach, 1e-9) - 1e-9))
+    return np.asarray(counts.packets * reach * np.minimum(used, outputs))
 
 
 def resources(load: Load, counts: Counts, chip: Chip, share: FloatArray | float) -> dict[str, FloatArray]:

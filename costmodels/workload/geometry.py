@@ -26,6 +26,7 @@ class Geometry:
     sum_run              accumulators that one input touches side by side: all channels of one output pixel, or one
                          kernel row of a depthwise map
     fan_out              synaptic operations per input spike, the mean over the map: at the border some taps are padding
+    reach                share of the inputs that some output reads: a stride may leave the last rows of a map unread
     operand_bits         width of the second operand of an attention product [bit]
     log_fan_in           ceil(log2(fan_in)), the bits by which a sum grows
     address_bits         width of an address event of the input [bit]
@@ -46,6 +47,7 @@ class Geometry:
     weight_run: FloatArray
     sum_run: FloatArray
     fan_out: FloatArray
+    reach: FloatArray
     operand_bits: FloatArray
     log_fan_in: FloatArray
     address_bits: FloatArray
@@ -107,6 +109,18 @@ def inside_share(columns: Mapping[str, FloatArray], attention: BoolArray) -> Flo
     return share
 
 
+def reach(columns: Mapping[str, FloatArray], attention: BoolArray) -> FloatArray:
+    """Share of the inputs that at least one output reads, (R,)."""
+    share = np.ones(len(attention))
+    kernel, stride, padding = (columns[name] for name in ("kernel", "stride", "padding"))
+    for axis in ("height", "width"):
+        size, outputs = columns[f"in_{axis}"], columns[f"out_{axis}"]
+        apart = taps_inside(size, kernel, stride, padding, outputs)  # kernels that leave gaps share no input
+        overlapping = np.minimum(size, (outputs - 1) * stride + kernel - padding)
+        share *= np.where(attention, 1.0, np.where(kernel >= stride, overlapping, apart) / size)
+    return share
+
+
 def geometry(
     texts: Mapping[str, tuple[str, ...]], columns: Mapping[str, FloatArray], written_inputs: tuple[float, ...]
 ) -> Geometry:
@@ -129,6 +143,7 @@ def geometry(
         weight_run=np.where(depthwise, columns["kernel"] ** 2, np.where(attention, np.ceil(per_input), per_group)),
         sum_run=np.where(depthwise, columns["kernel"], np.where(attention, np.ceil(per_input), per_group)),
         fan_out=per_input * inside_share(columns, attention),
+        reach=reach(columns, attention),
         operand_bits=_operand_bits(columns, attention),
         log_fan_in=np.ceil(np.log2(np.maximum(columns["fan_in"], 1.0))),
         address_bits=_bits(inputs),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from costmodels import Workload, estimate, example_names, load_hardware
+from costmodels import Workload, actions, estimate, example_names, load_hardware
 from costmodels.equations.energy import noc
 from costmodels.studies.published import published_consistency
 
@@ -92,7 +92,7 @@ def _sanafe() -> list[dict]:
     if find_spec("sanafe") is None:
         return cases
     place = Path(__file__).parents[2] / "benchmarks" / "against_sanafe.py"
-    return cases + [case | {"said": "live"} for case in runpy.run_path(str(place))["record"]()["cases"]]
+    return cases + [case | {"said": "live"} for case in runpy.run_path(str(place))["layers"]()]
 
 
 SANAFE = pytest.mark.parametrize(
@@ -125,6 +125,67 @@ def test_latency_is_near_sanafe(case: dict):
     alone = Workload.from_table(work.table().iloc[:1])
     ratio = float(estimate(alone, chip, 8).latency_s) / case["sanafe"]["sim_time"]
     assert 0.75 < ratio < 1.25
+
+
+def _networks() -> list[tuple[dict, int]]:
+    """Recorded networks of several layers with the number of cores per layer."""
+    found = json.loads((DATA / "sanafe.json").read_text())["networks"]
+    return [(network, cores) for network in found for cores in (1, 2, 4)]
+
+
+def _network(spec: dict) -> Workload:
+    """A recorded network as a layer table: the real spikes of every layer, each with its exact fan-out."""
+    steps = json.loads((DATA / "sanafe.json").read_text())["input_steps"]
+    rows, before, shape = [], np.array(spec["fired"]["source"]), (spec.get("channels", 0), spec.get("side", 0))
+    for place, layer in enumerate(spec["layers"]):
+        fired = int(before.sum())
+        row = {"name": f"layer{place}", "kind": "linear", "in_channels": len(before), "out_channels": layer["outputs"]}
+        row |= {"spikes": fired, "synops": fired * layer["outputs"], "time_steps": steps}
+        if "kernel" in layer:
+            (channels, side), kernel, stride = shape, layer["kernel"], layer["stride"]
+            reach = [sum(0 <= x - stride * o < kernel for o in range(layer["side"])) for x in range(side)]
+            by_pixel = before.reshape(channels, side, side).sum(0)
+            synops = int((by_pixel * np.outer(reach, reach)).sum()) * layer["filters"]
+            row |= {"kind": "conv", "in_channels": channels, "out_channels": layer["filters"], "kernel": kernel}
+            row |= {"stride": stride, "in_height": side, "in_width": side, "synops": synops}
+            shape = layer["filters"], layer["side"]
+        # inputs come from outside and are free, as in SANA-FE
+        own = {"neurons": len(before), "lif": f"lif{place}", "lif_spikes": fired}
+        rows.append(row | (own if place else {"neurons": 0, "lif": "", "lif_spikes": 0}))
+        before = np.array(spec["fired"][f"layer{place}"])
+    out = {"name": "out", "kind": "linear", "in_channels": len(before), "out_channels": 1, "spikes": 0, "synops": 0}
+    out |= {"neurons": len(before), "lif": "last", "lif_spikes": int(before.sum()), "time_steps": steps}
+    return Workload.from_table(pd.DataFrame([*rows, out]))  # the last row carries the last neurons; nothing reads them
+
+
+@pytest.mark.parametrize(("spec", "cores"), _networks(), ids=lambda v: v["name"] if isinstance(v, dict) else str(v))
+def test_networks_over_several_cores_cost_what_sanafe_says(spec: dict, cores: int):
+    """Real spikes through three layers on 1, 2 and 4 cores each; hops per message and barrier as SANA-FE has them."""
+    work, recorded = _network(spec), spec["sanafe"][str(cores)]
+    energy, message, hop = recorded["energy"], 111 * PJ, 3.6 * PJ
+    largest = max(layer["outputs"] for layer in spec["layers"])
+    chip = load_hardware("loihi_sanafe").with_constant("neurons_per_core", -(-largest // cores))
+    chip = chip.with_constant("memories.weights.size", 1e12).with_constant("memories.states.size", 1e12)
+    chip = chip.with_constant("noc.hops", max(0.0, energy["network"] / recorded["packets"] - message) / hop)
+    chip = chip.with_constant("synchronisation", {1: 0.6e-6, 2: 1.0e-6, 4: 1.4e-6}[recorded["tiles"]])
+    cost = estimate(work, chip, 8)
+    part = {name: float(value) for name, value in cost.energy_by_component.items()}
+    assert part["compute"] == pytest.approx(energy["synapse"], rel=1e-9)
+    assert part["neurons"] == pytest.approx(energy["soma"], rel=1e-9)
+    assert part["noc"] == pytest.approx(energy["network"], rel=0.02)
+    assert actions(work, chip, 8)["packets"].sum() == pytest.approx(recorded["packets"], rel=0.02)
+    assert float(cost.energy_j) == pytest.approx(energy["total"], rel=0.02)
+    assert 0.67 < float(cost.latency_s) / recorded["sim_time"] < 1.5
+
+
+def test_spikes_that_no_output_reads_are_not_sent():
+    """The second layer of the convolutional network reads 9 x 9 of 10 x 10 pixels: without that, 7 % more messages."""
+    spec = next(network for network, _ in _networks() if network["name"] == "conv")
+    sent = sum(sum(spec["fired"][name]) for name in ("source", "layer0", "layer1"))
+    assert sent / spec["sanafe"]["1"]["packets"] == pytest.approx(1.07, abs=0.01)
+    unread = np.array(spec["fired"]["layer0"]).reshape(8, 10, 10)
+    unread = int(unread.sum() - unread[:, :9, :9].sum())
+    assert sent - unread == spec["sanafe"]["1"]["packets"]
 
 
 def test_a_dense_layer_of_a_million_synapses():
