@@ -80,6 +80,12 @@ class Contents:
     stability: Mapping[str, Any] | None = None
     """Ranking and front of designs when constants move: `scenarios, survival, tornado`."""
 
+    @property
+    def chosen(self) -> list[str]:
+        """Ids of the picks and of the verified designs, which stand in every table of chosen designs."""
+        picked = [pick["id"] for pick in self.picks["picks"]] if self.picks else []
+        return picked + ([] if self.verified is None else list(self.verified["id"]))
+
 
 def write_run(out: Path, contents: Contents) -> Run:
     """Write a run directory, every file complete or not at all, and open it.  Raises OSError where it cannot.
@@ -91,7 +97,7 @@ def write_run(out: Path, contents: Contents) -> Run:
     write_text(out / "config.yaml", dump_config(contents.config))
     for place, (form, table) in enumerate((contents.layers or {}).items()):
         write_csv(out / (f"layers-{form}.csv" if place else "layers.csv"), table)
-    write_csv(out / "front.csv", tables.front_of(contents.results))
+    write_csv(out / "front.csv", tables.front_of(contents.results, contents.chosen))
     for name, value in vars(contents).items():
         if isinstance(value, pd.DataFrame):
             write_csv(out / f"{name}.csv", value)
@@ -163,6 +169,11 @@ class Run:
             known = {pick["name"].replace(" ", "-"): pick["id"] for pick in self.picks["picks"]}
         bend = knee(tables.front_of(self.table)) if "on_front" in self.table else None
         return known if bend is None else {"knee": bend} | known
+
+    @property
+    def chosen(self) -> list[str]:
+        """Ids of the picks and of the verified designs."""
+        return [*self.named_picks.values(), *(self.verified or {})]
 
     def row(self, name: str | None) -> pd.Series:
         """The row of a design, of `table` or `tuned`, by any name that `dse.results.naming` reads.

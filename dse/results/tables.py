@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -96,9 +96,10 @@ def spikes_table(table: pd.DataFrame, evaluations: Sequence[Evaluation], lif_lay
     return frame
 
 
-def front_of(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows on the front, sorted by memory, then drop, then id."""
-    return table[table["on_front"]].sort_values(["memory_bytes", "drop", "id"], ignore_index=True)
+def front_of(table: pd.DataFrame, chosen: Collection[str] = ()) -> pd.DataFrame:
+    """The rows on the front and the designs `chosen` by id, each once, sorted by memory, then drop, then id."""
+    shown = table[table["on_front"] | table["id"].isin(list(chosen))]
+    return shown.drop_duplicates("id").sort_values(["memory_bytes", "drop", "id"], ignore_index=True)
 
 
 def design_of(row: pd.Series) -> Design:
@@ -119,14 +120,17 @@ def score_rows(space: Space, scores: FloatArray, table: pd.DataFrame) -> pd.Data
     return pd.DataFrame(rows, columns=["group", "type", "stage", "bits", "score"])
 
 
-def breakdown_table(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, strategy: str) -> pd.DataFrame:
-    """Energy [J] and memory [B] per layer and component of the front and of all designs that are no proposals.
+def breakdown_table(
+    costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, strategy: str, chosen: Collection[str] = ()
+) -> pd.DataFrame:
+    """Energy [J] and memory [B] per layer and component of the front, the `chosen` and all that are no proposals.
 
-    `spikes` is spikes.csv, row by row that of `table`; `strategy` proposed the other designs.
+    `spikes` is spikes.csv, row by row that of `table`; `strategy` proposed the other designs; `chosen` are ids.
     """
     counts = np.asarray(spikes.drop(columns="id"), dtype=np.float64)
     found = origins(list(table["origin"]), strategy)
-    detailed = table["on_front"].to_numpy(dtype=bool) | np.array([o.kind is not Kind.STRATEGY for o in found])
+    named = np.array([o.kind is not Kind.STRATEGY for o in found])
+    detailed = (table["on_front"] | table["id"].isin(list(chosen)) | named) & ~table["id"].duplicated()
     parts = []
     for i in np.flatnonzero(detailed):
         part = costing.breakdown(design_of(table.iloc[i]), counts[i])

@@ -98,9 +98,9 @@ def file_designs(path: Path, text: str | None, run: Path | None, hardware: str |
 
 
 def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: bool = False) -> Selection:
-    """The front of a run, or the designs `wanted` by name, each with its own steps, potentials and spikes.
+    """The front of a run with its picks and verified designs, or the designs `wanted` by name.
 
-    Names are read as `dse.results.naming` says.
+    Each has its own steps, potentials and spikes; names are read as `dse.results.naming` says.
     `every` takes all designs of the run but the float network.  `hardware` is a chip in the place of the run's.
     Raises ConfigError for what is no run, and for what is no design of it.
     """
@@ -117,7 +117,7 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
     ids = [str(opened.row(name)["id"]) for name in wanted]
     if tuned := [i for i in ids if i not in set(table["id"])]:
         raise ConfigError(f"--design {tuned[0]}: has other integers than its parent and the same costs; name that one")
-    front = table[table["origin"] != origin.FLOAT] if every else front_of(table)
+    front = table[table["origin"] != origin.FLOAT] if every else front_of(table, opened.chosen)
     part = table[table["id"].isin(ids)].drop_duplicates("id").reset_index(drop=True) if ids else front
     if part.empty:
         raise ConfigError(f"{run / 'results.csv'}: has no design on its front; name one with --design, or search again")

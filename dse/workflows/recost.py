@@ -61,7 +61,7 @@ def recosted(run: Run, hardware: str) -> Contents:
         manifest=record,
         results=table,
         hardware=pd.DataFrame(chip.constants()),
-        breakdown=tables.breakdown_table(costing, table, run.spikes, search.strategy),
+        breakdown=tables.breakdown_table(costing, table, run.spikes, search.strategy, list(run.verified or ())),
         picks=picks,
         stability=asked.stability if asked else None,
         comparisons=asked.comparisons if asked else None,

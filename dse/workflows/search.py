@@ -83,7 +83,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         manifest=record,
         results=table,
         hardware=pd.DataFrame(costing.hardware.constants()),
-        breakdown=tables.breakdown_table(costing, table, spikes, config.search.strategy),
+        breakdown=tables.breakdown_table(costing, table, spikes, config.search.strategy, list(final.verified)),
         layers={form: network.table for form, network in experiment.networks.items()},
         spikes=spikes,
         sensitivity=tables.score_rows(problem.space, problem.whole.scores, experiment.network.table),

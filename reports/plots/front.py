@@ -124,6 +124,12 @@ def baseline_label(p: FrontPoint, r: Front) -> str:
     return ", ".join(uniform.sub(short, o) for o, i in r.baselines.items() if i == p.id)
 
 
+def point_label(p: FrontPoint, r: Front) -> str:
+    """The names of a design as a pick and as a baseline."""
+    picks = [name for name, i in r.picks.items() if i == p.id]
+    return ", ".join([*picks, *filter(None, [baseline_label(p, r)])])
+
+
 def chart(r: Front, name: str) -> Chart:
     """One projection, in the frame of its window."""
     column = AGAINST[name]
@@ -132,11 +138,11 @@ def chart(r: Front, name: str) -> Chart:
     marks: list[Mark] = [Line([p.cost(column) for p in edge], [p.drop for p in edge], "accent", 1, 0.45, "hv")]
     groups = by_kind(r)
     marks += [_points(kind, points, column) for kind, points in groups.items()]
-    named = groups["baseline"]
+    named = [p for p in r.points if p.id in {*r.baselines.values(), *r.picks.values()}]
     marks.append(
         Labels(
             [(p.cost(column), p.drop) for p in named],
-            [baseline_label(p, r) for p in named],
+            [point_label(p, r) for p in named],
             [(p.cost(column), p.drop) for p in r.points if p.on_front],
         )
     )

@@ -87,8 +87,8 @@ def _points(mark: Points, chart: Chart) -> Plot:
         trace["ids"] = list(mark.ids)
     if mark.hover:
         trace |= {"text": list(mark.hover), "hovertemplate": "%{text}<extra></extra>"}
-    elif not mark.ids:
-        trace["hoverinfo"] = "skip"
+    else:
+        trace["hoverinfo"] = "none" if mark.ids else "skip"  # the page has a card of its own for designs
     colour = f"${mark.interval_colour or mark.marker.colour}"
     if mark.x_interval:
         trace["error_x"] = _error(mark.x, mark.x_interval, chart.x, colour)
@@ -130,7 +130,7 @@ def _line(mark: Line, chart: Chart) -> Plot:
         trace["opacity"] = mark.opacity
     if mark.ids:
         trace |= {"mode": "lines+markers", "ids": list(mark.ids)}
-        trace["marker"] = {"size": 3.5, "color": f"${mark.colour}"}
+        trace |= {"marker": {"size": 3.5, "color": f"${mark.colour}"}, "hoverinfo": "none"}
     else:
         trace["hoverinfo"] = "skip"
     return trace

@@ -3,9 +3,9 @@
 `FinishedRun` is the whole directory, `Design` an evaluated design, `WeightLayers` the layers that have weights.
 """
 
-from reports.run.designs import Design, VerifiedDrop, WeightLayers
+from reports.run.designs import Design, UnseenDrop, VerifiedDrop, WeightLayers, share_interval
 from reports.run.finished_run import Breakdown, FinishedRun, KnobTable, read_run
-from reports.run.manifest import ChaosFloor, Manifest, Phase
+from reports.run.manifest import Accuracy, ChaosFloor, Manifest, Phase
 from reports.run.picks import BudgetCheck, PickedDesign, Picks, Saving
 from reports.run.rows import (
     ComparisonRow,
@@ -21,6 +21,7 @@ from reports.run.rows import (
 from reports.run.stability import Band, FrontSurvival, Scenario, Stability, Swing
 
 __all__ = [
+    "Accuracy",
     "Band",
     "Breakdown",
     "BudgetCheck",
@@ -46,7 +47,9 @@ __all__ = [
     "SensitivityRow",
     "Stability",
     "Swing",
+    "UnseenDrop",
     "VerifiedDrop",
     "WeightLayers",
     "read_run",
+    "share_interval",
 ]

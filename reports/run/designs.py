@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from reports.errors import ReportError
 from reports.number_text import short_names
 from reports.run.picks import PickedDesign
-from reports.run.rows import LayerRow, ResultRow, VerifiedRow
+from reports.run.rows import ExpectedRow, LayerRow, ResultRow, VerifiedRow
 from reports.run.tables import rows_of
 
 FINITE = ("top1", "drop", "drop_low", "drop_high", "memory_bytes", "energy_j", "latency_s", "power_w")
+Z95 = NormalDist().inv_cdf(0.975)  # half the width of a 95 % interval, in standard deviations
 WEIGHTS = "w:"  # prefix of the columns that hold the widths of layers
 POTENTIALS, STREAMS, SUMS = "v:", "r:", "b:"  # those of the columns with other widths
 FORM = "form"  # the column of results.csv that says fused or unfused, where the search had the choice
@@ -32,6 +35,20 @@ class VerifiedDrop:
 
 
 @dataclass(frozen=True)
+class UnseenDrop:
+    """What is said of a drop on images that the search never saw, with its 95 % interval [pp].
+
+    `status` is verified where unseen images were measured, predicted where the search's model says it, and searched
+    where the run has neither: then it is the drop on the search images, which is too small on average.
+    """
+
+    drop: float
+    low: float
+    high: float
+    status: str
+
+
+@dataclass(frozen=True)
 class Design(ResultRow):
     """One evaluated design: measured accuracy, computed costs (SI), its widths in network order.
 
@@ -39,7 +56,8 @@ class Design(ResultRow):
     search had the choice; each empty where there is none.  `state_bits` are the widths of the membrane potentials by
     stage: empty for a design that was evaluated with float32 potentials; `stream_bits` and `between_bits` those of the
     residual streams and of the sums between layers, where they were searched.  A fused layer's width stands for all
-    layers that were fused into it.
+    layers that were fused into it.  `verified` is the drop as unseen images measured it, `unseen` the best that is
+    known of it, `top1_low` and `top1_high` Wilson's 95 % interval of the top-1 accuracy.
     """
 
     baseline: str
@@ -49,7 +67,15 @@ class Design(ResultRow):
     stream_bits: dict[str, int]
     between_bits: dict[str, int]
     bits: tuple[int, ...]
+    unseen: UnseenDrop
+    top1_low: float
+    top1_high: float
     form: str = ""
+
+    @property
+    def shown(self) -> bool:
+        """Whether tables and figures of chosen designs hold it: the front, the picks, and what was verified."""
+        return self.on_front or bool(self.pick) or self.verified is not None
 
 
 @dataclass(frozen=True)
@@ -131,7 +157,11 @@ def _by_unfused_layers(results: pd.DataFrame, weighted: Sequence[str]) -> pd.Dat
 
 
 def designs(
-    path: Path, results: pd.DataFrame, picks: Sequence[PickedDesign], verified: Sequence[VerifiedRow]
+    path: Path,
+    results: pd.DataFrame,
+    picks: Sequence[PickedDesign],
+    verified: Sequence[VerifiedRow],
+    expected: Sequence[ExpectedRow] = (),
 ) -> tuple[Design, ...]:
     """All designs in the order of evaluation, of a table that `checked_results` gave.
 
@@ -144,6 +174,7 @@ def designs(
     names: dict[str, str] = {}
     for origin, design in baselines(results).items():
         names[design] = f"{names[design]}, {origin}" if design in names else origin
+    predicted = {e.id: e for e in reversed(expected)}
     picked = {p.id: p.name for p in reversed(picks)}
     weights = unique[[c for c in unique.columns if c.startswith(WEIGHTS)]].astype(int).to_numpy().tolist()
     others = unique[[c for c in unique.columns if c.startswith((POTENTIALS, STREAMS, SUMS))]].to_dict("records")
@@ -158,10 +189,29 @@ def designs(
             stream_bits=_widths(cells, STREAMS),
             between_bits=_widths(cells, SUMS),
             bits=tuple(bits),
+            unseen=_unseen(row, unseen.get(row.id), predicted.get(row.id)),
+            top1_low=share_interval(row.top1, row.images)[0],
+            top1_high=share_interval(row.top1, row.images)[1],
             form=form,
         )
         for row, bits, cells, form in zip(rows_of(path, unique, ResultRow), weights, others, forms, strict=True)
     )
+
+
+def share_interval(share: float, images: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share that was measured on `images`."""
+    ends = binomtest(round(share * images), images).proportion_ci(method="wilson")
+    return float(ends.low), float(ends.high)
+
+
+def _unseen(row: ResultRow, verified: VerifiedDrop | None, predicted: ExpectedRow | None) -> UnseenDrop:
+    """The best that is known of a drop on unseen images."""
+    if verified is not None:
+        return UnseenDrop(verified.drop, verified.low, verified.high, "verified")
+    if predicted is not None:
+        reach = Z95 * predicted.sd
+        return UnseenDrop(predicted.expected, predicted.expected - reach, predicted.expected + reach, "predicted")
+    return UnseenDrop(row.drop, row.drop_low, row.drop_high, "searched")
 
 
 def _widths(cells: Mapping[str, float], prefix: str) -> dict[str, int]:

@@ -17,6 +17,7 @@ from reports.run.picks import Picks, read_picks
 from reports.run.rows import (
     BreakdownRow,
     ComparisonRow,
+    ExpectedRow,
     FinetunedRow,
     FormRow,
     HardwareRow,
@@ -80,6 +81,11 @@ class FinishedRun:
         return tuple(sorted((d for d in self.designs if d.on_front), key=lambda d: (d.memory_bytes, d.drop, d.id)))
 
     @property
+    def shown(self) -> tuple[Design, ...]:
+        """The front, the picks and every verified design, sorted by memory, then drop, then id."""
+        return tuple(sorted((d for d in self.designs if d.shown), key=lambda d: (d.memory_bytes, d.drop, d.id)))
+
+    @property
     def recommended(self) -> str | None:
         """Id of the recommended design, None when the run recommends none."""
         return self.picks.picks[0].id if self.picks.picks else None
@@ -106,12 +112,13 @@ def read_run(directory: Path) -> FinishedRun:
     picks = read_picks(directory / "picks.json")
     files.check("picks.json", (p.id for p in picks.picks))
     verified = files.of_designs("verified", VerifiedRow) or ()
+    expected = files.of_designs("expected", ExpectedRow) or ()
     return FinishedRun(
         directory=directory,
         config=files.text("config.yaml"),
         manifest=read_manifest(directory / "manifest.json"),
         picks=picks,
-        designs=design_reader.designs(path, results, picks.picks, verified),
+        designs=design_reader.designs(path, results, picks.picks, verified, expected),
         baselines=design_reader.baselines(results),
         layers=layers,
         weight_layers=design_reader.weight_layers(layers),

@@ -100,6 +100,15 @@ class VerifiedRow:
 
 
 @dataclass(frozen=True)
+class ExpectedRow:
+    """expected.csv: a drop on unseen images by the model of all measurements, with its standard deviation [pp]."""
+
+    id: str
+    expected: float
+    sd: float
+
+
+@dataclass(frozen=True)
 class HistoryRow:
     """history.csv: a design in the order of evaluation, and the hypervolume reached with it."""
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.number_text import UNITS, label, quantity, share, tidy
+from reports.number_text import UNITS, label, quantity, share
 from reports.page import html
 from reports.page.html import Drawing
-from reports.run import BudgetCheck, FinishedRun, Saving
+from reports.run import Accuracy, BudgetCheck, FinishedRun, Saving, share_interval
 
 TITLE = "Decision"
 
@@ -102,10 +102,15 @@ def _identity(run: FinishedRun) -> tuple[tuple[str, str, str], ...]:
         ("Hardware", m.hardware.name, m.hardware.sha256),
         (
             "Float network",
-            f"top-1 {share(reference.top1)} ± {tidy(100 * reference.top1_stderr)} pp on {reference.images:,} images",
+            _float_text(reference),
             "",
         ),
     )
+
+
+def _float_text(reference: Accuracy) -> str:
+    low, high = share_interval(reference.top1, reference.images)
+    return f"top-1 {share(reference.top1)} ({share(low)} … {share(high)}, 95 %) on {reference.images:,} images"
 
 
 def draw(r: Decision) -> Drawing:

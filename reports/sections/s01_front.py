@@ -35,10 +35,10 @@ def window(points: Sequence[FrontPoint], run: FinishedRun, column: str) -> Windo
     """The part of a projection where the decision falls: no float network, no design that lost far too much."""
     cap = max(LEAST_CAP, 4 * run.picks.budgets.get("drop", 0.0))
     float_id = run.baselines.get("float")
-    picked = {p.id for p in run.picks.picks}
+    picked = {p.id for p in points if p.verified is not None} | {p.id for p in run.picks.picks}
     inside = [p for p in points if p.id in picked or (p.id != float_id and p.drop <= cap)] or list(points)
     costs = [p.cost(column) for p in inside]
-    shown = [e for p in inside for e in ((p.low, p.high) if p.on_front else (p.drop,))]
+    shown = [e for p in inside for e in _ends(p)]
     high = min(max(*shown, run.picks.budgets.get("drop", 0.0)), max(cap, *(p.drop for p in inside)))
     low = min(*shown, 0.0)
     reach = max(costs) * 1.3
@@ -46,6 +46,11 @@ def window(points: Sequence[FrontPoint], run: FinishedRun, column: str) -> Windo
     if float_id is not None and all(p.id != float_id for p in beyond):  # it fits after all
         costs += [p.cost(column) for p in points if p.id == float_id]
     return Window(min(costs), max(costs), low, high, tuple(p.id for p in beyond))
+
+
+def _ends(p: FrontPoint) -> tuple[float, ...]:
+    """The drops of a point that the frame has to hold: with its interval on the front, and what unseen images said."""
+    return ((p.low, p.high) if p.on_front else (p.drop,)) + (p.verified or ())
 
 
 def _point(d: Design) -> FrontPoint:

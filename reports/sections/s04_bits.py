@@ -1,4 +1,7 @@
-"""Which layer has how many bits: a heat map of the front, with each layer's part of weights and operations."""
+"""Which layer has how many bits: a heat map of the front, the picks and the verified designs.
+
+Above it stands each layer's part of weights and operations.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from reports.run import FinishedRun, WeightLayers
 
 TITLE = "Bits per layer"
 MOST_ROWS = 60
+WHAT = "Width of every weight layer for the front, the picks and the verified designs"
 
 
 @dataclass(frozen=True)
@@ -34,15 +38,18 @@ class OtherWidths:
 
 @dataclass(frozen=True)
 class Bits:
-    """Widths of the front designs by rising memory: `widths[row][layer]`, `steps[row]`, `states[stage][row]`.
+    """Widths of the front, the picks and the verified designs by rising memory: `widths[row][layer]`, `steps[row]`.
 
-    Of a front longer than MOST_ROWS only evenly spaced designs are drawn, picks always; `left_out` says how many not.
+    `states[stage][row]` are widths of potentials, `drop[row]` is the best that is known of the drop on unseen images
+    [pp], `picks[row]` the name of a pick or empty.  Of more designs than MOST_ROWS only evenly spaced ones are drawn,
+    picks and verified ones always; `left_out` says how many not.
     `spans` are (name, first, last) of runs of layers that belong to one block; `palette` gives the colour of every
     width that occurs in the run; `forms[row]` is the form of the design, where the search had the choice; `others` are
     the other widths of the picks.
     """
 
     ids: tuple[str, ...]
+    picks: tuple[str, ...]
     memory_bytes: tuple[float, ...]
     drop: tuple[float, ...]
     steps: tuple[int, ...]
@@ -57,16 +64,17 @@ class Bits:
 
 
 def record(run: FinishedRun) -> Bits:
-    """The widths of the front designs, rows by memory, columns in network order."""
-    front = run.front
-    kept = set(_spread([d.id for d in front], {p.id for p in run.picks.picks}))
+    """The widths of the front, picks and verified designs, rows by memory, columns in network order."""
+    front = run.shown
+    kept = set(_spread([d.id for d in front], {d.id for d in front if d.pick or d.verified}))
     shown = [d for d in front if d.id in kept]
     stages = dict.fromkeys(stage for d in run.designs for stage in d.state_bits)
     states = [stage for stage in stages if all(stage in d.state_bits for d in shown)]
     return Bits(
         ids=tuple(d.id for d in shown),
+        picks=tuple(d.pick for d in shown),
         memory_bytes=tuple(d.memory_bytes for d in shown),
-        drop=tuple(d.drop for d in shown),
+        drop=tuple(d.unseen.drop for d in shown),
         steps=tuple(d.time_steps for d in shown),
         states={stage: tuple(d.state_bits[stage] for d in shown) for stage in states},
         widths=tuple(d.bits for d in shown),
@@ -104,24 +112,27 @@ def spans(blocks: tuple[str, ...]) -> tuple[Span, ...]:
 
 def draw(r: Bits) -> Drawing:
     """The heat map with the shares of every layer above it."""
-    left = f" {r.left_out} front designs in between are left out here." if r.left_out else ""
+    left = f" {r.left_out} designs of the front in between are left out here." if r.left_out else ""
     if "fused" in r.forms:
         left += " A fused design shows the width of each fused layer in all columns of the layers it stands for."
     shown = described(r)
     body = html.join(
         html.text(
-            "Every row is a front design, the smallest at the top; every column is a weight layer in network order, "
-            "grouped by block. The bars above show each layer's share of all weights and of all synaptic operations, "
-            "which were counted on the float network. Few bits save memory in layers with many weights, and energy in "
-            f"layers with many operations.{left}",
+            "Every row is a design of the front, a pick or a verified design, the smallest at the top; every column is "
+            "a weight layer in network order, grouped by block. The bars above show each layer's share of all weights "
+            "and of all synaptic operations, which were counted on the float network. Few bits save memory in layers "
+            f"with many weights, and energy in layers with many operations.{left}",
             "lead",
         ),
         html.plot(
-            "bits", 170 + max(160, 13 * len(r.ids) + 60), "Bits of every layer for every front design", wide=True
+            "bits",
+            170 + max(160, 13 * len(r.ids) + 60),
+            "Bits of every layer for the front, the picks and the verified designs",
+            wide=True,
         ),
         _others_table(r.others),
     )
-    caption = "Width of every weight layer (columns, network order) for the front designs (rows, by memory)."
+    caption = f"{WHAT} (columns: layers in network order; rows: designs by memory)."
     figure = StaticFigure(caption, lambda: heat_map.figure(shown))
     return Drawing(body, {"bits": heat_map.plotted(shown)}, {"bits": figure} if r.ids else {})
 
@@ -160,8 +171,10 @@ def described(r: Bits) -> HeatMap:
 
 
 def row_labels(r: Bits) -> list[str]:
-    """Memory and drop of every row, and its form where that is not the unfused one."""
+    """Name of a pick, memory and drop of every row, and its form where that is not the unfused one."""
     forms = [f", {form}" if form not in ("", "unfused") else "" for form in r.forms or [""] * len(r.ids)]
+    names = [f"{pick}: " if pick else "" for pick in r.picks]
     return [
-        f"{quantity(m, 'B')}, {tidy(d, 1)} pp{form}" for m, d, form in zip(r.memory_bytes, r.drop, forms, strict=True)
+        f"{name}{quantity(m, 'B')}, {tidy(d, 1)} pp{form}"
+        for name, m, d, form in zip(names, r.memory_bytes, r.drop, forms, strict=True)
     ]

@@ -6,7 +6,7 @@
   numbers.designs = numbers.designs || [];  // a comparison has none
   numbers.sections = numbers.sections || {};
   const byId = new Map(numbers.designs.map((d) => [d.id, d]));
-  const front = numbers.designs.filter((d) => d.on_front).sort((a, b) => a.memory_bytes - b.memory_bytes || a.drop - b.drop);
+  const front = numbers.designs.filter((d) => d.on_front || d.pick || d.verified).sort((a, b) => a.memory_bytes - b.memory_bytes || a.drop - b.drop);
   const palette = (numbers.sections.bits || {}).palette || {};
   const drawn = new Map();
   let selected = null;
@@ -191,14 +191,14 @@
   function describe(d, full) {
     const role = [d.pick, d.baseline].filter(Boolean).join(", ") || d.origin;
     const facts = [
-      ["Drop", `${fixed(d.drop)} pp (${fixed(d.drop_low)} … ${fixed(d.drop_high)})`],
-      ["Top-1", `${fixed(100 * d.top1, 1)} %`],
+      ["Drop, search images", `${fixed(d.drop)} pp (${fixed(d.drop_low)} … ${fixed(d.drop_high)})`],
+      ["Top-1, search images", `${fixed(100 * d.top1, 1)} % (${fixed(100 * d.top1_low, 1)} … ${fixed(100 * d.top1_high, 1)})`],
       ["Memory", quantity(d.memory_bytes, "B")], ["Energy", quantity(d.energy_j, "J")],
       ["Latency", quantity(d.latency_s, "s")], ["Power", quantity(d.power_w, "W")],
       ["Mean width", `${fixed(d.mean_weight_bits)} bit`], ["Time steps", String(d.time_steps)],
     ];
     if (d.form) facts.push(["Form", d.form]);
-    if (d.verified) facts.splice(1, 0, ["Unseen images", `${fixed(d.verified.drop)} pp (${fixed(d.verified.low)} … ${fixed(d.verified.high)}), ${d.verified.images}`]);
+    if (d.unseen.status !== "searched") facts.unshift(["Drop, unseen images", `${fixed(d.unseen.drop)} pp (${fixed(d.unseen.low)} … ${fixed(d.unseen.high)}), ${d.verified ? `verified on ${d.verified.images}` : "predicted"}`]);
     const list = element("dl");
     for (const [k, v] of facts) list.append(element("div", {}, element("dt", {}, k), element("dd", {}, v)));
     const widths = element("div", { class: "widths" });
@@ -234,7 +234,7 @@
     if (card) card.replaceChildren(...describe(d, true));
     const chosen = document.getElementById("chosen");
     chosen.replaceChildren("Selected: ", element("strong", {}, id), element("br"),
-      `${quantity(d.memory_bytes, "B")}, drop ${fixed(d.drop)} pp`);
+      `${quantity(d.memory_bytes, "B")}, drop ${fixed(d.unseen.drop)} pp (${d.unseen.status})`);
     for (const row of document.querySelectorAll("#front-table tbody tr")) {
       const here = row.dataset.id === id;
       row.setAttribute("aria-selected", String(here));
@@ -270,7 +270,26 @@
   const SLIDERS = [["drop", "Drop", "pp"], ["memory_bytes", "Memory", "B"], ["energy_j", "Energy", "J"], ["latency_s", "Latency", "s"]];
   const limits = {};
   const activeLimits = () => Object.fromEntries(Object.entries(limits).filter(([, v]) => v !== null));
-  const within = (d) => Object.entries(activeLimits()).every(([k, v]) => d[k] <= v * (1 + 1e-12));
+  const within = (d) => Object.entries(activeLimits()).every(([k, v]) => (k === "drop" ? d.unseen.drop : d[k]) <= v * (1 + 1e-12));
+  // the probability that a drop on unseen images is within a limit, by the normal law of its 95 % interval
+  const erf = (x) => {  // Abramowitz and Stegun 7.1.26, error below 2e-7
+    const t = 1 / (1 + 0.3275911 * Math.abs(x));
+    const tail = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+    return Math.sign(x) * (1 - tail * Math.exp(-x * x));
+  };
+  const chance = (d, limit) => 0.5 * (1 + erf((limit - d.unseen.drop) / Math.max((d.unseen.high - d.unseen.low) / 3.919928, 1e-9) / Math.SQRT2));
+  const CONFIDENCE = 0.95;
+  // what the report's rule picks under the sliders: least memory among the designs that keep the drop with 95 %, verified ones first
+  function pickAgain() {
+    const limit = limits.drop ?? numbers.budgets.drop;
+    const rest = Object.entries(activeLimits()).filter(([k]) => k !== "drop");
+    const fits = others.filter((d) => d.unseen.status !== "searched" && rest.every(([k, v]) => d[k] <= v * (1 + 1e-12)));
+    if (limit === undefined || limit === null) return null;
+    const safe = fits.filter((d) => chance(d, limit) >= CONFIDENCE);
+    const least = (designs) => designs.reduce((a, d) => (!a || d.memory_bytes < a.memory_bytes ? d : a), null);
+    const best = least(safe.filter((d) => d.verified)) || least(safe);
+    return best ? { best, limit, sure: chance(best, limit) } : null;
+  }
   const others = numbers.designs.filter((d) => d.origin !== "float");
 
   function filterTraces(traces) {
@@ -331,13 +350,15 @@
   let pending = 0;
   function filter() {
     const inside = others.filter(within);
-    const best = inside.reduce((a, d) => (!a || d.memory_bytes < a.memory_bytes ? d : a), null);
+    const found = pickAgain();
     const state = document.getElementById("slider-state");
-    state.textContent = `${inside.length} of ${others.length} designs` + (best ? `; least memory ${quantity(best.memory_bytes, "B")} ` : " ");
-    if (best) {
+    state.textContent = `${inside.length} of ${others.length} designs; `;
+    if (found) {
+      const { best, limit, sure } = found;
       const link = element("button", { type: "button", class: "design", "data-select": best.id }, best.id);
-      state.append("(", link, ")");
-    }
+      state.append("least memory with the drop kept at 95 %: ", quantity(best.memory_bytes, "B"), " (", link, "), ",
+        `P(drop ≤ ${fixed(limit)} pp) = ${fixed(sure)}, ${best.verified ? "by its unseen images" : "predicted, not verified"}`);
+    } else state.append("no design is expected to keep these budgets at 95 %");
     let shown = 0;
     for (const row of document.querySelectorAll("#front-table tbody tr")) {
       const keep = within(byId.get(row.dataset.id));
@@ -395,12 +416,16 @@
 
   function save(kind) {
     const rows = numbers.sections.table.rows.map((r) => {
-      const bits = byId.get(r.id).bits;
-      return { ...r, ...Object.fromEntries(numbers.layers.names.map((n, i) => [`w:${n}`, bits[i]])) };
+      const d = byId.get(r.id);
+      const others = [["v:", d.state_bits], ["r:", d.stream_bits], ["b:", d.between_bits]];
+      const named = others.flatMap(([prefix, bits]) => Object.entries(bits).map(([n, b]) => [prefix + n, b]));
+      return { ...r, ...Object.fromEntries(named), ...Object.fromEntries(numbers.layers.names.map((n, i) => [`w:${n}`, d.bits[i]])) };
     });
     const quoted = (v) => (/[",\n]/.test(String(v)) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
+    const heads = [...new Set(rows.flatMap(Object.keys))];
+    const cell = (v) => (v === undefined || v === null ? "" : quoted(v));
     const text = kind === "json" ? JSON.stringify(rows, null, 1)
-      : [Object.keys(rows[0]).join(","), ...rows.map((r) => Object.values(r).map(quoted).join(","))].join("\n") + "\n";
+      : [heads.map(quoted).join(","), ...rows.map((r) => heads.map((h) => cell(r[h])).join(","))].join("\n") + "\n";
     const link = element("a", { download: `front.${kind}`, href: URL.createObjectURL(new Blob([text], { type: kind === "json" ? "application/json" : "text/csv" })) });
     document.body.append(link);
     link.click();

@@ -30,7 +30,12 @@ def without_torch(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """What a process that has neither torch nor optuna prints as the place of its report, and where it had to lie."""
     out = tmp_path_factory.mktemp("again") / "report"
     code = (
-        "import sys; sys.modules['torch'] = sys.modules['optuna'] = None\n"
+        "import sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'optuna'):\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Block())\n"
         f"import reports; print(reports.build({str(run)!r}, {str(out)!r}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reports import ReportError
-from reports.plots.front import FrontPoint
+from reports.plots.front import FrontPoint, point_label
 from reports.run import FinishedRun, SensitivityRow, read_run
 from reports.sections import (
     all_sections,
@@ -84,10 +84,59 @@ def test_a_point_that_another_beats_is_not_on_the_edge():
 
 def test_the_table_holds_front_and_baselines_by_memory(run):
     r = s02_table.record(run)
-    assert [row.id for row in r.rows] == [SMALL, PICK, EIGHT, FLOAT]
-    assert [row.status for row in r.rows] == ["measured", "verified", "verified", "measured"]
-    assert [row.knee for row in r.rows] == [False, False, True, False]
+    assert [row.id for row in r.rows] == [PICK, EIGHT, SMALL, FLOAT]  # the picks first
+    assert [row.status for row in r.rows] == ["verified", "verified", "searched", "searched"]
+    assert [(row.unseen, row.unseen_low, row.drop) for row in r.rows[:2]] == [(0.7, 0.4, 0.5), (0.1, -0.1, 0.2)]
+    assert [row.knee for row in r.rows] == [False, True, False, False]
+    ends = proportion_ci(900, 1000)
+    assert (r.rows[-1].top1_low, r.rows[-1].top1_high) == pytest.approx(ends)
     assert r.others == 0
+
+
+def proportion_ci(right: int, images: int) -> tuple[float, float]:
+    """Wilson 1927, eq. for the interval of a share, with z = 1.96."""
+    z, p = 1.959963984540054, right / images
+    centre, reach = p + z * z / (2 * images), z * math.sqrt(p * (1 - p) / images + z * z / (4 * images * images))
+    return (centre - reach) / (1 + z * z / images), (centre + reach) / (1 + z * z / images)
+
+
+def test_a_drop_that_was_not_verified_is_the_models_prediction(tmp_path):
+    out = by_hand.write(tmp_path / "run")
+    (out / "expected.csv").write_text("id,expected,sd\np4,0.6,0.1\ns2,4.0,0.5\n", encoding="utf-8")
+    unseen = {d.id: d.unseen for d in read_run(out).designs}
+    assert unseen[PICK].status == "verified"  # measured there: that counts
+    assert (unseen[SMALL].drop, unseen[SMALL].status) == (4.0, "predicted")
+    assert (unseen[SMALL].low, unseen[SMALL].high) == pytest.approx((4.0 - 0.98, 4.0 + 0.98), abs=1e-4)
+    assert unseen[FLOAT].status == "searched"
+
+
+def test_picks_and_verified_designs_are_everywhere_although_the_front_lacks_them(tmp_path):
+    """Recommended by unseen drops, a design may be dominated in those of the search."""
+    out = by_hand.write(tmp_path / "run")
+    text = (out / "results.csv").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line.startswith((PICK, EIGHT)):
+            text = text.replace(line, line.replace("True,True", "False,True"))
+    (out / "results.csv").write_text(text, encoding="utf-8")
+    run = read_run(out)
+    assert [d.id for d in run.front] == [SMALL]
+    assert [row.id for row in s02_table.record(run).rows[:2]] == [PICK, EIGHT]
+    assert s04_bits.record(run).ids == (SMALL, PICK, EIGHT)
+    assert [label.split(":")[0] for label in s04_bits.row_labels(s04_bits.record(run))[1:]] == ["recommended", "knee"]
+    front = s01_front.record(run)
+    assert PICK not in front.windows["memory"].outside
+    assert [point_label(p, front) for p in front.points if p.id in (PICK, EIGHT)] == ["knee, 8 bit", "recommended"]
+    html = str(s02_table.draw(s02_table.record(run)).html)
+    assert html.count('class="picked"') == 2
+
+
+def test_hovering_shows_only_the_card_of_the_page(run):
+    """Plotly's own label would show the position on the axis, which is the square root of a drop."""
+    for section in all_sections().values():
+        for plot in section.draw(section.record(run)).plots.values():
+            for trace in plot["data"]:
+                if "ids" in trace and "hovertemplate" not in trace:
+                    assert trace["hoverinfo"] == "none"
 
 
 def test_picks_are_compared_with_what_unseen_images_said(run):
