@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
+from scipy.stats import norm
+
+from dse.problem.widths_file import Target, read_widths
 
 LOCAL = ("file:", "data:", "blob:")
 SLACK = 1  # px that rounding may add to a width
@@ -187,12 +190,32 @@ def test_the_sliders_can_be_set_to_the_budgets_of_the_run(opened, numbers):
     good = [
         d
         for d in numbers["designs"]
-        if d["origin"] != "float" and all(d[column] <= limit for column, limit in numbers["budgets"].items())
+        if d["origin"] != "float"
+        and all(
+            (d["unseen"] if column == "drop" else d)[column] <= limit for column, limit in numbers["budgets"].items()
+        )
     ]
     assert opened.page.locator("#slider-state").inner_text().startswith(f"{len(good)} of ")
 
 
-def test_the_table_sorts_and_comes_down_as_csv_and_json(opened, numbers):
+def test_the_sliders_pick_by_the_rule_of_the_report_and_never_say_ok(opened, numbers):
+    """Least memory among the designs that keep the run's budget of the drop with 95 %, verified ones first."""
+    opened.page.get_by_role("button", name="Show all").click()
+    limit = numbers["budgets"]["drop"]
+    sure = {}
+    for d in numbers["designs"]:
+        u = d["unseen"]
+        if d["origin"] != "float" and u["status"] == "verified":
+            sure[d["id"]] = norm.cdf(limit, loc=u["drop"], scale=(u["high"] - u["low"]) / (2 * norm.ppf(0.975)))
+    memory = {d["id"]: d["memory_bytes"] for d in numbers["designs"]}
+    best = min((i for i, p in sure.items() if p >= 0.95), key=memory.__getitem__)
+    said = opened.page.locator("#slider-state").inner_text()
+    assert best in said
+    assert f"P(drop ≤ {limit:.2f} pp) = {sure[best]:.2f}, by its unseen images" in said
+    assert "OK" not in said
+
+
+def test_the_table_sorts_and_comes_down_as_csv_and_json(opened, numbers, tmp_path):
     opened.page.locator("#front-table th button", has_text="Energy").press("Enter")
     ids = opened.page.locator("#front-table tbody tr").evaluate_all("all => all.map(r => r.dataset.id)")
     rows = numbers["sections"]["table"]["rows"]
@@ -203,6 +226,11 @@ def test_the_table_sorts_and_comes_down_as_csv_and_json(opened, numbers):
     lines = Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + len(rows)
     assert lines[0].split(",")[0] == "id"
+    waiting.value.save_as(tmp_path / "front.csv")
+    layers = tuple(numbers["layers"]["names"])
+    read = read_widths(tmp_path / "front.csv", Target(layers, 1, {"state": (), "stream": (), "between": ()}))
+    bits = {d["id"]: (d["time_steps"], tuple(d["bits"])) for d in numbers["designs"]}
+    assert {i: (d.time_steps, d.weight_bits) for i, d in read.items()} == {r["id"]: bits[r["id"]] for r in rows}
     with opened.page.expect_download() as waiting:
         opened.page.get_by_role("button", name="Download JSON").click()
     told = json.loads(Path(waiting.value.path()).read_text(encoding="utf-8"))
