@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 DRAM_BURST = 512.0
@@ -58,6 +58,9 @@ class Chip:
     logic_leakage: float = _constant("logic_leakage")
     idle_per_cycle: float = _constant("idle_per_cycle", 0.0)
     element_area: float = _constant("element_area", 0.0)
+    register_area: float = _constant("register_area", 0.0)
+    clock_per_area: float = _constant("clock_per_area", 0.0)
+    wire: float = _constant("wire", 0.0)
     frame_rate: float = _constant("frame_rate")
     state_bits: float = _constant("widths.state")
     scale_bits: float = _constant("widths.scale")
@@ -106,12 +109,28 @@ class Chip:
     def leakage(self) -> float:
         """Power that flows whether the chip works or not [W]: leakage of memories and logic, clock, and DRAM."""
         memories = self.weights.leakage + self.states.leakage + self.spikes.leakage
-        return self.idle_per_cycle * self.clock + self.dram_background + (self.logic_leakage + memories)
+        per_cycle = self.idle_per_cycle + self.clock_per_area * self.logic_area
+        return per_cycle * self.clock + self.dram_background + (self.logic_leakage + memories)
 
     @property
     def area(self) -> float:
-        """Area of memories and processing elements [mm2]."""
-        return self.memory_area + self.processing_elements * self.element_area
+        """Area of memories and logic [mm2]."""
+        return self.memory_area + self.logic_area
+
+    @property
+    def register_bits(self) -> float:
+        """Eq. 66: bits of registers: a sum and a potential for every element, and for every position of a tile."""
+        sums = max(self.processing_elements, self.tile_positions * max(1.0, self.array_channels))
+        return sums * (self.accumulator_bits + self.state_bits)
+
+    @property
+    def logic_area(self) -> float:
+        """Eq. 66: area of processing elements and registers [mm2]."""
+        return self.processing_elements * self.element_area + self.register_bits * self.register_area
+
+    def wire_length(self, memory: Port) -> float:
+        """Eq. 67: mean way from a word of a memory to an element [mm]: half the side of the memory and of the logic."""
+        return (math.sqrt(memory.area) + math.sqrt(self.logic_area)) / 2
 
     @property
     def memory_area(self) -> float:
@@ -133,7 +152,7 @@ def chip_of(
         if "key" in each.metadata:
             key, absent = each.metadata["key"], each.metadata["absent"]
             constants[each.name] = value[key] if absent is None else value.get(key, absent)
-    return Chip(
+    chip = Chip(
         **constants,
         accumulator_grows=accumulator_grows,
         datapath=datapath,
@@ -146,6 +165,16 @@ def chip_of(
         spikes=_port("spikes", value),
         has_dram="dram.energy" in value,
     )
+    if not chip.wire:
+        return chip
+    weights, states, spikes = (_wired(chip, memory) for memory in (chip.weights, chip.states, chip.spikes))
+    return replace(chip, weights=weights, states=states, spikes=spikes)
+
+
+def _wired(chip: Chip, memory: Port) -> Port:
+    """A memory whose reads and writes go through the wires to the processing elements (eq. 67)."""
+    way = memory.word * chip.wire * chip.wire_length(memory)
+    return replace(memory, read=memory.read + way, write=memory.write + way)
 
 
 def _port(memory: str, value: Mapping[str, float]) -> Port:

@@ -12,6 +12,10 @@ from costmodels.hardware.schema import IntegerCompute, Memory
 from costmodels.hardware.sram import ACCURACY, SOURCE, TEMPERATURES, sram
 from costmodels.hardware.units import UNITS, to_si
 
+MEASURED_LEAKAGE = (0.74e-3 / 8e6, 3.2e-3 / 8e6)
+"""Leakage of measured chips per bit of their memories [W]: ODIN (28 nm FDSOI, 0.55 V; arXiv 1804.07858, figure 8b) and
+Loihi (14 nm, 33 MB; Frady et al., NICE 2020, arXiv 2004.12691)."""
+
 
 class ConstantRow(TypedDict):
     """A row of the constants table; numbers in the unit of the row."""
@@ -116,5 +120,7 @@ def memory_constants(name: str, spec: Memory, node_nm: float) -> dict[str, Const
         low, high = value * (1 - ACCURACY), value * (1 + ACCURACY)
         if key == "leakage":  # temperature matters more than CACTI's accuracy
             low, high = (getattr(sram(*shape, spec.device, kelvin), key) * banks for kelvin in TEMPERATURES)
+            least, most = (per_bit * spec.size.si for per_bit in MEASURED_LEAKAGE)
+            low, high, each = min(low, least), max(high, most), f"{each}; range: 300 to 350 K, ODIN and Loihi"
         constants[full] = Constant(full, value, dimension, unit, each, low, high)
     return constants

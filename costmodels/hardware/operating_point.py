@@ -9,7 +9,7 @@ from costmodels.errors import CostError
 from costmodels.hardware.constants import Constant
 from costmodels.hardware.supply import Supply
 
-_DYNAMIC = ("J", "J/bit", "J/bit2")
+_DYNAMIC = ("J", "J/bit", "J/bit2", "J/bit/mm", "J/mm2")
 
 
 def supplied(table: Mapping[str, Constant], supply: Supply | None) -> dict[str, Constant]:

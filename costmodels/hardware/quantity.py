@@ -62,6 +62,20 @@ class EnergyPerBit2(Quantity):
     unit: Literal["fJ/bit2", "pJ/bit2"]  # type: ignore[assignment]  # narrows the base's units
 
 
+class EnergyPerLength(Quantity):
+    """An energy per bit and length of wire."""
+
+    dimension = "J/bit/mm"
+    unit: Literal["fJ/bit/um", "pJ/bit/mm"]  # type: ignore[assignment]  # narrows the base's units
+
+
+class EnergyPerArea(Quantity):
+    """An energy per cycle and area."""
+
+    dimension = "J/mm2"
+    unit: Literal["pJ/mm2"]  # type: ignore[assignment]  # narrows the base's units
+
+
 class Power(Quantity):
     """A power."""
 

@@ -16,8 +16,10 @@ from costmodels.hardware.quantity import (
     Bandwidth,
     Count,
     Energy,
+    EnergyPerArea,
     EnergyPerBit,
     EnergyPerBit2,
+    EnergyPerLength,
     Factor,
     Node,
     NonEmpty,
@@ -209,6 +211,15 @@ class HardwareFile(Section):
         None, description="energy of clock and idle logic in every cycle, busy or not (1 uW/MHz = 1 pJ); absent: none"
     )
     element_area: Area | None = Field(None, description="area of one processing element; absent: it costs none")
+    register_area: Area | None = Field(
+        None, description="area of one bit of the registers of sums and potentials; absent: they cost none"
+    )
+    clock_per_area: EnergyPerArea | None = Field(
+        None, description="energy of clock and idle logic per cycle and area of logic, busy or not; absent: none"
+    )
+    wire: EnergyPerLength | None = Field(
+        None, description="wires from the memories to the processing elements, beyond CACTI's; absent: they cost none"
+    )
     compute: Annotated[IntegerCompute | PerOperationCompute, Field(discriminator="style")]
     neuron: Neuron | None = Field(None, description="absent: three additions at state width (leak, integrate, compare)")
     widths: Widths

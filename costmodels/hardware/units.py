@@ -9,6 +9,8 @@ UNITS: dict[str, dict[str, float]] = {
     "J": _ENERGY,
     "J/bit": {f"{unit}/bit": factor for unit, factor in _ENERGY.items()},
     "J/bit2": {f"{unit}/bit2": factor for unit, factor in _ENERGY.items()},
+    "J/bit/mm": {"fJ/bit/um": 1e-12, "pJ/bit/mm": 1e-12},
+    "J/mm2": {"pJ/mm2": 1e-12},
     "W": _POWER,
     "s": {"ps": 1e-12, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0},
     "1/s": {"1/s": 1.0, "Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9},

@@ -50,10 +50,12 @@ PRICES = {
     ("control", "operation"): CONTROL,
     ("network", "packet"): "noc.message",
     ("network", "hop"): "noc.hop",
+    ("wire", "bit_mm"): "wire",
     ("dram", "transfer_bit"): "dram.energy",
     ("dram", "leak_second"): "dram.background",
     ("logic", "leak_second"): "logic_leakage",
     ("clock", "cycle"): "idle_per_cycle",
+    ("clock", "cycle_mm2"): "clock_per_area",
 }
 """The constant of a hardware file that prices an action of a component."""
 PER_BIT = ("compute.register_per_bit", "compute.add_per_bit", "compute.multiply_per_bit", "dram.energy")
@@ -147,16 +149,22 @@ def _memories(counts: Counts, whole: Spread, hardware: Hardware) -> Counted:
     """Accesses of memories and DRAM, and the time during which everything leaks, in each row, (R,)."""
     chip = hardware.chip
     in_states = counts.sum_words + counts.state_words + counts.idle_state_words + counts.stream_state_words
-    yield ("weight_memory", "read"), counts.weight_words
-    yield ("weight_memory", "write"), whole.fetched_bits / chip.weights.word
-    yield ("state_memory", "read"), in_states
-    yield ("state_memory", "write"), in_states
-    yield ("spike_memory", "read"), counts.spike_words_read + counts.stream_words + whole.reread_words
-    yield ("spike_memory", "write"), counts.spike_words_written + counts.stream_words
+    accesses = {
+        ("weight_memory", "read"): (chip.weights, counts.weight_words),
+        ("weight_memory", "write"): (chip.weights, whole.fetched_bits / chip.weights.word),
+        ("state_memory", "read"): (chip.states, in_states),
+        ("state_memory", "write"): (chip.states, in_states),
+        ("spike_memory", "read"): (chip.spikes, counts.spike_words_read + counts.stream_words + whole.reread_words),
+        ("spike_memory", "write"): (chip.spikes, counts.spike_words_written + counts.stream_words),
+    }
+    yield from ((action, words) for action, (_, words) in accesses.items())
+    ways = (words * memory.word * chip.wire_length(memory) for memory, words in accesses.values())
+    yield ("wire", "bit_mm"), np.asarray(sum(ways))
     yield ("dram", "transfer_bit"), whole.fetched_bits + whole.spilled_bits
     for component in ("weight_memory", "state_memory", "spike_memory", "dram", "logic"):
         yield (component, "leak_second"), whole.seconds
     yield ("clock", "cycle"), whole.seconds * chip.clock
+    yield ("clock", "cycle_mm2"), whole.seconds * chip.clock * chip.logic_area
 
 
 def accelergy(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:

@@ -10,6 +10,14 @@ from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.hardware.schema import HardwareFile
 from costmodels.studies.action_counts import CONTROL, PER_BIT, PRICES
 
+UNITS = {
+    "multiply_per_bit2": "pJ/bit2",
+    "wire": "pJ/bit/mm",
+    "clock_per_area": "pJ/mm2",
+    **dict.fromkeys(("leakage", "logic_leakage", "background"), "nW"),
+}
+"""The units of entries, by the last part of their keys, that are no pJ and no pJ/bit."""
+
 
 def priced(hardware: Hardware, path: str | Path) -> Hardware:
     """The chip with the energies of a priced table: what another estimator says of the same actions.
@@ -50,9 +58,7 @@ def _entry(row: dict[Any, Any], key: str, place: str) -> dict[str, Any]:
         raise CostError(f"{place}: energy_pj is {row['energy_pj']!r}; expected a number of pJ, at least 0")
     if not isinstance(row["source"], str) or not row["source"].strip():
         raise CostError(f"{place}: source is missing; say which estimator priced {row['component']} {row['action']}")
-    unit = {"multiply_per_bit2": "pJ/bit2", "leakage": "nW", "logic_leakage": "nW", "background": "nW"}.get(
-        key.rsplit(".", 1)[-1], "pJ/bit" if key in PER_BIT else "pJ"
-    )
+    unit = UNITS.get(key.rsplit(".", 1)[-1], "pJ/bit" if key in PER_BIT else "pJ")
     per_second = 1e-3 if unit == "nW" else 1.0  # a pJ per second is a thousandth of a nW
     return {"value": value * per_second, "unit": unit, "source": row["source"]}
 

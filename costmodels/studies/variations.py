@@ -22,7 +22,7 @@ from costmodels.workload.workload import Workload
 
 FloatArray = NDArray[np.float64]
 
-_UNCERTAIN = ("J", "J/bit", "J/bit2", "W", "s", "bit/s")
+_UNCERTAIN = ("J", "J/bit", "J/bit2", "J/bit/mm", "J/mm2", "W", "s", "bit/s")
 _ALSO = ("compute.control_factor", "noc.hops", "spike_group")
 _AT_LEAST_ONE = ("compute.control_factor", "spike_group")
 RATES = (0.8, 1.2)
@@ -82,7 +82,7 @@ def variations(candidates: Candidates, hardware: Hardware, reference: int) -> It
 
 
 def _of_chip(candidates: Candidates, hardware: Hardware, reference: int) -> Iterator[Variation]:
-    """Datapath, control and utilisation."""
+    """Datapath, control, pinning, wires and utilisation."""
     compute = hardware.file.compute
     if isinstance(compute, IntegerCompute):
         for form, unit, chip in list(variants(candidates, hardware))[1:]:
@@ -90,6 +90,14 @@ def _of_chip(candidates: Candidates, hardware: Hardware, reference: int) -> Iter
         if compute.control_factor is not None and compute.control_factor.value > 1:
             chip = _control_per_operation(*candidates.one(reference), hardware, compute)
             yield Variation("form", "control", "per operation", candidates, chip)
+    if hardware.file.dram is not None and hardware.chip.pins:
+        dram = hardware.file.dram.model_copy(update={"pinning": "none"})
+        chip = replace(hardware, file=hardware.file.model_copy(update={"dram": dram}))
+        yield Variation("form", "pinning", "none", candidates, chip)
+    wire = hardware.table.get("wire")
+    if wire is not None and (wire.value or wire.high):
+        chip = hardware.with_constant("wire", 0.0 if wire.value else float(wire.high or 0.0))
+        yield Variation("form", "wires", "none" if wire.value else "as long as measured", candidates, chip)
     elements = hardware.table["processing_elements"].value
     chip = hardware.with_constant("processing_elements", elements / 2)
     yield Variation("form", "utilisation", "x0.5", candidates, chip)

@@ -131,6 +131,22 @@ def layers_of(work: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def wired(constant: Mapping[str, float]) -> dict[str, float]:
+    """The constants with wires in every read and write of a memory, and the clock of the logic in its leakage."""
+    get = constant.get
+    held = max(constant["processing_elements"], get("tile_positions", 1) * get("geometry.channels", 1))
+    bits = held * (constant["compute.accumulator_bits"] + constant["widths.state"])
+    logic = constant["processing_elements"] * get("element_area", 0) + bits * get("register_area", 0)
+    changed = dict(constant)
+    for memory in ("weights", "states", "spikes"):
+        for kind in ("read", "write"):
+            if (key := f"memories.{memory}.{kind}") in constant:
+                way = (constant[f"memories.{memory}.area"] ** 0.5 + logic**0.5) / 2
+                changed[key] += constant[f"memories.{memory}.word"] * get("wire", 0) * way
+    changed["logic_leakage"] += get("clock_per_area", 0) * logic * constant["clock"]
+    return changed
+
+
 def naive(
     layers: Sequence[Mapping[str, Any]],
     constant: Mapping[str, float],
@@ -147,6 +163,7 @@ def naive(
     own_sums: bool = True,
 ) -> dict[str, float]:
     """Energy [J], latency [s], power [W] at the file's frame rate and memory [B] of one design with spiking layers."""
+    constant = wired(constant)
     get = constant.get
     literature, event, product = (dataflow == n for n in ("literature", "event_driven", "product_sparsity"))
     keeps_states = dataflow in ("event_driven", "time_step_major")

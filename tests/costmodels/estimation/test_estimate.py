@@ -46,6 +46,8 @@ def chips() -> dict[str, Hardware]:
     found = {name: load_hardware(name) for name in hardware_names()}
     found["generic_45nm time_step_major"] = configured(found["generic_45nm"], {"dataflow": "time_step_major"})
     found["generic_45nm product_sparsity"] = configured(found["generic_45nm"], {"dataflow": "product_sparsity"})
+    wires = found["generic_45nm"].with_constant("wire", 4e-13).with_constant("clock_per_area", 5e-11)
+    found["generic_45nm wires"] = wires
     for form, numbers in FORMS.items():
         entries = {key: {"value": value, "unit": unit, "source": "test"} for key, (value, unit) in numbers.items()}
         found[f"generic_45nm {form}"] = found["generic_45nm"].with_datapath({"form": form, **entries})
@@ -57,7 +59,7 @@ def uniform(work: Workload, widths: list[int]) -> np.ndarray:
     return np.repeat(np.array(widths)[:, None], len(work.weight_layers), axis=1)
 
 
-FLOWS = ("generic_45nm time_step_major", "generic_45nm product_sparsity")
+FLOWS = ("generic_45nm time_step_major", "generic_45nm product_sparsity", "generic_45nm wires")
 CHIP = st.sampled_from([*hardware_names(), *FLOWS, *(f"generic_45nm {form}" for form in FORMS)])
 
 

@@ -75,7 +75,9 @@ def test_stability_changes_forms_rates_and_steps_as_by_hand():
     chip, bits = load_hardware("generic_45nm"), mixtures(12)
     result = stability(Candidates.of(example(), bits), chip, reference=3)
     forms = result.scenarios[result.scenarios["kind"] == "form"]
-    assert set(forms["constant"]) == {"datapath", "control", "utilisation", "firing rates", "time steps"}
+    assert set(forms["constant"]) == {
+        *("datapath", "control", "pinning", "wires", "utilisation", "firing rates", "time steps")
+    }
     base = estimate(example(), chip, bits).energy_j
     unit = {key: {"value": value, "unit": "bit", "source": "t"} for key, value in FIXED.items()}
     fixed = estimate(example(), chip.with_datapath({"form": "fixed", **unit}), bits).energy_j
@@ -84,6 +86,7 @@ def test_stability_changes_forms_rates_and_steps_as_by_hand():
         ("datapath", "fixed, 8 x 16 bit"): fixed,
         ("firing rates", "x1.2"): estimate(rate, chip, bits).energy_j,
         ("time steps", "x2"): estimate(example(), chip, Designs(bits, time_steps=8)).energy_j,
+        ("wires", "as long as measured"): estimate(example(), chip.with_constant("wire", 0.4e-12), bits).energy_j,
     }
     for (name, change), values in by_hand.items():
         row = forms[(forms["constant"] == name) & (forms["change"] == change)].iloc[0]
