@@ -7,6 +7,7 @@ when they run, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import pkgutil
@@ -95,7 +96,8 @@ def main() -> None:
         if isinstance(error, InterruptedRunError):
             print(f"interrupted; {error}", file=sys.stderr)
             sys.exit(INTERRUPTED)
-        if isinstance(error, (*_user_mistakes(), *_PATHS)):
+        locked = isinstance(error, OSError) and error.errno == errno.EROFS
+        if locked or isinstance(error, (*_user_mistakes(), *_PATHS)):
             print(f"svit-dse: {error}", file=sys.stderr)
             sys.exit(2)
         if isinstance(error, EvaluationError | OSError):

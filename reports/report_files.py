@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from reports.errors import ReportError
 from reports.page.page import Part, page
 from reports.static.figures import write_figures
 from reports.static.pdf import FirstPage
+from whole_files import replacing_folder
 
 FORMAT = 1  # of report.json
 
@@ -66,18 +65,5 @@ def replacing(target: Path) -> Iterator[Path]:
         raise ReportError(f"{target}: is a file; give the report a directory as --out")
     if target.is_dir() and any(target.iterdir()) and not (target / "report.json").is_file():
         raise ReportError(f"{target}: holds files that are no report; give the report an empty or a new --out")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        new.chmod(0o755)
+    with replacing_folder(target) as new:
         yield new
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-            target.rename(old / "report")
-            new.rename(target)
-            shutil.rmtree(old)
-        else:
-            new.rename(target)
-    finally:
-        if new.exists():
-            shutil.rmtree(new)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("dse", "costmodels", "sviT_models", "reports")
+PACKAGES = ("dse", "costmodels", "sviT_models", "reports", "whole_files")
 BLOCK = """
 import sys
 class Block:
@@ -67,7 +67,7 @@ MODULES_OF_FUNCTIONS = ("dse.api", "dse.workflows.search_steps", "dse.results.ru
 
 
 def public_functions():
-    for name in ("costmodels", "sviT_models", "reports"):
+    for name in ("costmodels", "sviT_models", "reports", "whole_files"):
         package = importlib.import_module(name)
         yield from ((f"{name}.{each}", getattr(package, each)) for each in package.__all__)
     for name in MODULES_OF_FUNCTIONS:
@@ -92,3 +92,57 @@ def test_tests_are_not_installed():
     setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     include = setup.split("[options.packages.find]")[1].split("[options.package_data]")[0]
     assert "tests" not in include
+
+
+WRITES = {"write_text", "write_bytes", "to_csv", "to_json", "savefig", "save_file", "save", "savez", "copyfile", "copy"}
+WHOLE = {"replacing", "replacing_folder"}
+GROW = {  # what only grows, and locks, have rules of their own; a folder of `replacing_folder` is whole as it is
+    "dse/ledger/journal.py": "the journal, whose every line is checked",
+    "dse/ledger/owner.py": "the lock of a run directory",
+    "dse/commands/_crew.py": "logs of workers",
+    "reports/static/figures.py": "figures in the folder of a report",
+    "reports/static/pdf.py": "report.pdf in the folder of a report",
+    "whole_files/__init__.py": "this is the place",
+}
+
+
+def _writes(call: ast.Call) -> bool:
+    """Whether a call may write a file by itself."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    modules = {"np", "numpy", "torch", "shutil", "os", "Path"}
+    if name in ("save", "savez", "copyfile", "copy"):
+        return getattr(getattr(call.func, "value", None), "id", "") in modules
+    if name == "open":
+        modes = [a.value for a in call.args if isinstance(a, ast.Constant)] + [
+            k.value.value for k in call.keywords if k.arg == "mode" and isinstance(k.value, ast.Constant)
+        ]
+        return any(isinstance(m, str) and len(m) < 4 and set(m) & set("wax+") for m in modes)
+    return name in WRITES and isinstance(call.func, ast.Attribute | ast.Name)
+
+
+def _direct(tree: ast.AST, whole: bool = False) -> list[int]:
+    """Lines with calls that write, outside of blocks that replace a file."""
+    found = []
+    for node in ast.iter_child_nodes(tree):
+        inside = whole
+        if isinstance(node, ast.With):
+            calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+            inside |= any(getattr(c.func, "id", getattr(c.func, "attr", "")) in WHOLE for c in calls)
+        if isinstance(node, ast.Call) and _writes(node) and not inside and getattr(node.func, "id", "") != "write_text":
+            found.append(node.lineno)
+        found += _direct(node, inside)
+    return found
+
+
+def test_what_writes_files_is_seen():
+    writes = "open(p, 'w'); p.open('wb'); p.write_text('a'); t.to_csv(p); f.savefig(p); save_file(t, p); np.save(p, a)"
+    assert len(_direct(ast.parse(writes))) == 7
+    assert _direct(ast.parse(f"with replacing(p) as p: {writes}")) == []
+    assert _direct(ast.parse("open(p); open(p, 'rb'); p.read_text(); write_text(p, 'a')")) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_are_written_whole(path):
+    """Everything that is written is written by `whole_files`, or stands above with the reason why not."""
+    if str(path.relative_to(ROOT)) not in GROW:
+        assert _direct(ast.parse(path.read_text(encoding="utf-8"))) == []

@@ -9,6 +9,7 @@ from costmodels.errors import CostError
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.hardware.schema import HardwareFile
 from costmodels.studies.action_counts import CONTROL, PER_BIT, PRICES
+from whole_files import replacing
 
 UNITS = {
     "multiply_per_bit2": "pJ/bit2",
@@ -82,5 +83,5 @@ def write_hardware(hardware: Hardware, path: str | Path) -> None:
     from ruamel.yaml import YAML
 
     tree = hardware.file.model_dump(mode="json", exclude_none=True)
-    with Path(path).open("w", encoding="utf-8") as stream:
-        YAML(typ="safe", pure=True).dump(tree, stream)
+    with replacing(path) as part:
+        YAML(typ="safe", pure=True).dump(tree, part)

@@ -198,13 +198,16 @@ def write_actions(chosen: Selection, path: Path) -> None:
     import pandas as pd
     from ruamel.yaml import YAML
 
+    from dse.results.files import write_csv
+    from whole_files import replacing
+
     check_out(path)
     tables = {n: costmodels.action_counts(w, chosen.hardware, d) for n, w, d in each(chosen)}
     if path.suffix in (".yaml", ".yml"):
-        with path.open("w", encoding="utf-8") as stream:
-            YAML(typ="safe", pure=True).dump(costmodels.accelergy(tables), stream)
+        with replacing(path) as part:
+            YAML(typ="safe", pure=True).dump(costmodels.accelergy(tables), part)
     else:
-        pd.concat([t.assign(design=n) for n, t in tables.items()], ignore_index=True).to_csv(path, index=False)
+        write_csv(path, pd.concat([t.assign(design=n) for n, t in tables.items()], ignore_index=True))
     typer.echo(f"wrote {path}")
 
 

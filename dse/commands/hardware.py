@@ -93,10 +93,11 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write to this file.")]
 
     import costmodels
     from dse.commands._show import check_out
+    from whole_files import write_text
 
     check_out(out)
     text = json.dumps(costmodels.json_schema(), indent=2)
     if out is None:
         typer.echo(text)
     else:
-        out.write_text(text + "\n", encoding="utf-8")
+        write_text(out, text + "\n")

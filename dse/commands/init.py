@@ -17,10 +17,11 @@ def init(
     """Write a commented configuration with every key at its default."""
     from dse.config.file import template
     from dse.errors import ConfigError
+    from whole_files import write_text
 
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already; take another name, or --force to overwrite it")
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: the folder {path.parent} does not exist; make it first")
-    path.write_text(template(), encoding="utf-8")
+    write_text(path, template())
     typer.echo(f"wrote {path}; next: svit-dse check {path}")

@@ -24,6 +24,7 @@ from costmodels.yaml_file import plain, read_yaml
 from dse.config.choices import STATE_WIDTHS, WEIGHT_WIDTHS
 from dse.errors import ConfigError
 from dse.problem.design import PREFIXES, WEIGHTS, Design, is_other_column, is_weight_column, other_column, weight_column
+from whole_files import write_text
 
 SECTIONS = {"states": "state", "streams": "stream", "between": "between"}  # of JSON and YAML, beside `weights`
 STEPS = "time_steps"
@@ -90,12 +91,12 @@ def write_widths(path: Path, design: Design) -> None:
     kind = _kind(path, "--out")
     if kind == ".csv":
         cells = {"id": design.id, STEPS: design.time_steps} | design.columns()
-        path.write_text(f"{','.join(cells)}\n{','.join(map(str, cells.values()))}\n", encoding="utf-8")
+        write_text(path, f"{','.join(cells)}\n{','.join(map(str, cells.values()))}\n")
     elif kind == ".json":
-        path.write_text(json.dumps(design_tree(design), indent=2) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(design_tree(design), indent=2) + "\n")
     else:
         lines = [f"{key}: {json.dumps(value)}\n" for key, value in design_tree(design).items()]  # JSON is YAML
-        path.write_text("".join(lines), encoding="utf-8")
+        write_text(path, "".join(lines))
 
 
 def _kind(path: Path, option: str) -> str:

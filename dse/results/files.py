@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +13,10 @@ import pandas as pd
 
 from dse.errors import ConfigError
 from dse.problem.design import is_other_column, is_weight_column
+from whole_files import formula_safe, replacing, write_text
 
 TEXTS, FLAGS = ("id", "origin", "form", "parent"), ("fits", "on_front", "feasible")  # columns that hold no numbers
 MOST_BITS, MOST_STEPS = 32, 10_000  # of a width and of a design that anybody would run
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A path beside the target that takes its place when the block ends well."""
-    part = path.with_name(path.name + ".part")
-    try:
-        yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())  # a power cut leaves the old file or the new one
-        part.replace(path)
-    except OSError as error:
-        if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError):
-            raise
-        free = shutil.disk_usage(path.parent).free
-        raise OSError(f"{path}: {error.strerror} ({free:,} bytes free); make room and run the command again") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, complete or not at all."""
-    with _replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, tree: Any) -> None:
@@ -51,8 +25,12 @@ def write_json(path: Path, tree: Any) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a CSV file, complete or not at all."""
-    with _replacing(path) as part:
+    """Write a CSV file, complete or not at all; a text that a spreadsheet would run gets an apostrophe in front."""
+    for name in table.select_dtypes(["object", "str"]).columns:
+        cells = [formula_safe(cell) if isinstance(cell, str) else cell for cell in table[name]]
+        if any(isinstance(cell, str) and cell != was for cell, was in zip(cells, table[name], strict=True)):
+            table = table.assign(**{str(name): pd.Series(cells, table.index, dtype=object)})
+    with replacing(path) as part:
         table.to_csv(part, index=False, lineterminator="\n")
 
 

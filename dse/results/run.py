@@ -21,12 +21,13 @@ from dse.problem.by_form import ByForm
 from dse.problem.design import Design
 from dse.results import tables
 from dse.results.candidates import knee
-from dse.results.files import read_csv, read_json, read_table, write_csv, write_json, write_text
+from dse.results.files import read_csv, read_json, read_table, write_csv, write_json
 from dse.results.manifest import Manifest
 from dse.results.naming import design_id
 from dse.results.picks import Picks, Verified, read_verified
 from dse.results.places import here, placed
 from dse.results.tuned_weights import Weights, load_weights, save_weights
+from whole_files import write_text
 
 TUNED = "finetuned"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dse.config.schema import Config
 from dse.errors import ConfigError
+from whole_files import write_text
 
 OPTION = "--trust"
 
@@ -37,8 +38,8 @@ def keep(config: Config) -> None:
     with suppress(OSError):  # a home that cannot be written to asks again, with --trust
         known.parent.mkdir(parents=True, exist_ok=True)
         if entry not in (known.read_text(encoding="utf-8").splitlines() if known.is_file() else ()):
-            with known.open("a", encoding="utf-8") as lines:
-                lines.write(entry + "\n")
+            before = known.read_text(encoding="utf-8") if known.is_file() else ""
+            write_text(known, f"{before}{entry}\n")
 
 
 def check(config: Config, run: Path) -> None:

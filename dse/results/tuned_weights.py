@@ -7,6 +7,7 @@ from pathlib import Path
 import sviT_models
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
+from whole_files import replacing
 
 PARTS = ("codes", "scale", "shift")
 
@@ -25,7 +26,8 @@ def save_weights(directory: Path, weights: Weights) -> None:
     from safetensors.torch import save_file
 
     parts = {f"{layer}.{part}": getattr(w, part).contiguous() for layer, w in weights.items() for part in PARTS}
-    save_file(parts, directory / "weights.safetensors")
+    with replacing(directory / "weights.safetensors") as part:
+        save_file(parts, part)
 
 
 def load_weights(directory: Path, layers: tuple[str, ...], weight_bits: tuple[int, ...]) -> Weights:

@@ -15,6 +15,7 @@ from dse.results.manifest import Manifest
 from dse.results.picks import choose
 from dse.results.robustness import robustness
 from dse.results.run import Contents, Run, open_run, write_run
+from whole_files import replacing
 
 MEASURED = (
     *("layers.csv", "spikes.csv", "sensitivity.csv", "verified.csv", "history.csv"),
@@ -35,7 +36,8 @@ def recost(path: Path, hardware: str, out: Path) -> Run:
     out.mkdir(parents=True, exist_ok=True)
     for name in (*MEASURED, *(f"layers-{form}.csv" for form in run.config.forms[1:])):
         if (path / name).is_file():
-            shutil.copyfile(path / name, out / name)
+            with replacing(out / name) as part:
+                shutil.copyfile(path / name, part)
     return write_run(out, contents)
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from reports.errors import ReportError
 from reports.plots import style
+from whole_files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,8 @@ def draw_chart(table: pd.DataFrame, path: Path, formats: Sequence[str]) -> None:
         what = "KL divergence [nat], one group at a time" if record.quantity == "kl" else "Fisher score [nat]"
         figure.supylabel(what, fontsize="small")
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
+        with replacing(path) as part:
+            figure.savefig(part)
 
 
 def _draw_panel(axis: Axes, panel: Panel, record: PrecisionStudy) -> None:

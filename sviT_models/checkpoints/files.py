@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from sviT_models import zoo
 from sviT_models.checkpoints.state_dict import State, read_state
 from sviT_models.errors import ModelError
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
+from whole_files import replacing
 
 SHOWN = 4  # keys of each kind of mismatch that a message names
 HEADS = ("head.", "head_kd.")
@@ -105,9 +105,8 @@ def save_checkpoint(
     if half:
         state = {key: _halved(path, key, tensor) if tensor.ndim > 1 else tensor for key, tensor in state.items()}
     notes = {key: json.dumps(value) for key, value in {**(metadata or {}), "config": config}.items()}
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        save_file(state, Path(folder) / path.name, metadata=notes)
-        os.replace(Path(folder) / path.name, path)
+    with replacing(path) as part:
+        save_file(state, part, metadata=notes)
 
 
 def _halved(path: Path, key: str, tensor: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph, Node, Shape
 from sviT_models.graph.kinds import with_values
 from sviT_models.graph.neurons import IntegerLaw, Law, SpikingLaw
+from whole_files import replacing
 
 VERSION = 1
 LAWS: dict[str, type[SpikingLaw] | type[IntegerLaw]] = {"spiking": SpikingLaw, "integer": IntegerLaw}
@@ -37,9 +37,8 @@ def save_graph(path: str | os.PathLike[str], graph: Graph) -> None:
         raise ModelError(f"{path.parent}: no such folder; create it first")
     content = _content(graph)
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in graph.parameters.items()}
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        save_file(tensors, Path(folder) / path.name, metadata={"graph": json.dumps(content)})
-        os.replace(Path(folder) / path.name, path)
+    with replacing(path) as part:
+        save_file(tensors, part, metadata={"graph": json.dumps(content)})
 
 
 def open_graph(path: str | os.PathLike[str]) -> Graph:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from sviT_models.measure.hooks import batches
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer
 from sviT_models.quantization.quantizers import FLOAT
 from sviT_models.quantization.weight_bank import WeightBank
+from whole_files import replacing_folder
 
 OBSERVED = 16  # images on which accumulators are observed
 FLOAT_BITS = 24  # of the integers that stand for float weights
@@ -81,9 +81,7 @@ def export(
     packed |= arrays
     head = {"format": FORMAT, "version": VERSION, "network": model.config.name, "classes": model.config.num_classes}
     spec = head | {"notes": dict(notes or {})} | spec
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        made = Path(folder) / "export"
-        made.mkdir()
+    with replacing_folder(out) as made:
         save_file(packed, made / WEIGHTS)
         spec["files"] = {WEIGHTS: sha256(made / WEIGHTS)}
         if golden_images is not None:
@@ -92,9 +90,6 @@ def export(
             spec["files"][GOLDEN] = sha256(made / GOLDEN)
         spec["sha256"] = content_hash(spec)
         (made / SPECIFICATION).write_text(json.dumps(spec, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        os.replace(made, out)
     return spec
 
 

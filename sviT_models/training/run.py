@@ -6,8 +6,6 @@ The file is safetensors: tensors by name, everything else as JSON in its metadat
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 from sviT_models.checkpoints.state_dict import read_state
 from sviT_models.errors import ModelError
 from sviT_models.training.recipe import Recipe
+from whole_files import replacing
 
 KEY = "training"  # of the metadata
 
@@ -68,10 +67,8 @@ def save_run(path: Path, run: Run) -> None:
         "schedule": run.schedule.state_dict(),
         "threads": torch.get_num_threads(),
     }
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        file = Path(folder) / path.name
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file, {KEY: json.dumps(rest)})
-        os.replace(file, path)
+    with replacing(path) as part:
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, part, {KEY: json.dumps(rest)})
 
 
 def restore_run(path: Path, run: Run) -> None:

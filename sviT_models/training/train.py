@@ -25,6 +25,7 @@ from sviT_models.network.meta_spikeformer import ModelConfig
 from sviT_models.training.augment import batches
 from sviT_models.training.recipe import Recipe, command
 from sviT_models.training.run import Epoch, Run, restore_run, save_run
+from whole_files import write_text
 
 EVALUATION_BATCH = 100
 
@@ -83,12 +84,12 @@ def store_training(training: Training, path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     save_checkpoint(path, training.model, training.summary(), half=training.recipe.half)
-    path.with_suffix(".json").write_text(json.dumps(training.summary(), indent=2) + "\n", encoding="utf-8")
+    write_text(path.with_suffix(".json"), json.dumps(training.summary(), indent=2) + "\n")
     lines = [f"$ {command(training.recipe)}", *map(str, training.log)]
     if training.held_out is not None:
         lines.append(f"held-out accuracy {training.held_out:.2%} on {training.held_out_images} images")
     lines.append(f"test accuracy {training.test:.2%} on {training.test_images} images")
-    path.with_suffix(".log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path.with_suffix(".log"), "\n".join(lines) + "\n")
 
 
 def train(

@@ -11,6 +11,7 @@ import sviT_models
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.problem.design import Design
+from dse.results.files import write_csv
 from dse.results.places import here
 from dse.results.run import Contents, open_run, write_run
 
@@ -80,7 +81,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         write_run(path, CONTENTS)
     assert (path / "results.csv").read_bytes() == before
-    assert not list(path.glob("*.part"))
+    assert not list(path.glob(".*"))
 
 
 def test_a_design_with_integers_of_its_own_is_kept_once_and_found(path):
@@ -146,3 +147,9 @@ def test_an_id_that_looks_like_a_number_stays_text(tmp_path):
     write_run(tmp_path, Contents(**vars(CONTENTS) | {"results": table, "spikes": SPIKES.assign(id=table["id"])}))
     assert open_run(tmp_path).table["id"].tolist() == table["id"].tolist()
     assert np.isclose(open_run(tmp_path).row("0123456789")["memory_bytes"], 100.0)
+
+
+def test_formulas_in_tables_are_text(tmp_path):
+    table = pd.DataFrame({"class": ["=1+1", "-3", "b"], "images": [1, 2, None], "x": [1, None, True]})
+    write_csv(tmp_path / "classes.csv", table)
+    assert (tmp_path / "classes.csv").read_text() == "class,images,x\n'=1+1,1.0,1\n-3,2.0,\nb,,True\n"

@@ -52,7 +52,7 @@ def table(run):
 def test_the_run_directory_is_complete(run):
     out, _ = run
     assert {p.name for p in out.iterdir()} >= FILES
-    assert not list(out.glob("*.part"))
+    assert not list(out.glob(".*"))
     assert load_config(out / "config.yaml") == SMALL
 
 
