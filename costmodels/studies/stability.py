@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,7 @@ class Stability:
     survival   one row per design on the unchanged front: `design, share` of scenarios in which it stays there
     bands      one row per design: `design, value, low, high`, its objective and the least and greatest of it over all
                variations
+    energy_bands  the same of the energy [J], whatever the objective
     tornado    one row per constant: `constant, low, high, range` (stated, or x0.5 to x2), `low_change, high_change`
                (objective of the reference design over its unchanged value, minus 1), widest first
     notes      why a ranking says nothing, one line each: designs that cost the same, a front of one, a chip whose
@@ -47,6 +48,7 @@ class Stability:
     scenarios: pd.DataFrame
     survival: pd.DataFrame
     bands: pd.DataFrame
+    energy_bands: pd.DataFrame
     tornado: pd.DataFrame
     notes: tuple[str, ...]
 
@@ -75,8 +77,17 @@ class Stability:
             "scenarios": self.scenarios.to_dict("records"),
             "survival": self.survival.to_dict("records"),
             "bands": self.bands.to_dict("records"),
+            "energy_bands": self.energy_bands.to_dict("records"),
             "tornado": self.tornado.to_dict("records"),
         }
+
+
+class _Costs(NamedTuple):
+    """The objective (N,), what else the front is made of (N, K), and the energy (N,) [J]."""
+
+    values: FloatArray
+    others: FloatArray
+    energy: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +98,12 @@ class _Study:
     drop: FloatArray | None
     frame_rate: float | None
 
-    def costs(self, candidates: Candidates, hardware: Hardware) -> tuple[FloatArray, FloatArray]:
-        """The objective (N,), and what else the front is made of (N, K)."""
+    def costs(self, candidates: Candidates, hardware: Hardware) -> _Costs:
+        """What the study looks at of N designs on a chip."""
         cost = candidates.costs(hardware, frame_rate=self.frame_rate)
         values: FloatArray = getattr(cost, self.objective)
         others = [cost.memory_bytes] if self.drop is None else [self.drop, cost.memory_bytes]
-        return values, np.stack(others, axis=1)
+        return _Costs(values, np.stack(others, axis=1), cost.energy_j)
 
 
 def stability(
@@ -125,12 +136,13 @@ def stability(
     if losses is not None and losses.shape != (count,):
         raise CostError(f"drop has shape {losses.shape}; expected ({count},), one per design")
     study = _Study(objective, losses, frame_rate)
-    base, others = study.costs(candidates, hardware)
-    front = np.flatnonzero(nondominated(np.column_stack([others, base])))
+    unchanged = study.costs(candidates, hardware)
+    base = unchanged.values
+    front = np.flatnonzero(nondominated(np.column_stack([unchanged.others, base])))
     if reference is None:
         reference = int(front[np.argsort(base[front], kind="stable")[len(front) // 2]])
     changed = list(variations(candidates, hardware, reference))
-    scenarios, survival, low, high = _compare(study, changed, (base, others), front, reference)
+    scenarios, survival, bands, energy_bands = _compare(study, changed, unchanged, front, reference)
     tornado = _tornado(candidates.only([reference]), hardware, objective, frame_rate)
     return Stability(
         objective=objective,
@@ -139,7 +151,8 @@ def stability(
         front=tuple(front.tolist()),
         scenarios=scenarios,
         survival=survival,
-        bands=_bands(base, low, high),
+        bands=bands,
+        energy_bands=energy_bands,
         tornado=tornado,
         notes=_notes(candidates, base, front, hardware),
     )
@@ -148,18 +161,18 @@ def stability(
 def _compare(
     study: _Study,
     changed: list[Variation],
-    base: tuple[FloatArray, FloatArray],
+    base: _Costs,
     front: NDArray[np.intp],
     reference: int,
-) -> tuple[pd.DataFrame, pd.DataFrame, FloatArray, FloatArray]:
-    """The tables of scenarios and of survival, and the least and greatest objective of every design, (N,)."""
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The tables of scenarios and of survival, and the bands of the objective and of the energy."""
     import pandas as pd
 
-    unchanged, _ = base
+    unchanged = base.values
     rows, stayed = [], np.zeros(len(front))
-    low, high = unchanged.copy(), unchanged.copy()
+    objectives, energies = [unchanged], [base.energy]
     for each in changed:
-        values, others = study.costs(each.candidates, each.hardware)
+        values, others, energy = study.costs(each.candidates, each.hardware)
         on = nondominated(np.column_stack([others, values]))[front]
         stayed += on
         ratio = np.divide(values, unchanged, out=np.ones_like(unchanged), where=unchanged > 0)
@@ -174,9 +187,10 @@ def _compare(
                 "largest_change": float(ratio[np.argmax(np.abs(ratio - 1))]),
             }
         )
-        low, high = np.minimum(low, values), np.maximum(high, values)
+        objectives.append(values)
+        energies.append(energy)
     survival = pd.DataFrame({"design": front, "share": stayed / max(1, len(rows))})
-    return pd.DataFrame(rows), survival, low, high
+    return pd.DataFrame(rows), survival, _bands(objectives), _bands(energies)
 
 
 def regret(values: FloatArray, loss: FloatArray, reference: int) -> float:
@@ -191,10 +205,12 @@ def regret(values: FloatArray, loss: FloatArray, reference: int) -> float:
     return float(values[reference]) / best - 1 if best > 0 else 0.0
 
 
-def _bands(base: FloatArray, low: FloatArray, high: FloatArray) -> pd.DataFrame:
+def _bands(values: list[FloatArray]) -> pd.DataFrame:
+    """What every design costs unchanged, the first of `values` (N,), with the least and the greatest of all."""
     import pandas as pd
 
-    return pd.DataFrame({"design": np.arange(len(base)), "value": base, "low": low, "high": high})
+    low, high = np.min(values, axis=0), np.max(values, axis=0)
+    return pd.DataFrame({"design": np.arange(len(low)), "value": values[0], "low": low, "high": high})
 
 
 def _notes(candidates: Candidates, base: FloatArray, front: NDArray[np.intp], hardware: Hardware) -> tuple[str, ...]:

@@ -167,7 +167,8 @@ def stability(chosen: Selection, as_json: bool) -> None:
     record, names = found.record(), chosen.candidates.names
     record["front"] = [names[int(i)] for i in record["front"]]
     record["reference"] = names[found.reference]
-    record["bands"] = [{**row, "design": names[int(row["design"])]} for row in record["bands"]]
+    for name in ("bands", "energy_bands"):
+        record[name] = [{**row, "design": names[int(row["design"])]} for row in record[name]]
     record["survival"] = [{**row, "design": names[int(row["design"])]} for row in record["survival"]]
     if as_json:
         print(json.dumps(record, indent=2, default=float))

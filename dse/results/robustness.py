@@ -58,14 +58,12 @@ def designs_of(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names
 
 
 def _ranked(table: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
-    """At most MOST_DESIGNS to rank, of those that fit if any does: the picks, the front, and others spread evenly."""
+    """The picks, the front, and others spread evenly to MOST_DESIGNS in all, of those that fit if any does."""
     searched = table[(table["origin"] != FLOAT) & (table["fits"] | ~table["fits"].any())].drop_duplicates("id")
-    picked = searched["id"].isin(list(chosen))
-    kept = list(searched.index[picked])
-    for part in (searched[searched["on_front"] & ~picked], searched[~searched["on_front"] & ~picked]):
-        room = max(0, MOST_DESIGNS - len(kept))
-        order = part.sort_values(["memory_bytes", "drop", "id"]).index
-        kept += list(order[np.unique(np.linspace(0, len(order) - 1, min(len(order), room)).astype(int))])
+    shown = searched["id"].isin(list(chosen)) | searched["on_front"]
+    kept, room = list(searched.index[shown]), max(0, MOST_DESIGNS - int(shown.sum()))
+    order = searched[~shown].sort_values(["memory_bytes", "drop", "id"]).index
+    kept += list(order[np.unique(np.linspace(0, len(order) - 1, min(len(order), room)).astype(int))])
     return searched.loc[kept].sort_values(["memory_bytes", "drop", "id"], ignore_index=True)
 
 
@@ -106,7 +104,8 @@ def _stability(
     ).record()
     found["front"] = [ids[i] for i in found["front"]]
     found["reference"] = ids[found["reference"]]
-    found["bands"] = [{**row, "design": ids[int(row["design"])]} for row in found["bands"]]
+    for name in ("bands", "energy_bands"):
+        found[name] = [{**row, "design": ids[int(row["design"])]} for row in found[name]]
     found["survival"] = [{**row, "design": ids[int(row["design"])]} for row in found["survival"]]
     return {key: plain(value) for key, value in found.items()}
 

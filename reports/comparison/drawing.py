@@ -39,9 +39,10 @@ def draw(r: Comparison) -> Drawing:
 
 def _row(s: Side) -> tuple[str | Markup, ...]:
     recommended = s.recommended_design
-    values: tuple[str, ...] = ("–",) * 4
+    values: tuple[str | Markup, ...] = ("–",) * 4
     if recommended is not None:
         memory, energy = quantity(recommended.memory_bytes, "B"), quantity(recommended.energy_j, "J")
+        energy = html.with_band(energy, recommended.energy_band, "J")
         values = (f"{tidy(recommended.drop)} pp", share(recommended.top1), memory, energy)
     named = (s.name, s.network, s.hardware, s.data, share(s.float_top1), s.recommended or "none")
     return (*named, *values, html.verdict(s.verdict))

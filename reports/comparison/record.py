@@ -11,7 +11,7 @@ from reports.run import Design, FinishedRun
 
 @dataclass(frozen=True)
 class ComparedDesign:
-    """A design of a run: paired drop with its 95 % interval [pp], top-1 share, memory [B], energy [J]."""
+    """A design of a run: paired drop with its 95 % interval [pp], top-1 share, memory [B], energy [J] and its band."""
 
     id: str
     drop: float
@@ -21,6 +21,7 @@ class ComparedDesign:
     memory_bytes: float
     energy_j: float
     feasible: bool
+    energy_band: tuple[float, float] | None = None
 
     def cost(self, column: str) -> float:
         """Memory or energy [SI], by its column of results.csv."""
@@ -85,7 +86,8 @@ def _side(run: FinishedRun, name: str) -> Side:
 
 
 def _compared(d: Design) -> ComparedDesign:
-    return ComparedDesign(d.id, d.drop, d.drop_low, d.drop_high, d.top1, d.memory_bytes, d.energy_j, d.feasible)
+    costs = d.memory_bytes, d.energy_j, d.feasible
+    return ComparedDesign(d.id, d.drop, d.drop_low, d.drop_high, d.top1, *costs, energy_band=d.energy_band)
 
 
 def _warnings(sides: tuple[Side, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from reports.number_text import quantity
 from reports.plots.interactive import Plot
 
 if TYPE_CHECKING:
@@ -108,6 +109,13 @@ def verdict(word: str) -> Markup:
     return Markup('<span class="verdict {}"><span aria-hidden="true">{}</span> {}</span>').format(
         word.lower(), sign, word
     )
+
+
+def with_band(value: str, band: tuple[float, float] | None, unit: str) -> str | Markup:
+    """A value in words with the least and the greatest of it below; alone where no band is known."""
+    if band is None:
+        return value
+    return Markup("{}<small>{} … {}</small>").format(value, *(quantity(end, unit) for end in band))
 
 
 def design_link(design: str) -> Markup:

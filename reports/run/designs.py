@@ -57,7 +57,8 @@ class Design(ResultRow):
     stage: empty for a design that was evaluated with float32 potentials; `stream_bits` and `between_bits` those of the
     residual streams and of the sums between layers, where they were searched.  A fused layer's width stands for all
     layers that were fused into it.  `verified` is the drop as unseen images measured it, `unseen` the best that is
-    known of it, `top1_low` and `top1_high` Wilson's 95 % interval of the top-1 accuracy.
+    known of it, `top1_low` and `top1_high` Wilson's 95 % interval of the top-1 accuracy.  `energy_band` is the least
+    and greatest energy [J] over all variations of the models, None where the design was not costed again.
     """
 
     baseline: str
@@ -71,6 +72,7 @@ class Design(ResultRow):
     top1_low: float
     top1_high: float
     form: str = ""
+    energy_band: tuple[float, float] | None = None
 
     @property
     def shown(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -113,12 +113,16 @@ def read_run(directory: Path) -> FinishedRun:
     files.check("picks.json", (p.id for p in picks.picks))
     verified = files.of_designs("verified", VerifiedRow) or ()
     expected = files.of_designs("expected", ExpectedRow) or ()
+    stability = read_stability(directory / "stability.json", tuple(table["id"]))
+    designs = design_reader.designs(path, results, picks.picks, verified, expected)
+    if stability is not None:
+        designs = tuple(replace(d, energy_band=stability.energy_of(d.id)) for d in designs)
     return FinishedRun(
         directory=directory,
         config=files.text("config.yaml"),
         manifest=read_manifest(directory / "manifest.json"),
         picks=picks,
-        designs=design_reader.designs(path, results, picks.picks, verified, expected),
+        designs=designs,
         baselines=design_reader.baselines(results),
         layers=layers,
         weight_layers=design_reader.weight_layers(layers),
@@ -133,7 +137,7 @@ def read_run(directory: Path) -> FinishedRun:
         comparisons=files.of_designs("comparisons", ComparisonRow),
         forms=files.of_designs("forms", FormRow),
         finetuned=files.rows("finetuned", FinetunedRow),
-        stability=read_stability(directory / "stability.json", tuple(table["id"])),
+        stability=stability,
     )
 
 

@@ -51,7 +51,8 @@ class Band:
 class Stability:
     """The record of `costmodels.studies.stability`; `designs` were costed again, None where the file has no number.
 
-    `regret` is the greatest of the recommended design, None in older files; `notes` say why a ranking says nothing.
+    `regret` is the greatest of the recommended design, None in older files; `notes` say why a ranking says nothing;
+    `energies` are the bands of the energy, whatever the objective is.
     """
 
     objective: str
@@ -62,6 +63,11 @@ class Stability:
     bands: tuple[Band, ...] = ()
     regret: float | None = None
     notes: tuple[str, ...] = ()
+    energies: tuple[Band, ...] = ()
+
+    def energy_of(self, design: str) -> tuple[float, float] | None:
+        """Least and greatest energy of a design over all variations [J]; None where it was not costed again."""
+        return next(((band.low, band.high) for band in self.energies if band.design == design), None)
 
 
 def read_stability(path: Path, rows: tuple[str, ...]) -> Stability | None:
@@ -85,12 +91,16 @@ def read_stability(path: Path, rows: tuple[str, ...]) -> Stability | None:
             for s in tree.entries("scenarios")
         ),
         survival=tuple(FrontSurvival(_design(path, s, rows), s.number("share")) for s in tree.entries("survival")),
-        bands=tuple(
-            Band(_design(path, b, rows), b.number("value"), b.number("low"), b.number("high"))
-            for b in tree.entries("bands")
-        ),
+        bands=_bands(path, tree, "bands", rows),
+        energies=_bands(path, tree, "energy_bands", rows),
         regret=tree.number("worst_regret") if "worst_regret" in tree else None,
         notes=tree.texts("notes"),
+    )
+
+
+def _bands(path: Path, tree: Entry, name: str, rows: tuple[str, ...]) -> tuple[Band, ...]:
+    return tuple(
+        Band(_design(path, b, rows), b.number("value"), b.number("low"), b.number("high")) for b in tree.entries(name)
     )
 
 

@@ -44,6 +44,7 @@ class Row:
     power_w: float
     mean_weight_bits: float
     feasible: bool
+    energy_band: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def _row(d: Design) -> Row:
         power_w=d.power_w,
         mean_weight_bits=d.mean_weight_bits,
         feasible=d.feasible,
+        energy_band=d.energy_band,
     )
 
 
@@ -125,6 +127,8 @@ def draw(r: FrontTable) -> Drawing:
             "are paired: the same images go through the float and the quantized network. The drop on unseen images is "
             "verified where it was measured there, and predicted by the model of all measurements elsewhere. The drop "
             "on the search images is too small on average, because designs were chosen on them. Intervals are 95 %. "
+            "Below an energy stand the least and the greatest that the models say when constants, forms of the chip, "
+            "firing rates and time steps change. "
             f"{more}",
             "lead",
         ),
@@ -153,7 +157,7 @@ def _html_row(row: Row) -> Markup:
         (row.top1, f"{share(row.top1)} ({tidy(100 * row.top1_low, 1)} … {tidy(100 * row.top1_high, 1)})", True),
         (row.kl, tidy(row.kl, 4), True),
         (row.memory_bytes, quantity(row.memory_bytes, "B"), True),
-        (row.energy_j, quantity(row.energy_j, "J"), True),
+        (row.energy_j, html.with_band(quantity(row.energy_j, "J"), row.energy_band, "J"), True),
         (row.latency_s, quantity(row.latency_s, "s"), True),
         (row.power_w, quantity(row.power_w, "W"), True),
         (row.mean_weight_bits, tidy(row.mean_weight_bits), True),

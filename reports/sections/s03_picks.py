@@ -130,7 +130,7 @@ def _table(r: PicksCompared) -> Markup:
     ]
     if any(p.predicted_drop is not None for p in r.picks):
         rows.append(("Drop, predicted", *(quantity(p.predicted_drop, "pp") for p in r.picks)))
-    rows += [(name, *(quantity(cost(p.design), unit) for p in r.picks)) for name, unit, cost in _COSTS]
+    rows += [(name, *(_cost(p.design, unit, cost) for p in r.picks)) for name, unit, cost in _COSTS]
     rows.append(("Mean width", *(f"{tidy(p.design.mean_weight_bits)} bit" for p in r.picks)))
     rows.append(("Layers per width", *(_histogram(p) for p in r.picks)))
     rows.append(("Time steps", *(str(p.design.time_steps) for p in r.picks)))
@@ -149,6 +149,10 @@ _COSTS: tuple[tuple[str, str, Callable[[Design], float]], ...] = (
     ("Latency", "s", lambda d: d.latency_s),
     ("Average power", "W", lambda d: d.power_w),
 )
+
+
+def _cost(d: Design, unit: str, cost: Callable[[Design], float]) -> str | Markup:
+    return html.with_band(quantity(cost(d), unit), d.energy_band if unit == "J" else None, unit)
 
 
 def _block_table(r: PicksCompared) -> Markup:

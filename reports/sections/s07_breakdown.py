@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,12 +39,13 @@ class CostBreakdown:
 
     `binding` is the time [s] of the stages of the first of them by the resource that binds their layers.
 
-    `by_stage[id][stage]` splits a stage by component.
+    `by_stage[id][stage]` splits a stage by component, `bands` has the least and greatest energy [J] of the compared.
     """
 
     parts: dict[str, CostParts]
     compared: tuple[tuple[str, str], ...]
     binding: tuple[tuple[str, dict[str, float]], ...] = ()
+    bands: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
 
 def record(run: FinishedRun) -> CostBreakdown | None:
@@ -57,7 +58,8 @@ def record(run: FinishedRun) -> CostBreakdown | None:
     compared = tuple((n, i) for n, i in wanted if i is not None and i in known)
     stages = tuple(dict.fromkeys(layer.stage for layer in run.layers))
     parts = {name: _parts(run.breakdown, column, stages) for name, column in QUANTITIES.items()}
-    return CostBreakdown(parts, compared, _binding(run.breakdown, compared, stages))
+    bands = {design: run.by_id(design).energy_band for _, design in compared}
+    return CostBreakdown(parts, compared, _binding(run.breakdown, compared, stages), bands)
 
 
 def _binding(
@@ -222,10 +224,12 @@ def _table(r: CostBreakdown) -> Markup:
     out = []
     for name, column in QUANTITIES.items():
         parts = r.parts[name]
-        rows = []
+        rows: list[tuple[str | Markup, ...]] = []
         for k, c in enumerate(parts.components):
             rows.append((readable(c), *(quantity(parts.by_component[i][k], UNITS[column]) for _, i in r.compared)))
-        rows.append(("sum", *(quantity(sum(parts.by_component[i]), UNITS[column]) for _, i in r.compared)))
+        bands = r.bands if name == "energy" else {}
+        totals = ((quantity(sum(parts.by_component[i]), UNITS[column]), bands.get(i)) for _, i in r.compared)
+        rows.append(("sum", *(html.with_band(said, band, UNITS[column]) for said, band in totals)))
         head = (name.capitalize(), *(n for n, _ in r.compared))
         out.append(html.table(head, rows, numeric=range(1, len(head))))
     return html.join(*out)

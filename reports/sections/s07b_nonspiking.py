@@ -15,13 +15,14 @@ COSTS = ("memory_bytes", "energy_j", "latency_s", "power_w")
 
 @dataclass(frozen=True)
 class ComparedNetwork:
-    """One network of the comparison; `costs` in the order of COSTS, SI units."""
+    """One network of the comparison; `costs` in the order of COSTS, SI units; the band of a spiking one's energy."""
 
     id: str
     origin: str
     network: str
     time_steps: int
     costs: tuple[float, ...]
+    energy_band: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,12 @@ def record(run: FinishedRun) -> NonSpiking | None:
     """The comparison; None for a run without comparisons.csv."""
     if run.comparisons is None:
         return None
+    bands = {d.id: d.energy_band for d in run.designs}
     networks = tuple(
-        ComparedNetwork(r.id, r.origin, r.network, r.time_steps, (r.memory_bytes, r.energy_j, r.latency_s, r.power_w))
+        ComparedNetwork(
+            *(r.id, r.origin, r.network, r.time_steps, (r.memory_bytes, r.energy_j, r.latency_s, r.power_w)),
+            energy_band=bands.get(r.id) if r.network == "spiking" else None,
+        )
         for r in run.comparisons
     )
     spiking = {n.id: n.costs[1] for n in networks if n.network == "spiking"}
@@ -59,7 +64,10 @@ def draw(r: NonSpiking | None) -> Drawing:
             n.origin,
             n.network,
             str(n.time_steps),
-            *(quantity(v, UNITS[c]) for c, v in zip(COSTS, n.costs, strict=True)),
+            *(
+                html.with_band(quantity(v, UNITS[c]), n.energy_band if c == "energy_j" else None, UNITS[c])
+                for c, v in zip(COSTS, n.costs, strict=True)
+            ),
         )
         for n in r.networks
     ]

@@ -120,6 +120,7 @@ STABILITY = {
     "survival": [{"design": 2, "share": 0.75}, {"design": 3, "share": 1.0}],  # rows of results.csv
     "worst_regret": 0.04,
     "bands": [{"design": 2, "value": 3e-6, "low": 1e-6, "high": 9e-6}, {"design": 3, "value": 1, "low": 1, "high": 1}],
+    "energy_bands": [{"design": 2, "value": 3e-6, "low": 1e-6, "high": 9e-6}],
     "tornado": [
         {"constant": "clock", "range": "x0.5 to x2", "low_change": 0.0, "high_change": 0.1},
         {"constant": "sram.read", "range": "stated", "low_change": -0.2, "high_change": 0.4},

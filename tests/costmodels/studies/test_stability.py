@@ -154,3 +154,12 @@ def test_designs_bring_their_own_steps_potentials_and_spikes():
     assert table["energy_j"].tolist() == [
         float(cost_of(designs, i, load_hardware("seneca_like")).energy_j) for i in (1, 4)
     ]
+
+
+def test_energy_has_a_band_whatever_is_ranked():
+    chip, bits = load_hardware("generic_45nm"), mixtures(4)
+    designs = Candidates.of(example(), bits)
+    by_time, by_energy = (stability(designs, chip, objective=o, reference=0) for o in ("latency_s", "energy_j"))
+    assert by_time.energy_bands.equals(by_energy.bands)
+    assert by_energy.energy_bands.equals(by_energy.bands)
+    assert (by_time.bands["value"] == estimate(example(), chip, bits).latency_s).all()

@@ -479,6 +479,11 @@ def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, smal
     stored = json.loads((small_run / "stability.json").read_text())
     assert stored["designs"] == ranked["designs"] == len(results) - 1
     assert stored["front"] == ranked["front"]
+    bands = {row["design"]: row for row in stored["energy_bands"]}
+    assert set(results[results["on_front"]]["id"]) <= set(bands)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in bands.values())
+    energies = results.set_index("id")["energy_j"]
+    assert [row["value"] for row in bands.values()] == pytest.approx([energies[i] for i in bands], rel=1e-9)
     beside = pd.read_csv(small_run / "comparisons.csv").query("origin == 'uniform-4'").set_index("network")
     assert beside.loc["spiking", "energy_j"] == pytest.approx(results.loc["uniform-4", "energy_j"], rel=1e-9)
     assert beside.loc["non-spiking", "energy_j"] == pytest.approx(rows["design as QNN"]["energy_j"], rel=1e-9)

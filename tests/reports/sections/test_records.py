@@ -371,3 +371,17 @@ def test_a_broken_file_is_one_line_with_its_name(tmp_path, name, old, new, told)
     with pytest.raises(ReportError, match=told) as raised:
         read_run(out)
     assert "\n" not in str(raised.value)
+
+
+def test_every_energy_of_a_design_stands_with_its_band(run):
+    design = by_hand.STABILITY["energy_bands"][0]["design"]
+    known = [d.id for d in run.designs if d.energy_band]
+    assert known == [run.designs[design].id] == [PICK]
+    assert run.by_id(PICK).energy_band == (1e-6, 9e-6)
+    said = "<small>1.00 \N{MICRO SIGN}J … 9.00 \N{MICRO SIGN}J</small>"
+    for section in (s02_table, s03_picks):
+        html = str(section.draw(section.record(run)).html)
+        assert html.count("J</small>") == html.count(said) == 1, section
+    parts = s07_breakdown.record(run)
+    assert parts.bands[PICK] == (1e-6, 9e-6)
+    assert said in str(s07_breakdown.draw(parts).html)
