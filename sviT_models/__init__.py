@@ -67,7 +67,6 @@ _HOME = {
     "quantize_weight": "quantization.quantizers",
     "WeightBank": "quantization.weight_bank",
     "Engine": "engine.engine",
-    "activation_names": "engine.fixed_point.plan",
     "exact_run": "engine.definition",
     "graph_definition": "engine.graph_definition",
     "graph_weights": "engine.graph_definition",

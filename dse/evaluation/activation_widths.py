@@ -22,7 +22,7 @@ IMAGE = 8  # the engine's own width of an image [bit], and the default of a conf
 class ActivationWidths:
     """Widths between layers as the engine takes them.
 
-    names: what has such a width, by the engine's names (`sviT_models.activation_names`), the image first; fixed: the
+    names: what has such a width, by the engine's names (`Engine.activation_names`), the image first; fixed: the
     widths that the configuration says, by these names, where they differ from the engine's own.
     """
 
@@ -55,7 +55,7 @@ def _place(name: str) -> tuple[str, str]:
 
 
 def engine_widths(image: int, stream: Widths, between: Widths, names: Sequence[str]) -> dict[str, int]:
-    """Widths by the engine's names (`sviT_models.activation_names`) where they differ from its own.
+    """Widths by the engine's names (`Engine.activation_names`) where they differ from its own.
 
     `image` is the width of its elements, `stream` that of residual streams and `between` that of sums without neurons,
     for all or by stage [bit].  The first of `names` is the image's; names without a dot but the head's are residual

@@ -42,16 +42,13 @@ def _float_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
 def _integer_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
     """The firing of the network that the evaluator runs: integer weights, fixed-point potentials."""
     states, between = design.lif_bits(own.lif_by_stage), own.activations.of(design) or None
-    weights, firing = own.engine.fixed_weights(design.weight_bits), sviT_models.FiringCount()
+    firing = sviT_models.FiringCount()
 
-    def spikes_of(batch: Any) -> dict[str, Any]:
-        spikes: dict[str, Any] = {}
-        start = own.engine.fixed(batch, weights, design.time_steps, states, between, spikes)
-        own.engine.finish(start(), batch)
-        return spikes
+    def spikes_of(batch: Any) -> Any:
+        return own.engine.spikes(batch, design.weight_bits, states, between, design.time_steps)
 
     for spikes in own.engine.each(images, spikes_of):
-        for name, fired in spikes.items():
+        for name, fired in spikes:
             firing.add(name, fired)
     return firing.table(own.lif_layers)
 

@@ -87,8 +87,10 @@ def state_widths_of(config: Config, model: Any) -> tuple[int, ...]:
     asked = config.search.state_widths
     if not isinstance(model, sviT_models.GraphNetwork) or not asked:
         return asked
-    if "state_widths" in config.search.model_fields_set:
+    if "state_widths" not in config.search.model_fields_set:
+        return ()
+    if not any(isinstance(node.attributes["law"], sviT_models.SpikingLaw) for node in model.graph.of("neuron")):
         raise ConfigError(
-            f"search.state_widths: {model.config.name} runs with float32 potentials; write state_widths: []"
+            f"search.state_widths: the neurons of {model.config.name} keep no potentials; write state_widths: []"
         )
-    return ()
+    return asked

@@ -150,11 +150,11 @@ def _network(config: Config, form: str, model: Any, table: pd.DataFrame, calibra
     """The network in one form, with the configured rounding and widths between layers."""
     bank = sviT_models.WeightBank(model, **config.quantization.model_dump(), images=calibration.images)
     engine = sviT_models.Engine(model, bank)
-    names = sviT_models.activation_names(engine.segments) if engine.segments else ("image",)
-    between = engine_widths(**config.activations.model_dump(), names=names)
-    return Network(
-        form, model, bank, engine, with_input_widths(table, between), ActivationWidths(tuple(names), between)
-    )
+    names: tuple[str, ...] = ()
+    if config.activations != Activations() or config.search.stream_widths or config.search.between_widths:
+        names = engine.activation_names(calibration.images[:1])  # for which the network is traced
+    between = engine_widths(**config.activations.model_dump(), names=names) if names else {}
+    return Network(form, model, bank, engine, with_input_widths(table, between), ActivationWidths(names, between))
 
 
 def _space(search: Search, tables: Mapping[str, pd.DataFrame], choices: Mapping[str, Any]) -> Space:

@@ -15,19 +15,16 @@ from torch import Tensor, nn
 
 from sviT_models.engine.arithmetic import IntegerWeight, integer_weight
 from sviT_models.engine.convolution import Geometry
-from sviT_models.engine.fixed_point.batch import FixedRun
 from sviT_models.engine.fixed_point.plan import Plan
 from sviT_models.engine.fixed_point.plan_cache import FixedPlans, Widths
+from sviT_models.engine.fixed_point.run import FixedRun
 from sviT_models.engine.kernels import kernels_for
 from sviT_models.engine.prepared_weights import BYTE, Cache, Prepared, Weights, prepare
 from sviT_models.engine.program import PLANES, Depthwise, Integers, Layer, Operation, Program
 from sviT_models.engine.programs import Programs
 from sviT_models.engine.run import Run
-from sviT_models.engine.segments import Segment, geometry, segments
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers
-from sviT_models.network.topology import wiring
 from sviT_models.output import Output
 from sviT_models.quantization.weight_bank import WeightBank
 
@@ -70,13 +67,7 @@ class Engine:
         self._prepared = Cache(max_bytes)
         self._constants: dict[object, object] = {}
         self._pool: ThreadPoolExecutor | None = None
-        self.segments: tuple[Segment, ...] = ()  # of the fixed-point network, which a captured network has none of
-        if isinstance(model, MetaSpikeFormer):
-            self.segments = tuple(segments(model))
-            self._lifs = lif_layers(model)
-            self._sees_bytes = {wire.name for wire in wiring(model) if wire.input_bits > 1}
-            self._model = model
-            self._fixed = FixedPlans(model, bank, self.segments)
+        self._fixed = FixedPlans(self.programs, bank.images)
 
     @property
     def nbytes(self) -> int:
@@ -104,23 +95,17 @@ class Engine:
         Raises ModelError for another number of widths, for a width that does not exist, and for images of another shape
         or that are not finite.
         """
-        if state_bits is not None:
-            weights, steps = self.fixed_weights(weight_bits), self.steps(time_steps)
-            start = self.fixed(images, weights, steps, state_bits, activation_bits)
-            work: Callable[[Tensor], Output] = partial(self._finish_fixed, start)
-        elif activation_bits is not None:
+        if state_bits is None and activation_bits is not None:
             raise ModelError("activation_bits needs state_bits; only the fixed-point network has such widths")
-        else:
-            work = partial(self.batch, self.program(images, time_steps), self.bits(weight_bits))
+        program, bits = self.program(images, time_steps), self.bits(weight_bits)
+        plan = None if state_bits is None else self._planned(program, bits, state_bits, activation_bits)
+        work = partial(self.batch, program, bits, plan=plan)
         parts: list[Output] = []
         for part in self.each(images, work, batch_size):
             parts.append(part)
             if on_batch is not None and on_batch(part):
                 break
         return joined(parts)
-
-    def _finish_fixed(self, start: Callable[[], FixedRun], batch: Tensor) -> Output:
-        return self.finish(start(), batch)
 
     def program(self, images: Tensor, time_steps: int | None = None) -> Program:
         """The operations of the network on images of this size; raises ModelError as `run`."""
@@ -147,49 +132,23 @@ class Engine:
             lambda value: sum(digit.nbytes for digit in value.digits),
         )
 
-    def batch(self, program: Program, bits: Mapping[str, int], images: Tensor) -> Output:
-        """One batch from its images to its logits."""
-        run = Run(program, self.kernels, self.weights(program, bits), len(images))
+    def start(self, program: Program, bits: Mapping[str, int], images: Tensor, plan: Plan | None = None) -> Run:
+        """One batch before its first operation; with a plan, in the fixed-point network."""
+        given = program, self.kernels, self.weights(program, bits), len(images)
+        run = Run(*given) if plan is None else FixedRun(*given, plan=plan)
         run.begin(images)
+        return run
+
+    def batch(self, program: Program, bits: Mapping[str, int], images: Tensor, plan: Plan | None = None) -> Output:
+        """One batch from its images to its logits."""
+        run = self.start(program, bits, images, plan)
         with torch.no_grad():
             run.go()
         return run.output()
 
-    def fixed_weights(self, weight_bits: Sequence[int]) -> Weights:
-        """The prepared layers of a design for the fixed-point network. Raises ModelError for a captured network."""
-        bits = self.bits(weight_bits)
-        if isinstance(self.programs.network, Graph):
-            raise ModelError("fixed-point potentials are for SDTv2 as it is built; run a captured network without them")
-        layers = {layer: self._fixed_layer(layer, width) for layer, width in bits.items()}
-        return Weights(layers, {name: made.integers for name, made in layers.items()}, bits, self._constants)
-
     def steps(self, time_steps: int | None) -> int:
         """The number of time steps, by default that of the network."""
         return self.programs.steps(time_steps)
-
-    def finish(self, run: FixedRun, state: object, begin: int = 0) -> Output:
-        """Take a batch from what stands before segment `begin` (0: images) to its logits."""
-        with torch.no_grad():
-            for segment in self.segments[begin:]:
-                state = segment.run(run, state)
-        return self.output(state, run)
-
-    def output(self, logits: Tensor, run: FixedRun) -> Output:
-        """What a finished batch gives."""
-        return Output(logits.numpy(force=True), np.stack([run.spikes[name] for name in self._lifs]))
-
-    def fixed(
-        self,
-        images: Tensor,
-        weights: Weights,
-        steps: int,
-        state_bits: Widths,
-        activation_bits: Widths | None = None,
-        seen: dict[str, Tensor] | None = None,
-    ) -> Callable[[], FixedRun]:
-        """What starts batches of `images` in the fixed-point network; `seen` takes the spikes of the last of them."""
-        plan, image_bits = self._fixed.plan(weights, steps, images, state_bits, activation_bits)
-        return lambda: FixedRun(steps, self.kernels, weights, {}, plan, image_bits, seen)
 
     def plan(
         self,
@@ -200,12 +159,49 @@ class Engine:
         time_steps: int | None = None,
     ) -> Plan:
         """The constants of the fixed-point network for images of this size; raises ModelError as `run`."""
-        weights = self.fixed_weights(weight_bits)
-        return self._fixed.plan(weights, self.steps(time_steps), images, state_bits, activation_bits)[0]
+        return self._planned(self.program(images, time_steps), self.bits(weight_bits), state_bits, activation_bits)
 
-    def image_bits(self, state_bits: Widths, activation_bits: Widths | None = None) -> int:
-        """Width of the image in the fixed-point network; raises ModelError as `run`."""
-        return next(iter(self._fixed.widths(state_bits, activation_bits)[1].values()))
+    def _planned(
+        self, program: Program, bits: Mapping[str, int], state_bits: Widths, activation_bits: Widths | None
+    ) -> Plan:
+        return self._fixed.plan(program, self.weights(program, bits), state_bits, activation_bits)
+
+    def spikes(
+        self,
+        images: Tensor,
+        weight_bits: Sequence[int],
+        state_bits: Widths,
+        activation_bits: Widths | None = None,
+        time_steps: int | None = None,
+    ) -> list[tuple[str, Tensor]]:
+        """What every call of a neuron layer of the fixed-point network emits on one batch: its name, and (T, B, ...).
+
+        Where neurons have levels up to D, level k is a spike in the first k of D steps. Raises ModelError as `run`.
+        """
+        program, bits = self.program(images, time_steps), self.bits(weight_bits)
+        plan = self._planned(program, bits, state_bits, activation_bits)
+        run = self.start(program, bits, images, plan)
+        assert isinstance(run, FixedRun)
+        run.emitted = {}
+        with torch.no_grad():
+            run.go()
+        found = []
+        for node in plan.nodes:
+            if node["op"] in ("fire", "levels"):
+                emitted = torch.from_numpy(run.emitted[node["output"]]).reshape(node["shape"])
+                if node["op"] == "levels":
+                    emitted = torch.stack([emitted > level for level in range(node["levels"])])
+                images_at = node["shape"].index(-1) + (node["op"] == "levels")
+                found.append((node["name"], emitted.movedim(images_at, 1)))
+        return found
+
+    def activation_names(self, images: Tensor) -> tuple[str, ...]:
+        """What has an activation width, in network order, for images of this size; raises ModelError as `run`.
+
+        First the image, by the layer that sees it; then streams, whose names have no dot, and layers whose inputs are
+        sums without neurons in between.
+        """
+        return self._fixed.streams(self.program(images)).names
 
     def each(self, images: Tensor, work: Callable[[Tensor], T], batch_size: int | None = None) -> Iterator[T]:
         """`work(batch)` for the batches of `images` in order, on all threads."""
@@ -235,15 +231,6 @@ class Engine:
 
         key = operation.name, width, operation.inputs[0].kind
         return self._prepared.get(key, make, lambda value: value.nbytes)
-
-    def _fixed_layer(self, layer: str, bits: int) -> Prepared:
-        def make() -> Prepared:
-            module = self._model.get_submodule(layer)
-            integers = integer_weight(module, self._bank.get(layer, bits))
-            shape = geometry(module, padded=layer == self.layers[0])
-            return prepare(self.kernels, integers, shape, BYTE if layer in self._sees_bytes else 1)
-
-        return self._prepared.get(("fixed", layer, bits), make, lambda value: value.nbytes)
 
 
 def workers(threads: int) -> ThreadPoolExecutor:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sviT_models.errors import ModelError
+from sviT_models.graph.neurons import SpikingLaw
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -23,7 +24,8 @@ MULTIPLIER_BITS = 15  # magnitude; fewer where the product would leave 52 bits
 LARGEST_SHIFT = 40
 EXACT = 2**53  # float64 holds integers up to here, so that the engine may compute with them
 GUARD = 4  # places of a membrane input behind the last place of the potential; they cost no memory
-INPUT_MARGIN = 2 + GUARD  # an input wider than its potential by this is never clipped to effect, see integer-network.md
+MARGIN = 2  # an input wider than its potential by this and by GUARD is never clipped to effect, at least
+LEAK_BITS = 15  # of the shares of potential and input where they are no powers of two
 EXPONENTS = range(-12, 13)  # of the ranges that are considered for a tensor
 
 
@@ -49,20 +51,75 @@ class Rescale:
 
 
 @dataclass(frozen=True)
-class State:
-    """A LIF layer: potentials of `bits` bits in units of 2^-fraction, and the threshold in these units.
+class Leak:
+    """What a step leaves of a potential and takes of an input: `kept` and `taken`, both in units of 2^-shift."""
 
-    Its input counts in units of 2^-(fraction + GUARD).
+    kept: int
+    taken: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class State:
+    """A layer of spiking neurons: potentials of `bits` bits in units of 2^-fraction, and the threshold in these units.
+
+    Its input counts in units of 2^-(fraction + GUARD). `strict` neurons fire above the threshold only, those that
+    `subtract` are reset by it and not to zero, and `delayed` ones in the step after.
     """
 
     bits: int
     fraction: int
     threshold: int
+    leak: Leak = Leak(1, 1, 1)
+    strict: bool = False
+    subtract: bool = False
+    delayed: bool = False
 
     @property
     def input_fraction(self) -> int:
         """Binary places of the input."""
         return self.fraction + GUARD
+
+    @property
+    def input_bits(self) -> int:
+        """Width of an input that is never clipped to effect: it drives any potential to either end in one step."""
+        reach = (2**self.leak.shift + self.leak.kept) / self.leak.taken
+        if self.delayed and self.subtract:
+            reach += 2**self.leak.shift / self.leak.taken
+        return self.bits + GUARD + max(MARGIN, int(np.ceil(np.log2(reach))))
+
+    @property
+    def common(self) -> bool:
+        """Whether it is the neuron of most published networks: half of potential and input, reset to zero at once."""
+        return self == State(self.bits, self.fraction, self.threshold)
+
+
+def leak_of(law: SpikingLaw) -> Leak:
+    """The shares of potential and input in 15 bits, fewer where they are binary fractions. Raises ModelError for none.
+
+    law  the neurons
+    """
+    one = 2**LEAK_BITS
+    if law.tau is None:
+        kept, taken = round((law.beta or 0.0) * one), one
+    elif law.decay_input:
+        taken = round(one / law.tau)
+        kept = one - taken
+    else:
+        kept, taken = round(one * (1 - 1 / law.tau)), one
+    if not taken:
+        raise ModelError(f"tau is {law.tau:g}: an input that decays with it is nothing in {LEAK_BITS} bits")
+    shift = LEAK_BITS
+    while shift and not (kept | taken) & 1:
+        kept, taken, shift = kept >> 1, taken >> 1, shift - 1
+    return Leak(kept, taken, shift)
+
+
+def state_of(law: SpikingLaw, bits: int, fraction: int) -> State:
+    """The neurons with potentials of `bits` bits in units of 2^-fraction. Raises ModelError as `leak_of`."""
+    threshold = max(1, round(law.threshold * 2.0**fraction))
+    strict, subtract = law.fires_at == ">", law.reset == "subtract"
+    return State(bits, fraction, threshold, leak_of(law), strict, subtract, law.delayed)
 
 
 @dataclass(frozen=True)

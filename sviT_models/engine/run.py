@@ -103,11 +103,12 @@ class Run:
             for name in self.program.released[position]:
                 self.held.pop(name, None)
 
-    def branch(self, weights: Weights) -> Run:
-        """A run of another design that goes on from here."""
+    def branch(self, weights: Weights, plan: Any = None) -> Run:
+        """A run of another design, which a fixed-point network has a `plan` of, that goes on from here."""
         held = {name: value.computed() if isinstance(value, Pending) else value for name, value in self.held.items()}
         self.held = held
-        other = replace(self, weights=weights, held=dict(held), spikes=dict(self.spikes))
+        changed = {} if plan is None else {"plan": plan}
+        other = replace(self, weights=weights, held=dict(held), spikes=dict(self.spikes), **changed)
         other.images = self.images
         return other
 

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from sviT_models.engine.engine import Engine, joined
+from sviT_models.engine.fixed_point.plan import Plan
 from sviT_models.engine.fixed_point.plan_cache import Widths
-from sviT_models.engine.fixed_point.sweep import worker
-from sviT_models.engine.program import Program
-from sviT_models.engine.run import Run
+from sviT_models.engine.program import Fire, General, Operation, Program
 from sviT_models.errors import ModelError
 from sviT_models.output import Output
 
@@ -57,29 +56,47 @@ def sweep(
                 done += more
                 progress(done, len(designs) * len(images))
 
-    work: Callable[[Tensor], list[Output]]
-    if state_bits is None:
-        program = engine.program(images, time_steps)
-        widths = [engine.bits(bits) for bits in designs]
-        for bits in widths:
-            engine.weights(program, bits)  # refuses widths that do not exist before anything runs
-        work = partial(_worked, engine, program, widths, _leaving(program, widths), count)
-    else:
+    program = engine.program(images, time_steps)
+    widths = [engine.bits(bits) for bits in designs]
+    for bits in widths:
+        engine.weights(program, bits)  # refuses widths that do not exist before anything runs
+    plans: list[Plan | None] = [None] * len(designs)
+    if state_bits is not None:
         if len(state_bits) != len(designs):
             raise ModelError(f"state_bits has {len(state_bits)} entries for {len(designs)} designs; give one for each")
-        work = worker(engine, images, designs, state_bits, activation_bits, time_steps, count)
+        pairs = zip(designs, state_bits, strict=True)
+        plans = [engine.plan(images, bits, states, activation_bits, time_steps) for bits, states in pairs]
+    work = partial(_worked, engine, program, widths, plans, _leaving(program, widths, plans), count)
     batches = list(engine.each(images, work, evenly(len(images), engine.threads, batch_size)))
     return (joined(parts) for parts in zip(*batches, strict=True))
 
 
-def _leaving(program: Program, widths: Sequence[Mapping[str, int]]) -> list[list[int]]:
-    """For every operation the designs that first differ from the base there; at the end those that do nowhere."""
+def _leaving(program: Program, widths: Sequence[Mapping[str, int]], plans: Sequence[Plan | None]) -> list[list[int]]:
+    """For every operation the designs that first differ from the base there; at the end those that do nowhere.
+
+    The formats of fixed-point numbers follow from the network's ranges and the widths of their own layers and neurons,
+    which all designs share up to there: so what reaches the first operation that differs is the same number for number.
+    """
     leaving: list[list[int]] = [[] for _ in range(len(program.operations) + 1)]
-    for design, bits in enumerate(widths):
+    for design, (bits, plan) in enumerate(zip(widths, plans, strict=True)):
         differing = {layer for layer, width in bits.items() if width != widths[0][layer]}
-        places = (i for i, operation in enumerate(program.operations) if not differing.isdisjoint(operation.layers))
+        neurons: set[str] = set()
+        if plan is not None and plans[0] is not None:
+            neurons = {name for name, state in plan.states.items() if state != plans[0].states[name]}
+        places = (
+            i
+            for i, operation in enumerate(program.operations)
+            if not differing.isdisjoint(operation.layers) or _fires(operation) in neurons
+        )
         leaving[next(places, len(program.operations))].append(design)
     return leaving
+
+
+def _fires(operation: Operation) -> str:
+    """The neuron layer of an operation, if it is one."""
+    if isinstance(operation, General):
+        return operation.node.path if operation.node.op == "neuron" else ""
+    return operation.path if isinstance(operation, Fire) else ""
 
 
 @torch.no_grad()
@@ -87,17 +104,17 @@ def _worked(
     engine: Engine,
     program: Program,
     widths: Sequence[Mapping[str, int]],
+    plans: Sequence[Plan | None],
     leaving: Sequence[Sequence[int]],
     count: Callable[[int], None],
     batch: Tensor,
 ) -> list[Output]:
     """One batch through all designs: the base operation by operation, the others from where they differ."""
     outputs: dict[int, Output] = {}
-    run = Run(program, engine.kernels, engine.weights(program, widths[0]), len(batch))
-    run.begin(batch)
+    run = engine.start(program, widths[0], batch, plans[0])
     for position in range(len(program.operations)):
         for design in leaving[position]:
-            alone = run.branch(engine.weights(program, widths[design]))
+            alone = run.branch(engine.weights(program, widths[design]), plans[design])
             alone.go(position)
             outputs[design] = alone.output()
             count(len(batch))

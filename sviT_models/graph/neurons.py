@@ -63,18 +63,19 @@ class SpikingLaw:
         for x in currents:
             if self.delayed:
                 kept = v if self.reset == "subtract" else v * (1 - owed)
-                v = self._integrated(kept, x)
+                v = self.integrated(kept, x)
                 if self.reset == "subtract":
                     v = v - owed * self.threshold
             else:
-                v = self._integrated(v, x)
+                v = self.integrated(v, x)
             spikes.append(fires(v, self.threshold, self.fires_at == ">="))
             owed = spikes[-1].detach()  # no gradient passes through the reset
             if not self.delayed:
                 v = v * (1 - owed) if self.reset == "zero" else v - owed * self.threshold
         return torch.stack(spikes)
 
-    def _integrated(self, v: Tensor, x: Tensor) -> Tensor:
+    def integrated(self, v: Tensor, x: Tensor) -> Tensor:
+        """Potentials before they fire, of what was kept of them and the currents of one step."""
         if self.tau is None:
             return (self.beta or 0.0) * v + x
         return v + (x - v) / self.tau if self.decay_input else v * (1 - 1 / self.tau) + x

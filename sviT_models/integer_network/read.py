@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from safetensors.numpy import load_file
 
 from sviT_models.errors import ModelError
 from sviT_models.hashing import sha256
-from sviT_models.integer_network import interpreter
+from sviT_models.integer_network import fields, interpreter
+from sviT_models.integer_network.fit import check_golden, check_nodes, check_tensors
 from sviT_models.integer_network.packing import unpack
 from sviT_models.output import Output
 
 FORMAT = "svit-dse integer network"
-VERSION = 1
+VERSION = 2
 SPECIFICATION, WEIGHTS, GOLDEN = "specification.json", "weights.safetensors", "golden.safetensors"
 BATCH = 32  # images that the interpreter holds
 Arrays = dict[str, NDArray[Any]]
@@ -38,20 +40,20 @@ class Exported:
     path: Path
 
     def run(self, images: NDArray[np.floating] | Any) -> Output:
-        """Logits (N, classes) and spikes (LIF layers, T) of images (N, 3, H, W) in the scale of training.
+        """Logits (N, classes) and spikes (neuron layers, T) of images (N, ...) in the scale of training.
 
         Raises ModelError for another image size.
         """
-        images, image = np.asarray(images), self.spec["image"]
-        size = image["height"], image["width"]
-        if images.ndim != 4 or images.shape[1:] != (3, *size) or not len(images):
-            raise ModelError(f"images have shape {images.shape}; this export takes (N, 3, {size[0]}, {size[1]})")
+        images, shape = np.asarray(images), tuple(self.spec["image"]["shape"])
+        if images.shape[1:] != shape or not len(images):
+            expected = ", ".join(["N", *map(str, shape)])
+            raise ModelError(f"images have shape {images.shape}; this export takes ({expected})")
         logits, counts = [], []
         for batch in _batches(interpreter.quantize_images(self.spec, images)):
             found, spikes = interpreter.run(self.spec, self.tensors, batch)
             logits.append(found)
-            counts.append(np.stack([s.sum((1, 2, 3, 4), dtype=np.int64) for s in spikes.values()]))
-        fraction = self.spec["rescales"]["head"]["fraction"]
+            counts.append(interpreter.spike_counts(self.spec, spikes))
+        fraction = self.spec["logits"]["fraction"]
         return Output((np.concatenate(logits) * 2.0**-fraction).astype(np.float32), np.sum(counts, axis=0))
 
 
@@ -71,26 +73,28 @@ def load_export(path: str | os.PathLike[str]) -> Exported:
     path = Path(path)
     spec = _specification(path / SPECIFICATION)
     arrays = _arrays(path, WEIGHTS, spec)
-    tensors = {}
-    try:
-        for name, values in arrays.items():
-            layer, part = name.rsplit(".", 1)
-            if part == "weight":
-                entry = spec["weights"][layer]
-                values = unpack(values, entry["bits"], tuple(entry["shape"])) * entry["step"] + entry["first"]
-            tensors[name] = values.astype(np.int64)
-        needed = [f"{layer}.weight" for layer in spec["weights"]] + [f"{name}.offset" for name in spec["rescales"]]
-        if missing := [name for name in needed if name not in tensors]:
-            raise ModelError(f"{path / WEIGHTS}: {missing[0]} is missing; export the design again")
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{path}: specification and weights do not fit each other ({error})") from error
+    with _named(path / WEIGHTS):
+        check_tensors(spec, arrays)
+    with _named(path / SPECIFICATION):
+        check_nodes(spec, {name: len(arrays[f"{name}.right"]) for name in spec["rescales"]})
+    tensors = {name: values for name, values in arrays.items() if not name.endswith(".weight")}
+    for layer, entry in spec["weights"].items():
+        stored = unpack(arrays[f"{layer}.weight"], entry["bits"], tuple(entry["shape"]))
+        tensors[f"{layer}.weight"] = stored * entry["step"] + entry["first"]
     return Exported(spec, tensors, path)
 
 
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Mistakes in a file begin with its name and end with what would do."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}; export the design again") from None
+
+
 def verify_export(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
-    """The interpreter against the golden vectors: one row per LIF layer and one for the logits, in network order.
+    """The interpreter against the golden vectors: one row per neuron layer and one for the logits, in network order.
 
     path  a folder that `export` wrote
 
@@ -102,6 +106,8 @@ def verify_export(path: str | os.PathLike[str], progress: Callable[[int, int], N
     if "golden" not in spec:
         raise ModelError(f"{path}: has no golden vectors; export with --golden N")
     vectors = _arrays(exported.path, GOLDEN, spec)
+    with _named(exported.path / GOLDEN):
+        check_golden(spec, vectors)
     values: dict[str, int] = {}
     wrong: dict[str, int] = {}
 
@@ -109,13 +115,17 @@ def verify_export(path: str | os.PathLike[str], progress: Callable[[int, int], N
         values[name] = values.get(name, 0) + wanted.size
         wrong[name] = wrong.get(name, 0) + int((found != wanted).sum())
 
-    golden = {n: unpack(vectors[f"spikes.{n}"], 1, tuple(s)) for n, s in spec["golden"]["spikes"].items()}
+    golden = {
+        f"{n}:spikes": unpack(vectors[f"spikes.{n}"], entry["bits"], tuple(entry["shape"]))
+        for n, entry in spec["golden"]["spikes"].items()
+    }
+    place = {node["output"]: node["shape"].index(-1) for node in spec["nodes"] if node["op"] in ("fire", "levels")}
     start = 0
     for batch in _batches(vectors["image"].astype(np.int64)):
         logits, spikes = interpreter.run(spec, exported.tensors, batch)
         part = slice(start, start + len(batch))
         for name, found in spikes.items():
-            compare(name, found, golden[name][:, part])
+            compare(name.removesuffix(":spikes"), found, golden[name][(slice(None),) * place[name] + (part,)])
         compare("logits", logits, vectors["logits"][part])
         start += len(batch)
         if progress is not None:
@@ -141,9 +151,13 @@ def _specification(path: Path) -> dict[str, Any]:
     if not isinstance(spec, dict) or spec.get("format") != FORMAT:
         raise ModelError(f"{path}: format is not {FORMAT!r}; expected what `svit-dse export` writes")
     if spec.get("version") != VERSION:
-        raise ModelError(f"{path}: version is {spec.get('version')!r}; this release reads {VERSION}")
+        raise ModelError(
+            f"{path}: version is {spec.get('version')!r}; this release reads {VERSION}; export the design again"
+        )
     if spec.get("sha256") != content_hash(spec):
         raise ModelError(f"{path}: sha256 does not fit its content; the file was changed, export the design again")
+    with _named(path):
+        fields.SPECIFICATION("the specification", spec)
     return spec
 
 
@@ -155,5 +169,5 @@ def _arrays(folder: Path, name: str, spec: dict[str, Any]) -> Arrays:
         raise ModelError(f"{path}: its SHA-256 is not the one in {SPECIFICATION}; the file was changed or damaged")
     try:
         return load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # types that numpy lacks
         raise ModelError(f"{path}: cannot be read ({error})") from error

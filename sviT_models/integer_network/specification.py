@@ -15,7 +15,8 @@ from sviT_models.engine.arithmetic import IntegerWeight
 from sviT_models.engine.engine import Engine
 from sviT_models.engine.fixed_point.plan import Plan
 from sviT_models.engine.fixed_point.plan_cache import Widths
-from sviT_models.engine.number_formats import GUARD, signed_bits
+from sviT_models.engine.fixed_point.run import codes_of
+from sviT_models.engine.number_formats import signed_bits
 from sviT_models.integer_network import interpreter
 from sviT_models.integer_network.read import Exported
 
@@ -23,24 +24,22 @@ Arrays = dict[str, NDArray[np.int64]]
 
 
 def specification(
-    plan: Plan, weights: Mapping[str, IntegerWeight], image_bits: int, steps: int, size: tuple[int, int]
+    plan: Plan, weights: Mapping[str, IntegerWeight], image: Sequence[int]
 ) -> tuple[dict[str, Any], Arrays]:
-    """Everything the integer network is: JSON values, and its tensors as int64."""
-    arrays: Arrays = {}
-    for layer, weight in weights.items():
-        shape = weight.digits[0].shape
-        four = (*shape, *[1] * (4 - len(shape)))  # linear and one-dimensional layers are 1x1 convolutions
-        arrays[f"{layer}.weight"] = weight.codes().reshape(four)
+    """Everything the integer network is: JSON values, and its tensors as int64.
+
+    plan     the constants of the design
+    weights  its integer weights by layer
+    image    the shape of one image, (C, H, W) or (T, C, H, W)
+    """
+    arrays: Arrays = {f"{layer}.weight": codes_of(weight) for layer, weight in weights.items()}
     for name, rule in plan.rescales.items():
         arrays |= {f"{name}.{part}": getattr(rule, part) for part in ("multiplier", "offset", "right")}
+    bits = int(plan.image.high).bit_length() + 1
     spec = {
-        "time_steps": steps,
-        "image": {"bits": image_bits, "fraction": plan.image_fraction, "height": size[0], "width": size[1]},
-        "states": {
-            n: {"bits": s.bits, "fraction": s.fraction, "threshold": s.threshold, "guard": GUARD}
-            for n, s in plan.states.items()
-        },
-        "rescales": {n: {"low": r.low, "high": r.high, "fraction": r.fraction} for n, r in plan.rescales.items()},
+        "image": {"bits": bits, "fraction": plan.image.fraction, "shape": list(image)},
+        "logits": {"fraction": plan.logit_fraction},
+        **plan.constants,
         "nodes": plan.nodes,
     }
     return spec, arrays
@@ -52,22 +51,24 @@ def accumulator_widths(spec: dict[str, Any], arrays: Arrays, plan: Plan, images:
     spec    the specification, as `specification` gives it
     arrays  its integers by name
     plan    the plan it was made from
-    images  (N, 3, H, W) integers
+    images  (N, ...) integers
 
-    The worst case is over all inputs of the layer that its format can hold; a head's is that of all steps together.
+    The worst case is over all inputs of the layer that its format can hold; where sums are added over steps before
+    anything else is done with them, it is that of all steps together.
     """
-    heads = {n["input"].removesuffix(":sums") for n in spec["nodes"] if n["op"] == "sum_steps"}
-    seen: dict[str, tuple[int, int]] = {}
+    seen: dict[str, list[int]] = {}
 
     def look(layer: str, sums: NDArray[np.int64]) -> None:
-        if layer in heads:
-            sums = sums.sum(0)
-        seen[layer] = int(sums.min()), int(sums.max())
+        seen.setdefault(layer, []).extend((int(sums.min()), int(sums.max())))
 
     interpreter.run(spec, arrays, images, look)
-    layers = [node["layer"] for node in spec["nodes"] if node["op"] == "conv"]
-    rows = [(n, signed_bits(*plan.largest[n]), signed_bits(*seen[n])) for n in layers]
-    return pd.DataFrame(rows, columns=["layer", "worst_case_bits", "observed_bits"])
+    rows: dict[str, tuple[int, int]] = {}
+    for node in spec["nodes"]:
+        if node["op"] == "conv":
+            layer, (low, high) = node["layer"], plan.largest[node["output"].removesuffix(":sums")]
+            before = rows.get(layer, (0, 0))
+            rows[layer] = max(before[0], signed_bits(low, high)), signed_bits(min(seen[layer]), max(seen[layer]))
+    return pd.DataFrame([(n, *bits) for n, bits in rows.items()], columns=["layer", "worst_case_bits", "observed_bits"])
 
 
 def exported_design(
@@ -83,15 +84,13 @@ def exported_design(
 
     engine           the network and its weight bank
     weight_bits      (L,) widths [bit] of the weight layers in network order; 32 leaves a layer float
-    state_bits       widths [bit] of the membrane potentials: one, by LIF layer, or (layers,)
-    images           (N, 3, H, W) floats
-    activation_bits  widths [bit] between layers: one, or by `activation_names`; default: the engine's
+    state_bits       widths [bit] of the membrane potentials: one, by neuron layer, or (layers,)
+    images           (N, 3, H, W) floats, or (N, T, C, H, W) frames
+    activation_bits  widths [bit] between layers: one, or by `Engine.activation_names`; default: the engine's
     time_steps       time steps to run; default: the network's own
 
     Raises ModelError as `Engine.run`.
     """
-    weights = engine.fixed_weights(weight_bits)
     plan = engine.plan(images, weight_bits, state_bits, activation_bits, time_steps)
-    integers = {name: layer.integers for name, layer in weights.layers.items()}
-    bits, steps = engine.image_bits(state_bits, activation_bits), engine.steps(time_steps)
-    return Exported(*specification(plan, integers, bits, steps, tuple(images.shape[2:])), Path())
+    weights = {layer: engine.integers(layer, bits) for layer, bits in engine.bits(weight_bits).items()}
+    return Exported(*specification(plan, weights, images.shape[1:]), Path())

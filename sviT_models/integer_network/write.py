@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sviT_models.engine.engine import Engine
+from sviT_models.engine.fixed_point.plan import Plan
 from sviT_models.engine.fixed_point.plan_cache import Widths
 from sviT_models.engine.number_formats import IMAGE_BITS
 from sviT_models.errors import ModelError
+from sviT_models.graph.graph import Graph
+from sviT_models.graph.layers import as_network
 from sviT_models.hashing import sha256
 from sviT_models.integer_network.interpreter import quantize_images
 from sviT_models.integer_network.packing import pack
 from sviT_models.integer_network.read import FORMAT, GOLDEN, SPECIFICATION, VERSION, WEIGHTS, content_hash
 from sviT_models.integer_network.specification import accumulator_widths, specification
 from sviT_models.measure.hooks import batches
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer
 from sviT_models.quantization.quantizers import FLOAT
 from sviT_models.quantization.weight_bank import WeightBank
 from whole_files import replacing_folder
@@ -33,7 +35,7 @@ FLOAT_BITS = 24  # of the integers that stand for float weights
 
 
 def export(
-    model: MetaSpikeFormer,
+    model: nn.Module | Graph,
     bank: WeightBank,
     weight_bits: Sequence[int],
     state_bits: Widths,
@@ -46,11 +48,11 @@ def export(
 ) -> dict[str, Any]:
     """Write the integer network of a design into the new folder `out`, and give its specification.
 
-    model            the network; it stays as it is
+    model            the network, or the graph of one; it stays as it is
     bank             the integers of its layers by width
     weight_bits      (L,) widths [bit] of the weight layers in network order; 32 leaves a layer float
-    state_bits       widths [bit] of the membrane potentials: one, by LIF layer, or (layers,)
-    activation_bits  widths [bit] between layers: one, or by `activation_names`; default: the engine's
+    state_bits       widths [bit] of the membrane potentials: one, by neuron layer, or (layers,)
+    activation_bits  widths [bit] between layers: one, or by `Engine.activation_names`; default: the engine's
     time_steps       time steps to run; default: the network's own
 
     `golden_images` (N, 3, H, W) become golden vectors, computed by the engine; `notes` are JSON values that are kept.
@@ -65,27 +67,25 @@ def export(
     if bank.images is None:
         raise ModelError("an export needs calibration images; make the weight bank with images=...")
     engine = Engine(model, bank)
-    sample = next(batches(model, bank.images))[:OBSERVED]
-    steps = engine.steps(time_steps)
-    weights = engine.fixed_weights(weight_bits)
-    plan = engine.plan(sample, weight_bits, state_bits, activation_bits, steps)
-    integers = {name: layer.integers for name, layer in weights.layers.items()}
-    image_bits = engine.image_bits(state_bits, activation_bits)
-    spec, arrays = specification(plan, integers, image_bits, steps, tuple(sample.shape[2:]))
+    network = as_network(model)
+    sample = next(batches(network, bank.images))[:OBSERVED]
+    plan = engine.plan(sample, weight_bits, state_bits, activation_bits, time_steps)
+    bits = engine.bits(weight_bits)
+    spec, arrays = specification(plan, {n: engine.integers(n, b) for n, b in bits.items()}, sample.shape[1:])
     table = accumulator_widths(spec, arrays, plan, quantize_images(spec, sample.numpy()))
     spec["accumulators"] = table.to_dict("records")
     spec["weights"], packed = {}, {}
-    for layer, bits in weights.bits.items():
+    for layer, width in bits.items():
         codes = arrays.pop(f"{layer}.weight")
-        spec["weights"][layer], packed[f"{layer}.weight"] = _packed(codes, bits)
+        spec["weights"][layer], packed[f"{layer}.weight"] = _packed(codes, width)
     packed |= arrays
-    head = {"format": FORMAT, "version": VERSION, "network": model.config.name, "classes": model.config.num_classes}
+    head = {"format": FORMAT, "version": VERSION, "network": network.config.name, "classes": network.config.num_classes}
     spec = head | {"notes": dict(notes or {})} | spec
     with replacing_folder(out) as made:
         save_file(packed, made / WEIGHTS)
         spec["files"] = {WEIGHTS: sha256(made / WEIGHTS)}
         if golden_images is not None:
-            vectors, spec["golden"] = _golden(engine, spec, golden_images, weight_bits, state_bits, activation_bits)
+            vectors, spec["golden"] = _golden(engine, spec, plan, bits, golden_images)
             save_file(vectors, made / GOLDEN)
             spec["files"][GOLDEN] = sha256(made / GOLDEN)
         spec["sha256"] = content_hash(spec)
@@ -103,31 +103,27 @@ def _packed(codes: NDArray[np.int64], bits: int) -> tuple[dict[str, Any], NDArra
 
 
 def _golden(
-    engine: Engine,
-    spec: dict[str, Any],
-    images: Tensor,
-    weight_bits: Sequence[int],
-    state_bits: Widths,
-    activation_bits: Widths | None,
+    engine: Engine, spec: dict[str, Any], plan: Plan, bits: Mapping[str, int], images: Tensor
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    size = spec["image"]["height"], spec["image"]["width"]
-    if images.ndim != 4 or tuple(images.shape[1:]) != (3, *size) or not len(images):
-        raise ModelError(f"golden images have shape {tuple(images.shape)}; expected (N, 3, {size[0]}, {size[1]})")
-    seen: dict[str, Tensor] = {}
-    weights = engine.fixed_weights(weight_bits)
-    start = engine.fixed(images, weights, spec["time_steps"], state_bits, activation_bits, seen)
-    output = engine.finish(start(), images)
-    fraction = spec["rescales"]["head"]["fraction"]
-    top = 2 ** (IMAGE_BITS - 1)
-    image = quantize_images(spec, images.numpy())
+    shape = tuple(spec["image"]["shape"])
+    if tuple(images.shape[1:]) != shape or not len(images):
+        expected = ", ".join(["N", *map(str, shape)])
+        raise ModelError(f"golden images have shape {tuple(images.shape)}; expected ({expected})")
+    image, top = quantize_images(spec, images.numpy()), 2 ** (IMAGE_BITS - 1)
     if not -top <= image.min() <= image.max() < top:
         raise ModelError(f"the image has {spec['image']['bits']} bits; golden vectors hold {IMAGE_BITS} at most")
+    run = engine.start(plan.program, bits, images, plan)
+    run.emitted = {}
+    run.go()
     vectors: dict[str, NDArray[Any]] = {
         "image": image.astype(np.int8),
-        "logits": np.rint(output.logits * 2.0**fraction).astype(np.int32),
+        "logits": np.rint(run.logits() * 2.0**plan.logit_fraction).astype(np.int32),
     }
     shapes = {}
-    for name, spikes in seen.items():
-        ordered = spikes.permute(0, 1, 4, 2, 3).contiguous().numpy()  # (T, N, C, H, W)
-        vectors[f"spikes.{name}"], shapes[name] = pack(ordered, 1), list(ordered.shape)
+    for node in spec["nodes"]:
+        if node["op"] in ("fire", "levels"):
+            name, width = node["output"].removesuffix(":spikes"), int(node.get("levels", 1)).bit_length()
+            spikes = run.emitted[node["output"]]
+            vectors[f"spikes.{name}"] = pack(spikes, width)
+            shapes[name] = {"bits": width, "shape": [len(images) if s == -1 else s for s in node["shape"]]}
     return vectors, {"images": len(images), "spikes": shapes}

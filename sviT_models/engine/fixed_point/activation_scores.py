@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +12,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sviT_models.engine.fixed_point.ranges import Ranges, observe, streams
-from sviT_models.engine.segments import Segment, SelfAttention, Separable, segments
+from sviT_models.engine.fixed_point.plan_cache import PIXELS as OBSERVED
+from sviT_models.engine.fixed_point.ranges import Ranges, node_of, observe
+from sviT_models.engine.fixed_point.streams import Streams
+from sviT_models.engine.programs import Programs
+from sviT_models.graph.graph import Graph, Node, sizes
+from sviT_models.graph.layers import as_network
+from sviT_models.graph.run import FLOAT, typed, walked
 from sviT_models.measure.hooks import PIXELS, batches
-from sviT_models.network.layers import Block
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer
-from sviT_models.quantization.fisher import frozen
 from sviT_models.threads import one_thread
 
 
@@ -34,7 +35,7 @@ class _Place:
 
 @one_thread()
 def activation_scores(
-    model: MetaSpikeFormer,
+    model: nn.Module | Graph,
     images: Tensor | Iterable[Tensor],
     labels: Tensor | NDArray[np.integer],
     widths: Sequence[int],
@@ -42,7 +43,7 @@ def activation_scores(
 ) -> pd.DataFrame:
     """Diagonal Fisher score of every width between layers but the image's: columns `name, bits, score`.
 
-    model   the float network
+    model   the float network, or the graph of one
     images  (N, 3, H, W), or an iterable of such batches
     labels  (N,) classes
     widths  widths [bit] to score, 4 to 16
@@ -50,75 +51,76 @@ def activation_scores(
 
     The score is the sum over elements of (gradient of the loss x change by rounding and clipping)^2, mean over
     images, as `fisher_scores` has it for weights: both add up. A stream is rounded wherever something is added to it.
-    Names are those of `activation_names`.
+    Names are those of `Engine.activation_names`.
     """
-    observed = observe(model, seen)
-    inputs, outputs = _streams(model, observed), _sums(segments(model), observed)
-    scores = {place.name: np.zeros(len(widths)) for place in (*inputs.values(), *outputs.values())}
+    network = as_network(model)
+    program = Programs(model).of(next(batches(network, seen))[:1])
+    streams, graph = Streams(program), program.graph
+    places = _places(streams, observe(streams, batches(network, seen, OBSERVED)))
+    scores = {place.name: np.zeros(len(widths)) for found in places.values() for place in found}
     truth, done = torch.as_tensor(labels).long(), 0
-    with frozen(model), ExitStack() as hooks:
-        for path, place in inputs.items():
-            hook = _hook(place, widths, scores[place.name], of_input=True)
-            hooks.callback(model.get_submodule(path).register_forward_hook(hook).remove)
-        for path, place in outputs.items():
-            hook = _hook(place, widths, scores[place.name], of_input=False)
-            hooks.callback(model.get_submodule(path).register_forward_hook(hook).remove)
-        for batch in batches(model, images, PIXELS // 8):  # activations are kept until their gradient arrives
-            with torch.enable_grad():  # the image has a gradient, so that everything behind it has one
-                logits = model(batch.clone().requires_grad_())
-                F.cross_entropy(logits, truth[done : done + len(batch)], reduction="sum").backward()
-            done += len(batch)
+    parameters = typed(graph.parameters, next(network.parameters()).dtype)
+    for batch in batches(network, images, PIXELS // 8):  # activations are kept until their gradient arrives
+        given = batch.clone().requires_grad_()  # the image has a gradient, so that everything behind it has one
+
+        def result_of(node: Node, inputs: tuple[Tensor, ...], given: Tensor = given) -> Tensor:
+            if node.op == "image":
+                return given
+            own = {role: parameters[name] for role, name in node.parameters.items()}
+            result = FLOAT[node.op](node, inputs, own, sizes(node.shape, graph.time_steps, len(given)))
+            for place in places.get(node.name, []):
+                result.register_hook(_scoring(place, result.detach(), widths, scores[place.name]))
+            return result
+
+        with torch.enable_grad():
+            logits = walked(graph, result_of)
+            F.cross_entropy(logits, truth[done : done + len(batch)], reduction="sum").backward()
+        done += len(batch)
     rows = [(name, b, value / done) for name, found in scores.items() for b, value in zip(widths, found, strict=True)]
     return pd.DataFrame(rows, columns=["name", "bits", "score"])
 
 
-def _streams(model: MetaSpikeFormer, observed: Ranges) -> dict[str, _Place]:
-    """By the module that reads or ends a stream, as the tensor that the shortcut adds to as well: the streams."""
-    found = {path: _Place(name, observed.streams[name].exponent) for path, name in streams(model).items()}
-    last = [path for path, module in model.named_modules() if isinstance(module, Block)][-1]
-    read = {path: place for path, place in found.items() if path not in observed.streams and path != "lif"}
-    return {path.removesuffix(".fc1_lif"): place for path, place in read.items()} | {last: found["lif"]}
-
-
-def _sums(parts: Iterable[Segment], observed: Ranges) -> dict[str, _Place]:
-    """By the layer whose sums are handed over: what the next layer sees.
+def _places(streams: Streams, ranges: Ranges) -> dict[str, list[_Place]]:
+    """By node of the graph the widths of its result.
 
     Sums before a depthwise layer keep the step of their weights: they are shifted until the largest of them fits.
     """
-    found = {}
-    for part in parts:
-        chains = [part.layers] if isinstance(part, Separable) else []
-        if isinstance(part, SelfAttention):
-            chains = [part.branch(name)[0] for name in ("q", "k", "v", "proj")]
-        for chain in chains:
-            if len(chain) < 3:
-                continue
-            first, depthwise, last = chain
-            found[depthwise] = _Place(last, observed.activations[depthwise].exponent)
-            if isinstance(part, SelfAttention):
-                largest = int(np.ceil(np.log2(max(float(observed.peaks[first].max()), 2.0**-24))))
-                found[first] = _Place(depthwise, lambda bits, e=largest: e)
+    found: dict[str, list[_Place]] = {}
+    for name, keys in streams.members.items():
+        if name != streams.logits:
+            for source, norms in keys:
+                place = _Place(name, ranges.numbers[name].exponent)
+                found.setdefault(_spread(streams.program.graph, norms[-1] if norms else source), []).append(place)
+    for operation, name in streams.inputs.items():
+        (given,) = streams.program.by_name[operation].inputs
+        if operation in streams.handed:
+            found.setdefault(node_of(given), []).append(_Place(name, ranges.inputs[operation].exponent))
+        else:
+            largest = int(np.ceil(np.log2(max(float(ranges.peaks[given.source].max()), 2.0**-24))))
+            found.setdefault(given.source, []).append(_Place(name, lambda bits, e=largest: e))
     return found
 
 
-def _hook(
-    place: _Place, widths: Sequence[int], scores: NDArray[np.float64], *, of_input: bool
-) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-    """A forward hook that lets the backward pass add to `scores` what each width does to the input or the output."""
+def _spread(graph: Graph, name: str) -> str:
+    """Where a number has its time steps: behind re-shapings that nothing else sees."""
+    takers = graph.consumers[name]
+    while len(takers) == 1 and takers[0].op in ("reshape", "expand"):
+        name = takers[0].name
+        takers = graph.consumers[name]
+    return name
 
-    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        value = inputs[0] if of_input and not isinstance(module, Block) else output
-        kept = value.detach()
 
-        def score(gradient: Tensor) -> None:
-            with torch.no_grad():
-                for i, bits in enumerate(widths):
-                    scores[i] += float(((_rounded(kept, bits, place.exponent(bits)) - kept) * gradient).square().sum())
+def _scoring(
+    place: _Place, kept: Tensor, widths: Sequence[int], scores: NDArray[np.float64]
+) -> Callable[[Tensor], None]:
+    """What adds to `scores`, once the gradient of a value is known, what each width does to it."""
 
-        if value.requires_grad:
-            value.register_hook(score)
+    def score(gradient: Tensor) -> None:
+        with torch.no_grad():
+            for i, bits in enumerate(widths):
+                scores[i] += float(((_rounded(kept, bits, place.exponent(bits)) - kept) * gradient).square().sum())
 
-    return hook
+    return score
 
 
 def _rounded(values: Tensor, bits: int, exponent: int) -> Tensor:

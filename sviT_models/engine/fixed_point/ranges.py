@@ -1,18 +1,20 @@
-"""How large membrane potentials, residual streams and activations of the float network get, on unlabelled images."""
+"""How large membrane potentials, streams and activations of the float network get, on unlabelled images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sviT_models.engine.fixed_point.streams import Streams
 from sviT_models.engine.number_formats import EXPONENTS, Curve, Floats, curve
-from sviT_models.measure.hooks import batches, evaluating, watching
-from sviT_models.network.layers import Block, DownSampling, RepConv, SepConv
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers
+from sviT_models.engine.program import Value, Weighted
+from sviT_models.graph.graph import Node
+from sviT_models.graph.neurons import SpikingLaw
+from sviT_models.graph.run import run
 
 IMAGES = 32
 RESERVE = 4  # a potential's range is considered up to 2^3 thresholds
@@ -20,89 +22,98 @@ RESERVE = 4  # a potential's range is considered up to 2^3 thresholds
 
 @dataclass(frozen=True)
 class Ranges:
-    """Clipping errors by LIF layer (`states`), by first module of a residual stream (`streams`), by depthwise layer
-    whose sums go on (`activations`) and of the image; `peaks` (C,) of the first layer of every RepConv; `images` seen.
+    """Clipping errors by neuron layer (`states`), by stream (`numbers`), by hand-over of sums to a layer (`inputs`) and
+    of the image; `peaks` (C,) by layer whose sums a depthwise layer takes; `images` seen.
     """
 
     states: dict[str, Curve]
-    streams: dict[str, Curve]
-    activations: dict[str, Curve]
+    numbers: dict[str, Curve]
+    inputs: dict[str, Curve]
     peaks: dict[str, Floats]
     image: Curve
     images: int
 
 
-def streams(model: MetaSpikeFormer) -> dict[str, str]:
-    """The residual stream, by the down-sampling module that starts it, that every block or neuron reads or leaves."""
-    found, current, before = {}, "", ""
-    for path, module in model.named_modules():
-        if isinstance(module, DownSampling):
-            before, current = current, path
-            found[path] = path
-            if not module.first:
-                found[f"{path}.encode_lif"] = before
-        elif path.endswith((".Conv.lif1", ".lif1", ".head_lif", ".fc1_lif")):
-            found[path] = current
-    found["lif"] = current
-    return found
+@dataclass(eq=False)
+class _Observer:
+    """What is looked at: streams and hand-overs by the node of the graph whose result they hold, and layers' peaks."""
+
+    streams: Streams
+    seen: dict[tuple[str, str], list[Curve]] = field(default_factory=dict)
+    peaks: dict[str, Floats] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.kept: dict[str, list[tuple[str, str]]] = {}
+        self.axes: dict[str, int] = {}
+        for name, keys in self.streams.members.items():
+            for source, norms in keys:
+                self.kept.setdefault(norms[-1] if norms else source, []).append(("number", name))
+        for operation in self.streams.inputs:
+            (given,) = self.streams.program.by_name[operation].inputs
+            if operation in self.streams.handed:
+                self.kept.setdefault(node_of(given), []).append(("input", operation))
+            elif isinstance(given.kind, Weighted):
+                self.axes[given.source] = given.kind.axis
+
+    def note(self, kind: str, name: str, values: Tensor, exponents: Iterable[int] = EXPONENTS) -> None:
+        """A tensor's curve."""
+        self.seen.setdefault((kind, name), []).append(curve(values.double().numpy(force=True), list(exponents)))
+
+    def see(self, node: Node, given: tuple[Tensor, ...], result: Tensor) -> None:
+        """Hears of every node of the graph."""
+        for kind, name in self.kept.get(node.name, []):
+            self.note(kind, name, result.abs())
+        if node.name in self.axes:
+            peak = result.abs().transpose(0, self.axes[node.name]).flatten(1).amax(1).double().numpy(force=True)
+            self.peaks[node.name] = np.maximum(self.peaks.get(node.name, 0), peak)
+        law = node.attributes.get("law")
+        if isinstance(law, SpikingLaw):
+            lowest = int(np.ceil(np.log2(law.threshold)))
+            kept = potentials(given[0], law)
+            high = law.delayed or law.reset == "subtract"  # else what is kept is below the threshold
+            self.note("state", node.path, kept.abs() if high else -kept, range(lowest, lowest + RESERVE))
+
+    def means(self, kind: str) -> dict[str, Curve]:
+        """The mean curves of a kind."""
+        return {name: _mean(parts) for (known, name), parts in self.seen.items() if known == kind}
 
 
-def observe(model: MetaSpikeFormer, images: Tensor | Iterable[Tensor], count: int = IMAGES) -> Ranges:
-    """The Ranges of the float network on the first `count` of `images` (N, 3, H, W)."""
-    modules = dict(model.named_modules())
-    lifs, stream = lif_layers(model), streams(model)
-    first = [f"{name}.body.0" for name, module in modules.items() if isinstance(module, RepConv)]
-    handing = [f"{name}.body.2.0" for name, module in modules.items() if isinstance(module, RepConv)]
-    handing += [f"{name}.dwconv" for name, m in modules.items() if isinstance(m, SepConv) and not _fused(m)]
-    seen: dict[tuple[str, str], list[Curve]] = {}
-    peaks: dict[str, Floats] = {}
+def observe(streams: Streams, batches: Iterable[Tensor], count: int = IMAGES) -> Ranges:
+    """The Ranges of the float network of a program on the first `count` images.
 
-    def note(kind: str, name: str, values: Tensor, exponents: Iterable[int] = EXPONENTS) -> None:
-        seen.setdefault((kind, name), []).append(curve(values.double().numpy(force=True), list(exponents)))
-
-    def look(name: str, given: Tensor, result: Tensor) -> None:
-        if name in first:
-            peak = result.abs().transpose(0, 1).flatten(1).amax(1).double().numpy(force=True)
-            peaks[name] = np.maximum(peaks.get(name, 0), peak)
-        elif name in handing:
-            note("activation", name, result.abs())
-        if name in lowest:
-            note(
-                "state", name, -potentials(given, modules[name].threshold), range(lowest[name], lowest[name] + RESERVE)
-            )
-            if name in stream and name != "lif":
-                note("stream", stream[name], given.abs())
-        if name == last:
-            note("stream", stream["lif"], result.abs())
-
-    lowest = {name: int(np.floor(np.log2(modules[name].threshold))) for name in lifs}
-    last = [name for name, m in model.named_modules() if isinstance(m, Block)][-1]
-    total = 0
-    with evaluating(model), watching(model, [*lifs, *first, *handing, last], look):
-        for batch in batches(model, images, pixels=8 * 224 * 224):
-            batch = batch[: count - total]
-            note("image", "", batch.abs())
-            model(batch)
-            total += len(batch)
-            if total == count:
-                break
-    mean = {key: _mean(parts) for key, parts in seen.items()}
-    kinds = {kind: {n: c for (k, n), c in mean.items() if k == kind} for kind in ("state", "stream", "activation")}
-    return Ranges(kinds["state"], kinds["stream"], kinds["activation"], peaks, mean["image", ""], total)
+    streams  the streams of the program, whose graph is run
+    batches  images (B, ...) as the graph takes them
+    """
+    observer, total = _Observer(streams), 0
+    for batch in batches:
+        batch = batch[: count - total]
+        observer.note("image", "", batch.abs())
+        run(streams.program.graph, batch.float(), dtype=torch.float32, see=observer.see)
+        total += len(batch)
+        if total == count:
+            break
+    kinds = (observer.means(kind) for kind in ("state", "number", "input"))
+    return Ranges(*kinds, observer.peaks, observer.means("image")[""], total)
 
 
-def potentials(current: Tensor, threshold: float) -> Tensor:
+def potentials(current: Tensor, law: SpikingLaw) -> Tensor:
     """What the neurons keep after each step, (T, ...)."""
-    kept, v = [], torch.zeros_like(current[0])
-    for x in current:
-        v = v + (x - v) / 2
-        v = torch.where(v >= threshold, 0.0, v)
+    v, kept = torch.zeros_like(current[0]), []
+    owed, subtract = torch.zeros_like(v), law.reset == "subtract"
+    for x, spikes in zip(current, law.fire(current), strict=True):
+        v = law.integrated(v if subtract or not law.delayed else v * (1 - owed), x)
+        if law.delayed:
+            v = v - owed * law.threshold if subtract else v
+        else:
+            v = v - spikes * law.threshold if subtract else torch.where(spikes > 0, 0.0, v)
+        owed = spikes
         kept.append(v)
     return torch.stack(kept)
 
 
-def _fused(module: SepConv) -> bool:
-    return isinstance(module.dwconv, torch.nn.Identity)
+def node_of(value: Value) -> str:
+    """The node of the graph whose result a value is, behind its norms."""
+    return value.norms[-1] if value.norms else value.source
 
 
 def _mean(parts: list[Curve]) -> Curve:

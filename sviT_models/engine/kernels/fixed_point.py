@@ -43,7 +43,7 @@ def fire_fixed(
     if kernels.integers:
         return kernels.fire_fixed(sums, rule, rest, state, steps, keep, left)
     x = rescaled(sums, rule)
-    x = (x if rest is None else x + rest).clamp(rule.low, rule.high)
+    x = (x if rest is None else x + rest.reshape(len(rest), *x.shape[1:])).clamp(rule.low, rule.high)
     kept = x.to(torch.int32) if keep else None
     x = torch.floor(x * 2.0**left + (0.5 if left < 0 else 0.0)).expand(steps, *x.shape[1:])
     threshold, (low, high) = state.threshold * 2 ** (GUARD + 1), bounds(state.bits)

@@ -58,12 +58,17 @@ def test_the_names_of_the_engine_are_rows_of_the_layer_table_or_streams():
     model = network()
     engine = sviT_models.Engine(model, sviT_models.WeightBank(model))
     table = sviT_models.profile(model, IMAGES)
-    streams = [name for name in sviT_models.activation_names(engine.segments) if "." not in name]
-    assert streams == ["downsample1_1", "downsample1_2", "downsample2", "downsample3", "downsample4"]
-    rows = [name for name in sviT_models.activation_names(engine.segments) if "." in name]
+    names = engine.activation_names(IMAGES)
+    assert [name for name in names if "." not in name] == [
+        "downsample1_1",
+        "downsample1_2",
+        "downsample2",
+        "downsample3",
+        "downsample4",
+    ]
+    rows = [name for name in names if "." in name]
     layers = table[table["kind"] != "add"]
     assert sorted(rows) == sorted(layers.loc[(layers["input"] == "multibit"), "name"])
-    names = sviT_models.activation_names(engine.segments)
     narrow = with_input_widths(table, engine_widths(5, 16, {"block3": 6}, names))
     changed = narrow["input_bits"] != table["input_bits"]
     # 6 blocks with 4 RepConvs of two layers that see numbers, and the image
@@ -106,7 +111,7 @@ def test_a_run_with_narrow_activations_is_measured_costed_and_exported_with_them
     images = sviT_models.load_data("digits", "validation", count=32).images
     engine = sviT_models.Engine(model, sviT_models.WeightBank(model, images=images), threads=1)
     by_hand = {"downsample1_1.encode_conv": 6}
-    for name in sviT_models.activation_names(engine.segments)[1:]:
+    for name in engine.activation_names(images)[1:]:
         stage = name.split(".")[0]
         by_hand[name] = 10 if "." not in name else {"block3": 6, "ConvBlock2_1": 8}.get(stage, 16)
     data = sviT_models.load_data("digits", "search", count=40)

@@ -6,6 +6,7 @@ import torch
 
 import sviT_models
 from sviT_models.engine.fixed_point.ranges import observe
+from sviT_models.engine.fixed_point.streams import Streams
 from tests.sviT_models.small import IMAGES, LABELS, network
 
 WIDTHS = (4, 8, 16)
@@ -21,6 +22,11 @@ def scores(double):
     return sviT_models.activation_scores(double, IMAGES, LABELS, WIDTHS, IMAGES)
 
 
+def observed(model):
+    streams = Streams(sviT_models.Engine(model, sviT_models.WeightBank(model)).program(IMAGES))
+    return streams, observe(streams, [IMAGES])
+
+
 def harm(values, gradient, bits, exponent):
     """Sum of (gradient x change)^2, rounding in numpy."""
     given, step = values.detach().numpy(), 2.0 ** (exponent - bits + 1)
@@ -33,7 +39,7 @@ def score(table, name, bits):
 
 
 def test_a_stream_is_scored_at_every_sum_that_is_written_to_it(double, scores):
-    ranges, expected = observe(double, IMAGES), dict.fromkeys(WIDTHS, 0.0)
+    ranges, expected = observed(double)[1], dict.fromkeys(WIDTHS, 0.0)
     for image, label in zip(IMAGES.double(), LABELS, strict=True):
         kept = []
         hook = double.downsample4.register_forward_hook(lambda _m, _i, out, kept=kept: kept.append(out))
@@ -48,14 +54,15 @@ def test_a_stream_is_scored_at_every_sum_that_is_written_to_it(double, scores):
         logits = double.head(double.lif(x.flatten(3).mean(3))).mean(0)
         gradients = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, label[None]), written)
         for bits in WIDTHS:
-            exponent = ranges.streams["downsample4"].exponent(bits)
+            exponent = ranges.numbers["downsample4"].exponent(bits)
             expected[bits] += sum(harm(v, g, bits, exponent) for v, g in zip(written, gradients, strict=True))
     for bits in WIDTHS:
         assert score(scores, "downsample4", bits) == pytest.approx(expected[bits] / len(IMAGES), rel=1e-6)
 
 
 def test_a_sum_that_is_handed_over_is_scored_where_it_is_written(double, scores):
-    ranges, name, expected = observe(double, IMAGES), "ConvBlock2_1.0.Conv", 0.0
+    (streams, ranges), name, expected = observed(double), "ConvBlock2_1.0.Conv", 0.0
+    (handed,) = (operation for operation, layer in streams.inputs.items() if layer == f"{name}.pwconv2")
     for image, label in zip(IMAGES.double(), LABELS, strict=True):
         probe = {}
 
@@ -67,13 +74,13 @@ def test_a_sum_that_is_handed_over_is_scored_where_it_is_written(double, scores)
         loss = torch.nn.functional.cross_entropy(double(image[None]), label[None])
         handle.remove()
         (gradient,) = torch.autograd.grad(loss, probe["zero"])
-        expected += harm(probe["value"], gradient, 8, ranges.activations[f"{name}.dwconv"].exponent(8))
+        expected += harm(probe["value"], gradient, 8, ranges.inputs[handed].exponent(8))
     assert score(scores, f"{name}.pwconv2", 8) == pytest.approx(expected / len(IMAGES), rel=1e-6)
 
 
 def test_every_width_of_the_engine_but_the_images_has_scores_and_wider_is_better(double, scores):
     engine = sviT_models.Engine(double, sviT_models.WeightBank(double))
-    assert set(scores["name"]) == set(sviT_models.activation_names(engine.segments)[1:])
+    assert set(scores["name"]) == set(engine.activation_names(IMAGES)[1:])
     assert scores.groupby("bits")["score"].sum().is_monotonic_decreasing
     fused = sviT_models.fuse(double)
     streams = sviT_models.activation_scores(fused, IMAGES, LABELS, (8,), IMAGES)["name"]

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 import sviT_models
 from sviT_models.engine import number_formats
+from sviT_models.engine.fixed_point import operations
+from sviT_models.engine.fixed_point.run import spikes_of
 from sviT_models.engine.kernels import kernels_for
 from sviT_models.engine.kernels.fixed_point import fire_fixed
 from sviT_models.errors import ModelError
-from sviT_models.integer_network import interpreter
+from sviT_models.graph.neurons import SpikingLaw
 from tests.sviT_models.small import IMAGES, network
 
 GUARD = 4
@@ -50,8 +52,9 @@ def test_every_implementation_is_the_loop(bits, fraction, left, inputs):
     _, wanted = neuron([x << left for x in inputs], bits, threshold)
     state = number_formats.State(bits, fraction, threshold)
     x = np.array(inputs).reshape(-1, 1, 1, 1, 1)  # (T, B, H, W, C) and (T, N, C, H, W) alike
-    as_json = {"bits": bits, "fraction": fraction, "threshold": threshold, "guard": GUARD}
-    assert interpreter.fire(x, as_json, left, len(inputs)).flatten().tolist() == wanted
+    assert operations.fire(x, as_json(state), left, len(inputs)).flatten().tolist() == wanted
+    driven = torch.from_numpy(x).reshape(-1, 1).double()
+    assert spikes_of(driven, state, left, len(inputs)).flatten().tolist() == wanted
     one = np.ones(1, np.int64)
     rule = number_formats.Rescale(one, 0 * one, 0 * one, -(2**30), 2**30, state.input_fraction - left)
     for fast in (True, False):
@@ -62,16 +65,77 @@ def test_every_implementation_is_the_loop(bits, fraction, left, inputs):
         assert counts.tolist() == wanted
 
 
+def as_json(state):
+    """A state as an export has it."""
+    names = {"strict": state.strict, "subtract": state.subtract, "delayed": state.delayed}
+    leak = {"kept": state.leak.kept, "taken": state.leak.taken, "shift": state.leak.shift}
+    formats = {"bits": state.bits, "fraction": state.fraction, "threshold": state.threshold, "guard": GUARD}
+    return formats | leak | names
+
+
+def any_neuron(inputs, state, kept, taken):
+    """The same for any law, in exact fractions; inputs count in 16ths of the potential's last place."""
+    low, high = number_formats.bounds(state.bits)
+    v, owed, spikes = Fraction(0), 0, []
+    for x in inputs:
+        v = Fraction(0) if state.delayed and not state.subtract and owed else v
+        v = kept * v + taken * Fraction(x, 2**GUARD)
+        v -= owed * state.threshold if state.delayed and state.subtract else 0
+        owed = int(v > state.threshold or (v == state.threshold and not state.strict))
+        if owed and not state.delayed:
+            v = v - state.threshold if state.subtract else Fraction(0)
+        v = Fraction(min(max((v + Fraction(1, 2)).__floor__(), low), high))
+        spikes.append(owed)
+    return spikes
+
+
+LAWS = {
+    "half": (SpikingLaw(), Fraction(1, 2), Fraction(1, 2)),
+    "soft": (SpikingLaw(tau=1.25, reset="subtract"), 1 - Fraction(26214, 2**15), Fraction(26214, 2**15)),
+    "input whole": (SpikingLaw(tau=4.0, decay_input=False), Fraction(3, 4), Fraction(1)),
+    "no leak": (SpikingLaw(tau=float("inf"), decay_input=False, fires_at=">"), Fraction(1), Fraction(1)),
+    "delayed": (SpikingLaw(None, 0.9, False, 1.0, ">", "subtract", True), Fraction(29491, 2**15), Fraction(1)),
+    "delayed to zero": (SpikingLaw(None, 0.5, False, 1.0, ">", "zero", True), Fraction(1, 2), Fraction(1)),
+}
+
+
+@given(
+    law=st.sampled_from(sorted(LAWS)),
+    bits=st.integers(4, 16),
+    inputs=st.lists(st.integers(-(2**21), 2**21), min_size=1, max_size=8),
+)
+def test_neurons_of_any_law_are_the_loop(law, bits, inputs):
+    made, kept, taken = LAWS[law]
+    state = number_formats.state_of(made, bits, bits - 2)
+    wanted = any_neuron(inputs, state, kept, taken)
+    x = np.array(inputs).reshape(-1, 1)
+    assert operations.fire(x, as_json(state), 0, len(inputs)).flatten().tolist() == wanted
+    assert spikes_of(torch.from_numpy(x).double(), state, 0, len(inputs)).flatten().tolist() == wanted
+    # an input is never clipped to effect
+    low, high = number_formats.bounds(state.input_bits)
+    assert operations.fire(x.clip(low, high), as_json(state), 0, len(inputs)).flatten().tolist() == wanted
+
+
+def test_shares_are_binary_fractions_where_they_can_be():
+    assert number_formats.leak_of(SpikingLaw()) == number_formats.Leak(1, 1, 1)
+    assert number_formats.leak_of(SpikingLaw(tau=4.0, decay_input=False)) == number_formats.Leak(3, 4, 2)
+    assert number_formats.leak_of(SpikingLaw(tau=float("inf"), decay_input=False)) == number_formats.Leak(1, 1, 0)
+    with pytest.raises(ModelError, match="nothing in 15 bits"):
+        number_formats.leak_of(SpikingLaw(tau=1e9))
+    with pytest.raises(ModelError, match="nothing in 15 bits"):
+        number_formats.leak_of(SpikingLaw(tau=float(2**17)))
+
+
 def test_saturation_leak_and_reset_by_hand():
     # 4 bits: -8 to 7; inputs in 16ths
     # -400/16 = -25: -12.5 -> -12, held at -8;  -8 / 2 = -4;  -2;  -1;  -0.5 -> 0 (ties up)
     assert neuron([-400, 0, 0, 0, 0], 4, 4) == ([-8, -4, -2, -1, 0], [0] * 5)
     # 8 every step: 4 >= 4 fires and leaves nothing behind, so the next step fires again; 7.9 stays at 3.97 -> 4
     assert neuron([128, 128, 127, 0], 4, 4) == ([0, 0, 4, 2], [1, 1, 0, 0])
-    state = {"bits": 4, "fraction": 2, "threshold": 4, "guard": 4}
+    state = as_json(number_formats.State(4, 2, 4))
     # what a wider state would have kept is gone: after -25 with 4 bits, 12.1 is enough for a spike, with 8 bits not
     again = np.array([-400, 257, 0]).reshape(-1, 1)
-    assert interpreter.fire(again, state, 0, 3).flatten().tolist() == neuron(again.flatten().tolist(), 4, 4)[1]
+    assert operations.fire(again, state, 0, 3).flatten().tolist() == neuron(again.flatten().tolist(), 4, 4)[1]
     assert neuron([-400, 257], 4, 4)[1] == [0, 1]
     assert neuron([-400, 257], 8, 4)[1] == [0, 0]
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
+from sviT_models.engine.fixed_point.run import FIXED as FIXED_WORK
 from sviT_models.engine.run import WORK
 from sviT_models.engine.sweep import evenly
 from sviT_models.errors import ModelError
@@ -61,13 +62,11 @@ def test_a_sweep_of_integer_networks_is_its_single_runs(seed, steps, count, batc
 
 
 def test_narrower_potentials_cost_what_comes_after_them():
-    calls = Counter()
     names = sviT_models.lif_layers(MODEL)
     last, middle = {"lif": 4}, {"block3.0.mlp.fc2_lif": 4}
     states = [dict.fromkeys(names, 8) | own for own in ({}, {}, last, middle)]
     with pytest.MonkeyPatch.context() as patch:
-        for kind in {type(segment) for segment in FIXED.segments}:
-            patch.setattr(kind, "run", counting(kind.run, calls))
+        calls = counted(patch, FIXED_WORK)
         list(sviT_models.sweep(FIXED, IMAGES[:1], [[4] * LAYERS] * 4, state_bits=states))
     assert calls["head"] == 3  # the base, and the two that differ
     assert calls["block4.0.mlp.fc2_conv"] == calls["block3.0.mlp.fc2_conv"] == 2
@@ -89,15 +88,7 @@ def test_one_layer_at_a_time_costs_at_most_55_forward_passes(name, side, monkeyp
     assert 1 < passes <= 55
 
 
-def counting(run, calls):
-    def counted(self, *arguments):
-        calls.update(self.layers)
-        return run(self, *arguments)
-
-    return counted
-
-
-def counted(patch):
+def counted(patch, table=WORK):
     """How often the operations of every weight layer run."""
     calls = Counter()
 
@@ -108,8 +99,8 @@ def counted(patch):
 
         return done
 
-    for kind, work in list(WORK.items()):
-        patch.setitem(WORK, kind, counting_work(work))
+    for kind, work in list(table.items()):
+        patch.setitem(table, kind, counting_work(work))
     return calls
 
 

@@ -7,9 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
+from sviT_models.engine.fixed_point import operations
+from sviT_models.engine.number_formats import State
 from sviT_models.errors import ModelError
 from sviT_models.integer_network import interpreter
 from sviT_models.integer_network.specification import accumulator_widths, specification
+from tests.sviT_models.engine.test_fixed_point import as_json
 from tests.sviT_models.small import IMAGES, network
 
 
@@ -70,53 +73,73 @@ def test_three_implementations_agree(widths, activations, steps, fused, seed):
 
 def test_a_neuron_by_hand():
     # threshold 8 in steps of 1/8, inputs in steps of 1/128; u = 16 v + x fires from 256 on
-    state = {"bits": 5, "fraction": 3, "threshold": 8, "guard": 4}
+    state = as_json(State(5, 3, 8))
     x = np.array([255, 0, 256, -600, 24]).reshape(-1, 1)
     # u: 255 -> v = (255 + 16) >> 5 = 8;  128 -> 4;  64 + 256 fires, v = 0;  -600 -> -19, clipped to -16;
     # -256 + 24 = -232 -> (-232 + 16) >> 5 = -7: silent
-    np.testing.assert_array_equal(interpreter.fire(x, state, 0, 5)[:, 0], [0, 0, 1, 0, 0])
+    np.testing.assert_array_equal(operations.fire(x, state, 0, 5)[:, 0], [0, 0, 1, 0, 0])
     # 8 << 4 is 128 in every step: v = 4, then u = 64 + 128 = 192 and v = 6, u = 224 -> 7, u = 240 -> 8, 256 fires
-    np.testing.assert_array_equal(interpreter.fire(np.array([[8]]), state, 4, 5)[:, 0], [0, 0, 0, 0, 1])
+    np.testing.assert_array_equal(operations.fire(np.array([[8]]), state, 4, 5)[:, 0], [0, 0, 0, 0, 1])
     # a right shift rounds ties up: 511 >> 1 becomes 256, which fires at once
-    assert interpreter.fire(np.array([[511]]), state, -1, 1)[0, 0] == 1
-    assert interpreter.fire(np.array([[510]]), state, -1, 1)[0, 0] == 0
+    assert operations.fire(np.array([[511]]), state, -1, 1)[0, 0] == 1
+    assert operations.fire(np.array([[510]]), state, -1, 1)[0, 0] == 0
 
 
 @given(st.integers(4, 16), st.integers(-(2**24), 2**24), st.integers(-(2**15), 2**15 - 1), st.data())
 def test_clipping_an_input_to_six_bits_more_than_the_potential_changes_nothing(bits, x, v, data):
     fraction = data.draw(st.integers(0, bits - 1))
-    state = {"bits": bits, "fraction": fraction, "threshold": 2**fraction, "guard": 4}
+    state = as_json(State(bits, fraction, 2**fraction))
     top = 2 ** (bits + 5)
     first = 32 * max(min(v, 2**fraction - 1), -(2 ** (bits - 1)))  # leaves its 32nd part as potential
     after = data.draw(st.integers(-top, top - 1))
     runs = [np.array([[first], [each], [after]]) for each in (x, min(max(x, -top), top - 1))]
-    a, b = (interpreter.fire(run, state, 0, 3) for run in runs)
+    a, b = (operations.fire(run, state, 0, 3) for run in runs)
     np.testing.assert_array_equal(a, b)
 
 
 def test_a_convolution_equals_torch():
     rng = np.random.default_rng(0)
-    x = rng.integers(-9, 9, (2, 2, 4, 7, 7))
-    for groups, stride, padding in ((1, 2, 1), (4, 1, 1), (1, 1, 0)):
-        weight = rng.integers(-5, 5, (4, 4 // groups, 3, 3))
+    x = rng.integers(-9, 9, (3, 7, 7, 4))
+    for groups, stride, padding, dilation, sides in (
+        (1, (2, 2), (1, 1), (1, 1), (3, 3)),
+        (4, (1, 1), (1, 1), (1, 1), (3, 3)),
+        (1, (1, 1), (0, 0), (1, 1), (3, 3)),
+        (2, (1, 2), (0, 2), (2, 1), (3, 5)),
+        (4, (1, 1), (3, 3), (1, 1), (7, 7)),
+    ):
+        weight = rng.integers(-5, 5, (4, 4 // groups, *sides))
         wanted = torch.nn.functional.conv2d(
-            torch.from_numpy(x).flatten(0, 1).double(),
+            torch.from_numpy(x).permute(0, 3, 1, 2).double(),
             torch.from_numpy(weight).double(),
             None,
             stride,
             padding,
-            1,
+            dilation,
             groups,
         )
-        found = interpreter.conv(x, weight, stride, padding, groups)
-        np.testing.assert_array_equal(found.reshape(wanted.shape), wanted.numpy())
+        found = operations.conv(x, weight, stride, padding, dilation, groups)
+        np.testing.assert_array_equal(found, wanted.permute(0, 2, 3, 1).numpy())
+
+
+@pytest.mark.parametrize(("ceil", "size"), [(False, 7), (True, 7), (True, 8), (False, 8)])
+def test_pools_equal_torch(ceil, size):
+    x = np.random.default_rng(1).integers(-99, -9, (2, size, size, 3))  # below nothing, which is no number
+    image = torch.from_numpy(x).permute(0, 3, 1, 2).double()
+    wanted = torch.nn.functional.max_pool2d(image, 3, 2, 1, ceil_mode=ceil).permute(0, 2, 3, 1)
+    sides = {"kernel": [3, 3], "stride": [2, 2], "padding": [1, 1], "dilation": [1, 1]}
+    found = operations.pool(x, {"how": "max", "out": list(wanted.shape[1:3]), **sides})
+    np.testing.assert_array_equal(found, wanted.numpy())
+    sides |= {"padding": [0, 0]}
+    sums = torch.nn.functional.avg_pool2d(image, 3, 2, divisor_override=1).permute(0, 2, 3, 1)
+    found = operations.pool(x, {"how": "sum", "out": list(sums.shape[1:3]), **sides})
+    np.testing.assert_array_equal(found, sums.numpy())
 
 
 def test_accumulators_stay_within_their_worst_case(digits):
     images, bits = sviT_models.load_data("digits", "search", count=16).images, [8] * 138
     plan = digits.plan(images, bits, 8)
-    weights = {name: layer.integers for name, layer in digits.fixed_weights(bits).layers.items()}
-    spec, arrays = specification(plan, weights, 8, 2, (32, 32))
+    weights = {layer: digits.integers(layer, 8) for layer in digits.layers}
+    spec, arrays = specification(plan, weights, (3, 32, 32))
     table = accumulator_widths(spec, arrays, plan, interpreter.quantize_images(spec, images.numpy()))
     assert table["layer"].tolist() == list(digits.layers)
     assert (table["observed_bits"] <= table["worst_case_bits"]).all()
