@@ -97,7 +97,7 @@ def test_a_design_is_measured_with_its_streams_and_exported_with_them(run, table
     calibration = sviT_models.load_data("digits", "validation", count=16).images
     engine = sviT_models.Engine(model, sviT_models.WeightBank(model, method="nearest", images=calibration), threads=1)
     by_hand = {}
-    for name in engine.activation_names(images)[1:]:
+    for name in engine.activation_names(calibration)[1:]:
         by_hand[name] = int(row[f"b:{name.split('.')[0]}" if "." in name else f"r:{name}"])
     data = sviT_models.load_data("digits", "search", count=30)
     widths = [int(row[f"w:{name}"]) for name in sviT_models.weight_layers(model)]
