@@ -86,9 +86,9 @@ def _places(streams: Streams, ranges: Ranges) -> dict[str, list[_Place]]:
     Sums before a depthwise layer keep the step of their weights: they are shifted until the largest of them fits.
     """
     found: dict[str, list[_Place]] = {}
-    for name, keys in streams.members.items():
+    for name in streams.members:
         if name != streams.logits:
-            for source, norms in keys:
+            for source, norms in streams.written(name):
                 place = _Place(name, ranges.numbers[name].exponent)
                 found.setdefault(_spread(streams.program.graph, norms[-1] if norms else source), []).append(place)
     for operation, name in streams.inputs.items():

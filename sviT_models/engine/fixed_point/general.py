@@ -316,7 +316,7 @@ def _mean_of_sums(planner: Planner, operation: General) -> None:
     low, high = planner.plan.largest[before.label]
     planner.plan.largest[before.label] = low * terms, high * terms
     logical = _logical(planner, operation, tensor, given.form)
-    output = f"{before.label}:sums" if planner.uses[given.source] == 1 else f"{operation.name}:sums"
+    output = f"{before.label}:sums" if planner.streams.uses[given.source] == 1 else f"{operation.name}:sums"
     planner.emission.sum(logical, shape, axes, output, before.label)
     gain = before.gain / terms if operation.node.op == "mean" else before.gain
     sums = replace(before, gain=gain, low=before.low * terms, high=before.high * terms)

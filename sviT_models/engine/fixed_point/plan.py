@@ -59,7 +59,6 @@ class Plan:
     rounded: dict[Key, Rescale] = field(default_factory=dict)  # into the format of a stream
     handed: dict[str, Rescale] = field(default_factory=dict)
     firing: dict[str, Firing] = field(default_factory=dict)
-    fused: dict[str, int] = field(default_factory=dict)  # additions that finish the sums of one input, and which
     logits: Rescale | None = None  # of the last sums or numbers; None where they are in their format
     logit_fraction: int = 0
     tensors: dict[str, str] = field(default_factory=dict)  # by operation

@@ -89,12 +89,6 @@ class Planner:
         self.written: dict[Key, str] = {}  # numbers of streams that are in their format, and their tensors
         calls = [layer for operation in self.program.operations for layer in operation.layers]
         self.repeated = {layer for layer in calls if calls.count(layer) > 1}
-        self.uses: dict[str, int] = {}
-        for operation in self.program.operations:
-            for value in operation.inputs:
-                self.uses[value.source] = self.uses.get(value.source, 0) + 1
-        output = self.program.output.source
-        self.uses[output] = self.uses.get(output, 0) + 1
 
     def made(self) -> Plan:
         """The plan."""
@@ -270,10 +264,8 @@ class Planner:
     def add(self, operation: Add) -> None:
         """Two numbers of a stream; the sums of a layer that nothing else takes are rounded as they are added."""
         form = self.format_of((operation.name, ()))
-        sources = [self.program.by_name[value.source] for value in operation.inputs]
-        alone = [isinstance(source, Layer) and self.uses[source.name] == 1 for source in sources]
-        if any(alone):
-            which = self.plan.fused[operation.name] = alone.index(True)
+        which = self.streams.fused.get(operation.name)
+        if which is not None:
             value, key = operation.inputs[which], self.streams.key(operation.inputs[which])
             other, _ = self.number(operation.inputs[1 - which])
             name, self.plan.rounded[key] = self.rule(operation.name, self.seen(value), form, bits_of(form))

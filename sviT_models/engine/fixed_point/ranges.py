@@ -45,8 +45,8 @@ class _Observer:
     def __post_init__(self) -> None:
         self.kept: dict[str, list[tuple[str, str]]] = {}
         self.axes: dict[str, int] = {}
-        for name, keys in self.streams.members.items():
-            for source, norms in keys:
+        for name in self.streams.members:
+            for source, norms in self.streams.written(name):
                 self.kept.setdefault(norms[-1] if norms else source, []).append(("number", name))
         for operation in self.streams.inputs:
             (given,) = self.streams.program.by_name[operation].inputs

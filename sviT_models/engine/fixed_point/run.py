@@ -158,7 +158,7 @@ def hand_over(run: FixedRun, operation: HandOver) -> Array:
 
 def add(run: FixedRun, operation: Add) -> Pending | Array:
     """Numbers of a stream; those that are sums until now are finished by the neurons."""
-    which = run.plan.fused.get(operation.name)
+    which = run.plan.streams.fused.get(operation.name)
     if which is not None:
         value, other = operation.inputs[which], operation.inputs[1 - which]
         rest = run.kernels.tensor(run.shaped(run.number(other), other.form)).to(torch.int32)

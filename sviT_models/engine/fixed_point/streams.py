@@ -6,6 +6,7 @@ they are rounded once into the format of their stream, and all that are added to
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -134,6 +135,30 @@ class Streams:
             taken.add(name)
             found[name] = keys
         return found
+
+    @cached_property
+    def uses(self) -> Counter[str]:
+        """How often every result is taken."""
+        taken = Counter(value.source for operation in self.program.operations for value in operation.inputs)
+        taken[self.program.output.source] += 1
+        return taken
+
+    @cached_property
+    def fused(self) -> dict[str, int]:
+        """Additions that finish the sums of one input, a layer's that nothing else takes, and which input that is."""
+        found = {}
+        for operation in self.program.operations:
+            if isinstance(operation, Add):
+                sources = [self.program.by_name[value.source] for value in operation.inputs]
+                alone = [isinstance(source, Layer) and self.uses[source.name] == 1 for source in sources]
+                if any(alone):
+                    found[operation.name] = alone.index(True)
+        return found
+
+    def written(self, name: str) -> Iterator[Key]:
+        """The numbers of a stream that are stored: not those that are added as they are rounded."""
+        added = {self.key(self.program.by_name[add].inputs[which]) for add, which in self.fused.items()}
+        return (key for key in self.members[name] if key not in added)
 
     def _names(self, key: Key) -> Iterator[str]:
         """What a stream may be called, none with a dot: so it is told from the layers whose inputs have widths."""
