@@ -15,7 +15,6 @@ from typing import Any, TypedDict
 
 import dse
 from dse import version
-from dse.evaluation.prepare import code_hash
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "optuna", "numba", "moocore", "scikit-learn", "pydantic")
 STEPS = {
@@ -165,11 +164,13 @@ def surroundings() -> Manifest:
     """Code, versions and machine of this process: what may make a later run another one."""
     import torch
 
+    from dse.evaluation import prepare
+
     processor = {"system": platform.system(), "processor": platform.machine(), "cpus": os.cpu_count()}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     return {
         "git": git_state(),
-        "code": code_hash(Path(dse.__path__[0])),
+        "code": prepare.code_hash(Path(dse.__path__[0])),
         "python": platform.python_version(),
         "machine": {**processor, "host": platform.node(), "threads": torch.get_num_threads(), "device": device},
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
