@@ -21,12 +21,13 @@ def counts(load: Load, chip: Chip) -> Counts:
     additions, multiplications = terms.split_operations(load, load.synops)
     word, steps = chip.states.word, load.time_steps
     swept = np.zeros(()) if chip.sums_in_potentials else terms.swept_sums(load, word)
+    moved = (additions + multiplications) / chip.spike_group
     touched = load.state_bits if chip.sums_in_potentials else load.sum_bits
     return Counts(
         additions=additions,
         multiplications=multiplications,
         weight_words=terms.weight_words(load, load.synops, chip.weights.word),
-        sum_words=terms.sum_words(load, load.synops / chip.spike_group, touched, word) + steps * swept,
+        sum_words=terms.sum_words(load, moved, touched, word) + steps * swept,
         own_sum_bits=swept * word,
         state_words=terms.state_words(load, steps, word),
         idle_state_words=terms.state_words(load, load.idle_steps, word) + load.idle_steps * swept,

@@ -40,6 +40,6 @@ def counts(load: Load, chip: Chip) -> Counts:
         map_bits=terms.map_bits(load, steps_together=load.time_steps),
         **terms.stream_additions(load),
         stream_words=terms.stream_words(load, chip.spikes.word),
-        stream_copies=load.time_steps,
+        stream_copies=float(load.time_steps),
         fetches=1.0,
     )

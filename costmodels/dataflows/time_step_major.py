@@ -18,7 +18,7 @@ def counts(load: Load, chip: Chip) -> Counts:
         additions=additions,
         multiplications=multiplications,
         weight_words=terms.weight_words(load, fetched, chip.weights.word),
-        register_bits=load.synops * load.switching.register_bits,
+        register_bits=(additions + multiplications) * load.switching.register_bits,
         state_words=terms.state_words(load, load.time_steps, chip.states.word),
         spike_words_read=terms.spike_words_read(load, chip.spikes.word),
         spike_words_written=terms.spike_words_written(load, chip.spikes.word),
@@ -28,5 +28,5 @@ def counts(load: Load, chip: Chip) -> Counts:
         **terms.stream_additions(load),
         stream_words=terms.stream_words(load, chip.spikes.word),
         stream_copies=1.0,
-        fetches=load.time_steps,
+        fetches=float(load.time_steps),
     )

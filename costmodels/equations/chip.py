@@ -74,6 +74,9 @@ class Chip:
     serial_lanes: float = _constant("compute.datapath.lanes", 1.0)
     adds_levels: bool = False
     sums_in_potentials: bool = False
+    skips_zeros: bool = False
+    image_once: bool = False
+    reduction_inputs: float = _constant("compute.reduction_inputs", 1.0)
     add_per_bit: float = _constant("compute.add_per_bit", 0.0)
     multiply_per_bit2: float = _constant("compute.multiply_per_bit2", 0.0)
     multiply_per_bit: float = _constant("compute.multiply_per_bit", 0.0)

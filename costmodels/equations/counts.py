@@ -11,6 +11,7 @@ from costmodels.workload.geometry import Geometry
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+Steps = float | FloatArray  # time steps of all rows, or of each (R,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,7 @@ class Load:
     is what the chip's datapath makes of all these. `stream_elements` (R,) are elements of residual streams to which the
     row's results are added in one step, and `stream_bits` (..., R) their bits. `product_share` and `product_sums_share`
     (R,) say what product sparsity leaves of an operation and how many sums it moves for one; NaN: not measured.
+    `nonzero` (R,) is the share of operations that happen where those with zero weights are left out.
     `idle_steps` are further time steps in which other rows of a pipeline are at work (eq. 36). `needed_sum_bits`
     (..., R) are those of sums that never overflow.
     """
@@ -79,7 +81,7 @@ class Load:
     macs: FloatArray
     weights: FloatArray
     neurons: FloatArray
-    time_steps: float
+    time_steps: Steps
     spikes: FloatArray
     lif_spikes: FloatArray
     synops: FloatArray
@@ -98,6 +100,7 @@ class Load:
     stream_bits: FloatArray
     product_share: FloatArray
     product_sums_share: FloatArray
+    nonzero: FloatArray
     idle_steps: float
     needed_sum_bits: FloatArray
 

@@ -6,20 +6,31 @@ The equations are numbered as in docs/cost-models.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodels.equations.counts import Load
+from costmodels.equations.counts import Load, Steps
 
 FloatArray = NDArray[np.float64]
 
 
 def split_operations(load: Load, operations: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Eq. 1: operations as additions (spikes, attention) and multiplications (multi-bit input), (..., R) each."""
-    multiplies = load.multiplies
+    """Eq. 1: operations as additions (spikes, attention) and multiplications (multi-bit input), (..., R) each.
+
+    Those with weights that are zero are left out where the chip skips them.
+    """
+    multiplies, operations = load.multiplies, operations * load.nonzero
     return np.where(multiplies, 0.0, operations), np.where(multiplies, operations, 0.0)
+
+
+def image_once(load: Load) -> Load:
+    """Eq. 85: the work where rows that see a still image run in one step: their results are the same in all others."""
+    steps = np.where(load.geometry.image, 1.0, load.time_steps)
+    share = steps / load.time_steps
+    return replace(load, time_steps=steps, synops=load.synops * share, spikes=load.spikes * share)
 
 
 def literature_operations(load: Load) -> FloatArray:
@@ -51,7 +62,7 @@ def weight_words(load: Load, operations: FloatArray, word: float) -> FloatArray:
     return operations / run * words(run, load.weight_bits, word)
 
 
-def shared_operations(load: Load, tile: float, steps_together: float) -> FloatArray:
+def shared_operations(load: Load, tile: float, steps_together: Steps) -> FloatArray:
     """Eq. 5: operations that need a weight fetch when `tile` output positions and some steps share it. (..., R).
 
     At most one fetch per spike, and at most one per tile of output positions and group of steps that run together.
@@ -71,13 +82,13 @@ def swept_sums(load: Load, word: float) -> FloatArray:
     return words(load.geometry.out_elements, load.sum_bits, word)
 
 
-def state_words(load: Load, steps: float, word: float) -> FloatArray:
+def state_words(load: Load, steps: Steps, word: float) -> FloatArray:
     """Eq. 7: words of membrane potentials that one sweep in each of `steps` reads and writes. (..., R)."""
     return steps * words(load.neurons, load.state_bits, word)
 
 
 def traffic_bits(
-    events: FloatArray, address_bits: FloatArray, elements: FloatArray, bits: FloatArray, steps: float
+    events: FloatArray, address_bits: FloatArray, elements: FloatArray, bits: FloatArray, steps: Steps
 ) -> FloatArray:
     """Eq. 8: bits that carry a layer's activity: address events or a bitmap, whichever is smaller.
 
@@ -108,7 +119,7 @@ def spike_words_written(load: Load, word: float) -> FloatArray:
     return (np.where(load.neurons > 0, emitted, 0.0) + dense) / word
 
 
-def map_bits(load: Load, steps_together: float) -> FloatArray:
+def map_bits(load: Load, steps_together: Steps) -> FloatArray:
     """Eq. 11: bits of spike memory that a row's input takes while it is held, (..., R).
 
     Held as bitmaps, since a buffer must take the worst case. Between convolutions without a neuron only as many rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -50,6 +50,8 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     input_bits = np.where(is_float & shape.multiplies, float(FLOAT), inputs)
     added = (column["level"] > 0) & chip.adds_levels
     operands = operands_of(work, chip, stored, Inputs(input_bits, states, added, is_float))
+    dense = column["macs"] * work.time_steps
+    density = np.divide(activity.synops, dense, out=np.ones_like(activity.synops * dense), where=dense > 0)
     busy, reads = _of_array(work, Array(chip.array_positions, chip.array_channels))
     return Load(
         geometry=shape,
@@ -74,9 +76,10 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
         stream_bits=stream_bits_at(work, rows),
         product_share=column["product_share"],
         product_sums_share=column["product_sums_share"],
+        nonzero=column["nonzero"] if chip.skips_zeros else np.ones(work.rows),
         idle_steps=float(work.rows - 1),
         needed_sum_bits=operands.needed,
-        switching=switching(operands, chip, is_float),
+        switching=reduced(switching(operands, chip, is_float), operands, chip, density),
     )
 
 
@@ -133,6 +136,24 @@ def operands_of(work: Workload, chip: Chip, stored: FloatArray, given: Inputs) -
         multiplies=multiplies,
         attention=shape.attention,
     )
+
+
+def reduced(unit: Switching, operands: Operands, chip: Chip, density: FloatArray) -> Switching:
+    """Eq. 84: what an operation switches behind an adder tree of g inputs, whose register is written once for all.
+
+    Level j = 1 .. log2 g adds pairs of sums with 2^(j-1) inputs each, in widths that grow by a bit per level; an adder
+    switches where one of its 2^j inputs is not zero, which `density` (..., R) says if inputs are independent.
+    """
+    inputs = chip.reduction_inputs
+    if inputs <= 1:
+        return unit
+    share = np.clip(density, 1e-12, 1.0)
+    leaf = np.maximum(unit.add_bits - operands.growth, 1.0)
+    tree = np.zeros(())
+    for level in range(1, int(np.log2(inputs)) + 1):
+        tree = tree + (1 - (1 - share) ** (2.0**level)) / 2.0**level * (leaf + level)
+    written = (1 - (1 - share) ** inputs) / inputs / share
+    return replace(unit, add_bits=tree / share + written * unit.add_bits, register_bits=written * unit.register_bits)
 
 
 def switching(operands: Operands, chip: Chip, is_float: NDArray[np.bool_]) -> Switching:

@@ -86,6 +86,7 @@ class Hardware:
         constants = {key: constant.value for key, constant in self.table.items()}
         pins = self.file.dram is None or self.file.dram.pinning == "partial"
         choices = {"adds_levels": compute.levels == "additions", "pins": pins}
+        choices |= {"skips_zeros": compute.zero_weights == "skipped", "image_once": self.file.still_image == "once"}
         choices |= {"sums_in_potentials": self.file.sums == "potential"}
         return chip_of(constants, grows, self.datapath, choices)
 
@@ -221,6 +222,7 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
         if getattr(file.memories, memory) is None:
             raise CostError(f"memories.{memory} is missing; data flow {file.dataflow} needs it")
     _check_geometry(file)
+    _check_choices(file)
     table = {
         key: Constant(key, q.si, q.dimension, q.unit, q.source, *stated_range(q))
         for key, q in file.quantities()
@@ -240,6 +242,15 @@ def resolve(file: HardwareFile, name: str, path: str, sha256: str) -> Hardware:
         if spec is not None:
             table |= {k: c for k, c in memory_constants(memory, spec, file.node.value).items() if k not in table}
     return Hardware(name, path, sha256, file, supplied(table, file.supply), op_table)
+
+
+def _check_choices(file: HardwareFile) -> None:
+    """Raise CostError for choices that the data flow does not have."""
+    if file.still_image == "once" and file.dataflow != "tick_batched":
+        raise CostError(f"still_image: data flow {file.dataflow} runs every layer in every step; leave it out")
+    tree = isinstance(file.compute, IntegerCompute) and file.compute.reduction_inputs is not None
+    if tree and dataflows.named(file.dataflow).PIPELINED:
+        raise CostError(f"compute.reduction_inputs: data flow {file.dataflow} adds spike by spike; leave it out")
 
 
 def _check_geometry(file: HardwareFile) -> None:

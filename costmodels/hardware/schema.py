@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,11 @@ Levels = Annotated[
     Field(description="how an input of a few integer levels is taken: k additions, or one product; absent: product"),
 ]
 
+ZeroWeights = Annotated[
+    Literal["added", "skipped"],
+    Field(description="whether operations with weights that are zero happen; absent: they do (added)"),
+]
+
 
 class IntegerCompute(Section):
     """Adders and multipliers whose energy follows the operand widths, from one of the shipped op-energy tables."""
@@ -51,6 +57,10 @@ class IntegerCompute(Section):
     accumulator_bits: Width
     datapath: DatapathSection | None = Field(None, description="what narrow operands save; absent: ideal")
     levels: Levels | None = None
+    zero_weights: ZeroWeights | None = None
+    reduction_inputs: Count | None = Field(
+        None, description="products that an adder tree sums before they reach a register, a power of two; absent: 1"
+    )
     control_factor: Factor | None = Field(None, description="energy of compute with control, over compute alone")
     control_per_operation: Energy | None = Field(None, description="control energy of one operation of any width")
     add_per_bit: EnergyPerBit | None = Field(None, description="instead of the table's value")
@@ -59,6 +69,12 @@ class IntegerCompute(Section):
     float_add: Energy | None = Field(None, description="instead of the table's value")
     float_multiply: Energy | None = Field(None, description="instead of the table's value")
     register_per_bit: EnergyPerBit | None = Field(None, description="instead of the table's value")
+
+    @model_validator(mode="after")
+    def _whole_tree(self) -> IntegerCompute:
+        if self.reduction_inputs is not None and math.log2(self.reduction_inputs.value) % 1:
+            raise ValueError(f"reduction_inputs is {self.reduction_inputs.value:g}; expected a power of two")
+        return self
 
     @model_validator(mode="after")
     def _one_control(self) -> IntegerCompute:
@@ -78,6 +94,7 @@ class PerOperationCompute(Section):
     multiply_accumulate: Energy
     accumulator_bits: Width
     levels: Levels | None = None
+    zero_weights: ZeroWeights | None = None
 
 
 class Neuron(Section):
@@ -198,6 +215,10 @@ class HardwareFile(Section):
     spike_group: Count | None = Field(
         None,
         description="spikes that share one read and write of the sums they touch, in event-driven cores; absent: 1",
+    )
+    still_image: Literal["every_step", "once"] = Field(
+        "every_step",
+        description="whether tick-batched chips compute the layers that see a still image in every time step, or once",
     )
     sums: Literal["memory", "potential"] = Field(
         "memory",

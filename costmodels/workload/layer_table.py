@@ -29,9 +29,11 @@ DERIVED = (
     "level",
     "largest",
     "leak_bits",
+    "nonzero",
     "product_share",
     "product_sums_share",
 )  # numbers beside those of COLUMNS that costs are made of
+NONZERO = "nonzero"  # share of a row's weights that are not zero
 OWN_LEAK = "leak_bits"  # width of the factor of a leak that is no shift; 0: a shift
 REQUIRED = ("name", "kind", "in_channels", "out_channels", "spikes", "time_steps")
 KINDS = ("conv", "depthwise", "linear", "attention")
@@ -48,7 +50,7 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
 
     Raises CostError for a missing or unknown column, an empty table, and every impossible value.
     """
-    known = (*COLUMNS, *PLACES, *INTEGERS, *PRODUCTS, OWN_LEAK)
+    known = (*COLUMNS, *PLACES, *INTEGERS, *PRODUCTS, NONZERO, OWN_LEAK)
     unknown = [c for c in table.columns if c not in known and not str(c).startswith("assumed_")]
     if unknown:
         raise CostError(f"{source}: unknown column {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
@@ -68,7 +70,16 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
     most = _possible(full, source)
     if "lif_spikes" not in table.columns:  # nobody counts neurons by hand: a measured network may well be silent
         _counted(full, most, source)
-    return full | _levels(full, table, source) | _products(full, table, source)
+    return full | _levels(full, table, source) | _products(full, table, source) | _zeros(full, table, source)
+
+
+def _zeros(full: dict[str, Column], table: pd.DataFrame, source: str) -> dict[str, Column]:
+    """The share of weights that are not zero; all of them in tables that do not say, and in rows without weights."""
+    given = _number(table, NONZERO, source) if NONZERO in table.columns else np.full(len(full["name"]), np.nan)
+    share = np.where(np.isnan(given) | (full["weights"] == 0), 1.0, given)
+    for row in np.flatnonzero(share > 1):
+        _fail(source, int(row), NONZERO, float(share[row]), "expected a share, 0 to 1")
+    return {NONZERO: share}
 
 
 def _products(full: dict[str, Column], table: pd.DataFrame, source: str) -> dict[str, Column]:

@@ -332,15 +332,15 @@ def naive(
             for axis in ("height", "width"):
                 if not attention:
                     inside *= taps(layer, axis) / (layer[f"out_{axis}"] * layer["kernel"])
-            read = 1.0
+            reached = 1.0
             for axis in ("height", "width") if not attention else ():
                 met = {
                     o * layer["stride"] + k - layer["padding"]
                     for o in range(int(layer[f"out_{axis}"]))
                     for k in range(int(layer["kernel"]))
                 }
-                read *= len(met & set(range(int(layer[f"in_{axis}"])))) / layer[f"in_{axis}"]
-            packets *= read * min(used, max(1, math.ceil(inside / read - 1e-9)))
+                reached *= len(met & set(range(int(layer[f"in_{axis}"])))) / layer[f"in_{axis}"]
+            packets *= reached * min(used, max(1, math.ceil(inside / reached - 1e-9)))
         network_j = packets * (get("noc.message", 0) + get("noc.hops", 0) * get("noc.hop", 0))
         dynamic += work_j + neuron_j + rescale_j + control_j + memory_j + network_j + stream_j
 

@@ -88,3 +88,43 @@ def test_states_that_a_design_leaves_open_have_the_chips_width_and_a_float_netwo
     together = costing.columns([searched, plain, wide])["energy_j"]
     alone = [float(costing.columns([d])["energy_j"][0]) for d in (searched, plain, wide)]
     assert together == pytest.approx(alone, rel=1e-12)
+
+
+@cache
+def every_width():
+    """A space with streams and sums between layers, its costs, its tables, and by how much these miss the narrowest."""
+    table = example_table("sdtv2_8_256", 0.2, 4, False)
+    widths = {"state": (6, 16), "stream": (6, 8, 16), "between": (6, 8, 16)}
+    space = build_space(table, widths=(2, 4, 8), granularity="block", other_widths=widths)
+    workload, chip = Workload.from_table(table), load_hardware("generic_22nm")
+    chip = chip.with_constant("memories.weights.size", 1e12)  # nothing streams, so that weights add up exactly
+    costing = Costing(ByForm.single(workload, workload.weight_layers), chip, 30.0)
+    tables = additive_tables(costing, space)
+    narrowest = np.zeros((1, len(space.dimensions)), dtype=np.int64)
+    return space, costing, tables, missed(costing, space, tables, narrowest)["energy_j"][0]
+
+
+def missed(costing, space, tables, levels):
+    """What costs lie over the sum of the tables, by quantity, (N,)."""
+    known, offsets = tables
+    cost, rows = costing.of_levels(space, levels), np.arange(levels.shape[1])
+    return {name: cost[name] - offsets[name] - known[name][rows, levels].sum(1) for name in known}
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32 - 1))
+def test_tables_of_streams_and_sums_are_a_lower_bound_of_the_energy(seed):
+    """A multiplier's energy is the product of two widths, which no sum of two tables gives; its error is bounded.
+
+    (W - w)(N - n) is missed for a weight of w and an input of n bits, W and N being the widest: never negative, and
+    largest where all are narrowest.
+    """
+    space, costing, tables, most = every_width()
+    levels = space.draw(np.random.default_rng(seed), 8)
+    over, cost = missed(costing, space, tables, levels), costing.of_levels(space, levels)
+    assert (over["energy_j"] >= -1e-9 * cost["energy_j"]).all()
+    assert (over["energy_j"] <= most + 1e-9 * cost["energy_j"]).all()
+    assert most < 0.15 * cost["energy_j"].min()
+    wide = np.where([d.kind in ("weight", "state", "stream") for d in space.dimensions], levels, space.sizes - 1)
+    assert missed(costing, space, tables, wide)["energy_j"] == pytest.approx(0.0, abs=1e-9 * cost["energy_j"].min())
+    assert over["memory_bytes"] == pytest.approx(0.0, abs=1e-9 * cost["memory_bytes"].min())
