@@ -338,6 +338,11 @@ def test_a_shipped_network_comes_with_what_made_it(name):
     if "held_out" in accuracy:
         results.insert(0, f"held-out accuracy {accuracy['held_out']:.2%} on {accuracy['held_out_images']} images")
     assert log[epochs + 1 :] == results
+    if story["recipe"]["start"] == name:  # trained further: what made the network it started from is kept too
+        first = json.loads(path.with_suffix(".start.json").read_text())
+        assert first["command"] == command(Recipe(**first["recipe"]))
+        assert first["data_sha256"] == story["data_sha256"]
+        assert path.with_suffix(".start.log").read_text().startswith(f"$ {first['command']}\n")
 
 
 def test_the_digits_network_reads_98_5_percent_of_600_unseen_digits():
@@ -354,7 +359,8 @@ def test_the_fashion_network_names_as_many_test_images_as_its_story_says():
     found = top1(model, load_data("fashion_mnist", "test", count=4000))
     story = json.loads((FOLDER / "sdtv2_tiny_fashion_mnist.json").read_text())
     assert found == pytest.approx(story["accuracy"]["test"], abs=0.01)  # two standard errors of 4000 images
-    assert found > 0.88
+    assert story["accuracy"]["test"] >= 0.9
+    assert found > 0.89
 
 
 def test_a_network_is_opened_by_name_or_by_path():
