@@ -14,7 +14,7 @@ define install
 endef
 
 demo: .venv/installed
-	@echo "searching the bits of a small network on this machine: about a minute; the last line says where the report is"
+	@echo "searching the bits of a small network on this machine: two to three minutes; the last line says where the report is"
 	@$(BIN)/svit-dse demo
 
 test: .venv/installed-test

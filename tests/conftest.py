@@ -53,9 +53,10 @@ def no_waiting_for_the_disk() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Searches keep what code they ran; that of tests is no one's."""
+    """Searches keep what code they ran, and structures that were traced; those of tests are no one's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("SVIT_CACHE", str(once(tmp_path_factory, "cache", lambda folder: None)))  # of all workers
         yield
 
 

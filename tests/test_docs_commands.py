@@ -62,7 +62,7 @@ def steps(page: str) -> Iterator[Step]:
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 SHOWING = [page for page in PAGES if list(steps(page.read_text(encoding="utf-8")))]
-DEMO = "runs/demo-digits"
+DEMO = "runs/demo-fashion_mnist"
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,7 @@ def test_torch_is_installed_in_the_version_that_constraints_hold(clone):
 
 def test_the_demo_says_how_long_it_takes_and_where_the_report_will_be(clone):
     done = make(clone, "demo")
-    assert re.search(r"about a minute.*last line.*report", done.stdout)
+    assert re.search(r"two to three minutes.*last line.*report", done.stdout)
     assert calls(clone)[-1] == "svit-dse: demo CHROMIUM="
 
 

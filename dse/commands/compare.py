@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: svit-dse compare runs/demo-digits runs/demo-digits-seneca_like --out runs/chips"
+EXAMPLE = "Example: svit-dse compare runs/demo-fashion_mnist runs/demo-fashion_mnist-seneca_like --out runs/chips"
 
 
 def compare(

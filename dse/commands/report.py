@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: svit-dse report runs/demo-digits"
+EXAMPLE = "Example: svit-dse report runs/demo-fashion_mnist"
 
 
 def report(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
+from sviT_models.graph import structures
 from sviT_models.graph.axes import with_time
 from sviT_models.graph.builder import Builder
 from sviT_models.graph.graph import Graph, Node
@@ -54,7 +55,7 @@ def _structure(module: nn.Module, images: Tensor, time_steps: int | None, declar
     return Graph(tuple(nodes), {n: _narrowed(t) for n, t in builder.constants.items() if n in used}, steps), outside
 
 
-_structures: dict[tuple[object, ...], Graph] = {}
+_structures: dict[str, Graph] = {}
 
 
 def graph_of(network: nn.Module, images: Tensor) -> Graph:
@@ -63,13 +64,15 @@ def graph_of(network: nn.Module, images: Tensor) -> Graph:
     network  built by `sviT_models.build`, with weights of any values
     images   (B, ...) of the size to be run
 
-    The parameters are the network's own tensors. Raises ModelError as `capture`, but compares no logits.
+    A structure that was traced before, here or by another process, is not traced again. The parameters are the
+    network's own tensors. Raises ModelError as `capture`, but compares no logits.
     """
-    key = type(network), str(network), str(getattr(network, "config", "")), tuple(images.shape[1:])
-    state = network.state_dict()
-    if key not in _structures or any(name not in state for name in _structures[key].parameters):
-        _structures[key], _ = _structure(network, images[:2], None, {})
-    known = _structures[key]
+    key, state = structures.key(network, images.shape[1:]), network.state_dict()
+    known = _structures.get(key) or structures.read(key, state)
+    if known is None or any(name not in state for name in known.parameters):
+        known, _ = _structure(network, images[:2], None, {})
+        structures.keep(key, known, state)
+    _structures[key] = known
     own = {name: state.get(name, tensor) for name, tensor in known.parameters.items()}
     return replace(known, parameters=own)
 

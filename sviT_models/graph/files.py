@@ -12,6 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph, Node, Shape
@@ -35,7 +36,7 @@ def save_graph(path: str | os.PathLike[str], graph: Graph) -> None:
         raise ModelError(f"{path}: graphs are written as safetensors; name it {path.with_suffix('.safetensors')}")
     if not path.parent.is_dir():
         raise ModelError(f"{path.parent}: no such folder; create it first")
-    content = _content(graph)
+    content = content_of(graph)
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in graph.parameters.items()}
     with replacing(path) as part:
         save_file(tensors, part, metadata={"graph": json.dumps(content)})
@@ -58,12 +59,7 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
     if "graph" not in metadata:
         raise ModelError(f"{path}: holds no graph; expected a file that save_graph wrote")
     try:
-        content = json.loads(metadata["graph"])
-        if content["version"] != VERSION:
-            raise ModelError(f"graph of version {content['version']!r}; this program reads {VERSION}")
-        steps = int(content["time_steps"])
-        checked = Graph(tuple(_read(node) for node in content["nodes"]), tensors, steps)
-        return Graph(tuple(with_values(checked.nodes, steps)), tensors, steps)
+        return from_content(json.loads(metadata["graph"]), tensors)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -73,7 +69,7 @@ def open_graph(path: str | os.PathLike[str]) -> Graph:
 
 def fingerprint(graph: Graph) -> str:
     """A SHA-256 in hexadecimal of the operations and the parameters."""
-    found = hashlib.sha256(json.dumps(_content(graph)).encode())
+    found = hashlib.sha256(json.dumps(content_of(graph)).encode())
     for name in sorted(graph.parameters):
         tensor = graph.parameters[name].detach().cpu().contiguous()
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -81,8 +77,25 @@ def fingerprint(graph: Graph) -> str:
     return found.hexdigest()
 
 
-def _content(graph: Graph) -> dict[str, object]:
+def content_of(graph: Graph) -> dict[str, object]:
+    """What JSON can hold of a graph: its operations and its time steps, without the parameters.
+
+    graph  the graph
+    """
     return {"version": VERSION, "time_steps": graph.time_steps, "nodes": [_written(node) for node in graph.nodes]}
+
+
+def from_content(content: Mapping[str, Any], parameters: dict[str, Tensor]) -> Graph:
+    """The graph of `content_of`. Raises ModelError for another version, and what reading a damaged content raises.
+
+    content     operations and time steps
+    parameters  tensors by the names that the operations use
+    """
+    if content["version"] != VERSION:
+        raise ModelError(f"graph of version {content['version']!r}; this program reads {VERSION}")
+    steps = int(content["time_steps"])
+    checked = Graph(tuple(_read(node) for node in content["nodes"]), parameters, steps)
+    return Graph(tuple(with_values(checked.nodes, steps)), parameters, steps)
 
 
 def _written(node: Node) -> dict[str, object]:

@@ -199,7 +199,7 @@ MISTAKES = [
     (("report", "nowhere"), ["nowhere: no such directory", "svit-dse search"]),
     (("report", ".", "--hardware", "seneca_like"), ["config.yaml: no such file"]),
     (("compare", "nowhere", "elsewhere", "--out", "both"), ["nowhere: no such directory", "svit-dse search"]),
-    (("demo", "--data", "cifar"), ["--data 'cifar'", "digits and glyphs"]),
+    (("demo", "--data", "cifar"), ["--data 'cifar'", "fashion_mnist, digits, glyphs"]),
     (("train", "--data", "none"), ["no data set 'none'"]),
     (("train", "--out", "net.pt"), ["--out net.pt", "net.safetensors"]),
     (("train", "--out", "."), ["--out .", "safetensors"]),

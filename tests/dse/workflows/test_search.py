@@ -75,7 +75,7 @@ def test_the_steps_of_the_python_page_give_the_same_search_and_the_run_opens(run
     assert buffer.getvalue() == (run[0] / "results.csv").read_text()
     assert names["final"].picks == json.loads((run[0] / "picks.json").read_text())
     (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "demo-digits").symlink_to(run[0])
+    (tmp_path / "runs" / "demo-fashion_mnist").symlink_to(run[0])
     monkeypatch.chdir(tmp_path)
     exec(opened, names)
     row = table[table["origin"] == "uniform-4"].iloc[0]

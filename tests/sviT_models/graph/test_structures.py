@@ -1,0 +1,76 @@
+"""Structures that are kept: another process reads the same graph, and nothing is read that does not fit."""
+
+import json
+
+import pytest
+import torch
+
+import sviT_models
+from sviT_models.graph import capture, structures
+from sviT_models.graph.files import fingerprint
+
+IMAGES = torch.zeros(2, 1, 16, 16)
+
+
+def small(classes: int = 4) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return sviT_models.build("sdtv1_tiny", num_classes=classes, in_channels=1, resolution=16).eval()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty folder, and a process that has traced nothing."""
+    monkeypatch.setenv("SVIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(capture, "_structures", {})
+    return tmp_path / "graphs"
+
+
+@pytest.fixture
+def kept(cache, monkeypatch):
+    """A structure that an earlier process has traced, its file, and the graph that process had."""
+    graph = capture.graph_of(small(), IMAGES)
+    monkeypatch.setattr(capture, "_structures", {})
+    (file,) = cache.glob("*.json")
+    return file, graph
+
+
+def test_the_kept_graph_is_the_traced_one(kept, monkeypatch):
+    monkeypatch.setattr(capture, "traced", None)  # a second tracing would fail
+    again = capture.graph_of(small(), IMAGES)
+    assert fingerprint(again) == fingerprint(kept[1])
+    assert [node.value for node in again.nodes] == [node.value for node in kept[1].nodes]
+
+
+def test_another_network_image_or_code_is_another_structure(monkeypatch):
+    keys = {structures.key(small(), (1, 16, 16)), structures.key(small(5), (1, 16, 16))}
+    keys.add(structures.key(small(), (1, 32, 32)))
+    monkeypatch.setattr(structures, "_code", lambda: "an older version")
+    keys.add(structures.key(small(), (1, 16, 16)))
+    assert len(keys) == 4
+
+
+def test_a_damaged_file_is_no_structure(kept):
+    for text in ("", "{", "[]", '{"nodes": 3}', '{"nodes": [{}]}', '{"nodes": [], "version": 9}'):
+        kept[0].write_text(text)
+        assert structures.read(kept[0].stem, small().state_dict()) is None
+
+
+def test_a_damaged_file_is_traced_again_and_replaced(kept):
+    file, graph = kept
+    before = file.read_text()
+    file.write_text("{")
+    assert fingerprint(capture.graph_of(small(), IMAGES)) == fingerprint(graph)
+    assert json.loads(file.read_text()) == json.loads(before)
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SVIT_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(capture, "_structures", {})
+    assert capture.graph_of(small(), IMAGES).nodes
+
+
+def test_only_the_newest_structures_stay(kept, monkeypatch):
+    monkeypatch.setattr(structures, "MOST", 1)
+    capture.graph_of(small(5), IMAGES)
+    assert len([*kept[0].parent.iterdir()]) == 1
