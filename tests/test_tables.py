@@ -52,6 +52,7 @@ NO_TABLE = {
     "hardware schema",
     "reestimate",
     "repair",
+    "reproduce",
     "worker",
 }
 
