@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from sviT_models.errors import ModelError
 from sviT_models.graph.files import content_of, from_content
 from sviT_models.graph.graph import Graph
+from whole_files import write_text
 
 PACKAGE = Path(__file__).parents[1]
 MOST = 100  # structures that are kept, of about 200 kB each; the oldest leave first
@@ -62,9 +62,7 @@ def keep(key: str, graph: Graph, state: Mapping[str, Tensor]) -> None:
         return
     try:
         folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder(), suffix=".part", delete=False) as file:
-            json.dump(content_of(graph), file)
-        os.replace(file.name, folder() / f"{key}.json")
+        write_text(folder() / f"{key}.json", json.dumps(content_of(graph)))
         for old in sorted(folder().glob("*.json"), key=lambda path: path.stat().st_mtime)[:-MOST]:
             old.unlink(missing_ok=True)
     except OSError:
