@@ -86,11 +86,14 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except _USAGE as error:
-        if message := " ".join(error.format_message().split()).rstrip("."):  # empty: the help was printed instead
+        from dse.commands._show import printable
+
+        if message := printable(" ".join(error.format_message().split())).rstrip("."):  # empty: it was the help
             place = error.ctx.command_path if error.ctx else "svit-dse"
             print(f"svit-dse: {message}; see `{place} --help`", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
+        from dse.commands._show import printable
         from dse.errors import EvaluationError, InterruptedRunError
 
         if isinstance(error, InterruptedRunError):
@@ -98,10 +101,10 @@ def main() -> None:
             sys.exit(INTERRUPTED)
         locked = isinstance(error, OSError) and error.errno == errno.EROFS
         if locked or isinstance(error, (*_user_mistakes(), *_PATHS)):
-            print(f"svit-dse: {error}", file=sys.stderr)
+            print(f"svit-dse: {printable(str(error))}", file=sys.stderr)
             sys.exit(2)
         if isinstance(error, EvaluationError | OSError):
-            print(f"svit-dse: {error}", file=sys.stderr)
+            print(f"svit-dse: {printable(str(error))}", file=sys.stderr)
             sys.exit(1)
         raise
     if status == INTERRUPTED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,13 +12,21 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dse.errors import ConfigError
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """A text with the characters written out that would steer a terminal: names in files may hold any."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def say(line: str) -> None:
     """A line of progress on stderr, so that stdout stays for results."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -49,17 +58,18 @@ def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", as_json: bool
         print(json.dumps(list(rows), indent=2, default=str))
         return
     if not rows:
-        print(title)
+        print(printable(title))
         return
     console = Console(width=None if sys.stdout.isatty() else 80)
     table = Table(header_style="bold")
     for name in rows[0] if rows else ():
         numeric = all(isinstance(r[name], int | float) and not isinstance(r[name], bool) for r in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        heading = Text(printable(str(name)), style="bold")
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(v) for v in row.values()))
+        table.add_row(*(Text(printable(_cell(v))) for v in row.values()))
     if title:
-        console.print(title, style="italic", markup=False, highlight=False)
+        console.print(printable(title), style="italic", markup=False, highlight=False)
     console.print(table)
 
 

@@ -37,7 +37,7 @@ def evaluate(
     from dse.commands._network import config_of
     from dse.commands._options import trusted
     from dse.commands._progress import Meter
-    from dse.commands._show import print_rows
+    from dse.commands._show import print_rows, say
     from dse.results.experiment import experiment_of
     from dse.results.naming import RECOMMENDED
     from dse.results.run import open_run
@@ -57,6 +57,8 @@ def evaluate(
         else:
             name = design or RECOMMENDED
             chosen, experiment = opened.design(name), experiment_of(opened, name, advance)
+        if experiment.checkpoint.assumed:
+            say(experiment.checkpoint.assumed)
         found = evaluated(experiment, chosen, split, images)
     if as_json:
         print_rows([found.record()], as_json=True)

@@ -10,16 +10,21 @@ import sviT_models
 from dse.config.schema import Config
 from dse.errors import ConfigError
 
+STATED = {"time_steps", "heads", "attention_scale"}  # options of a checkpoint of SDTv2
 FRAMES = 4  # of a sample of events, where neither the data nor the network say how many
 
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """The network of a run: `model` has a `config`; `path` and `sha256` are what it and its weights came from."""
+    """The network of a run: `model` has a `config`; `path` and `sha256` are what it and its weights came from.
+
+    `assumed` says in a line what the file does not tell of the network; empty where it tells all.
+    """
 
     model: Any
     path: Path
     sha256: str
+    assumed: str = ""
 
     @property
     def name(self) -> str:
@@ -39,13 +44,14 @@ def open_configured(config: Config, images: Any) -> Opened:
     SDTv2 on still images runs as it is built.
     """
     choice, two = config.network, images.images[slice(0, 2)]
-    if choice.file is None and not choice.options and choice.name in (None, *sviT_models.names("sdtv2")):
-        found = sviT_models.open_checkpoint(config.checkpoint, network=choice.name)
+    given = config.checkpoint != Config.model_fields["checkpoint"].default  # which is SDTv2's
+    known = not choice.options or (given and choice.options.keys() <= STATED)
+    if choice.file is None and known and choice.name in (None, *sviT_models.names("sdtv2")):
+        found = sviT_models.open_checkpoint(config.checkpoint, network=choice.name, options=choice.options)
         if not isinstance(found.model, sviT_models.MetaSpikeFormer) or two.ndim == 5:
             opened = sviT_models.opened(found.model, two, found.model.config.name, found.path)
-            return Opened(opened.model, opened.path, found.sha256)
-        return Opened(found.model.eval(), found.path, found.sha256)
-    given = config.checkpoint != Config.model_fields["checkpoint"].default  # which is SDTv2's
+            return Opened(opened.model, opened.path, found.sha256, found.assumed)
+        return Opened(found.model.eval(), found.path, found.sha256, found.assumed)
     opened = sviT_models.open_network(
         str(choice.reference),
         two,

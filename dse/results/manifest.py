@@ -64,6 +64,7 @@ class CheckpointRecord(TypedDict):
     network: str
     path: str
     sha256: str
+    assumed: str
 
 
 class DataRecord(TypedDict):

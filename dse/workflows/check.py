@@ -45,6 +45,7 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
     guarantee, weights = _guarantee(config, experiment), sum(network.weights.values())
     return {
         "network": f"{network.model.config.name}, {layers} weight layers, {weights:,} weights",
+        **({"assumed": experiment.checkpoint.assumed} if experiment.checkpoint.assumed else {}),
         **_forms(experiment),
         "time steps": network.time_steps,
         "images per evaluation": evaluator.images,

@@ -138,6 +138,7 @@ def inputs(config: Config, experiment: Experiment) -> Inputs:
             "network": experiment.network.model.config.name,
             "path": str(config.checkpoint),
             "sha256": experiment.checkpoint.sha256,
+            "assumed": experiment.checkpoint.assumed,
         },
         "data": {
             "name": images.name,

@@ -56,6 +56,8 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     end = begin("prepare", hear.say)
     experiment = load_experiment(config, hear.advance)
     config = resolved(config, experiment)
+    if experiment.checkpoint.assumed:
+        hear.say(experiment.checkpoint.assumed)
     check_search(config, experiment)
     study = ledger.open(fingerprint(config, experiment), hear.say)
     if finished(study):

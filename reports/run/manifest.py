@@ -74,7 +74,8 @@ class Origin:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a manifest says; `recosted_from` is the run whose measurements were costed again, or None.
+    """What a manifest says; `recosted_from` is the run whose measurements were costed again, or None;
+    `assumed` is what the checkpoint does not tell of the network.
 
     `model_says` are the lines of the search's model about itself: how far it and the scores are to be trusted.
     """
@@ -82,6 +83,7 @@ class Manifest:
     origin: Origin
     network: str
     checkpoint: Source
+    assumed: str
     images: Images
     hardware: Source
     float_search: Accuracy
@@ -108,6 +110,7 @@ def read_manifest(path: Path) -> Manifest:
         origin=_origin(tree),
         network=checkpoint.text("network", checkpoint.text("name")),
         checkpoint=_source(checkpoint),
+        assumed=checkpoint.text("assumed", ""),
         images=Images(
             data.text("name"), data.text("split", "unknown"), int(data.number("images")), data.text("sha256", "")
         ),

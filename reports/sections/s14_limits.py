@@ -52,6 +52,8 @@ def record(run: FinishedRun) -> Limits:
             f"Noise on the weights alone changes {tidy(100 * m.chaos.changed)} % of the predictions (the chaos floor). "
             "Designs whose predictions differ by less cannot be told apart."
         )
+    if m.assumed:
+        here.append(f"{m.assumed}.")
     if m.origin.dirty:
         here.append("The source tree had local changes that no commit holds.")
     if m.mixed_inputs:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from sviT_models.checkpoints.files import load_checkpoint
+from sviT_models.checkpoints.state_dict import read_notes
 from sviT_models.errors import ModelError
 from sviT_models.hashing import sha256
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer
 
+UNSTATED = ("time_steps", "heads", "attention_scale")  # what the shapes of a state_dict do not tell
 FOLDER = Path(__file__).parents[1] / "weights"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network in evaluation mode, the file its weights came from, and that file's SHA-256."""
+    """A network in evaluation mode, the file its weights came from, and that file's SHA-256.
+
+    `assumed` says in a line what the file does not tell of the network; empty where it tells all.
+    """
 
     model: MetaSpikeFormer
     path: Path
     sha256: str
+    assumed: str = ""
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -49,14 +59,32 @@ def open_checkpoint(
     network: str | None = None,
     distilled: bool = False,
     time_steps: int | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Checkpoint:
     """A shipped network by its name, or the network of a checkpoint file as `load_checkpoint` reads it.
 
     name_or_path  one of `shipped_names()`, or a file
 
     `network` names the architecture where the file does not; `distilled` says that it has a distillation head;
-    `time_steps` stands in place of the file's. Raises ModelError like `load_checkpoint`.
+    `time_steps` stands in place of the file's, and so do `options`, the other keywords of `load_checkpoint`.
+    Raises ModelError like `load_checkpoint`.
     """
     path = checkpoint_path(name_or_path)
-    model = load_checkpoint(path, network, distilled=distilled or None, time_steps=time_steps)
-    return Checkpoint(model, path, sha256(path))
+    given: dict[str, Any] = {"distilled": distilled or None, "time_steps": time_steps, **(options or {})}
+    if strange := sorted(set(given) - {*UNSTATED, "distilled", "num_classes"}):
+        raise ModelError(f"{path}: {strange[0]} is no option of a checkpoint; there are {', '.join(UNSTATED)}")
+    model = load_checkpoint(path, network, **given)
+    return Checkpoint(model, path, sha256(path), _assumed(path, model, given))
+
+
+def _assumed(path: Path, model: nn.Module, given: Mapping[str, object]) -> str:
+    """What neither the file nor the user says of a network and no shape tells, with the values taken; or nothing."""
+    missing = [key for key in UNSTATED if given.get(key) is None]
+    if not missing or not isinstance(model, MetaSpikeFormer) or "config" in read_notes(path):
+        return ""
+    taken = ", ".join(f"{key} {getattr(model.config, key):g}" for key in missing)
+    names = ", ".join(key.replace("_", " ") for key in missing)
+    return (
+        f"{path} does not say {names}; assumed: {taken}. If it was trained otherwise, write "
+        f"network: {{name: {model.config.name}, options: {{{missing[0]}: ...}}}}"
+    )

@@ -35,6 +35,18 @@ def read_state(path: Path) -> tuple[State, dict[str, str]]:
     raise ModelError(f"{path}: {what}; expected a checkpoint (.safetensors, .pth or .pt)")
 
 
+def read_notes(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, without its tensors; empty for others. Raises ModelError as `read_state`."""
+    with open(path, "rb") as file:
+        if file.read(9)[8:] != b"{":
+            return {}
+    try:
+        with safe_open(path, framework="pt") as content:
+            return dict(content.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: truncated or corrupt ({_first_line(error)}); fetch it again") from error
+
+
 def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:

@@ -127,3 +127,27 @@ def test_a_folder_with_other_files_is_not_replaced(run, tmp_path):
     with pytest.raises(reports.ReportError, match="holds files that are no report"):
         reports.build(run, tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_names_from_outside_are_text_on_the_page(run, tmp_path, monkeypatch):
+    hostile = '"><img src=x onerror="alert(1)"></script><svg/onload=alert(2)>'
+    monkeypatch.setattr("reports.report_files.write_figures", lambda *parts: iter(()))
+    copied = tmp_path / "run"
+    shutil.copytree(run, copied, ignore=shutil.ignore_patterns("report"))
+    manifest = json.loads((copied / "manifest.json").read_text())
+    for part in ("checkpoint", "data", "hardware"):
+        manifest[part]["name"] = hostile
+    manifest |= {"command": hostile, "stop_reason": hostile, "failures": [hostile], "python": hostile}
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    for name in ("layers.csv", "hardware.csv", "sensitivity.csv"):
+        table = pd.read_csv(copied / name)
+        for column in set(table.columns) & {"source", "type"}:
+            table[column] = hostile
+        table.to_csv(copied / name, index=False)
+    page = reports.build(copied, tmp_path / "out").read_text(encoding="utf-8")
+    assert page.count("onerror") > 5
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    bad = [e.tag for e in tree.iter() if {"onerror", "onload"} & set(e.attrib)]
+    assert bad == []
+    assert hostile in "".join(next(tree.iter("body")).itertext())
+    assert json.loads(next(e for e in tree.iter("script") if e.get("id") == "numbers").text)
