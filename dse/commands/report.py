@@ -16,16 +16,29 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where the report goes; default RUN/report.")] = None,
 ) -> None:
     """Build the report of a run: index.html, report.json and figures."""
+    if hardware is None:
+        typer.echo(_built(run, out))
+        return
+    import shutil
+
+    from dse.workflows.recost import recost
+
+    target = out or run.resolve().with_name(f"{run.resolve().name}-{Path(hardware).stem}")
+    there = target.exists()
+    try:
+        recost(run, hardware, target)
+        typer.echo(_built(target, None))
+    except BaseException:
+        if not there:  # a run without its report is no result
+            shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def _built(run: Path, out: Path | None) -> Path:
+    """The index of the report of a run, built with progress on stderr."""
     import reports
     from dse.commands._progress import Meter
     from dse.progress import within
 
-    if hardware is not None:
-        from dse.workflows.recost import recost
-
-        target = out or run.resolve().with_name(f"{run.resolve().name}-{Path(hardware).stem}")
-        recost(run, hardware, target)
-        run, out = target, None
     with Meter() as advance:
-        index = reports.build(run, out, within(advance, "sections and figures"))
-    typer.echo(index)
+        return reports.build(run, out, within(advance, "sections and figures"))

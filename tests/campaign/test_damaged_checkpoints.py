@@ -23,7 +23,7 @@ from tests.campaign.mutations import damaged_bytes, damaged_tree
 from tests.dse.conftest import Run
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]
-TRIALS = settings(max_examples=100, suppress_health_check=list(HealthCheck))
+TRIALS = settings(max_examples=250, suppress_health_check=list(HealthCheck))
 CONTENT = sviT_models.checkpoint_path("sdtv2_tiny_digits").read_bytes()
 STATE = load(CONTENT)
 LENGTH = struct.unpack("<Q", CONTENT[:8])[0]

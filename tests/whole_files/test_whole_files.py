@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 from contextlib import suppress
@@ -144,3 +145,12 @@ def test_formulas_are_text(cell):
 @given(st.floats() | st.integers())
 def test_numbers_stay_numbers(number):
     assert formula_safe(str(number)) == str(number)
+
+
+def test_a_damaged_run_costed_again_leaves_no_run_without_a_report(svit, small_run, tmp_path):
+    shutil.copytree(small_run, tmp_path / "run")
+    (tmp_path / "run" / "sensitivity.csv").write_text("group,type,stage,bits,score\na,b,c,no,number\n")
+    said = svit("report", "run", "--hardware", "seneca_like", "--out", "out")
+    assert said.status == 2
+    assert "sensitivity.csv" in said.err
+    assert not Path("out").exists()
