@@ -41,20 +41,20 @@ def costs(chosen: Selection, as_json: bool) -> None:
         row |= {name: float(getattr(cost, name)[place]) for name in (*quantities, *FURTHER)}
         if bool(cost.violations["frame_rate"][place]):
             row["power_w"] = None  # at a rate that it does not reach a chip has no power
-        rows.append(row | {"feasible": bool(cost.feasible[place]), "streams": cost.streams})
+        fits = bool(cost.feasible[place])
+        rows.append(row | {"feasible": fits, "streams": cost.streams, "reasons": [] if fits else _why(chosen, place)})
     if as_json:
         print_rows(rows, as_json=True)
         return
     print_rows([readable(row, "design") for row in rows], title(chosen))
-    for place, row in enumerate(rows[:MOST]):
-        if not row["feasible"]:
-            _say_why(chosen, place)
+    for row in rows:
+        for reason in row["reasons"]:
+            typer.echo(f"{row['design']} does not fit: {reason}")
 
 
-def _say_why(chosen: Selection, place: int) -> None:
+def _why(chosen: Selection, place: int) -> list[str]:
     workload, design = chosen.candidates.one(place)
-    for reason in costmodels.reasons(workload, chosen.hardware, design, frame_rate=chosen.frame_rate):
-        typer.echo(f"{chosen.candidates.names[place]} does not fit: {reason}")
+    return costmodels.reasons(workload, chosen.hardware, design, frame_rate=chosen.frame_rate)
 
 
 def breakdown(chosen: Selection, as_json: bool) -> None:

@@ -5,6 +5,7 @@
 
 from reports.run.designs import Design, UnseenDrop, VerifiedDrop, WeightLayers, share_interval
 from reports.run.finished_run import Breakdown, FinishedRun, KnobTable, read_run
+from reports.run.layer_costs import LayerCost
 from reports.run.manifest import Accuracy, ChaosFloor, Manifest, Phase
 from reports.run.picks import BudgetCheck, PickedDesign, Picks, Saving
 from reports.run.rows import (
@@ -36,6 +37,7 @@ __all__ = [
     "HealthRow",
     "HistoryRow",
     "KnobTable",
+    "LayerCost",
     "LayerRow",
     "Manifest",
     "Phase",

@@ -12,6 +12,7 @@ import pandas as pd
 from reports.errors import ReportError
 from reports.run import designs as design_reader
 from reports.run.designs import Design, WeightLayers
+from reports.run.layer_costs import LayerCost, layer_costs
 from reports.run.manifest import Manifest, read_manifest
 from reports.run.picks import Picks, read_picks
 from reports.run.rows import (
@@ -65,6 +66,7 @@ class FinishedRun:
     sensitivity: tuple[SensitivityRow, ...] | None
     spikes: Mapping[str, Mapping[str, float]] | None
     breakdown: Breakdown | None
+    layer_costs: tuple[LayerCost, ...]
     hardware: tuple[HardwareRow, ...] | None
     history: tuple[HistoryRow, ...] | None
     predictions: tuple[PredictionRow, ...] | None
@@ -129,6 +131,7 @@ def read_run(directory: Path) -> FinishedRun:
         sensitivity=files.rows("sensitivity", SensitivityRow),
         spikes=files.spikes(),
         breakdown=files.breakdown(),
+        layer_costs=files.layer_costs(layers, picks.picks[0].id if picks.picks else ""),
         hardware=files.rows("hardware", HardwareRow),
         history=files.of_designs("history", HistoryRow),
         predictions=files.of_designs("predictions", PredictionRow),
@@ -196,6 +199,11 @@ class _Files:
         keys = ["quantity", "id", "stage", "component"]
         sums = table.groupby(keys)["value"].sum()
         return {key: float(sums[key]) for key in table[keys].drop_duplicates().itertuples(index=False, name=None)}
+
+    def layer_costs(self, layers: tuple[LayerRow, ...], design: str) -> tuple[LayerCost, ...]:
+        """The layers of one design; nothing where breakdown.csv does not hold it."""
+        table = self._table("breakdown", BreakdownRow)
+        return () if table is None else layer_costs(table[table["id"] == design], layers)
 
     def knobs(self) -> KnobTable | None:
         """The table of codesign.csv."""

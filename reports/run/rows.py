@@ -48,6 +48,7 @@ class LayerRow:
     lif: str
     lif_spikes: float
     time_steps: int = 1
+    input: str = "spike"
 
 
 @dataclass(frozen=True)

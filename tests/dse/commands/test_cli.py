@@ -374,7 +374,8 @@ def test_estimate_prints_what_the_cost_model_says(svit: Run):
             assert row[name] == float(getattr(cost, name)), name
         assert row["power_w"] is None  # results are more than a millisecond apart
         assert bool(cost.violations["frame_rate"])
-        assert row["feasible"] == bool(cost.feasible)
+        assert row["feasible"] == bool(cost.feasible) == (not row["reasons"])
+        assert row["power_w"] is None
 
 
 def test_estimate_says_why_a_design_does_not_fit(svit: Run):

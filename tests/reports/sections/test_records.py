@@ -19,6 +19,7 @@ from reports.sections import (
     s05_sensitivity,
     s06_prediction,
     s07_breakdown,
+    s07a_layers,
     s08_health,
     s09_hardware,
     s10_robustness,
@@ -385,3 +386,19 @@ def test_every_energy_of_a_design_stands_with_its_band(run):
     parts = s07_breakdown.record(run)
     assert parts.bands[PICK] == (1e-6, 9e-6)
     assert said in str(s07_breakdown.draw(parts).html)
+
+
+def test_layers_stand_with_what_binds_them_and_kinds_of_rows_apart(run):
+    r = s07a_layers.record(run)
+    assert r.design == PICK
+    assert [(c.layer, c.binding, c.time_s) for c in r.layers] == [
+        ("a.conv", "compute", 3e-6),
+        ("head", "spike port", 1e-6),
+    ]
+    assert [c.energy_j for c in r.layers] == pytest.approx([0.5e-6, 1.5e-6])
+    assert sum(c.energy_j for c in r.layers) == pytest.approx(r.spiking_j + r.multibit_j + r.off_chip_j + r.static_j)
+    assert (r.off_chip_j, r.static_j) == (0, 0)
+    html = str(s07a_layers.draw(r).html)
+    assert "spike port" in html
+    assert s07a_layers.record(dataclasses.replace(run, layer_costs=())) is None
+    assert "the layers of the recommended design" in str(s07a_layers.draw(None).html)
