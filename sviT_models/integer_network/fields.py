@@ -133,7 +133,7 @@ def node(where: str, value: Any) -> None:
         raise _wrong(where, value, "an object")
     op = value.get("op")
     one_of(*NODES)(f"{where}.op", op)
-    fields, optional = NODES[op]
+    fields, optional = NODES[str(op)]
     record({"op": anything, "output": text, **fields}, optional)(where, value)
 
 

@@ -248,8 +248,8 @@ def check_golden(spec: Mapping[str, Any], vectors: Mapping[str, NDArray[Any]]) -
         wanted[f"spikes.{name}"] = np.uint8, (-(-math.prod(shape) * bits // 8),)
     if strange := set(wanted) ^ set(vectors):
         raise ModelError(f"{min(strange)} is missing or belongs to nothing")
-    for name, (dtype, shape) in wanted.items():
-        if vectors[name].dtype != dtype or vectors[name].shape != tuple(shape):
+    for name, (dtype, expected) in wanted.items():
+        if vectors[name].dtype != dtype or vectors[name].shape != tuple(expected):
             raise ModelError(
-                f"{name} is {vectors[name].dtype} {vectors[name].shape}; expected {dtype.__name__} {shape}"
+                f"{name} is {vectors[name].dtype} {vectors[name].shape}; expected {dtype.__name__} {expected}"
             )

@@ -24,7 +24,8 @@ def quantize_images(spec: Spec, images: NDArray[np.floating]) -> Integers:
     image = spec["image"]
     top = 2 ** (image["bits"] - 1)
     scaled = np.floor(images.astype(np.float64) * 2.0 ** image["fraction"] + 0.5)
-    return np.clip(scaled, -top, top - 1).astype(np.int64)
+    found: Integers = np.clip(scaled, -top, top - 1).astype(np.int64)
+    return found
 
 
 def run(

@@ -23,4 +23,5 @@ def unpack(packed: NDArray[np.uint8], bits: int, shape: tuple[int, ...]) -> NDAr
     if len(packed) != -(-count * bits // 8):
         raise ValueError(f"{len(packed)} bytes for {count} values of {bits} bits")
     flat = np.unpackbits(packed, count=count * bits, bitorder="little").reshape(count, bits).astype(np.int64)
-    return (flat << np.arange(bits)).sum(1).reshape(shape)
+    found: NDArray[np.int64] = (flat << np.arange(bits)).sum(1).reshape(shape)
+    return found

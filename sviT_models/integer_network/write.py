@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sviT_models.engine.engine import Engine
 from sviT_models.engine.fixed_point.plan import Plan
 from sviT_models.engine.fixed_point.plan_cache import Widths
+from sviT_models.engine.fixed_point.run import FixedRun
 from sviT_models.engine.number_formats import IMAGE_BITS
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
@@ -67,18 +68,18 @@ def export(
     if bank.images is None:
         raise ModelError("an export needs calibration images; make the weight bank with images=...")
     engine = Engine(model, bank)
-    network = as_network(model)
+    network: Any = as_network(model)
     sample = next(batches(network, bank.images))[:OBSERVED]
     plan = engine.plan(sample, weight_bits, state_bits, activation_bits, time_steps)
     bits = engine.bits(weight_bits)
     spec, arrays = specification(plan, {n: engine.integers(n, b) for n, b in bits.items()}, sample.shape[1:])
     table = accumulator_widths(spec, arrays, plan, quantize_images(spec, sample.numpy()))
     spec["accumulators"] = table.to_dict("records")
-    spec["weights"], packed = {}, {}
+    spec["weights"], stored = {}, {}
     for layer, width in bits.items():
         codes = arrays.pop(f"{layer}.weight")
-        spec["weights"][layer], packed[f"{layer}.weight"] = _packed(codes, width)
-    packed |= arrays
+        spec["weights"][layer], stored[f"{layer}.weight"] = _packed(codes, width)
+    packed: dict[str, NDArray[Any]] = stored | arrays
     head = {"format": FORMAT, "version": VERSION, "network": network.config.name, "classes": network.config.num_classes}
     spec = head | {"notes": dict(notes or {})} | spec
     with replacing_folder(out) as made:
@@ -113,6 +114,7 @@ def _golden(
     if not -top <= image.min() <= image.max() < top:
         raise ModelError(f"the image has {spec['image']['bits']} bits; golden vectors hold {IMAGE_BITS} at most")
     run = engine.start(plan.program, bits, images, plan)
+    assert isinstance(run, FixedRun)
     run.emitted = {}
     run.go()
     vectors: dict[str, NDArray[Any]] = {

@@ -31,5 +31,8 @@ def test_a_search_on_a_trained_network_of_the_family(svit, tmp_path, name):
         ("evaluate", "--run", "run", "--design", best["id"]),
         ("finetune", "run", "--design", "uniform-2", "--epochs", 1, "--images", 64),
         ("reestimate", "run", "--design", "uniform-2"),
+        ("export", "run", "--design", best["id"], "--out", "chip", "--golden", 8),
+        ("verify-export", "chip"),
     ):
-        assert svit(*words).status == 0
+        said = svit(*words)
+        assert said.status == 0, (words, said.err)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -97,8 +98,12 @@ def _places(streams: Streams, ranges: Ranges) -> dict[str, list[_Place]]:
             found.setdefault(node_of(given), []).append(_Place(name, ranges.inputs[operation].exponent))
         else:
             largest = int(np.ceil(np.log2(max(float(ranges.peaks[given.source].max()), 2.0**-24))))
-            found.setdefault(given.source, []).append(_Place(name, lambda bits, e=largest: e))
+            found.setdefault(given.source, []).append(_Place(name, partial(_fixed, largest)))
     return found
+
+
+def _fixed(exponent: int, _: int) -> int:
+    return exponent
 
 
 def _spread(graph: Graph, name: str) -> str:

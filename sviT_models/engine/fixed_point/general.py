@@ -136,7 +136,7 @@ def _scale(one: _Numbers) -> None:
     return one.give(
         Format(given.low, given.high, given.step * factor, given.fraction - exponent + 1)
         if known and given.fraction is not None
-        else Format(*sorted((given.low, given.high)), given.step * factor)
+        else Format(given.low, given.high, given.step * factor)
     )
 
 

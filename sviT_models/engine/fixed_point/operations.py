@@ -59,7 +59,8 @@ def conv(
     out, inside, *kernel = weight.shape
     taps = weight.astype(np.float64)
     if inside == 1 and groups == out:
-        return np.einsum("nhwckl,ckl->nhwc", seen, taps[:, 0]).astype(np.int64)
+        sums: Integers = np.einsum("nhwckl,ckl->nhwc", seen, taps[:, 0]).astype(np.int64)
+        return sums
     parts = []
     for group in range(groups):
         part = seen[:, :, :, group * inside : (group + 1) * inside].reshape(-1, inside * int(np.prod(kernel)))
@@ -83,9 +84,10 @@ def windows(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, borde
 def pool(x: Integers, node: Node) -> Integers:
     """The largest of every window of x (N, H, W, C), or, `how` sum, their sum."""
     how = node["how"]
-    sides = (node[key] for key in ("kernel", "stride", "padding", "dilation"))
-    seen = windows(x, *sides, LOWEST if how == "max" else 0, node["out"])
-    return seen.max((4, 5)) if how == "max" else seen.sum((4, 5))
+    kernel, stride, padding, dilation = (node[key] for key in ("kernel", "stride", "padding", "dilation"))
+    seen = windows(x, kernel, stride, padding, dilation, LOWEST if how == "max" else 0, node["out"])
+    found: Integers = seen.max((4, 5)) if how == "max" else seen.sum((4, 5))
+    return found
 
 
 def rescale(
@@ -97,7 +99,8 @@ def rescale(
     if add is not None:  # a tensor of one step has the same value in every step
         step = min(y.size, add.size)
         y = y.reshape(-1, step) + add.reshape(-1, step)
-    return np.clip(y, constants["low"], constants["high"])
+    found: Integers = np.clip(y, constants["low"], constants["high"])
+    return found
 
 
 def fire(x: Integers, state: Node, left_shift: int, steps: int) -> Integers:
@@ -127,8 +130,9 @@ def fire(x: Integers, state: Node, left_shift: int, steps: int) -> Integers:
 
 def attend(q: Integers, k: Integers, v: Integers) -> Integers:
     """Q (K^T V) of q (N, tokens, heads, d), k and v (N, other tokens, heads, ...)."""
-    q, k, v = (x.astype(np.float64).swapaxes(1, 2) for x in (q, k, v))
-    return np.rint(q @ (k.swapaxes(-1, -2) @ v)).astype(np.int64).swapaxes(1, 2)
+    own, others, values = (x.astype(np.float64).swapaxes(1, 2) for x in (q, k, v))
+    mixed: Integers = np.rint(own @ (others.swapaxes(-1, -2) @ values)).astype(np.int64).swapaxes(1, 2)
+    return mixed
 
 
 def arrange(x: Integers, node: Node) -> Integers:
@@ -176,7 +180,8 @@ def _concat(_: Interpreter, node: Node, *given: Integers) -> Integers:
 
 def _slice(_: Interpreter, node: Node, x: Integers) -> Integers:
     x = x.reshape(node["shape"])
-    return x[(slice(None),) * node["axis"] + (slice(node["start"], node["stop"]),)]
+    found: Integers = x[(slice(None),) * node["axis"] + (slice(node["start"], node["stop"]),)]
+    return found
 
 
 def _pad(_: Interpreter, node: Node, x: Integers) -> Integers:

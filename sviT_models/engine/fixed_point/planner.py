@@ -321,9 +321,9 @@ class Planner:
 
     def neurons(self, operation: Fire | General, source: str, seen: Sums | Format, steps: int) -> None:
         """A layer of neurons over the first so many steps of a tensor."""
-        general = isinstance(operation, General)
-        law: Law = operation.node.attributes["law"] if general else operation.law
-        path = operation.node.path if general else operation.path
+        law: Law = operation.node.attributes["law"] if isinstance(operation, General) else operation.law
+        path = operation.node.path if isinstance(operation, General) else operation.path
+        rule: Rescale | None
         sizes = sizes_of(self.program, operation.form.memory)
         if isinstance(law, IntegerLaw):
             given = self.of_numbers(operation.name, seen) if isinstance(seen, Format) else seen

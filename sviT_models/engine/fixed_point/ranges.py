@@ -92,8 +92,8 @@ def observe(streams: Streams, batches: Iterable[Tensor], count: int = IMAGES) ->
         total += len(batch)
         if total == count:
             break
-    kinds = (observer.means(kind) for kind in ("state", "number", "input"))
-    return Ranges(*kinds, observer.peaks, observer.means("image")[""], total)
+    states, numbers, inputs = (observer.means(kind) for kind in ("state", "number", "input"))
+    return Ranges(states, numbers, inputs, observer.peaks, observer.means("image")[""], total)
 
 
 def potentials(current: Tensor, law: SpikingLaw) -> Tensor:

@@ -73,8 +73,9 @@ class Streams:
         """Whether an operation brings several numbers into one stream."""
         if isinstance(operation, Add):
             return True
-        number = isinstance(operation, General) and not isinstance(operation.kind, Integers)
-        return number and operation.node.op in JOINED
+        if not isinstance(operation, General) or isinstance(operation.kind, Integers):
+            return False
+        return operation.node.op in JOINED
 
     def formed(self, operation: Operation) -> bool:
         """Whether the result of an operation is in the format of its stream as soon as it is there."""

@@ -135,7 +135,7 @@ def test_a_trained_network_of_another_family_is_searched_by_its_name(svit, tmp_p
     (tmp_path / "my.yaml").write_text(
         f"checkpoint: {name}\n"
         "data: {name: digits, search_images: 20, verify_images: 20, calibration_images: 16, fisher_images: 16}\n"
-        "search: {evaluations: 7, widths: [2, 8], time_steps: [2]}\n"
+        "search: {evaluations: 7, widths: [2, 8], time_steps: [2], state_widths: [6]}\n"
         "budgets: {drop: 20}\n"
     )
     said = svit("search", "my.yaml", "--out", "run", "--no-report")
@@ -144,6 +144,11 @@ def test_a_trained_network_of_another_family_is_searched_by_its_name(svit, tmp_p
     table = run.table.set_index("origin")
     assert table.loc["float", "top1"] >= 0.9
     assert table.loc["uniform-8", "memory_bytes"] < 0.3 * table.loc["float", "memory_bytes"]
+    # the design ran with fixed-point potentials, which is what is exported
+    said = svit("export", "run", "--design", "uniform-8", "--out", "chip", "--golden", 2)
+    assert said.status == 0, said.err
+    assert json.loads(Path("chip/specification.json").read_text())["notes"]["top1"] == table.loc["uniform-8", "top1"]
+    assert svit("verify-export", "chip").status == 0
     kinds = set(run.layers["kind"])
     assert {"conv", "linear", "attention", "add"} <= kinds  # SDTv1's shortcuts, and the products of its attention
 

@@ -145,12 +145,14 @@ def test_neurons_of_other_laws_compute_what_is_defined(make):
     check(capture(seeded(make), images()), images(), threads=1)
 
 
-def test_frames_run_the_first_layer_in_every_step():
+def test_frames_run_the_first_layer_in_every_step(tmp_path):
     frames = torch.rand(3, 4, 2, 16, 16, generator=torch.Generator().manual_seed(1)).round()
     graph = capture(seeded(lambda: Inside(LIFNode, channels=2)), frames)
     check(graph, frames, threads=1)
-    bank = sviT_models.WeightBank(graph)
+    bank = sviT_models.WeightBank(graph, images=frames)
     engine = sviT_models.Engine(graph, bank)
+    sviT_models.export(graph, bank, [4] * len(bank.layers), 6, tmp_path / "chip", golden_images=frames[:2])
+    assert sviT_models.verify_export(tmp_path / "chip")["mismatches"].sum() == 0
     moved = engine.run(frames.flip(1), [8] * len(bank.layers))
     assert not np.array_equal(moved.spikes, engine.run(frames, [8] * len(bank.layers)).spikes)
 
