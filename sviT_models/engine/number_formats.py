@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sviT_models.errors import ModelError
-from sviT_models.graph.neurons import SpikingLaw
+from sviT_models.graph.neurons import LEAK_BITS, SpikingLaw
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -25,7 +25,6 @@ LARGEST_SHIFT = 40
 EXACT = 2**53  # float64 holds integers up to here, so that the engine may compute with them
 GUARD = 4  # places of a membrane input behind the last place of the potential; they cost no memory
 MARGIN = 2  # an input wider than its potential by this and by GUARD is never clipped to effect, at least
-LEAK_BITS = 15  # of the shares of potential and input where they are no powers of two
 EXPONENTS = range(-12, 13)  # of the ranges that are considered for a tensor
 
 

@@ -29,7 +29,7 @@ COLUMNS = (
     *("name", "kind", "group", "block", "stage", "input", "input_bits", "in_channels", "out_channels", "groups"),
     *("kernel", "stride", "padding", "in_height", "in_width", "out_height", "out_width", "weights"),
     *("channel_constants", "macs", "fan_in", "neurons", "lif", "lif_spikes", "spikes", "synops", "balance"),
-    *("time_steps", "after", "since", "sees", "largest", "events"),
+    *("time_steps", "after", "since", "sees", "largest", "events", "leak_bits"),
 )
 
 
@@ -100,6 +100,7 @@ def _row(rows: Rows, name: str, nodes: list[Node]) -> Row:
         "macs": macs,
         "neurons": sum(map(size, neurons)),
         "lif": ";".join(neuron.path for neuron in neurons),
+        "leak_bits": max((neuron.attributes["law"].leak_bits for neuron in neurons), default=0),
         "sees": sees,
         "largest": np.nan if largest is None else largest,
     }
@@ -193,7 +194,7 @@ def _addition(rows: Rows, node: Node) -> Row:
         "input_bits": NUMBER_BITS if value.largest is None else value.largest.bit_length(),
         **{"in_channels": channels, "in_height": height, "in_width": width},
         **{"out_channels": channels, "out_height": height, "out_width": width},
-        **{"sees": sees, "largest": np.nan if value.largest is None else value.largest},
+        **{"sees": sees, "largest": np.nan if value.largest is None else value.largest, "leak_bits": 0},
         **{"after": after, "since": since},
     }
 

@@ -11,6 +11,7 @@ from sviT_models.errors import ModelError
 from sviT_models.graph.values import SPIKE, Value, levels
 from sviT_models.network.neuron import integer_levels, lif, plain_spikes, surrogate_levels, surrogate_spikes
 
+LEAK_BITS = 15  # of the shares of potential and input that a step of an integer network keeps and takes
 FIRES_AT = (">=", ">")
 RESETS = ("zero", "subtract")
 
@@ -74,6 +75,19 @@ class SpikingLaw:
                 v = v * (1 - owed) if self.reset == "zero" else v - owed * self.threshold
         return torch.stack(spikes)
 
+    @property
+    def leak_bits(self) -> int:
+        """Width of the factor by which the potential shrinks in a step, as integer networks have it [bit].
+
+        0 where no multiplier is needed: the factor, or what it lacks of 1, is a power of two, or one of them is 0.
+        """
+        factor = (self.beta or 0.0) if self.tau is None else 1 - 1 / self.tau
+        one = 1 << LEAK_BITS
+        kept = round(factor * one)
+        if any(part & (part - 1) == 0 for part in (kept, one - kept)):
+            return 0
+        return (kept // (kept & -kept)).bit_length()
+
     def integrated(self, v: Tensor, x: Tensor) -> Tensor:
         """Potentials before they fire, of what was kept of them and the currents of one step."""
         if self.tau is None:
@@ -94,6 +108,11 @@ class IntegerLaw:
     def value(self) -> Value:
         """What comes out."""
         return levels(self.levels, self.divisor)
+
+    @property
+    def leak_bits(self) -> int:
+        """Width of the factor of a leak: there is none."""
+        return 0
 
     def fire(self, currents: Tensor) -> Tensor:
         """Levels / divisor, in the shape of `currents`."""

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 import sviT_models
+from costmodels import Workload, estimate, load_hardware
+from sviT_models.engine.number_formats import leak_of
 from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
 from sviT_models.graph.layer_table import layer_table, profile
@@ -142,6 +144,38 @@ def test_levels():
     assert row.events > row.lif_spikes == row.spikes > 0  # level k is one input that is not zero, and k spikes
     codes = model.stem(x).detach().clamp(0, 4).round()
     assert row.events == pytest.approx(float(codes.sum()) / 3)
+
+
+@pytest.mark.parametrize(
+    ("leak", "bits"),
+    [
+        ({"tau": 2.0}, 0),  # half: a shift
+        ({"tau": 4.0}, 0),  # 3/4: a shift and a subtraction
+        ({"tau": 3.0}, 15),  # 2/3: 21 845 / 32 768
+        ({"tau": None, "beta": 0.625, "decay_input": False}, 3),  # 5/8
+        ({"tau": None, "beta": 0.9, "decay_input": False}, 15),  # 29 491 / 32 768
+        ({"tau": None, "beta": 1.0, "decay_input": False}, 0),  # does not leak
+        ({"tau": None, "beta": 0.0, "decay_input": False}, 0),  # forgets
+    ],
+)
+def test_a_leak_that_is_no_shift_has_a_factor(leak, bits):
+    law = sviT_models.SpikingLaw(**leak)
+    assert law.leak_bits == bits
+    assert bits in (0, leak_of(law).kept.bit_length())  # what the integer network multiplies by
+
+
+def test_leaks_of_a_captured_network_are_costed_as_multiplications():
+    x = images()
+    shift, factor = (profile(capture(seeded(lambda t=t: Inside(lambda: LIFNode(tau=t))), x), x) for t in (2.0, 3.0))
+    with_neurons = factor["neurons"] > 0
+    assert (factor["leak_bits"] == np.where(with_neurons, 15, 0)).all()
+    assert (shift["leak_bits"] == 0).all()
+    chip, known = load_hardware("generic_45nm"), factor.assign(leak_bits=0)
+    energy = [estimate(Workload.from_table(t), chip, 4).energy_by_component["neurons"] for t in (factor, known)]
+    steps = float((factor["neurons"] * factor["time_steps"]).sum())
+    bits, constants = chip.chip.state_bits, chip.chip
+    product = constants.multiply_per_bit2 * bits * 15 + constants.multiply_per_bit * (bits + 15) / 2
+    assert float(energy[0] - energy[1]) == pytest.approx(steps * (product - constants.add_per_bit * bits))
 
 
 def test_shapes_need_no_images():
