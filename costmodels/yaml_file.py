@@ -115,6 +115,12 @@ def unknown_key(keys: Sequence[Any], known: Sequence[str], tree: Any, source: st
     return f"{place(tree, keys, source)}: unknown key {'.'.join(map(str, keys))}; {hint}"
 
 
+def meant(name: str, known: Sequence[str]) -> str:
+    """What a name that nothing has may have meant, or what there is, for the end of a message."""
+    close = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+
+
 def place(tree: Any, keys: Sequence[Any], source: str) -> str:
     """`file:line` of the value at `keys`, or the file alone where the tree knows no lines."""
     line = line_of(tree, keys)

@@ -19,7 +19,7 @@ from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.operating_point import supplied
 from costmodels.hardware.schema import HardwareFile, IntegerCompute, Memory
 from costmodels.widths import FLOAT, WIDEST_INTEGER
-from costmodels.yaml_file import line_of, read_yaml
+from costmodels.yaml_file import line_of, meant, read_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,7 +163,7 @@ def find(name_or_path: str | Path) -> Path:
         return CHIPS / f"{text}.yaml"
     path = Path(name_or_path)
     if not path.is_file():
-        raise CostError(f"{text}: neither a file nor a shipped accelerator; there are {', '.join(hardware_names())}")
+        raise CostError(f"{text}: neither a file nor a shipped accelerator; {meant(text, hardware_names())}")
     return path
 
 

@@ -19,7 +19,7 @@ from dse.api.front import Front
 from dse.config.quantities import show
 from dse.problem.widths_file import write_widths
 from dse.results import tables
-from dse.results.described import COSTS, Described, described, drop_text
+from dse.results.described import COSTS, Described, described, drop_text, unseen_drop
 from dse.results.naming import RECOMMENDED
 from dse.results.run import Run, open_run
 
@@ -138,7 +138,7 @@ class LoadedRun:
                 "drop": [drop["value"] for _, drop in shown],
                 "drop_low": [drop["low"] for _, drop in shown],
                 "drop_high": [drop["high"] for _, drop in shown],
-                "status": [{"expected": "predicted"}.get(kind, kind) for kind, _ in shown],
+                "status": [unseen_drop(self.files, each.id)[1] for each in found],
                 "searched_drop": [each.drops["searched"]["value"] for each in found],
                 **{q.column: [each.costs.get(q.column, float("nan")) for each in found] for q in COSTS},
                 "time_steps": [each.design.time_steps for each in found],

@@ -33,8 +33,8 @@ def energy_text(joules: float) -> str:
 def readable(row: dict[str, Any], first: str) -> dict[str, Any]:
     """The costs of one row in words, under `first` its name."""
     shown = {first: row[first]}
-    if "drop" in row:
-        shown["drop"] = show(row["drop"], "pp")
+    if "unseen_drop" in row:
+        shown["drop [pp]"] = f"{row['unseen_drop']:+.2f}, {row['drop_status']}"
     shown |= {q.key: "none" if row[q.column] is None else show(row[q.column], q.unit) for q in SHOWN}
     shown |= {k.removesuffix("_saving") + " saved": f"{row[k]:.1%}" for k in row if k.endswith("_saving")}
     return shown | {"fits": row["feasible"]}

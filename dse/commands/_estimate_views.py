@@ -38,6 +38,8 @@ def costs(chosen: Selection, as_json: bool) -> None:
         row: dict[str, Any] = {"design": name}
         if chosen.drop is not None:
             row["drop"] = float(chosen.drop[place])
+        if chosen.unseen is not None:
+            row |= dict(zip(("unseen_drop", "drop_status"), chosen.unseen[place], strict=True))
         row |= {name: float(getattr(cost, name)[place]) for name in (*quantities, *FURTHER)}
         if bool(cost.violations["frame_rate"][place]):
             row["power_w"] = None  # at a rate that it does not reach a chip has no power

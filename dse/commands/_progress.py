@@ -29,7 +29,8 @@ def describe(step: Step) -> str:
         return f"{step.images_per_second:,.0f} images/s, no feasible design yet"
     drop, memory = step.best.values[0], step.best.values[1]
     design = step.best.user_attrs["design"]
-    return f"{step.images_per_second:,.0f} images/s, best {design}: {memory / 1e3:,.1f} kB at drop {drop:+.2f} pp"
+    reached = f"{memory / 1e3:,.1f} kB at drop {drop:+.2f} pp (search images)"
+    return f"{step.images_per_second:,.0f} images/s, best {design}: {reached}"
 
 
 class Meter:

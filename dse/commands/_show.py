@@ -55,7 +55,9 @@ def check_out(path: Path | None) -> None:
 def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", as_json: bool = False) -> None:
     """Rows as an 80-column table, or as JSON."""
     if as_json:
-        print(json.dumps(list(rows), indent=2, default=str))
+        from dse.results.files import plain
+
+        print(json.dumps(plain(list(rows)), indent=2, default=str, allow_nan=False))
         return
     if not rows:
         print(printable(title))

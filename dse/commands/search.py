@@ -101,11 +101,12 @@ def summary(picks: Picks) -> list[str]:
         limits = ", ".join(f"{b.key} {show(picks['budgets'][b.column], b.unit)}" for b in limited)
         return [f"no design meets the budgets ({limits}); front.csv lists what was reached"]
     best = picks["picks"][0]
-    verified = best["verified_drop"]
+    verified, searched = best["verified_drop"], best["searched_drop"]
     interval = f"95 % interval {verified['low']:+.2f} to {verified['high']:+.2f}"
     lines = [
         f"recommended: {best['id']} ({best['why']})",
         f"  verified drop {verified['value']:+.2f} pp, {interval}, on {verified['images']} unseen images",
+        f"  in the search {searched['value']:+.2f} pp on {searched['images']} images, on which designs were chosen",
     ]
     for row in best["rows"]:
         lines.append(f"  {row['quantity']}: {row['verdict']} - {row['note']}")

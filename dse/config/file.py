@@ -35,7 +35,7 @@ def load_config(path: str | Path) -> Config:
     except CostError as error:
         raise ConfigError(str(error)) from None
     if tree is None:
-        tree = {}
+        raise ConfigError(f"{path}: is empty; `svit-dse init {path.stem}-new.yaml` writes a commented configuration")
     if not isinstance(tree, Mapping):
         raise ConfigError(f"{path}: expected keys such as `checkpoint:` and `data:` at the top level")
     return parse_config(tree, str(path))

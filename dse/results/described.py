@@ -84,6 +84,12 @@ def _drops(run: Run, row: pd.Series) -> dict[str, dict[str, float]]:
     return found | {"searched": own | {"images": int(row["images"])}}
 
 
+def unseen_drop(run: Run, name: str) -> tuple[float, str]:
+    """The best that is known of a design's drop on unseen images [percentage points], and what that is."""
+    kind, drop = next(iter(_drops(run, run.row(name)).items()))
+    return drop["value"], {"expected": "predicted"}.get(kind, kind)
+
+
 _ENDS = {"value": "drop", "low": "low", "high": "high"}
 SAID = {  # what a kind of drop is, in the words of every command
     "verified": "measured on {images:,} unseen images",

@@ -64,6 +64,11 @@ def origins(names: Sequence[str], strategy: str) -> list[Origin]:
     return found
 
 
+def is_uniform(name: str) -> bool:
+    """Whether a name is a uniform width, in any form and at any number of time steps."""
+    return _UNIFORM.fullmatch(name) is not None
+
+
 def is_plain_uniform(name: str) -> bool:
     """Whether a name is a uniform width at all time steps in the first form: `uniform-8`, not `uniform-8-T1`."""
     match = _UNIFORM.fullmatch(name)

@@ -12,10 +12,11 @@ from scipy.stats import norm
 from dse.config.quantities import QUANTITIES, show
 from dse.evaluation.measurement import Evaluation
 from dse.results.candidates import knee, others_met
-from dse.results.origin import FLOAT, GUIDED
+from dse.results.origin import FLOAT, GUIDED, is_uniform
 from sviT_models.measure.accuracy import Z95
 
 CONFIDENCE = 0.95
+ALIKE = 0.01  # probabilities that differ by less name no better design
 SAVINGS = {"memory": "memory_bytes", "energy": "energy_j"}
 
 
@@ -139,7 +140,7 @@ def choose(
             }
             for name, design, why in chosen
         ],
-        "savings": {"id": chosen[0][1], "against": savings(table, chosen[0][1])} if chosen else None,
+        "savings": {"id": chosen[0][1], "against": savings(table, chosen[0][1], budgets, verified)} if chosen else None,
     }
 
 
@@ -158,14 +159,17 @@ def _chosen(
     if by_memory:
         chosen = [("recommended", by_memory[0], "least memory among the designs verified to meet every budget")]
     elif feasible and limit is not None:
-        surest = max(feasible, key=lambda i: (probability_within(verified[i], limit), i))
-        chosen = [("recommended", surest, "no design is verified within the drop budget; this one comes closest")]
+        chances = {i: probability_within(verified[i], limit) for i in feasible}
+        alike = [i for i in feasible if chances[i] >= max(chances.values()) - ALIKE]
+        why = "no design is verified within the drop budget; the cheapest of those that come closest"
+        chosen = [("recommended", str(_least(rows, alike, "memory_bytes")), why)]
     else:
         return []
     bend, pool, cost = knee(table[table["on_front"]]), safe or feasible, third.split("_")[0]
+    among = "safe designs" if safe else "verified designs, none of which is safe"
     options = [
         ("knee", bend if bend in verified else None, "largest distance to the chord of the front"),
-        (f"least {cost}", _least(rows, pool, third), f"least {cost} among the safe designs"),
+        (f"least {cost}", _least(rows, pool, third), f"least {cost} among the {among}"),
         ("most accurate", _least(rows, pool, "drop"), "smallest measured drop among the verified designs"),
         ("runner-up", by_memory[1] if len(by_memory) > 1 else None, "second least memory among the safe designs"),
     ]
@@ -239,12 +243,42 @@ def _drop_verdict(budget: float, verified: Evaluation | Verified, needed_images:
     return {**_verdict("drop", "pp", budget, verified.drop), "verdict": verdict, "note": note}
 
 
-def savings(table: pd.DataFrame, design: str) -> dict[str, dict[str, float]]:
-    """Shares of memory and energy that a design saves against float, uniform 8 bits and the guided baseline."""
+def savings(
+    table: pd.DataFrame,
+    design: str,
+    budgets: Mapping[str, float] | None = None,
+    verified: Mapping[str, Evaluation] | Mapping[str, Verified] | None = None,
+) -> dict[str, dict[str, float]]:
+    """Shares of memory and energy that a design saves, by origin of what it is compared with.
+
+    table     results.csv
+    design    an id of it
+    budgets   by column
+    verified  drops on unseen images, by id
+
+    Compared are the float network, the best uniform width, uniform 8 bits and the guided baseline.  The best uniform
+    width has the least memory of those that keep the budgets, the drop as surely as the design or with 95 %.
+    """
     rows = table.drop_duplicates("origin").set_index("origin")
     row = table.set_index("id").loc[design]
+    best = _best_uniform(rows, design, budgets or {}, verified or {})
     return {
         origin: {name: float(1 - row[column] / rows.loc[origin, column]) for name, column in SAVINGS.items()}
-        for origin in (FLOAT, "uniform-8", GUIDED)
+        for origin in dict.fromkeys([FLOAT, *best, "uniform-8", GUIDED])
         if origin in rows.index
     }
+
+
+def _best_uniform(
+    rows: pd.DataFrame,
+    design: str,
+    budgets: Mapping[str, float],
+    verified: Mapping[str, Evaluation] | Mapping[str, Verified],
+) -> list[str]:
+    """The origin of the best uniform width, none where no uniform width is sure enough; `rows` are by origin."""
+    uniform = [o for o in rows.index if is_uniform(str(o)) and rows.loc[o, "id"] in verified]
+    kept = [o for o in uniform if others_met(rows.loc[o], budgets)]
+    if "drop" in budgets and design in verified:
+        wanted = min(CONFIDENCE, probability_within(verified[design], budgets["drop"]))
+        kept = [o for o in kept if probability_within(verified[str(rows.loc[o, "id"])], budgets["drop"]) >= wanted]
+    return [str(o) for o in sorted(kept, key=lambda o: rows.loc[o, "memory_bytes"])[:1]]

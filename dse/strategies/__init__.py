@@ -24,7 +24,9 @@ def names() -> tuple[str, ...]:
 
 def _module(name: str) -> Any:
     if name not in names():
-        raise ConfigError(f"search.strategy: no strategy {name!r}; there are {', '.join(names())}")
+        from costmodels.yaml_file import meant  # here, as `search --help` lists the names and does without it
+
+        raise ConfigError(f"search.strategy: no strategy {name!r}; {meant(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")
 
 

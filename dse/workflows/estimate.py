@@ -31,7 +31,8 @@ class Changes:
 class Selection:
     """Designs on a chip, the frame rate [1/s] at which power is stated, and their drops where a run measured them.
 
-    `drop` [percentage points] has one entry per design.
+    `drop` [percentage points] has one entry per design, as the search measured it; `unseen` what is known of it on
+    unseen images, and whether that is verified, predicted, or only the drop on the search images.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Selection:
     hardware: Hardware
     frame_rate: float
     drop: FloatArray | None = None
+    unseen: tuple[tuple[float, str], ...] | None = None
 
     def changed(self, changes: Changes) -> Selection:
         """The same designs with some values replaced."""
@@ -106,6 +108,7 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
     """
     # here, as they load torch, which the other designs do without
     from dse.results import origin
+    from dse.results.described import unseen_drop
     from dse.results.robustness import designs_of
     from dse.results.run import open_run
     from dse.results.tables import front_of
@@ -119,8 +122,9 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
         raise ConfigError(f"--design {tuned[0]}: has other integers than its parent and the same costs; name that one")
     front = table[table["origin"] != origin.FLOAT] if every else front_of(table, opened.chosen)
     part = table[table["id"].isin(ids)].drop_duplicates("id").reset_index(drop=True) if ids else front
-    if part.empty:
+    if not (ids or every or table["on_front"].any()):
         raise ConfigError(f"{run / 'results.csv'}: has no design on its front; name one with --design, or search again")
     designs = designs_of(costing, part, opened.spikes)
     title = f"all {len(part)} designs of {run}" if every and not wanted else str(run)
-    return Selection(title, designs, chip, opened.config.frame_rate, part["drop"].to_numpy(dtype=float))
+    unseen = tuple(unseen_drop(opened, str(design)) for design in part["id"])
+    return Selection(title, designs, chip, opened.config.frame_rate, part["drop"].to_numpy(dtype=float), unseen)

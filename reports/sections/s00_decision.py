@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.number_text import UNITS, label, quantity, share
+from reports.number_text import UNITS, label, quantity, share, tidy
 from reports.page import html
 from reports.page.html import Drawing
 from reports.run import Accuracy, BudgetCheck, FinishedRun, Saving, share_interval
@@ -28,8 +28,27 @@ class JudgedPick:
 
 
 @dataclass(frozen=True)
+class Result:
+    """One quantity of the recommended design [SI, pp]; `budget` and `slack` are None where there is none.
+
+    `low` and `high` are the 95 % interval of a drop, None for computed costs.
+    """
+
+    quantity: str
+    unit: str
+    achieved: float
+    budget: float | None
+    slack: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What the first page says. `identity` are (what, name, hash) of network, checkpoint, data and hardware."""
+    """What the first page says. `identity` are (what, name, hash) of network, checkpoint, data and hardware.
+
+    `results` are all quantities of the recommended design, with budget and slack where there is a budget.
+    """
 
     question: str
     sentence: str
@@ -37,6 +56,7 @@ class Decision:
     identity: tuple[tuple[str, str, str], ...]
     picks: tuple[JudgedPick, ...]
     savings: tuple[Saving, ...]
+    results: tuple[Result, ...] = ()
 
 
 def record(run: FinishedRun) -> Decision:
@@ -52,7 +72,25 @@ def record(run: FinishedRun) -> Decision:
         identity=_identity(run),
         picks=picks,
         savings=savings,
+        results=_results(run),
     )
+
+
+def _results(run: FinishedRun) -> tuple[Result, ...]:
+    """All quantities of the recommended design in the order of the units; empty where none is recommended."""
+    if run.recommended is None:
+        return ()
+    design, first = run.by_id(run.recommended), run.picks.picks[0]
+    reached = {column: getattr(design, column) for column in UNITS if hasattr(design, column)}
+    reached |= {check.quantity: check.achieved for check in first.checks} | {"drop": design.unseen.drop}
+    out = []
+    for column, unit in UNITS.items():
+        if column in reached:
+            budget = run.picks.budgets.get(column)
+            slack = None if budget is None else budget - reached[column]
+            ends = (design.unseen.low, design.unseen.high) if column == "drop" else (None, None)
+            out.append(Result(column, unit, reached[column], budget, slack, *ends))
+    return tuple(out)
 
 
 def _question(run: FinishedRun) -> str:
@@ -124,11 +162,31 @@ def draw(r: Decision) -> Drawing:
     answer = Markup('<div class="answer {}"><p>{} {}</p></div>').format(
         r.verdict.lower(), html.verdict(r.verdict), r.sentence
     )
-    parts = [Markup('<p class="question">{}</p>').format(r.question), answer, _budget_table(r)]
+    parts = [Markup('<p class="question">{}</p>').format(r.question), answer]
+    if r.results:
+        parts.append(_results_table(r))
+    parts.append(_budget_table(r))
     if r.savings:
         parts.append(_savings_table(r))
     parts.append(Markup('<dl class="facts">{}</dl>').format(facts))
     return Drawing(html.join(*parts))
+
+
+def _results_table(r: Decision) -> Markup:
+    """A column per quantity: what the recommended design reaches, its budget and what is left of it."""
+    head = ("", *(label(each.quantity) for each in r.results))
+    reached = tuple(_reached(each) for each in r.results)
+    budgets = tuple("–" if each.budget is None else _amount(each.quantity, each.budget) for each in r.results)
+    slack = tuple("–" if each.slack is None else quantity(each.slack, each.unit) for each in r.results)
+    rows = [("Achieved", *reached), ("Budget", *budgets), ("Slack", *slack)]
+    return html.table(head, rows, f"Results of {r.picks[0].id}", kind="plain")
+
+
+def _reached(result: Result) -> str | Markup:
+    shown = quantity(result.achieved, result.unit)
+    if result.low is None or result.high is None:
+        return shown
+    return Markup("{}<small>{} … {}, 95 %</small>").format(shown, tidy(result.low), tidy(result.high))
 
 
 def _budget_table(r: Decision) -> Markup:

@@ -106,7 +106,7 @@ def test_an_interrupted_command_says_how_to_go_on(svit: Run, monkeypatch: pytest
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    (tmp_path / "my.yaml").write_text("")
+    (tmp_path / "my.yaml").write_text("frame_rate: 30.0\n")
     monkeypatch.setattr("dse.workflows.search.search", stopped)
     told = svit("search", "my.yaml")
     assert (told.status, told.out) == (130, "")
@@ -130,7 +130,7 @@ def test_a_failure_that_is_not_the_users_has_status_1(svit: Run, monkeypatch: py
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "runs/search/results.csv")
 
-    (tmp_path / "my.yaml").write_text("")
+    (tmp_path / "my.yaml").write_text("frame_rate: 30.0\n")
     monkeypatch.setattr("dse.workflows.search.search", full)
     told = svit("search", "my.yaml")
     assert told.status == 1
@@ -205,6 +205,7 @@ MISTAKES = [
     (("train", "--out", "."), ["--out .", "safetensors"]),
     (("train", "--resume"), ["--resume: there is no runs/sdtv2_tiny_digits.state.safetensors"]),
     (("hardware", "show", "pentium"), ["pentium: neither a file nor", "generic_45nm"]),
+    (("hardware", "show", "generic45nm"), ["generic45nm: neither a file nor", "did you mean 'generic_45nm'?"]),
     (("hardware", "schema", "--out", "no/x.json"), ["--out no/x.json", "make it first"]),
 ]
 
@@ -500,6 +501,27 @@ def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, smal
         (("--bits", "4"), ["--bits: the designs of a run have their own"]),
     ):
         _one_line(svit("estimate", "--run", small_run, *words), *parts)
+
+
+def test_json_has_null_where_a_number_is_not_stated(svit: Run):
+    """NaN is no JSON: a browser's parser refuses it."""
+
+    def refused(name: str) -> None:
+        raise AssertionError(name)
+
+    rows = json.loads(svit("hardware", "show", "generic_45nm", "--json").out, parse_constant=refused)
+    assert None in [row["low"] for row in rows]
+
+
+def test_estimate_of_a_run_says_which_drop_it_prints(svit: Run, small_run: Path):
+    rows = json.loads(svit("estimate", "--run", small_run, "--json").out)
+    verified = pd.read_csv(small_run / "verified.csv").set_index("id")["drop"]
+    expected = pd.read_csv(small_run / "expected.csv").drop_duplicates("id").set_index("id")["expected"]
+    for row in rows:
+        known = verified if row["drop_status"] == "verified" else expected
+        assert row["unseen_drop"] == known[row["design"]]
+    assert {row["design"] for row in rows if row["drop_status"] == "verified"} == set(verified.index)
+    assert "verified" in svit("estimate", "--run", small_run).out
 
 
 def test_a_design_of_a_run_is_measured_by_origin_as_by_id(svit: Run, small_run: Path):

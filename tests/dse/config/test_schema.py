@@ -23,6 +23,12 @@ def test_every_key_of_the_template_has_a_comment():
             assert "  # " in line, line
 
 
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing but a comment\n"])
+def test_an_empty_file_is_no_search(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"my\.yaml: is empty; `svit-dse init my-new\.yaml` writes a commented"):
+        load_config(written(tmp_path, text))
+
+
 def test_what_is_written_reads_back_equal(tmp_path):
     config = load_config(
         written(

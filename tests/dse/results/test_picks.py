@@ -99,6 +99,27 @@ def test_a_drop_within_budget_by_chance_is_review():
     assert "no design is verified" in best["why"]
 
 
+def test_where_none_is_safe_the_cheapest_of_the_most_likely_is_named_and_nothing_is_called_safe():
+    """d3, d4 and d6 measure the same on unseen images; ids are no reason to prefer one."""
+    verified = {i: seen(0.9) for i in ("d3", "d4", "d6")} | {"d5": seen(2.0)}
+    chosen = picks.choose(judged_results(), BUDGETS, verified, "power_w")["picks"]
+    assert chosen[0]["id"] == "d4"  # 300 B; d3 has 400, d6 has 500
+    assert "the cheapest of those that come closest" in chosen[0]["why"]
+    assert [pick["name"] for pick in chosen][:2] == ["recommended", "least power"]
+    assert chosen[1]["why"] == "least power among the verified designs, none of which is safe"
+
+
+def test_savings_are_against_the_best_uniform_width_that_keeps_the_budgets():
+    narrow = RESULTS.assign(origin=["float", "uniform-8", "uniform-2", "uniform-4", *["posterior"] * 4])
+    rows = judged(narrow, {"drop": 1.0}, OBJECTIVES)
+    verified = {"d4": seen(0.65), "d1": seen(0.1), "d2": seen(30.0), "d3": seen(0.3)}
+    saved = picks.choose(rows, {"drop": 1.0}, verified, "power_w")["savings"]["against"]
+    assert list(saved) == ["float", "uniform-4", "uniform-8"]  # two bits lose 30 points
+    assert saved["uniform-4"]["memory"] == pytest.approx(1 - 300 / 400)
+    unsure = picks.choose(rows, {"drop": 1.0}, {"d4": seen(0.9), "d3": seen(1.2)}, "power_w")["savings"]["against"]
+    assert "uniform-4" not in unsure  # it keeps the budget less surely than the pick
+
+
 def test_too_few_images_are_review_whatever_they_say():
     verified = {"d4": seen(0.0, half=0.1, images=300)}
     best = picks.choose(judged_results(), BUDGETS, verified, "power_w", needed_images=16_000)["picks"][0]

@@ -52,6 +52,15 @@ def test_page_one_says_what_to_build_how_sure_and_what_it_saves(run):
     assert [j.slack for j in r.picks[0].rows] == pytest.approx([0.3, 300])
     assert [j.verdict for j in r.picks[1].rows] == ["OK", "REVIEW"]  # 1000 B of 800 B
     assert r.picks[1].verdict == "REVIEW"
+    assert [(x.quantity, x.achieved, x.budget, x.slack) for x in r.results] == [
+        ("drop", 0.7, 1.0, pytest.approx(0.3)),
+        ("memory_bytes", 500, 800, 300),
+        ("energy_j", 2e-6, None, None),
+        ("latency_s", 0.006, None, None),
+        ("power_w", 3e-4, None, None),
+    ]
+    assert (r.results[0].low, r.results[0].high) == (0.4, 1.0)
+    assert "0.40 … 1.00, 95 %" in str(s00_decision.draw(r).html)
     assert "Build p4" in r.sentence
     assert "50 % less memory and 50 % less energy than uniform-8" in r.sentence
     assert "P(drop ≤ 1 pp) = 0.96" in r.sentence
