@@ -82,6 +82,15 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
+def read_designs(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A table with one row per design.  Raises ConfigError as `read_table`, and where a design stands there twice."""
+    table = read_table(path, columns)
+    if (twice := table["id"].duplicated()).any():
+        at = int(twice.to_numpy().argmax())
+        raise ConfigError(f"{path}:{at + 2}: design {table['id'].iloc[at]} stands there twice; remove one row")
+    return table
+
+
 def _wrong_cells(column: pd.Series) -> tuple[pd.Series, str]:
     """Which cells do not hold what their column holds, and what that is."""
     name, numbers = str(column.name), pd.to_numeric(column, errors="coerce")

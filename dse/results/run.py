@@ -21,7 +21,7 @@ from dse.problem.by_form import ByForm
 from dse.problem.design import Design
 from dse.results import tables
 from dse.results.candidates import knee
-from dse.results.files import read_csv, read_json, read_table, write_csv, write_json
+from dse.results.files import read_csv, read_designs, read_json, read_table, write_csv, write_json
 from dse.results.manifest import Manifest
 from dse.results.naming import design_id
 from dse.results.picks import Picks, Verified, read_verified
@@ -132,7 +132,7 @@ class Run:
     def verified(self) -> dict[str, Verified] | None:
         """Drops on images that the search never saw, by id; None where none was verified."""
         path, columns = self.path / "verified.csv", ("id", "drop", "drop_low", "drop_high", "images")
-        return read_verified(read_table(path, columns)) if path.is_file() else None
+        return read_verified(read_designs(path, columns)) if path.is_file() else None
 
     @cached_property
     def expected(self) -> pd.DataFrame | None:

@@ -95,7 +95,7 @@ def test_headers(tmp_path: Path, header: dict):
     loads(tmp_path / "c.safetensors", struct.pack("<Q", len(text)) + text + CONTENT[8 + LENGTH :])
 
 
-@TRIALS
+@settings(TRIALS, max_examples=100)  # each builds a network
 @given(config=damaged_tree(json.loads(METADATA["config"])).map(json.dumps) | st.sampled_from(CONFIGS))
 def test_stored_configurations(tmp_path: Path, config: str):
     loads(tmp_path / "c.safetensors", save(STATE, {**METADATA, "config": config}))

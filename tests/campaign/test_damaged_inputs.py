@@ -18,7 +18,7 @@ from tests.campaign.mutations import VALUES, damaged_table, damaged_text
 from tests.dse.conftest import Run
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]
-TRIALS = settings(max_examples=60, suppress_health_check=list(HealthCheck))
+TRIALS = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 CHIP_TEXTS = [(CHIPS / f"{name}.yaml").read_text(encoding="utf-8") for name in hardware_names()]
 CONFIGS = [
     template(),

@@ -142,6 +142,15 @@ def test_a_damaged_run_is_one_line_with_file_and_remedy(path, damage, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_design_that_was_verified_twice_is_named(path):
+    """Found by the campaign: the last row again."""
+    table = (path / "verified.csv").read_text().splitlines()
+    (path / "verified.csv").write_text("\n".join([*table, table[-1]]))
+    design = table[-1].partition(",")[0]
+    with pytest.raises(ConfigError, match=rf"verified\.csv:{len(table) + 1}: design {design} stands there twice"):
+        _ = open_run(path).verified
+
+
 def test_an_id_that_looks_like_a_number_stays_text(tmp_path):
     table = TABLE.assign(id=["0123456789", "12e3456789", "1234567890"])
     write_run(tmp_path, Contents(**vars(CONTENTS) | {"results": table, "spikes": SPIKES.assign(id=table["id"])}))
