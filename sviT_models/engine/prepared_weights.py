@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sviT_models.engine.arithmetic import HandOver, IntegerWeight
 from sviT_models.engine.convolution import EXACT_FLOAT32, Geometry
@@ -136,10 +136,3 @@ class Weights:
 
     def __getitem__(self, operation: str) -> Prepared:
         return self.layers[operation]
-
-    def constants(self, make: Callable[..., Any], layers: tuple[str, ...], norms: tuple[nn.Module, ...]) -> Any:
-        """`make(*integers of layers, *norms)` for the present widths, made once."""
-        key = tuple((layer, self.bits[layer]) for layer in layers)
-        if key not in self.known:
-            self.known[key] = make(*(self.layers[layer].integers for layer in layers), *norms)
-        return self.known[key]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sviT_models.engine.fixed_point.emission import shape_of, sizes_of
+from sviT_models.engine.fixed_point.emission import shape_of
 from sviT_models.engine.fixed_point.plan import Format
 from sviT_models.engine.forms import Form
 from sviT_models.engine.number_formats import EXACT
@@ -358,4 +358,3 @@ SUMMED: dict[str, Callable[[Planner, General], None]] = {
     "pad": _pad_of_sums,
     "conv": _depthwise,
 }
-__all__ = ["planned", "sizes_of"]

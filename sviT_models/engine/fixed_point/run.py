@@ -264,7 +264,7 @@ def general(run: FixedRun, operation: General) -> Held:
         spikes = found.reshape((*run.sizes(operation.form.axes[0]), -1))
         counts = counted(spikes, plan.firing[operation.name].state is not None)
         run.fired(operation, operation.node.path, run.kernels.array(torch.from_numpy(spikes)), counts)
-    made = torch.from_numpy(found.astype(np.float64))
+    made = torch.from_numpy(found.astype(np.float64)).to(run.kernels.device)
     if isinstance(operation.kind, Weighted):
         channels = made.shape[-1]
         made = run.kernels.tensor(run.shaped(run.kernels.array(made), operation.form))
