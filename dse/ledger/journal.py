@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optuna.storages.journal import BaseJournalBackend
+from optuna.storages.journal._storage import JournalOperation
 
 from dse.errors import ConfigError
 
 NAME = "study.journal"
 PATIENCE = 60.0  # s that a writer waits for another one's lock, which is held for milliseconds
 CHECK = b',"check":['
+LATER = (JournalOperation.SET_TRIAL_USER_ATTR, JournalOperation.SET_TRIAL_SYSTEM_ATTR)
 
 
 class Mark(NamedTuple):
@@ -92,7 +94,11 @@ class Journal(BaseJournalBackend):
                 yield log
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write records, complete or not at all."""
+        """Write records, complete or not at all.
+
+        They are through to the disk on return, but for attributes of a trial under way: those are with the trial's
+        state, whose line comes last, and no result is told before.
+        """
         with self._locked() as fd:
             self._cut(fd)
             text, mark = b"", self._end
@@ -104,7 +110,8 @@ class Journal(BaseJournalBackend):
                 done = 0
                 while done < len(text):
                     done += os.pwrite(fd, text[done:], self._end.size + done)
-                os.fsync(fd)
+                if any(log["op_code"] not in LATER for log in logs):
+                    os.fsync(fd)
             except OSError as error:
                 os.ftruncate(fd, self._end.size)
                 free = shutil.disk_usage(self.path.parent).free

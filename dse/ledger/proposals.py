@@ -69,12 +69,15 @@ def said(levels: IntArray, space: Space, origin: str) -> Mapping[str, Any]:
 
 
 class View(optuna.Study):
-    """A study as Optuna's samplers read it: every proposal's levels as parameters."""
+    """A study as Optuna's samplers read it: every proposal's levels as parameters.
 
-    def __init__(self, study: optuna.Study, space: Space) -> None:
+    finished: trials that another view of the same study has made already, by number; filled.
+    """
+
+    def __init__(self, study: optuna.Study, space: Space, finished: dict[int, FrozenTrial]) -> None:
         self.__dict__.update(study.__dict__)
         self._space, self._dimensions = space, space.distributions()
-        self._finished: dict[int, FrozenTrial] = {}
+        self._finished = finished
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.arrays import IntArray
 from dse.ledger import proposals
+from dse.ledger.attributes import keep
 from dse.ledger.leases import LEASE, Renewal, Watch, new_lease
 from dse.ledger.proposals import AGAIN, DESIGN, FOR, LEVELS, LOST, ORIGIN, TURN, VOID, WITHDRAWN, View
 from dse.problem.problem import Problem
@@ -47,22 +48,25 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Claim:
-    """A trial that this worker measures: its trial, what it is, and the renewal of its lease, already running."""
+    """A trial that this worker measures: its trial, what it is, the trials with lower numbers as this worker read them,
+    and the renewal of its lease, already running."""
 
     trial: Trial
     levels: IntArray
     origin: str
+    lower: list[FrozenTrial]
     renewal: Renewal
 
 
 @dataclass(frozen=True)
 class Claims:
-    """Claims trials of a study for one worker."""
+    """Claims trials of a study for one worker; `finished` keeps trials as samplers read them."""
 
     problem: Problem
     strategy: str
     sampler: Strategy
     watch: Watch = field(default_factory=Watch)
+    finished: dict[int, FrozenTrial] = field(default_factory=dict)
 
     def wanted(self, trials: Sequence[FrozenTrial]) -> Wanted | None:
         """What comes before new proposals: lost trials again, then baselines that are missing."""
@@ -118,7 +122,7 @@ class Claims:
 
     def _settled(
         self, study: optuna.Study, trial_id: int, budget: int, wanted: Wanted | None
-    ) -> tuple[Trial, IntArray, str] | None:
+    ) -> tuple[Trial, IntArray, str, list[FrozenTrial]] | None:
         number = study._storage.get_trial_number_from_id(trial_id)
         lower = self._when(study, number, lambda t: LEVELS not in t.user_attrs)
         if lower is None or sum(map(proposals.counts, lower)) >= budget or _taken(wanted, lower):
@@ -126,17 +130,17 @@ class Claims:
         turn = sum(VOID not in t.user_attrs for t in lower)
         if turn != number:
             study._storage.set_trial_user_attr(trial_id, TURN, turn)
-        trial = Trial(View(study, self.problem.space), trial_id)
+        trial = Trial(View(study, self.problem.space, self.finished), trial_id)
         said = wanted.said if wanted else proposals.said(self._proposed(trial), self.problem.space, self.strategy)
         if wanted is None:
-            for key, value in said.items():
-                trial.set_user_attr(key, value)
+            keep(trial, said)
         elif isinstance(self.sampler, PerTrial):
             _ = trial.relative_params  # NSGA-II numbers generations there, see `seeding.seed_trial`
         # where another measures the same design, its result will do
-        if self._when(study, number, lambda t: t.user_attrs.get(DESIGN) == said[DESIGN]) is None:
+        lower = self._when(study, number, lambda t: t.user_attrs.get(DESIGN) == said[DESIGN])
+        if lower is None:
             return None
-        return trial, proposals.levels_of(trial, self.problem.space), str(said[ORIGIN])
+        return trial, proposals.levels_of(trial, self.problem.space), str(said[ORIGIN]), lower
 
     def _when(self, study: optuna.Study, number: int, blocks: Any) -> list[FrozenTrial] | None:
         """The trials below a number once no running one of them blocks; None where the trial itself was given up."""

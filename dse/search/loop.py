@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -13,6 +14,7 @@ from dse.errors import EvaluationError
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.measurement import Evaluation, Partial, from_record
 from dse.ledger import proposals
+from dse.ledger.attributes import keep
 from dse.problem.design import Design
 from dse.problem.problem import Problem
 from dse.search.claims import Claim, Claims, Wanted, pauses, same_proposal
@@ -90,11 +92,12 @@ class Loop:
             claim.renewal.__exit__(None, None, None)
         return None
 
-    def _recall(self, study: optuna.Study, design: Design) -> None:
+    def _recall(self, design: Design, trials: Iterable[FrozenTrial]) -> None:
         """Take over what the study says of a design that was measured."""
         if self.evaluator.known(design) is None:
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-                if trial.user_attrs[proposals.DESIGN] == design.id:
+            wanted = design.id  # a hash over all widths
+            for trial in trials:
+                if trial.state == TrialState.COMPLETE and trial.user_attrs[proposals.DESIGN] == wanted:
                     self.evaluator.remember(design, from_record(trial.user_attrs["evaluation"]))
                     return
 
@@ -122,19 +125,22 @@ class Loop:
 
     def _evaluate(self, study: optuna.Study, claim: Claim) -> None:
         trial, design = claim.trial, self.problem.space.design(claim.levels)
-        self._recall(study, design)
+        self._recall(design, claim.lower)
         again = self.evaluator.known(design) is not None
         before = self.evaluator.images_run, self.evaluator.seconds
-        self._predict(study, claim)
+        expected = self._expected(study, claim)
         evaluation = self.evaluator(design, self._cut(study, claim))
-        trial.set_user_attr("evaluation", evaluation.record())
-        trial.set_user_attr("drop", evaluation.drop)
-        trial.set_user_attr("images_run", self.evaluator.images_run - before[0])
-        trial.set_user_attr("seconds", self.evaluator.seconds - before[1])
-        trial.set_user_attr("repeat", again)
         values = self.quantities(design, evaluation)
-        if "predicted_energy_j" in trial.user_attrs:
-            trial.set_user_attr("measured_energy_j", values["energy_j"])
+        said = expected | {
+            "evaluation": evaluation.record(),
+            "drop": evaluation.drop,
+            "images_run": self.evaluator.images_run - before[0],
+            "seconds": self.evaluator.seconds - before[1],
+            "repeat": again,
+        }
+        if "predicted_energy_j" in said:
+            said["measured_energy_j"] = values["energy_j"]
+        keep(trial, said)
         for column, limit in self.problem.budgets.items():
             if column in values:
                 trial.set_constraint(f"{column}<={limit:g}", values[column] - limit)
@@ -143,16 +149,16 @@ class Loop:
         else:
             study.tell(trial, state=TrialState.PRUNED)
 
-    def _predict(self, study: optuna.Study, claim: Claim) -> None:
-        """Record what the strategy expects of its own proposal before it is measured, where it can say."""
-        trial = claim.trial
+    def _expected(self, study: optuna.Study, claim: Claim) -> dict[str, Any]:
+        """What the strategy expects of its own proposal before it is measured, where it can say."""
+        trial, said = claim.trial, dict[str, Any]()
         if claim.origin != self.strategy:
-            return
+            return said
         if (drop := self.sampler.predicted(study, trial)) is not None:
-            trial.set_user_attr("predicted", drop[0])
-            trial.set_user_attr("predicted_sd", drop[1])
+            said |= {"predicted": drop[0], "predicted_sd": drop[1]}
         if (energy := self.sampler.predicted_energy(study, trial)) is not None:
-            trial.set_user_attr("predicted_energy_j", energy)
+            said["predicted_energy_j"] = energy
+        return said
 
     def _cut(self, study: optuna.Study, claim: Claim) -> Callable[[Partial], bool] | None:
         if not self.sampler.cuts or claim.origin != self.strategy:
