@@ -16,6 +16,7 @@ from dse.problem.design import is_other_column, is_weight_column
 from whole_files import formula_safe, replacing, write_text
 
 TEXTS, FLAGS = ("id", "origin", "form", "parent"), ("fits", "on_front", "feasible")  # columns that hold no numbers
+COMPARED = ("memory_bytes", "energy_j")  # costs by which those of other designs are divided
 MOST_BITS, MOST_STEPS = 32, 10_000  # of a width and of a design that anybody would run
 
 
@@ -102,4 +103,6 @@ def _wrong_cells(column: pd.Series) -> tuple[pd.Series, str]:
         return ~numbers.between(1, MOST_STEPS), f"1 to {MOST_STEPS} time steps"
     if is_weight_column(name) or is_other_column(name):  # empty where a design's form does not have the layer
         return ~(numbers.between(1, MOST_BITS) | column.isna()), f"1 to {MOST_BITS} bits"
+    if name in COMPARED:
+        return ~((numbers > 0) | column.isna()), "a number above 0"
     return numbers.isna() & column.notna(), "a number"

@@ -11,25 +11,10 @@ import pytest
 import reports
 from costmodels import load_hardware
 from dse import cli
-from dse.config.schema import Config, Data, Quantization, Search
-from dse.workflows.search import search
 from reports.comparison.drawing import draw
 from reports.comparison.record import record
 from reports.run import read_run
 from tests.reports import by_hand
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real run: eight designs on forty digits."""
-    out = tmp_path_factory.mktemp("runs") / "real"
-    config = Config(
-        data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
-        quantization=Quantization(method="nearest"),
-        search=Search(strategy="random", evaluations=8, widths=(2, 4, 8), time_steps=(1, 2)),
-    )
-    search(config, out)
-    return out
 
 
 def svit(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
@@ -44,9 +29,9 @@ def told(directory: Path) -> dict:
     return json.loads((directory / "report.json").read_text(encoding="utf-8"))
 
 
-def test_another_chip_changes_every_cost_in_the_report_and_no_measurement(measured, tmp_path, monkeypatch):
-    assert svit(monkeypatch, "report", measured, "--hardware", "seneca_like", "--out", tmp_path / "other") == 0
-    old = pd.read_csv(measured / "results.csv").drop_duplicates("id").to_dict("records")
+def test_another_chip_changes_every_cost_in_the_report_and_no_measurement(small_run, tmp_path, monkeypatch):
+    assert svit(monkeypatch, "report", small_run, "--hardware", "seneca_like", "--out", tmp_path / "other") == 0
+    old = pd.read_csv(small_run / "results.csv").drop_duplicates("id").to_dict("records")
     new = told(tmp_path / "other" / "report")
     assert new["sections"]["hardware"]["sha256"] == load_hardware("seneca_like").sha256
     assert "seneca_like" in new["title"]
@@ -57,7 +42,7 @@ def test_another_chip_changes_every_cost_in_the_report_and_no_measurement(measur
         assert after["latency_s"] != before["latency_s"]
     page = (tmp_path / "other" / "report" / "index.html").read_text(encoding="utf-8")
     assert "nothing was measured again" in page
-    assert svit(monkeypatch, "compare", measured, tmp_path / "other", "--out", tmp_path / "both") == 0
+    assert svit(monkeypatch, "compare", small_run, tmp_path / "other", "--out", tmp_path / "both") == 0
     sides = told(tmp_path / "both")["comparison"]["sides"]
     assert [s["hardware"].split()[0] for s in sides] == ["generic_45nm", "seneca_like"]
 

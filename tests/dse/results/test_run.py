@@ -123,6 +123,10 @@ DAMAGES = [
     (_cut("results.csv", 'id,origin,time_steps\n"x'), r"results\.csv: is no table .*; search again"),
     (_cut("results.csv", "id,origin,time_steps\n"), r"results\.csv: has no rows; search again"),
     (_cut("results.csv", "id,origin,time_steps\nx,null,1\n"), r"results\.csv:2: origin is nan; expected a name"),
+    (
+        _cut("results.csv", "id,origin,time_steps,energy_j\nx,float,1,0.0\n"),
+        r"results\.csv:2: energy_j is 0\.0; expected a number above 0",
+    ),
     (_cut("results.csv", "id,origin,time_steps\nx,float,0\n"), r"results\.csv:2: time_steps is 0; expected"),
     (_cut("results.csv", "id,origin,time_steps,w:a\nx,float,1,33\n"), r"results\.csv:2: w:a is 33; expected"),
     (
