@@ -1,11 +1,11 @@
 """What a search finds on the networks that ship: savings within an accuracy budget, verified on unseen images.
 
-    python benchmarks/headline.py [digits glyphs] [--evaluations 120] [--seed 0]
+    python benchmarks/headline.py [fashion_mnist glyphs] [--evaluations 120] [--seed 0]
 
 Each row is one search by `svit-dse` with the default strategy and rounding, post-training, on the chip generic_45nm;
 memory is all that the chip stores for the network (packed weights, scales, biases, buffers) against the float file's.
 Two designs are shown: the recommended one, which keeps the budget with 95 % probability, and the cheapest whose
-verified drop is within it.  QSViT's published figures (ImageNet, another network and energy model) stand beside them.
+verified drop is within it.  `guided` is the setting that the scores alone give.  QSViT's published figures (ImageNet, another network and energy model) stand beside them.
 Ends with one line of JSON.
 """
 
@@ -20,8 +20,8 @@ from dse.config.schema import Config, Data, Search
 from dse.workflows import search
 from dse.workflows.search_values import Listener
 
-BUDGETS = {"digits": 2.1, "glyphs": 1.0}  # percentage points
-IMAGES = {"digits": (None, None), "glyphs": (2016, 20_016)}  # search, verification; None: all there are
+BUDGETS = {"fashion_mnist": 1.0, "digits": 2.1, "glyphs": 1.0}  # percentage points
+IMAGES = {"fashion_mnist": (2000, 3000), "digits": (300, 300), "glyphs": (2016, 20_016)}  # of the search, of its verification
 QSVIT = {"drop": 2.1, "memory": 0.2275, "power": 0.2133}  # Putra, Iftikhar, Shafique 2025, abstract
 
 
@@ -38,6 +38,7 @@ def searched(data: str, evaluations: int, seed: int, out: Path) -> list[dict[str
     verified = pd.read_csv(out / "verified.csv").set_index("id").join(table[["memory_bytes"]])
     kept = verified[verified["drop"] <= BUDGETS[data]]
     chosen = {"recommended": run.picks["picks"][0]["id"], "cheapest": str(kept["memory_bytes"].idxmin())}
+    guided = table[table["origin"] == "guided"].iloc[0]
     weights = [c for c in table.columns if c.startswith("w:")]
     reference = table.iloc[0]
     rows = []
@@ -57,6 +58,7 @@ def searched(data: str, evaluations: int, seed: int, out: Path) -> list[dict[str
                 "memory_saved": float(1 - row["memory_bytes"] / reference["memory_bytes"]),
                 "energy_saved": float(1 - row["energy_j"] / reference["energy_j"]),
                 "power_saved": float(1 - row["power_w"] / reference["power_w"]),
+                "memory_below_guided": float(1 - row["memory_bytes"] / guided["memory_bytes"]),
                 "evaluations": len(table) - 1,
             }
         )
@@ -65,7 +67,7 @@ def searched(data: str, evaluations: int, seed: int, out: Path) -> list[dict[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="*", default=["digits", "glyphs"])
+    parser.add_argument("data", nargs="*", default=["fashion_mnist", "glyphs"])
     parser.add_argument("--evaluations", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -73,17 +75,17 @@ def main() -> None:
     for data in given.data:
         with tempfile.TemporaryDirectory() as folder:
             rows += searched(data, given.evaluations, given.seed, Path(folder) / "run")
-    print("\n| data | design | mean bits | T | drop on unseen images [pp] (95 %) | memory | energy | evaluations |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("\n| data | design | mean bits | T | drop on unseen images [pp] (95 %) | memory | energy | memory against guided | evaluations |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for r in rows:
         interval = f"{r['drop']:+.2f} ({r['low']:+.2f} to {r['high']:+.2f}), {r['images']} images"
         saved = f"-{r['memory_saved']:.1%} | -{r['energy_saved']:.1%}"
         print(
             f"| {r['data']} | {r['design']} | {r['mean_bits']:.2f} | {r['time_steps']} | {interval} | {saved} "
-            f"| {r['evaluations']} |"
+            f"| -{r['memory_below_guided']:.1%} | {r['evaluations']} |"
         )
     published = f"within {QSVIT['drop']} | -{QSVIT['memory']:.2%} | -{QSVIT['power']:.2%} (power)"
-    print(f"| ImageNet | QSViT, published | | | {published} | |")
+    print(f"| ImageNet | QSViT, published | | | {published} | | |")
     print(json.dumps({"benchmark": "headline", "seed": given.seed, "rows": rows, "qsvit": QSVIT}))
 
 
