@@ -1,0 +1,83 @@
+"""What a study costs per trial: claim, proposal, measurement, state, beside an evaluation that costs next to nothing.
+
+    OMP_NUM_THREADS=1 python benchmarks/study_cost.py [--trials 1000] [--groups 138] [--storage URL]
+
+A search with random designs of a network whose evaluation is a stub, on the journal or on the storage of a URL.  The
+strategy's own time and the stub's are in the figures.  Prints time of the processor and of the clock per trial over the
+whole search and over its last tenth, and ends with one line of JSON.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from simulated_network import simulate
+
+from dse.evaluation.evaluator import Evaluator, Subject
+from dse.evaluation.measurement import Evaluation
+from dse.problem.by_form import ByForm
+from dse.problem.design import Design, uniform
+from dse.problem.problem import Problem
+from dse.search.loop import Loop
+from dse.search.study import open_study
+from dse.strategies import load
+
+IMAGES, CLASSES = 50, 4
+
+
+class Stub:
+    """Logits that are always right, and spikes that follow the widths."""
+
+    def run(self, images, weight_bits, *, time_steps=None, batch_size=None):
+        logits = 2.0 * np.eye(CLASSES)[np.asarray(images) % CLASSES]
+        return SimpleNamespace(logits=logits, spikes=np.full((2, 1), 10 * len(images) + int(sum(weight_bits))))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--groups", type=int, default=138)
+    parser.add_argument("--storage", help="an Optuna storage URL; by default a journal in a temporary folder")
+    options = parser.parse_args()
+    problem = simulate(0, groups=options.groups, low_fidelity_images=0).problem
+    with tempfile.TemporaryDirectory() as name:
+        study = open_study(Path(name), {"benchmark": "study_cost"}, url=options.storage, name=f"cost-{time.time_ns()}")
+        marks = [(time.process_time(), time.perf_counter())]
+        loop(problem).run(study, options.trials, lambda step: marks.append((time.process_time(), time.perf_counter())))
+    cpu, wall = 1e3 * np.diff(np.array(marks), axis=0).T
+    last = max(1, options.trials // 10)
+    result = {
+        "benchmark": "study_cost",
+        "storage": "journal" if options.storage is None else options.storage.partition(":")[0],
+        "trials": options.trials,
+        "groups": options.groups,
+        "cpu_ms": float(cpu.mean()),
+        "wall_ms": float(wall.mean()),
+        "last_cpu_ms": float(cpu[-last:].mean()),
+        "last_wall_ms": float(wall[-last:].mean()),
+    }
+    print(f"{'':20}{'cpu ms':>10}{'wall ms':>10}")
+    print(f"{'all trials':20}{result['cpu_ms']:10.1f}{result['wall_ms']:10.1f}")
+    print(f"{'the last tenth':20}{result['last_cpu_ms']:10.1f}{result['last_wall_ms']:10.1f}")
+    print(json.dumps(result))
+
+
+def loop(problem: Problem) -> Loop:
+    """A search loop with random designs and the stub."""
+    layers, images = problem.space.layers, np.arange(IMAGES)
+    runner = ByForm.single(Subject(Stub(), uniform(layers, 32, 1)), layers)
+    evaluator = Evaluator(runner, images, images % CLASSES, IMAGES)
+
+    def quantities(design: Design, evaluation: Evaluation) -> dict[str, float]:
+        costs = problem.costs(problem.space.levels_of(design)[None])[0]
+        return dict(zip(problem.objectives, (evaluation.drop, *map(float, costs)), strict=True))
+
+    return Loop(problem, evaluator, quantities, "random", load("random")(problem, 0))
+
+
+if __name__ == "__main__":
+    main()
