@@ -116,6 +116,14 @@ def test_diff_of_two_runs_names_the_configuration_first(svit: Run, small_run: Pa
     _one_line(svit("diff", small_run, "nowhere"), "nowhere: is no run directory; give a second run, or two designs")
 
 
+def test_plot_writes_an_image_and_refuses_what_it_cannot_draw(svit: Run, small_run: Path, tmp_path: Path):
+    assert svit("plot", small_run, "--out", "front.svg", "--cost", "energy").out == "wrote front.svg\n"
+    assert "<svg" in (tmp_path / "front.svg").read_text()
+    _one_line(svit("plot", small_run, "--out", "front.txt"), "--out front.txt: expected a name that ends in .png")
+    _one_line(svit("plot", small_run, "--cost", "weight"), "cost is 'weight'; choose from memory, energy")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["front.svg"]
+
+
 def test_pick_decides_again_and_never_says_ok_for_a_changed_budget(svit: Run, small_run: Path, picks: dict):
     same = json.loads(svit("pick", small_run, "--json").out)[0]
     assert [c["id"] for c in same["choices"] if c["verified"]] == [p["id"] for p in picks["picks"]]

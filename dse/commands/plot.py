@@ -1,0 +1,29 @@
+"""`svit-dse plot` draws the front of a run into an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse plot runs/first --out front.svg --cost energy"
+
+
+def plot(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    out: Annotated[Path, typer.Option(help="Image: .png, .svg or .pdf.")] = Path("front.png"),
+    cost: Annotated[str, typer.Option(help="memory, energy, latency, power or area.")] = "memory",
+) -> None:
+    """Draw drop on unseen images over a cost: the front, the picks and all verified designs."""
+    from dse.api import load
+    from dse.commands._show import check_out
+    from dse.errors import ConfigError
+
+    check_out(out)
+    if out.suffix not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"--out {out}: expected a name that ends in .png, .svg or .pdf")
+    figure = load(run).front.plot(cost).get_figure(root=True)
+    assert figure is not None
+    figure.savefig(out, dpi=150)
+    typer.echo(f"wrote {out}")
