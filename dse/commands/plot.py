@@ -19,11 +19,13 @@ def plot(
     from dse.api import load
     from dse.commands._show import check_out
     from dse.errors import ConfigError
+    from whole_files import replacing
 
     check_out(out)
     if out.suffix not in (".png", ".svg", ".pdf"):
         raise ConfigError(f"--out {out}: expected a name that ends in .png, .svg or .pdf")
     figure = load(run).front.plot(cost).get_figure(root=True)
     assert figure is not None
-    figure.savefig(out, dpi=150)
+    with replacing(out) as part:
+        figure.savefig(part, dpi=150)
     typer.echo(f"wrote {out}")
