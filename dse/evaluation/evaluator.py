@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
-from dse.arrays import FloatArray, IntArray
+from dse.arrays import BoolArray, FloatArray, IntArray
 from dse.errors import ConfigError
 from dse.evaluation.activation_widths import ActivationWidths
-from dse.evaluation.measurement import Evaluation, Partial, measure
+from dse.evaluation.measurement import Evaluation, Partial, check_finite, measure
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design
 from dse.progress import Progress
@@ -131,9 +132,7 @@ class Evaluator:
         known = self.known(design)
         if known is not None:
             return known
-        form, done = self._subjects.form_of(design.layers), len(self._labels)
-        self._float_of(form)
-        reference = self._float_logits[form]
+        done, reference = len(self._labels), self.float_logits(design)
         if cut is None:
             logits, spikes = self._forward(slice(0, done), design, progress)
         else:
@@ -166,13 +165,37 @@ class Evaluator:
         changed = float((logits.argmax(1) != reference.argmax(1)).mean())
         return Partial(len(logits), len(self._labels), paired.drop, paired.stderr, changed)
 
-    def _forward(self, part: slice, design: Design, progress: Progress | None = None) -> tuple[FloatArray, IntArray]:
-        start = time.perf_counter()
+    def float_logits(self, design: Design) -> FloatArray:
+        """Logits (N, classes) of the float network in the form of a design."""
+        form = self._subjects.form_of(design.layers)
+        self._float_of(form)
+        return self._float_logits[form]
+
+    def sides(self, design: Design, places: Sequence[int]) -> tuple[BoolArray, BoolArray]:
+        """Which of some images the float network and a design get right, (images,) each; nothing is remembered.
+
+        places: positions of the images.  Raises EvaluationError when a logit of the design is not finite.
+        """
+        chosen = np.asarray(places, dtype=np.int64)
+        logits, _ = self._forward(chosen, design)
+        check_finite(logits)
+        labels, reference = self._labels[chosen], self.float_logits(design)[chosen]
+        return np.asarray(accuracy.correct(reference, labels)), np.asarray(accuracy.correct(logits, labels))
+
+    @property
+    def labels(self) -> IntArray:
+        """(N,)."""
+        return self._labels
+
+    def _forward(
+        self, part: slice | IntArray, design: Design, progress: Progress | None = None
+    ) -> tuple[FloatArray, IntArray]:
+        start, count = time.perf_counter(), len(self._labels[part])
         subject, options = self._subjects.with_layers(design.layers), dict[str, Any]()
         if states := design.lif_bits(subject.lif_layers):
             options |= {"state_bits": states} | subject.activations.options(design)
         if progress is not None:
-            options["on_batch"] = _counting(progress, part.stop - part.start)
+            options["on_batch"] = _counting(progress, count)
         outs = [
             subject.runner.run(
                 images, design.widths.tolist(), time_steps=design.time_steps, batch_size=self._batch, **options
@@ -180,13 +203,14 @@ class Evaluator:
             for images in self._loaded(part)
         ]
         self.seconds += time.perf_counter() - start
-        self.images_run += part.stop - part.start
+        self.images_run += count
         logits = np.concatenate([np.asarray(out.logits, dtype=np.float64) for out in outs])
         return logits, np.sum([np.asarray(out.spikes, dtype=np.int64) for out in outs], axis=0)
 
-    def _loaded(self, part: slice) -> Iterable[Any]:
+    def _loaded(self, part: slice | IntArray) -> Iterable[Any]:
         """The images of a part: at once, or batch by batch where they stay on disk and load meanwhile."""
+        chosen = part if isinstance(part, slice) else torch.as_tensor(part)
         if hasattr(self._images, "part"):
-            batches: Iterable[Any] = self._images.part(part).split(BATCHES_LOADED * self._batch)
+            batches: Iterable[Any] = self._images.part(chosen).split(BATCHES_LOADED * self._batch)
             return batches
-        return (self._images[part],)
+        return (self._images[chosen],)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 import sviT_models
 from dse.evaluation.experiment import Experiment
-from dse.evaluation.measurement import Evaluation
 from dse.evaluation.network import Network
 from dse.problem.design import Design
 
@@ -53,10 +52,13 @@ def _integer_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
     return firing.table(own.lif_layers)
 
 
-def class_table(images: Any, evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
-    """Images of every class and how many each design classifies right: `class, images`, then `right:<id>`."""
+def class_table(images: Any, right: Mapping[str, Sequence[int]]) -> pd.DataFrame:
+    """Images of every class and how many each design gets right: `class, images`, then `right:<id>`.
+
+    `right` has, by id, the number of every class.
+    """
     counts = pd.Series([images.classes[i] for i in images.labels.tolist()]).value_counts()
     table = pd.DataFrame({"class": images.classes, "images": [int(counts.get(c, 0)) for c in images.classes]})
-    for design_id, evaluation in evaluations.items():
-        table[f"right:{design_id}"] = evaluation.right
+    for design_id, counts_of in right.items():
+        table[f"right:{design_id}"] = list(counts_of)
     return table

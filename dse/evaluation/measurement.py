@@ -64,14 +64,19 @@ class Partial:
     changed: float
 
 
+def check_finite(logits: FloatArray) -> None:
+    """Raises EvaluationError when a logit is not finite."""
+    if not np.isfinite(logits).all():
+        raise EvaluationError("the quantized network gave NaN or infinite logits; widen its narrowest layers")
+
+
 def measure(logits: FloatArray, reference: FloatArray, labels: IntArray, spikes: IntArray, total: int) -> Evaluation:
     """Statistics of one design's logits (N, classes) against the float network's on the same images.
 
     `spikes` (LIF layers, T) are summed over the N images; `total` is the number of images a full evaluation has.
     Raises EvaluationError when a logit is not finite.
     """
-    if not np.isfinite(logits).all():
-        raise EvaluationError("the quantized network gave NaN or infinite logits; widen its narrowest layers")
+    check_finite(logits)
     right = accuracy.correct(logits, labels)
     right_float = accuracy.correct(reference, labels)
     paired = accuracy.paired_drop(right_float, right)

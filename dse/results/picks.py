@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import TypedDict
 
+import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from dse.config.quantities import QUANTITIES, show
-from dse.evaluation.measurement import Evaluation
+from dse.evaluation.sample_size import needed_images
 from dse.results.candidates import knee, others_met
 from dse.results.origin import FLOAT, GUIDED, is_uniform
+from dse.results.verified import Verified
 from sviT_models.measure.accuracy import Z95
 
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # posterior from which a drop budget counts as kept
 ALIKE = 0.01  # probabilities that differ by less name no better design
 SAVINGS = {"memory": "memory_bytes", "energy": "energy_j"}
-
-
-@dataclass(frozen=True)
-class Verified:
-    """A drop measured on images the search never saw, with its 95 % interval, in percentage points."""
-
-    drop: float
-    drop_low: float
-    drop_high: float
-    images: int
 
 
 class Interval(TypedDict):
@@ -91,51 +81,33 @@ class Picks(TypedDict):
     savings: Savings | None
 
 
-def verified_table(verified: Mapping[str, Evaluation]) -> pd.DataFrame:
-    """The content of verified.csv: `id, drop, drop_low, drop_high, images`."""
-    rows = [{"id": i} | asdict(Verified(e.drop, e.drop_low, e.drop_high, e.images)) for i, e in verified.items()]
-    return pd.DataFrame(rows, columns=["id", "drop", "drop_low", "drop_high", "images"])
-
-
-def read_verified(table: pd.DataFrame) -> dict[str, Verified]:
-    """The inverse of `verified_table`."""
-    rows = table.set_index("id").to_dict("index")
-    return {str(i): Verified(**{str(k): v for k, v in row.items()}) for i, row in rows.items()}
-
-
-def probability_within(evaluation: Evaluation | Verified, limit: float) -> float:
-    """P(true drop <= `limit` [percentage points]) by a paired measurement; its interval stands for the uncertainty."""
-    sd = (evaluation.drop_high - evaluation.drop_low) / (2 * Z95)
-    return float(norm.cdf(limit, loc=evaluation.drop, scale=max(sd, 1e-9)))
-
-
 def choose(
     table: pd.DataFrame,
     budgets: Mapping[str, float],
-    verified: Mapping[str, Evaluation] | Mapping[str, Verified],
+    verified: Mapping[str, Verified],
     third: str,
-    needed_images: int | None = None,
     expected: pd.DataFrame | None = None,
 ) -> Picks:
     """The recommended design and at most two alternatives, judged against the budgets.
 
     `table` is results.csv and `budgets` are by its columns, in SI units (percentage points, mm2); `third` is the column
-    of the third objective.  `verified` are evaluations on images that the search never saw, by id.  `needed_images` is
-    how many a guarantee takes on this network: a pick verified on fewer is REVIEW.  `expected` (`expected, sd` [points]
-    by id) are the drops by the model of all search measurements.
+    of the third objective.  `verified` says what is known of designs on unseen images, by id.  A drop is OK where it is
+    within the budget with CONFIDENCE by search and verification together, and the budget is the one that was verified.
+    `expected` (`expected, sd` [points] by id) are the drops by the model of all search measurements.
     """
     rows = table.set_index("id", drop=False)
     chosen = _chosen(table, budgets, verified, third)
+    limit = budgets.get("drop")
     return {
         "budgets": dict(budgets),
         "verified_candidates": len(verified),
-        "needed_images": needed_images,
+        "needed_images": needed(verified[chosen[0][1]], limit) if chosen and limit is not None else None,
         "picks": [
             {
                 "name": name,
                 "id": str(rows.loc[design, "id"]),
                 "why": why,
-                **_judged(rows.loc[design], budgets, verified[design], needed_images),
+                **_judged(rows.loc[design], budgets, verified[design]),
                 "predicted_drop": _expected(expected, design),
             }
             for name, design, why in chosen
@@ -147,19 +119,19 @@ def choose(
 def _chosen(
     table: pd.DataFrame,
     budgets: Mapping[str, float],
-    verified: Mapping[str, Evaluation] | Mapping[str, Verified],
+    verified: Mapping[str, Verified],
     third: str,
 ) -> list[tuple[str, str, str]]:
     """Name, id and reason of at most three designs, the recommended one first."""
     rows = table.set_index("id", drop=False)
     feasible = [i for i in verified if others_met(rows.loc[i], budgets)]
     limit = budgets.get("drop")
-    safe = [i for i in feasible if limit is None or probability_within(verified[i], limit) >= CONFIDENCE]
+    safe = [i for i in feasible if limit is None or verified[i].within(limit) >= CONFIDENCE]
     by_memory = sorted(safe, key=lambda i: (rows.loc[i, "memory_bytes"], i))
     if by_memory:
         chosen = [("recommended", by_memory[0], "least memory among the designs verified to meet every budget")]
     elif feasible and limit is not None:
-        chances = {i: probability_within(verified[i], limit) for i in feasible}
+        chances = {i: verified[i].within(limit) for i in feasible}
         alike = [i for i in feasible if chances[i] >= max(chances.values()) - ALIKE]
         why = "no design is verified within the drop budget; the cheapest of those that come closest"
         chosen = [("recommended", str(_least(rows, alike, "memory_bytes")), why)]
@@ -192,15 +164,13 @@ def _least(rows: pd.DataFrame, pool: Sequence[str], column: str) -> str | None:
     return min(pool, key=lambda i: (rows.loc[i, column], i), default=None)
 
 
-def _judged(
-    row: pd.Series, budgets: Mapping[str, float], verified: Evaluation | Verified, needed_images: int | None
-) -> Judgement:
+def _judged(row: pd.Series, budgets: Mapping[str, float], verified: Verified) -> Judgement:
     """One design, a row of results.csv, against every budget."""
     limit = budgets.get("drop")
     return {
-        "p_drop_within_budget": None if limit is None else probability_within(verified, limit),
+        "p_drop_within_budget": None if limit is None else verified.within(limit),
         "rows": [
-            _drop_verdict(budgets["drop"], verified, needed_images)
+            _drop_verdict(budgets["drop"], verified)
             if quantity.column == "drop"
             else _verdict(quantity.column, quantity.unit, budgets[quantity.column], float(row[quantity.column]))
             for quantity in QUANTITIES
@@ -233,21 +203,35 @@ def _verdict(column: str, unit: str, budget: float, achieved: float) -> Verdict:
     }
 
 
-def _drop_verdict(budget: float, verified: Evaluation | Verified, needed_images: int | None) -> Verdict:
-    probability = probability_within(verified, budget)
-    note = f"P(drop within budget) = {probability:.2f} on {verified.images} unseen images"
+def _drop_verdict(budget: float, verified: Verified) -> Verdict:
+    probability = verified.within(budget)
+    note = f"P(drop within budget) = {probability:.2f} by the search and {verified.images} unseen images"
     good = probability >= CONFIDENCE
-    if needed_images is not None and verified.images < needed_images:
-        good, note = False, f"{note}; this network needs {needed_images} images for such a guarantee"
+    if not verified.is_for(budget):
+        good, note = False, f"{note}; the verification was for a budget of {verified.budget:g} pp; search again"
+    elif not np.isnan(verified.budget):
+        note += f"; by these images alone {'shown' if verified.shown else 'not shown'} at 5 % in all"
+    if not good and (more := needed(verified, budget)) is not None and more > verified.images:
+        note += f"; a clear answer takes about {more} images"
     verdict = "OK" if good else "REVIEW"
     return {**_verdict("drop", "pp", budget, verified.drop), "verdict": verdict, "note": note}
+
+
+def needed(verified: Verified, budget: float) -> int | None:
+    """Unseen images that tell half the budget from a drop beyond it, by the images that the design itself changes.
+
+    None where it is not known how many it changes, and without a positive budget.
+    """
+    if np.isnan(verified.discordance) or budget <= 0:
+        return None
+    return needed_images(verified.discordance, budget)
 
 
 def savings(
     table: pd.DataFrame,
     design: str,
     budgets: Mapping[str, float] | None = None,
-    verified: Mapping[str, Evaluation] | Mapping[str, Verified] | None = None,
+    verified: Mapping[str, Verified] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Shares of memory and energy that a design saves, by origin of what it is compared with.
 
@@ -273,12 +257,12 @@ def _best_uniform(
     rows: pd.DataFrame,
     design: str,
     budgets: Mapping[str, float],
-    verified: Mapping[str, Evaluation] | Mapping[str, Verified],
+    verified: Mapping[str, Verified],
 ) -> list[str]:
     """The origin of the best uniform width, none where no uniform width is sure enough; `rows` are by origin."""
     uniform = [o for o in rows.index if is_uniform(str(o)) and rows.loc[o, "id"] in verified]
     kept = [o for o in uniform if others_met(rows.loc[o], budgets)]
     if "drop" in budgets and design in verified:
-        wanted = min(CONFIDENCE, probability_within(verified[design], budgets["drop"]))
-        kept = [o for o in kept if probability_within(verified[str(rows.loc[o, "id"])], budgets["drop"]) >= wanted]
+        wanted = min(CONFIDENCE, verified[design].within(budgets["drop"]))
+        kept = [o for o in kept if verified[str(rows.loc[o, "id"])].within(budgets["drop"]) >= wanted]
     return [str(o) for o in sorted(kept, key=lambda o: rows.loc[o, "memory_bytes"])[:1]]

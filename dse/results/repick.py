@@ -59,7 +59,7 @@ def decide(run: Run, given: Mapping[str, float]) -> Decision:
     budgets = before | dict(given)
     changed = tuple(column for column, limit in budgets.items() if before.get(column) != limit)
     third = objective_columns(run.config.search.objectives)[2]
-    found = choose(run.table, budgets, run.verified, third, run.needed_images, run.expected)
+    found = choose(run.table, budgets, run.verified, third, run.expected)
     choices = []
     for pick in found["picks"]:
         verdict = "OK" if all(row["verdict"] == "OK" for row in pick["rows"]) else "REVIEW"

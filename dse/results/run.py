@@ -24,9 +24,10 @@ from dse.results.candidates import knee
 from dse.results.files import read_csv, read_designs, read_json, read_table, write_csv, write_json
 from dse.results.manifest import Manifest
 from dse.results.naming import design_id
-from dse.results.picks import Picks, Verified, read_verified
+from dse.results.picks import Picks
 from dse.results.places import here, placed
 from dse.results.tuned_weights import Weights, load_weights, save_weights
+from dse.results.verified import MEASURED, Verified, read_verified
 from whole_files import write_text
 
 TUNED = "finetuned"
@@ -63,7 +64,7 @@ class Contents:
     expected: pd.DataFrame | None = None
     """By the model of all measurements: `id, expected, sd` of the drop on unseen images."""
     verified: pd.DataFrame | None = None
-    """On images that the search never saw: `id, drop, drop_low, drop_high, images`."""
+    """On images that the search never saw: `id`, then the fields of `dse.results.verified.Verified`."""
     health: pd.DataFrame | None = None
     """Firing of the float network and the picks: `id, name, neurons, rate, dead, saturated, membrane, rate_1, ...`."""
     classes: pd.DataFrame | None = None
@@ -131,8 +132,8 @@ class Run:
     @cached_property
     def verified(self) -> dict[str, Verified] | None:
         """Drops on images that the search never saw, by id; None where none was verified."""
-        path, columns = self.path / "verified.csv", ("id", "drop", "drop_low", "drop_high", "images")
-        return read_verified(read_designs(path, columns)) if path.is_file() else None
+        path = self.path / "verified.csv"
+        return read_verified(read_designs(path, MEASURED)) if path.is_file() else None
 
     @cached_property
     def expected(self) -> pd.DataFrame | None:
@@ -155,12 +156,6 @@ class Run:
     def spike_counts(self) -> NDArray[np.float64]:
         """Spikes per image of every row of `table`, (N, LIF layers)."""
         return np.asarray(self.spikes.drop(columns="id"), dtype=np.float64)
-
-    @property
-    def needed_images(self) -> int | None:
-        """Unseen images that a guarantee of the drop budget takes on this network; None without such a budget."""
-        needed = (self.manifest.get("chaos") or {}).get("needed_images")
-        return None if needed is None else int(needed)
 
     @cached_property
     def named_picks(self) -> dict[str, str]:

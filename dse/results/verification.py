@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,19 +10,22 @@ from optuna import Study
 
 from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
-from dse.evaluation.measurement import Evaluation
 from dse.optimize.integer_program import InfeasibleError
 from dse.problem.constraints import FREE, obeyed
 from dse.problem.problem import Problem
 from dse.results import tables
 from dse.results.candidates import candidates
 from dse.results.origin import EXACT
+from dse.results.verified import UNKNOWN, Verified
 from dse.search.best_design import best_under_budgets
 from dse.search.expected_drop import model_of
 from dse.search.loop import Loop
 from dse.search.study import evaluated, finished
+from dse.verification import Candidate, Race, Row, Task, outcome, plan, strata_of
+from dse.verification.rows import table as table_of_rows
 
 LEAST_FOR_MODEL = 5  # measurements
+NOT_PREDICTED = 100.0  # points: the whole range, as a standard deviation
 Say = Callable[[str], None]
 
 
@@ -50,20 +52,83 @@ def add_exact_pick(loop: Loop, study: Study, costing: Costing, evaluations: int,
     loop.measure(study, found.levels, EXACT, evaluations)
 
 
-def verify(
-    verifier: Evaluator, problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, say: Say
-) -> dict[str, Evaluation]:
-    """Measure the candidate designs on images that the search has not seen; evaluations by id."""
-    rows = table.set_index("id")
-    out: dict[str, Evaluation] = {}
+def race_of(problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, scatter: float, verifier: Evaluator) -> Race:
+    """The verification of a search: its candidates with what the search predicts, and the strata of the unseen images.
+
+    table: results.csv; expected: `expected, sd` [points] by id; scatter: of leave-one-out errors in units of their
+    standard deviations; verifier: has run the float network on the unseen images.
+    """
+    rows = table.drop_duplicates("id").set_index("id")
     chosen = candidates(_eligible(problem, table), problem.budgets, problem.objectives[2], expected)
-    started = time.perf_counter()
-    for done, design_id in enumerate(chosen, start=1):
-        out[design_id] = found = verifier(tables.design_of(rows.loc[design_id]))
-        left = (time.perf_counter() - started) / done * (len(chosen) - done)
-        measured = f"{design_id} loses {found.drop:+.2f} pp ({found.drop_low:+.2f} to {found.drop_high:+.2f})"
-        say(f"verified {done}/{len(chosen)}, ETA {left:.0f} s: {measured}")
-    return out
+    known = expected[~expected.index.duplicated()]
+    wider = max(1.0, scatter) if np.isfinite(scatter) else 1.0
+    found = []
+    for design in chosen:
+        row, told = rows.loc[design], design in known.index
+        mean = float(known.loc[design, "expected"]) if told else float(row["drop"])
+        sd = wider * float(known.loc[design, "sd"]) if told else NOT_PREDICTED
+        costs = tuple(float(row[column]) for column in problem.objectives[1:])
+        found.append(Candidate(design, mean, sd, costs))
+    shared = problem.shared_error
+    common = NOT_PREDICTED if shared is None else float(np.sqrt(shared.cover[0, 0]))
+    first = tables.design_of(rows.iloc[0])
+    strata = strata_of(verifier.float_logits(first), verifier.labels)
+    return Race(tuple(found), common, strata, problem.budgets.get("drop"))
+
+
+def measured(verifier: Evaluator, table: pd.DataFrame, task: Task) -> Row:
+    """The row of a task: its design, a row of results.csv, on its images."""
+    design = tables.design_of(table.drop_duplicates("id").set_index("id").loc[task.candidate])
+    return Row.of(task, *verifier.sides(design, task.images))
+
+
+def verify(verifier: Evaluator, race: Race, table: pd.DataFrame, say: Say, rows: Sequence[Row] = ()) -> list[Row]:
+    """Measure until the race is over; all rows. `rows` are those that were measured before."""
+    done = list(rows)
+    while tasks := plan(race, done):
+        count = len(tasks[0].images)
+        say(f"verification, round {tasks[0].batch + 1}: {len(tasks)} candidates on {count:,} unseen images each")
+        done += [measured(verifier, table, task) for task in tasks]
+    return done
+
+
+def judged(race: Race, rows: Sequence[Row]) -> dict[str, Verified]:
+    """What the rows of a race show of every candidate, by id."""
+    if not race.candidates:
+        return {}
+    out = outcome(race, rows)
+    low, high = out.belief.interval
+    found, mean = out.found, out.belief.mean
+    budget = UNKNOWN if race.budget is None else race.budget
+    return {
+        name: Verified(
+            drop=float(found.drop[k]),
+            drop_low=float(found.low[k]),
+            drop_high=float(found.high[k]),
+            images=int(found.images[k]),
+            discordance=float(found.discordance[k]),
+            expected=float(mean[k]),
+            expected_low=float(low[k]),
+            expected_high=float(high[k]),
+            budget=budget,
+            p_within=UNKNOWN if out.within is None else float(out.within[k]),
+            shown=False if out.shown is None else bool(out.shown[k]),
+        )
+        for k, name in enumerate(race.ids)
+    }
+
+
+def right_of(race: Race, rows: Sequence[Row], verifier: Evaluator, candidate: str) -> list[int]:
+    """Unseen images of every class that a candidate gets right: the float network's, less lost and plus won ones.
+
+    Where only some images were measured, every image stands for those of its stratum that were not.
+    """
+    seen, changed = table_of_rows(rows, [candidate], len(race.strata))
+    share = np.bincount(race.strata[seen[0]], minlength=race.strata.max() + 1) / np.bincount(race.strata)
+    lost = np.where(seen[0], changed[0] / np.maximum(share[race.strata], 1e-9), 0.0)
+    classes = len(verifier.float.right)
+    gone = np.bincount(verifier.labels, weights=lost, minlength=classes)
+    return [max(0, round(right - less)) for right, less in zip(verifier.float.right, gone.tolist(), strict=True)]
 
 
 def _eligible(problem: Problem, table: pd.DataFrame) -> pd.DataFrame:

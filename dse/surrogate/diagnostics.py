@@ -18,6 +18,7 @@ ADDITIVE_ENOUGH = 0.8  # share of the harm that must add up
 class Diagnostics:
     """How well the model predicts each measurement from all others (leave-one-out), among the designs of interest.
 
+    `scatter`: root mean square of the errors in units of their predicted standard deviations, 1 where these are right.
     `r2`: share of the measured variance that is predicted; `additivity`: the same after taking the measurement noise
     out of both; `coverage`: share of measurements inside their 95 % prediction interval; `count`: designs judged.
     All but the count are NaN below five designs.
@@ -27,6 +28,7 @@ class Diagnostics:
     coverage: float
     additivity: float
     count: int
+    scatter: float = float("nan")
 
     @property
     def warning(self) -> str | None:
@@ -73,4 +75,5 @@ def diagnose(posterior: Posterior, most_drop: float = 10.0) -> Diagnostics:
         coverage=float(inside.mean()),
         additivity=1 - unexplained / max(total - scatter, unexplained, 1e-12),
         count=int(judged.sum()),
+        scatter=float(np.sqrt((error**2 / spread[judged]).mean())),
     )

@@ -89,5 +89,5 @@ def evaluated(experiment: Experiment, design: Design, split: str, count: int | N
     both = health_table(experiment, {"float": experiment.network.float_design, "design": design})
     before, after = (part.drop(columns="id").reset_index(drop=True) for _, part in both.groupby("id", sort=False))
     health = after.assign(float_rate=before["rate"], rate_change=after["rate"] / before["rate"] - 1)
-    classes = class_table(images, {"float": evaluator.float, "design": evaluation})
+    classes = class_table(images, {"float": evaluator.float.right, "design": evaluation.right})
     return Measured(evaluation, evaluator.float, classes, health, experiment.chaos_floor())

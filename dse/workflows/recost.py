@@ -56,7 +56,7 @@ def recosted(run: Run, hardware: str) -> Contents:
     }
     picks = asked = None
     if run.verified is not None:
-        picks = choose(table, budgets, run.verified, objectives[2], run.needed_images, run.expected)
+        picks = choose(table, budgets, run.verified, objectives[2], run.expected)
         asked = robustness(costing, table, run.spikes, objectives[2], picks)
     return Contents(
         config=run.config.model_copy(update={"hardware": hardware}),

@@ -17,9 +17,9 @@ from dse.ledger.leases import LEASE
 from dse.ledger.storage import shown_command
 from dse.results import history, tables, trust
 from dse.results.manifest import Inputs, Manifest, manifest
-from dse.results.picks import verified_table
 from dse.results.robustness import robustness
 from dse.results.run import Contents, Run, write_run
+from dse.results.verified import verified_table
 from dse.workflows.search_steps import base_setting, final_network, guided_search, precision_study, prepare
 from dse.workflows.search_values import (
     SILENT,

@@ -23,7 +23,7 @@ from dse.problem.shared_error import SharedError
 from dse.results import tables
 from dse.results.manifest import begin
 from dse.results.picks import choose
-from dse.results.verification import add_exact_pick, verify
+from dse.results.verification import add_exact_pick, judged, race_of, right_of, verify
 from dse.search.build_problem import build_problem
 from dse.search.expected_drop import expectation
 from dse.search.loop import Loop
@@ -167,13 +167,14 @@ def final_network(prepared: Prepared, base: BaseSetting, searched: Searched, hea
     experiment, problem, table = prepared.experiment, base.problem, searched.table
     unseen = experiment.source.for_verification()
     verifier = experiment.evaluator(unseen)
-    verified = verify(verifier, problem, table, searched.expected, hear.say)
+    race = race_of(problem, table, searched.expected, searched.quality.found.scatter, verifier)
+    measured = verify(verifier, race, table, hear.say)
+    verified = judged(race, measured)
     phase = end(len(verified) + 1, verifier.images_run)
-    third, needed = problem.objectives[2], prepared.needed_images
-    picks = choose(table, problem.budgets, verified, third, needed, searched.expected)
+    picks = choose(table, problem.budgets, verified, problem.objectives[2], searched.expected)
     rows = table.set_index("id")
     ids = [str(rows.index[0]), *(pick["id"] for pick in picks["picks"])]
-    known = {**verified, ids[0]: verifier.float}
     health = health_table(experiment, {i: tables.design_of(rows.loc[i]) for i in ids})
-    classes = class_table(unseen, {i: known[i] for i in ids if i in known})
+    picked = {i: right_of(race, measured, verifier, i) for i in ids[1:]}
+    classes = class_table(unseen, {ids[0]: verifier.float.right, **picked})
     return Final(verifier, verified, picks, health, classes, phase)

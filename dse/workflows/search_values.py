@@ -24,6 +24,7 @@ from dse.problem.problem import Problem
 from dse.progress import Advance, quiet
 from dse.results.manifest import Phase
 from dse.results.picks import Picks
+from dse.results.verified import Verified
 from dse.search.expected_drop import Quality
 from dse.search.loop import Loop, Step
 from dse.search.study import open_study, quiet_optuna
@@ -129,7 +130,7 @@ class Final:
     """The candidates on images that the search never saw (`verifier`), the picks among them, and how they fire."""
 
     verifier: Evaluator
-    verified: Mapping[str, Evaluation]
+    verified: Mapping[str, Verified]
     picks: Picks
     health: pd.DataFrame
     classes: pd.DataFrame

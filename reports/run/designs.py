@@ -26,20 +26,25 @@ FORM = "form"  # the column of results.csv that says fused or unfused, where the
 
 @dataclass(frozen=True)
 class VerifiedDrop:
-    """A drop on images that the search never saw, with its 95 % interval [pp]."""
+    """A drop as measured on images that the search never saw, with its 95 % interval [pp].
+
+    `together` is the drop with its interval by these images and the search's prediction, None where it is not known.
+    """
 
     drop: float
     low: float
     high: float
     images: int
+    together: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
 class UnseenDrop:
     """What is said of a drop on images that the search never saw, with its 95 % interval [pp].
 
-    `status` is verified where unseen images were measured, predicted where the search's model says it, and searched
-    where the run has neither: then it is the drop on the search images, which is too small on average.
+    `status` is verified where unseen images were measured (with the search's prediction, where both are known),
+    predicted where the search's model says it, and searched where the run has neither: then it is the drop on the
+    search images, which is too small on average.
     """
 
     drop: float
@@ -172,7 +177,7 @@ def designs(
     origins = results.groupby("id", sort=False)["origin"].agg(lambda names: ", ".join(dict.fromkeys(names)))
     unique = results.drop_duplicates("id").copy()
     unique["origin"] = unique["id"].map(origins)
-    unseen = {v.id: VerifiedDrop(v.drop, v.drop_low, v.drop_high, v.images) for v in reversed(verified)}
+    unseen = {v.id: _verified(v) for v in reversed(verified)}
     names: dict[str, str] = {}
     for origin, design in baselines(results).items():
         names[design] = f"{names[design]}, {origin}" if design in names else origin
@@ -206,10 +211,17 @@ def share_interval(share: float, images: int) -> tuple[float, float]:
     return float(ends.low), float(ends.high)
 
 
+def _verified(row: VerifiedRow) -> VerifiedDrop:
+    """What verified.csv says of a design."""
+    together = (row.expected, row.expected_low, row.expected_high)
+    known = all(value == value for value in together)
+    return VerifiedDrop(row.drop, row.drop_low, row.drop_high, row.images, together if known else None)
+
+
 def _unseen(row: ResultRow, verified: VerifiedDrop | None, predicted: ExpectedRow | None) -> UnseenDrop:
     """The best that is known of a drop on unseen images."""
     if verified is not None:
-        return UnseenDrop(verified.drop, verified.low, verified.high, "verified")
+        return UnseenDrop(*(verified.together or (verified.drop, verified.low, verified.high)), "verified")
     if predicted is not None:
         reach = Z95 * predicted.sd
         return UnseenDrop(predicted.expected, predicted.expected - reach, predicted.expected + reach, "predicted")

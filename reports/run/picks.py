@@ -56,7 +56,7 @@ class Saving:
 class Picks:
     """Budgets by column of results.csv, the picks (the recommended first) and the savings of the first.
 
-    `needed_images` is how many unseen images a statistical guarantee on the drop budget takes, None where unknown.
+    `needed_images` is how many unseen images tell a drop of half the budget from one beyond it, None where unknown.
     """
 
     budgets: dict[str, float]

@@ -91,13 +91,19 @@ class HardwareRow:
 
 @dataclass(frozen=True)
 class VerifiedRow:
-    """verified.csv: a drop on images that the search never saw, with its 95 % interval [pp]."""
+    """verified.csv: a drop on images that the search never saw, with its 95 % interval [pp].
+
+    `expected` with its interval is that by these images and the search's prediction; NaN in older runs.
+    """
 
     id: str
     drop: float
     drop_low: float
     drop_high: float
     images: int
+    expected: float = NOT_MEASURED
+    expected_low: float = NOT_MEASURED
+    expected_high: float = NOT_MEASURED
 
 
 @dataclass(frozen=True)

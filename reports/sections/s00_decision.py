@@ -121,12 +121,12 @@ def _sentence(picks: tuple[JudgedPick, ...], savings: tuple[Saving, ...], needed
     if first.probability is not None and "drop" in by:
         drop = by["drop"]
         words.append(
-            f"P(drop ≤ {drop.budget:g} pp) = {first.probability:.2f}, verified on {first.images:,} images "
-            f"that the search never saw"
+            f"P(drop ≤ {drop.budget:g} pp) = {first.probability:.2f} by the search and {first.images:,} images "
+            f"that it never saw"
         )
     sentence = f"{words[0]}: {'; '.join(words[1:])}." if len(words) > 1 else f"{words[0]}."
-    if needed is not None and first.images < needed:
-        sentence += f" A statistical guarantee on this network takes {needed:,} images."
+    if first.verdict != "OK" and needed is not None and first.images < needed:
+        sentence += f" By the images that this design changes, a clear answer takes about {needed:,}."
     return sentence
 
 

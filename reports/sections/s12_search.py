@@ -131,7 +131,8 @@ def _chaos(r: SearchRecord) -> Markup:
         )
     how = f" (every weight times 1 + {r.chaos['noise']:g} × a standard normal number)" if "noise" in r.chaos else ""
     needs = (
-        f" A statistical guarantee on the drop budget therefore takes {r.needed_images:,} images."
+        f" By the images that the recommended design changes, {r.needed_images:,} images tell a drop of half the"
+        " budget from one beyond it, without what the search predicts."
         if r.needed_images
         else ""
     )

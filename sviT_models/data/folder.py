@@ -143,9 +143,11 @@ class FileImages:
         """Single images (3, R, R)."""
         return (image for batch in self.split(4 * THREADS) for image in batch)
 
-    def part(self, chosen: slice) -> FileImages:
-        """Some of the images; they stay on disk."""
-        return FileImages(self.files[chosen], self.resolution)
+    def part(self, chosen: slice | Tensor) -> FileImages:
+        """The images of a slice, or of a tensor of indices; they stay on disk."""
+        if isinstance(chosen, slice):
+            return FileImages(self.files[chosen], self.resolution)
+        return FileImages(tuple(self.files[index] for index in chosen.tolist()), self.resolution)
 
     def split(self, size: int) -> Iterator[Tensor]:
         """Batches of at most `size` images in order."""

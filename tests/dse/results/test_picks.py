@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,8 +7,8 @@ from scipy.stats import norm
 
 from dse.results import picks
 from dse.results.candidates import candidates, knee
-from dse.results.picks import Verified
 from dse.results.tables import front_of, judged
+from dse.results.verified import Verified, read_verified, verified_table
 
 OBJECTIVES = ["drop", "memory_bytes", "power_w"]
 
@@ -120,11 +122,30 @@ def test_savings_are_against_the_best_uniform_width_that_keeps_the_budgets():
     assert "uniform-4" not in unsure  # it keeps the budget less surely than the pick
 
 
-def test_too_few_images_are_review_whatever_they_say():
-    verified = {"d4": seen(0.0, half=0.1, images=300)}
-    best = picks.choose(judged_results(), BUDGETS, verified, "power_w", needed_images=16_000)["picks"][0]
-    assert best["rows"][0]["verdict"] == "REVIEW"
-    assert "needs 16000 images for such a guarantee" in best["rows"][0]["note"]
+def test_a_sure_design_is_ok_on_however_few_images():
+    """No formula asks for more images than the measurement needed."""
+    verified = {"d4": replace(seen(0.2, half=0.9, images=300), discordance=0.15, budget=1.0, p_within=0.99)}
+    best = picks.choose(judged_results(), BUDGETS, verified, "power_w")["picks"][0]
+    assert best["rows"][0]["verdict"] == "OK"
+    assert "takes about" not in best["rows"][0]["note"]
+
+
+def test_the_images_asked_for_follow_from_what_the_design_changes():
+    verified = {"d4": replace(seen(0.9, images=300), discordance=0.1, budget=1.0, p_within=0.7)}
+    chosen = picks.choose(judged_results(), BUDGETS, verified, "power_w")
+    assert chosen["needed_images"] == pytest.approx(0.1 * (1.644854 / 0.005) ** 2, abs=1)
+    assert "takes about 10823 images" in chosen["picks"][0]["rows"][0]["note"]
+
+
+def test_a_budget_changed_after_verification_shows_its_posterior_and_is_never_ok():
+    told = replace(seen(0.1), expected=0.1, expected_low=0.0, expected_high=0.2, budget=1.0, p_within=1.0, shown=True)
+    changed = picks.choose(judged_results(), BUDGETS | {"drop": 0.5}, {"d4": told}, "power_w")["picks"][0]
+    assert changed["rows"][0]["verdict"] == "REVIEW"
+    assert "for a budget of 1 pp" in changed["rows"][0]["note"]
+    assert changed["p_drop_within_budget"] == pytest.approx(norm.cdf(0.4 / (0.1 / 1.959964)))
+    same = picks.choose(judged_results(), BUDGETS, {"d4": told}, "power_w")["picks"][0]
+    assert same["rows"][0]["verdict"] == "OK"
+    assert "by these images alone shown" in same["rows"][0]["note"]
 
 
 def test_nothing_feasible_picks_nothing():
@@ -147,5 +168,7 @@ def test_the_knee_is_the_corner_of_a_corner():
 
 
 def test_verified_drops_survive_their_table():
-    frame = picks.verified_table({"d4": seen(0.25)})
-    assert picks.read_verified(frame) == {"d4": seen(0.25)}
+    told = replace(seen(0.25), discordance=0.1, expected=0.2, budget=1.0, p_within=0.9, shown=True)
+    assert repr(read_verified(verified_table({"d4": told}))) == repr({"d4": told})
+    older = verified_table({"d4": told})[["id", "drop", "drop_low", "drop_high", "images"]]
+    assert read_verified(older)["d4"].within(1.0) == pytest.approx(seen(0.25).within(1.0))

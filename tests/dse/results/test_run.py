@@ -55,7 +55,6 @@ def test_what_is_written_is_read_back(path):
     pd.testing.assert_frame_equal(run.table, TABLE.astype({"v:s": float}), check_dtype=False, rtol=0, atol=0)
     assert run.lif_layers == ("first", "second")
     assert run.spike_counts.tolist() == SPIKES[["s:first", "s:second"]].to_numpy().tolist()
-    assert run.needed_images == 300
     assert run.verified[TABLE["id"][2]].images == 90
     assert run.expected is None
     assert [run.design(d.id) for d in DESIGNS] == DESIGNS

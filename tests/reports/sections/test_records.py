@@ -64,7 +64,7 @@ def test_page_one_says_what_to_build_how_sure_and_what_it_saves(run):
     assert "Build p4" in r.sentence
     assert "50 % less memory and 50 % less energy than uniform-8" in r.sentence
     assert "P(drop ≤ 1 pp) = 0.96" in r.sentence
-    assert "verified on 2,000 images that the search never saw" in r.sentence
+    assert "by the search and 2,000 images that it never saw" in r.sentence
     assert [(s.against, s.memory, s.energy) for s in r.savings] == [("float", 0.875, 0.75), ("uniform-8", 0.5, 0.5)]
     hashes = {what: sha for what, _, sha in r.identity if sha}
     assert hashes == {"Checkpoint": "a" * 64, "Images": "b" * 64, "Hardware": "d" * 64}
