@@ -5,7 +5,8 @@
 Each row is one search by `svit-dse` with the default strategy and rounding, post-training, on the chip generic_45nm;
 memory is all that the chip stores for the network (packed weights, scales, biases, buffers) against the float file's.
 Two designs are shown: the recommended one, which keeps the budget with 95 % probability, and the cheapest whose
-verified drop is within it.  `guided` is the setting that the scores alone give.  QSViT's published figures (ImageNet, another network and energy model) stand beside them.
+verified drop is within it.  `guided` is the setting that the scores alone give.  QSViT's published figures (ImageNet,
+another network and energy model) stand beside them.
 Ends with one line of JSON.
 """
 
@@ -21,7 +22,11 @@ from dse.workflows import search
 from dse.workflows.search_values import Listener
 
 BUDGETS = {"fashion_mnist": 1.0, "digits": 2.1, "glyphs": 1.0}  # percentage points
-IMAGES = {"fashion_mnist": (2000, 3000), "digits": (300, 300), "glyphs": (2016, 20_016)}  # of the search, of its verification
+IMAGES = {
+    "fashion_mnist": (2000, 3000),
+    "digits": (300, 300),
+    "glyphs": (2016, 20_016),
+}  # search, verification
 QSVIT = {"drop": 2.1, "memory": 0.2275, "power": 0.2133}  # Putra, Iftikhar, Shafique 2025, abstract
 
 
@@ -75,7 +80,10 @@ def main() -> None:
     for data in given.data:
         with tempfile.TemporaryDirectory() as folder:
             rows += searched(data, given.evaluations, given.seed, Path(folder) / "run")
-    print("\n| data | design | mean bits | T | drop on unseen images [pp] (95 %) | memory | energy | memory against guided | evaluations |")
+    heads = (
+        "data | design | mean bits | T | drop on unseen images [pp] (95 %) | memory | energy | memory against guided"
+    )
+    print(f"\n| {heads} | evaluations |")
     print("|---|---|---|---|---|---|---|---|---|")
     for r in rows:
         interval = f"{r['drop']:+.2f} ({r['low']:+.2f} to {r['high']:+.2f}), {r['images']} images"

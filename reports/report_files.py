@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from costmodels.whole_files import replacing_folder
 from reports.errors import ReportError
 from reports.page.page import Part, page
 from reports.static.figures import write_figures
 from reports.static.pdf import FirstPage
-from whole_files import replacing_folder
 
 FORMAT = 1  # of report.json
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("dse", "costmodels", "sviT_models", "reports", "whole_files")
+PACKAGES = ("dse", "costmodels", "sviT_models", "reports")
 BLOCK = """
 import sys
 class Block:
@@ -67,7 +67,7 @@ MODULES_OF_FUNCTIONS = ("dse.api.any_network", "dse.api.loaded", "dse.workflows.
 
 
 def public_functions():
-    for name in ("costmodels", "sviT_models", "reports", "whole_files"):
+    for name in ("costmodels", "sviT_models", "reports", "costmodels.whole_files"):
         package = importlib.import_module(name)
         yield from ((f"{name}.{each}", getattr(package, each)) for each in package.__all__)
     for name in MODULES_OF_FUNCTIONS:
@@ -102,7 +102,7 @@ GROW = {  # what only grows, and locks, have rules of their own; a folder of `re
     "dse/commands/_crew.py": "logs of workers",
     "reports/static/figures.py": "figures in the folder of a report",
     "reports/static/pdf.py": "report.pdf in the folder of a report",
-    "whole_files/__init__.py": "this is the place",
+    "costmodels/whole_files/__init__.py": "this is the place",
 }
 
 

@@ -9,7 +9,7 @@ from costmodels.errors import CostError
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.hardware.schema import HardwareFile
 from costmodels.studies.action_counts import CONTROL, PER_BIT, PRICES
-from whole_files import replacing
+from costmodels.whole_files import replacing
 
 UNITS = {
     "multiply_per_bit2": "pJ/bit2",

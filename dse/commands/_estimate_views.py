@@ -201,8 +201,8 @@ def write_actions(chosen: Selection, path: Path) -> None:
     import pandas as pd
     from ruamel.yaml import YAML
 
+    from costmodels.whole_files import replacing
     from dse.results.files import write_csv
-    from whole_files import replacing
 
     check_out(path)
     tables = {n: costmodels.action_counts(w, chosen.hardware, d) for n, w, d in each(chosen)}

@@ -92,8 +92,8 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write to this file.")]
     import json
 
     import costmodels
+    from costmodels.whole_files import write_text
     from dse.commands._show import check_out
-    from whole_files import write_text
 
     check_out(out)
     text = json.dumps(costmodels.json_schema(), indent=2)

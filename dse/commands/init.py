@@ -15,9 +15,9 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented configuration with every key at its default."""
+    from costmodels.whole_files import write_text
     from dse.config.file import template
     from dse.errors import ConfigError
-    from whole_files import write_text
 
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already; take another name, or --force to overwrite it")

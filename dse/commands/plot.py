@@ -16,10 +16,10 @@ def plot(
     cost: Annotated[str, typer.Option(help="memory, energy, latency, power or area.")] = "memory",
 ) -> None:
     """Draw drop on unseen images over a cost: the front, the picks and all verified designs."""
+    from costmodels.whole_files import replacing
     from dse.api import load
     from dse.commands._show import check_out
     from dse.errors import ConfigError
-    from whole_files import replacing
 
     check_out(out)
     if out.suffix not in (".png", ".svg", ".pdf"):

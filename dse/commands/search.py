@@ -67,9 +67,9 @@ def _search(config: Config, out: Path, *, storage: str | None, allow_mixed: bool
 
     crew = Crew(out / "workers.yaml", out, storage, workers - 1, allow_mixed)
     if workers > 1:
+        from costmodels.whole_files import write_text
         from dse.config.file import dump_config
         from sviT_models.threads import use_threads
-        from whole_files import write_text
 
         write_text(crew.config, dump_config(config))
         use_threads(threads_each(workers))

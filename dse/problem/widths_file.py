@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from costmodels import CostError, Workload
+from costmodels.whole_files import write_text
 from costmodels.yaml_file import plain, read_yaml
 from dse.config.choices import STATE_WIDTHS, WEIGHT_WIDTHS
 from dse.errors import ConfigError
 from dse.problem.design import PREFIXES, WEIGHTS, Design, is_other_column, is_weight_column, other_column, weight_column
-from whole_files import write_text
 
 SECTIONS = {"states": "state", "streams": "stream", "between": "between"}  # of JSON and YAML, beside `weights`
 STEPS = "time_steps"

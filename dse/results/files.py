@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from costmodels.whole_files import formula_safe, replacing, write_text
 from dse.errors import ConfigError
 from dse.problem.design import is_other_column, is_weight_column
-from whole_files import formula_safe, replacing, write_text
 
 TEXTS, FLAGS = ("id", "origin", "form", "parent"), ("fits", "on_front", "feasible")  # columns that hold no numbers
 COMPARED = ("memory_bytes", "energy_j")  # costs by which those of other designs are divided

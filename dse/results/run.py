@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from costmodels import Hardware, Workload, load_hardware
+from costmodels.whole_files import write_text
 from dse.config.file import dump_config, load_config
 from dse.config.schema import Config
 from dse.errors import ConfigError
@@ -28,7 +29,6 @@ from dse.results.picks import Picks
 from dse.results.places import here, placed
 from dse.results.tuned_weights import Weights, load_weights, save_weights
 from dse.results.verified import MEASURED, Verified, read_verified
-from whole_files import write_text
 
 TUNED = "finetuned"
 

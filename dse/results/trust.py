@@ -14,9 +14,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from costmodels.whole_files import write_text
 from dse.config.schema import Config
 from dse.errors import ConfigError
-from whole_files import write_text
 
 OPTION = "--trust"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import sviT_models
+from costmodels.whole_files import replacing
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
-from whole_files import replacing
 
 PARTS = ("codes", "scale", "shift")
 

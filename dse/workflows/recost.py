@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from costmodels import load_hardware
+from costmodels.whole_files import replacing
 from dse.errors import ConfigError
 from dse.evaluation.costs import objective_columns
 from dse.results import tables
@@ -15,7 +16,6 @@ from dse.results.manifest import Manifest
 from dse.results.picks import choose
 from dse.results.robustness import robustness
 from dse.results.run import Contents, Run, open_run, write_run
-from whole_files import replacing
 
 MEASURED = (
     *("layers.csv", "spikes.csv", "sensitivity.csv", "verified.csv", "history.csv"),

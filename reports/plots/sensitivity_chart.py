@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from costmodels.whole_files import replacing
 from reports.errors import ReportError
 from reports.plots import style
-from whole_files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd

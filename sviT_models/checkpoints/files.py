@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from costmodels.whole_files import replacing
 from sviT_models import zoo
 from sviT_models.checkpoints.state_dict import State, read_state
 from sviT_models.errors import ModelError
 from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
-from whole_files import replacing
 
 SHOWN = 4  # keys of each kind of mismatch that a message names
 HEADS = ("head.", "head_kd.")

@@ -14,11 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from costmodels.whole_files import replacing
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph, Node, Shape
 from sviT_models.graph.kinds import with_values
 from sviT_models.graph.neurons import IntegerLaw, Law, SpikingLaw
-from whole_files import replacing
 
 VERSION = 1
 LAWS: dict[str, type[SpikingLaw] | type[IntegerLaw]] = {"spiking": SpikingLaw, "integer": IntegerLaw}

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from costmodels.whole_files import write_text
 from sviT_models.errors import ModelError
 from sviT_models.graph.files import content_of, from_content
 from sviT_models.graph.graph import Graph
-from whole_files import write_text
 
 PACKAGE = Path(__file__).parents[1]
 MOST = 100  # structures that are kept, of about 200 kB each; the oldest leave first

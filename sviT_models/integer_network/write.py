@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
+from costmodels.whole_files import replacing_folder
 from sviT_models.engine.engine import Engine
 from sviT_models.engine.fixed_point.plan import Plan
 from sviT_models.engine.fixed_point.plan_cache import Widths
@@ -29,7 +30,6 @@ from sviT_models.integer_network.specification import accumulator_widths, specif
 from sviT_models.measure.hooks import batches
 from sviT_models.quantization.quantizers import FLOAT
 from sviT_models.quantization.weight_bank import WeightBank
-from whole_files import replacing_folder
 
 OBSERVED = 16  # images on which accumulators are observed
 FLOAT_BITS = 24  # of the integers that stand for float weights

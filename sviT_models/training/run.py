@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from costmodels.whole_files import replacing
 from sviT_models.checkpoints.state_dict import read_state
 from sviT_models.errors import ModelError
 from sviT_models.training.recipe import Recipe
-from whole_files import replacing
 
 KEY = "training"  # of the metadata
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from costmodels.whole_files import write_text
 from sviT_models import zoo
 from sviT_models.checkpoints.files import load_checkpoint, save_checkpoint
 from sviT_models.checkpoints.shipped import checkpoint_path
@@ -25,7 +26,6 @@ from sviT_models.network.meta_spikeformer import ModelConfig
 from sviT_models.training.augment import batches
 from sviT_models.training.recipe import Recipe, command
 from sviT_models.training.run import Epoch, Run, restore_run, save_run
-from whole_files import write_text
 
 EVALUATION_BATCH = 100
 

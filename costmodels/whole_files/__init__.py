@@ -1,4 +1,4 @@
-"""The ground floor: files that are written whole or not at all, whatever happens meanwhile.
+"""Files that are written whole or not at all, whatever happens meanwhile.
 
 Everything that the packages above leave on a disk passes through here, except what only grows: the journal of a study,
 logs and locks, which have rules of their own.  It needs the standard library alone.

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from costmodels.whole_files import formula_safe, replacing, replacing_folder, write_text
 from tests.dse.conftest import svit
-from whole_files import formula_safe, replacing, replacing_folder, write_text
 
 __all__ = ["svit"]
 
