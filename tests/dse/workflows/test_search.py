@@ -66,7 +66,7 @@ def test_the_columns_are_the_documented_ones(table):
 
 def test_the_steps_of_the_python_page_give_the_same_search_and_the_run_opens(run, table, capsys, tmp_path, monkeypatch):
     page = Path(__file__).parents[3] / "docs" / "python-api.md"
-    steps, opened = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)[2:]
+    steps, opened = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)[-2:]
     names: dict = {}
     exec(steps, names)
     assert names["config"] == SMALL
