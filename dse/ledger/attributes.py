@@ -16,9 +16,10 @@ from optuna.trial import Trial
 
 
 def keep(trial: Trial, said: Mapping[str, Any]) -> None:
-    """Give a running trial its attributes, in their order, all or none of them.
+    """Give a running trial its attributes, in their order and in one write.
 
-    Through a gRPC proxy they are written one by one.  Raises UpdateFinishedTrialError for a trial that has ended.
+    A kill within the write to a journal may leave the first of them.  Through a gRPC proxy they are written one by one.
+    Raises UpdateFinishedTrialError for a trial that has ended.
     """
     write(trial.storage, trial._trial_id, said)
     trial._cached_frozen_trial.user_attrs.update(said)
