@@ -10,7 +10,7 @@ NOTEBOOK = Path(__file__).parents[1] / "docs" / "finished-run.ipynb"
 
 
 def test_every_cell_of_the_notebook_runs(small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    shutil.copytree(small_run, tmp_path / "runs" / "demo-digits")
+    shutil.copytree(small_run, tmp_path / "runs" / "demo-fashion_mnist")
     monkeypatch.chdir(tmp_path)
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     assert all(not cell.get("outputs") for cell in cells)  # stored without outputs, which would grow old

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from dse.arrays import BoolArray, FloatArray, IntArray
 from dse.errors import ConfigError
@@ -209,8 +208,7 @@ class Evaluator:
 
     def _loaded(self, part: slice | IntArray) -> Iterable[Any]:
         """The images of a part: at once, or batch by batch where they stay on disk and load meanwhile."""
-        chosen = part if isinstance(part, slice) else torch.as_tensor(part)
         if hasattr(self._images, "part"):
-            batches: Iterable[Any] = self._images.part(chosen).split(BATCHES_LOADED * self._batch)
+            batches: Iterable[Any] = self._images.part(part).split(BATCHES_LOADED * self._batch)
             return batches
-        return (self._images[chosen],)
+        return (self._images[part],)

@@ -135,7 +135,7 @@ class FileImages:
         return len(self.files)
 
     def __getitem__(self, chosen: slice | Tensor) -> Tensor:
-        """The images of a slice, or of a tensor of indices."""
+        """The images of a slice, or of indices (n,)."""
         files = self.files[chosen] if isinstance(chosen, slice) else [self.files[index] for index in chosen.tolist()]
         return torch.cat([torch.empty(0, *self.shape[1:]), *self._batches(files, 4 * THREADS)])
 
@@ -143,8 +143,8 @@ class FileImages:
         """Single images (3, R, R)."""
         return (image for batch in self.split(4 * THREADS) for image in batch)
 
-    def part(self, chosen: slice | Tensor) -> FileImages:
-        """The images of a slice, or of a tensor of indices; they stay on disk."""
+    def part(self, chosen: slice | Tensor | np.ndarray) -> FileImages:
+        """The images of a slice, or of indices (n,); they stay on disk."""
         if isinstance(chosen, slice):
             return FileImages(self.files[chosen], self.resolution)
         return FileImages(tuple(self.files[index] for index in chosen.tolist()), self.resolution)

@@ -460,14 +460,16 @@ def test_a_damaged_table_of_a_run_is_one_line(svit: Run, small_run: Path, tmp_pa
     assert told.err.count("\n") == 1
 
 
-def test_without_a_front_picks_and_verified_designs_are_costed(svit: Run, small_run: Path, tmp_path: Path):
+def test_a_run_without_front_picks_and_verified_designs_has_nothing_to_cost(svit: Run, small_run: Path, tmp_path: Path):
     shutil.copytree(small_run, tmp_path / "run")
     table = pd.read_csv(small_run / "results.csv").assign(on_front=False)
     table.to_csv(tmp_path / "run" / "results.csv", index=False)
-    told = svit("estimate", "--run", tmp_path / "run", "--json")
-    picked = {pick["id"] for pick in json.loads((small_run / "picks.json").read_text())["picks"]}
-    shown = {row["design"] for row in json.loads(told.out)}
-    assert picked <= shown
+    (tmp_path / "run" / "picks.json").write_text('{"picks": []}')
+    (tmp_path / "run" / "verified.csv").unlink(missing_ok=True)
+    told = svit("estimate", "--run", tmp_path / "run")
+    assert told.status == 2
+    assert "results.csv: has no design on its front; name one" in told.err
+    assert told.err.count("\n") == 1
 
 
 def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, small_run: Path):

@@ -59,13 +59,14 @@ def test_a_model_says_how_far_it_can_be_trusted(searched):
     assert f"R2 = {record['r2']:.2f}; {record['coverage']:.0%} of the measurements" in quality.lines[0]
     assert any("explains only" in line for line in quality.lines) == (record["additivity"] < 0.8)
     assert quality.lines[1].startswith("scores ")  # whether they are trusted
-    assert set(record) == {"r2", "coverage", "additivity", "count", "search_bias", "says", "learned"}
+    assert set(record) == {"r2", "coverage", "additivity", "count", "search_bias", "says", "learned", "scatter"}
     assert record["says"] == quality.lines
     few = Quality(Diagnostics(np.nan, np.nan, np.nan, 2))
     assert few.lines == ["model: too few designs of interest (2) to judge it"]
     assert few.record == {"r2": None, "coverage": None, "additivity": None, "count": 2, "search_bias": 0.0} | {
         "says": few.lines,
         "learned": None,
+        "scatter": None,
     }
     poor = Quality(Diagnostics(0.1, 0.9, 0.05, 40))
     assert "look 0.30 pp worse" in Quality(Diagnostics(0.9, 0.95, 0.9, 40), 0.3).lines[1]

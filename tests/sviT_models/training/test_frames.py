@@ -88,10 +88,6 @@ def test_what_cannot_take_frames_says_so(directions):
         initial(replace(recipe, start="sdtv2_tiny_digits"), 2, channels=2)
     with pytest.raises(ModelError, match=r"directions.npz: has 2 frames per sample, not 3; ask for 2 time steps"):
         train(replace(recipe, time_steps=3))
-    model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
-    engine = sviT_models.Engine(model, sviT_models.WeightBank(model, method="nearest"))
-    with pytest.raises(ModelError, match=r"frames have shape \(1, 2, 3, 32, 32\); the fixed-point network takes still"):
-        engine.run(torch.zeros(1, 2, 3, 32, 32), [8] * len(engine.layers), state_bits=8)
 
 
 def test_all_frames_of_a_sample_are_moved_and_mirrored_alike():
