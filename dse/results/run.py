@@ -255,4 +255,9 @@ def open_run(path: Path) -> Run:
         raise ConfigError(f"{path / 'results.csv'}: has no rows; search again")
     if list(run.spikes["id"]) != list(run.table["id"]):
         raise ConfigError(f"{path / 'spikes.csv'}: its designs are not those of results.csv; search again")
+    if "drop" not in run.table:
+        raise ConfigError(f"{path / 'results.csv'}: has no column 'drop', which every run has; search again")
+    if (empty := run.table["drop"].isna()).any():
+        at = int(empty.to_numpy().argmax())
+        raise ConfigError(f"{path / 'results.csv'}:{at + 2}: drop is empty; expected a number; search again")
     return run

@@ -18,9 +18,9 @@ TRAINED = [name for name in sviT_models.shipped_names() if not name.startswith("
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", TRAINED)
-def test_a_search_on_a_trained_network_of_the_family(svit, tmp_path, name):
+def test_a_search_on_a_trained_network_of_the_family(unlimited, tmp_path, name):
     (tmp_path / "my.yaml").write_text(CONFIG.format(name=name))
-    said = svit("search", "my.yaml", "--out", "run")
+    said = unlimited("search", "my.yaml", "--out", "run")
     assert said.status == 0, said.err
     run = open_run(Path("run"))
     table = run.table.set_index("origin")
@@ -34,5 +34,5 @@ def test_a_search_on_a_trained_network_of_the_family(svit, tmp_path, name):
         ("export", "run", "--design", best["id"], "--out", "chip", "--golden", 8),
         ("verify-export", "chip"),
     ):
-        said = svit(*words)
+        said = unlimited(*words)
         assert said.status == 0, (words, said.err)
