@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from costmodels import Candidates, Designs, Hardware, Part, Workload, breakdown, estimate
 from dse.arrays import FloatArray, IntArray
-from dse.errors import ConfigError
 from dse.evaluation.cost_widths import widths_of_designs, widths_of_levels
 from dse.evaluation.measurement import Evaluation
 from dse.problem.by_form import ByForm
@@ -102,8 +101,6 @@ class Costing:
         """The workloads that designs have, and the places of their designs."""
         layers = self.workloads.layers
         each = [(w, np.flatnonzero([d.layers == layers[f] for d in designs])) for f, w in self.workloads.items()]
-        if len(designs) > sum(len(at) for _, at in each):
-            raise ConfigError("results.csv: its columns of widths are not the layers of layers.csv; search again")
         return [(workload, at) for workload, at in each if len(at)]
 
     def _designs(self, workload: Workload, designs: Sequence[Design], spikes: FloatArray | None) -> Designs:

@@ -103,6 +103,8 @@ def _wrong_cells(column: pd.Series) -> tuple[pd.Series, str]:
         return ~numbers.between(1, MOST_STEPS), f"1 to {MOST_STEPS} time steps"
     if is_weight_column(name) or is_other_column(name):  # empty where a design's form does not have the layer
         return ~(numbers.between(1, MOST_BITS) | column.isna()), f"1 to {MOST_BITS} bits"
+    if name == "drop":
+        return numbers.isna(), "a number"
     if name in COMPARED:
         return ~((numbers > 0) | column.isna()), "a number above 0"
     return numbers.isna() & column.notna(), "a number"

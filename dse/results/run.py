@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
 from dse.problem.by_form import ByForm
-from dse.problem.design import Design
+from dse.problem.design import Design, is_weight_column, weight_column
 from dse.results import tables
 from dse.results.candidates import knee
 from dse.results.files import read_csv, read_designs, read_json, read_table, write_csv, write_json
@@ -200,7 +200,8 @@ class Run:
     def costing(self, chip: Hardware | None = None) -> Costing:
         """The costs of the run's designs on its chip, or on another.
 
-        Raises ConfigError where a layer table is missing, or the spikes of one of its LIF layers.
+        Raises ConfigError where a layer table is missing, or the spikes of one of its LIF layers, and where the widths
+        of a design are not those of the layers of a form.
         """
         chip = chip or load_hardware(self.config.hardware)
         first, *others = self.config.forms
@@ -214,7 +215,17 @@ class Run:
         if missing := [name for work in workloads.values() for name in work.lif_layers if name not in counted]:
             raise ConfigError(f"{self.path / 'spikes.csv'}: has no column 's:{missing[0]}'; search again")
         by_form = ByForm.of(workloads, lambda workload: workload.weight_layers)
+        self._check_widths(by_form.layers.values())
         return Costing(by_form, chip, self.config.frame_rate, self.lif_layers)
+
+    def _check_widths(self, forms: Iterable[Sequence[str]]) -> None:
+        columns = [str(c) for c in self.table.columns if is_weight_column(str(c))]
+        given = self.table[columns].notna().to_numpy()
+        wanted = [{weight_column(name) for name in layers} for layers in forms]
+        fit = [(given == [c in form for c in columns]).all(1) for form in wanted if form <= set(columns)]
+        if not (right := np.any(fit, axis=0) if fit else np.zeros(len(given), bool)).all():
+            at = f"{self.path / 'results.csv'}:{int(right.argmin()) + 2}"
+            raise ConfigError(f"{at}: has not the widths of the layers in layers.csv; search again")
 
     def add_tuned(self, row: Mapping[str, Any], record: Mapping[str, Any], weights: Weights) -> Path:
         """Keep a design with other integers: its folder finetuned/<id>, which is returned, and a row of finetuned.csv.
@@ -257,7 +268,4 @@ def open_run(path: Path) -> Run:
         raise ConfigError(f"{path / 'spikes.csv'}: its designs are not those of results.csv; search again")
     if "drop" not in run.table:
         raise ConfigError(f"{path / 'results.csv'}: has no column 'drop', which every run has; search again")
-    if (empty := run.table["drop"].isna()).any():
-        at = int(empty.to_numpy().argmax())
-        raise ConfigError(f"{path / 'results.csv'}:{at + 2}: drop is empty; expected a number; search again")
     return run

@@ -450,13 +450,24 @@ def test_estimate_of_a_run_gives_the_costs_of_the_run(svit: Run, small_run: Path
     assert other[0]["energy_j"] != rows[0]["energy_j"]
 
 
-def test_a_damaged_table_of_a_run_is_one_line(svit: Run, small_run: Path, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("spikes.csv", lambda table: table.drop(columns=table.columns[1]), "spikes.csv: has no column 's:"),
+        ("results.csv", lambda table: table.drop(columns="w:head"), "results.csv:2: has not the widths of the layers"),
+        (
+            "results.csv",
+            lambda table: table.assign(**{"w:head": table["w:head"].mask(table.index == 3)}),
+            "results.csv:5: has not the widths of the layers in layers.csv; search again",
+        ),
+    ],
+)
+def test_a_damaged_table_of_a_run_is_one_line(svit: Run, small_run: Path, tmp_path: Path, name, damage, message):
     shutil.copytree(small_run, tmp_path / "run")
-    table = pd.read_csv(small_run / "spikes.csv")
-    table.drop(columns=table.columns[1]).to_csv(tmp_path / "run" / "spikes.csv", index=False)
+    damage(pd.read_csv(small_run / name)).to_csv(tmp_path / "run" / name, index=False)
     told = svit("estimate", "--run", tmp_path / "run")
     assert told.status == 2
-    assert "spikes.csv: has no column 's:" in told.err
+    assert message in told.err
     assert told.err.count("\n") == 1
 
 

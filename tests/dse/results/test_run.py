@@ -133,6 +133,14 @@ DAMAGES = [
         r"results\.csv:2: drop is ~; expected a number",
     ),
     (_cut("results.csv", "id,origin,time_steps,fits\nx,float,1,no\n"), r"results\.csv:2: fits is no; expected True or"),
+    (
+        lambda path: TABLE.assign(drop=[0.0, None, 1.0]).to_csv(path / "results.csv", index=False),
+        r"results\.csv:3: drop is nan; expected a number",
+    ),
+    (
+        lambda path: TABLE.drop(columns="drop").to_csv(path / "results.csv", index=False),
+        r"results\.csv: has no column 'drop', which every run has; search again",
+    ),
     (_cut("spikes.csv", "id,s:first\nx,1\n"), r"spikes\.csv: its designs are not those of results\.csv; search again"),
 ]
 
