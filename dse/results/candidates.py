@@ -66,12 +66,18 @@ def candidates(
 
 def _cheapest_by_chance(designs: pd.DataFrame, budgets: Mapping[str, float], expected: pd.DataFrame) -> list[str]:
     """The designs with the least memory whose chance of keeping the drop budget is at least each of CHANCES."""
-    kept = np.array([others_met(row, budgets) for _, row in designs.iterrows()], dtype=np.bool_)
-    known = designs[kept].drop_duplicates("id").set_index("id")
-    known = known.join(expected[~expected.index.duplicated()], how="inner")
-    chance = norm.cdf(budgets["drop"], loc=known["expected"], scale=known["sd"].clip(lower=1e-9))
-    found = [known.index[chance >= least] for least in CHANCES]
+    known = with_chances(designs, budgets, expected)
+    found = [known.index[known["chance"] >= least] for least in CHANCES]
     return list(dict.fromkeys(str(known.loc[ids, "memory_bytes"].idxmin()) for ids in found if len(ids)))
+
+
+def with_chances(designs: pd.DataFrame, budgets: Mapping[str, float], expected: pd.DataFrame) -> pd.DataFrame:
+    """The designs that meet every budget but that of the drop, by id: `memory_bytes`, and by the
+    model the `chance` of keeping that one."""
+    kept = np.array([others_met(row, budgets) for _, row in designs.iterrows()], dtype=np.bool_)
+    known = designs[kept].drop_duplicates("id").set_index("id").join(expected, how="inner")
+    chance = norm.cdf(budgets["drop"], loc=known["expected"], scale=known["sd"].clip(lower=1e-9))
+    return known[["memory_bytes"]].assign(chance=chance)
 
 
 def _risk(designs: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series:

@@ -77,7 +77,7 @@ def _drops(run: Run, row: pd.Series) -> dict[str, dict[str, float]]:
     elif "verify_after_drop" in row and pd.notna(row["verify_after_drop"]):
         found["verified"] = {key: float(row[f"verify_after_{of}"]) for key, of in _ENDS.items()}
     if run.expected is not None and row["id"] in run.expected.index:
-        said = run.expected[~run.expected.index.duplicated()].loc[row["id"]]
+        said = run.expected.loc[row["id"]]
         reach, mean = Z95 * float(said["sd"]), float(said["expected"])
         found["expected"] = {"value": mean, "low": mean - reach, "high": mean + reach}
     own = {key: float(row["drop" if of == "drop" else f"drop_{of}"]) for key, of in _ENDS.items()}

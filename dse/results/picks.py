@@ -155,7 +155,7 @@ def _expected(expected: pd.DataFrame | None, design: str) -> Interval | None:
     """Model mean of a design's drop with its 95 % interval."""
     if expected is None or design not in expected.index:
         return None
-    row = expected[~expected.index.duplicated()].loc[design]
+    row = expected.loc[design]
     mean, reach = float(row["expected"]), Z95 * float(row["sd"])
     return {"value": mean, "low": mean - reach, "high": mean + reach}
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy.stats import norm
-
 from dse.errors import ConfigError
 from dse.evaluation.costs import objective_columns
-from dse.results.candidates import others_met
+from dse.results.candidates import with_chances
 from dse.results.origin import FLOAT
 from dse.results.picks import CONFIDENCE, choose
 from dse.results.run import Run
@@ -75,13 +73,11 @@ def _predicted(run: Run, budgets: Mapping[str, float]) -> Choice | None:
     """The design with the least memory of those that the search's model trusts to keep every budget."""
     if run.expected is None or "drop" not in budgets:
         return None
-    table = run.table[(run.table["origin"] != FLOAT) & run.table["fits"]].drop_duplicates("id").set_index("id")
-    table = table.join(run.expected[~run.expected.index.duplicated()], how="inner")
-    chance = norm.cdf(budgets["drop"], loc=table["expected"], scale=table["sd"].clip(lower=1e-9))
-    kept = (chance >= CONFIDENCE) & [others_met(row, budgets) for _, row in table.iterrows()]
-    if not kept.any():
+    known = with_chances(run.table[(run.table["origin"] != FLOAT) & run.table["fits"]], budgets, run.expected)
+    trusted = known[known["chance"] >= CONFIDENCE]
+    if trusted.empty:
         return None
-    best = str(table.loc[kept, "memory_bytes"].idxmin())
+    best = str(trusted["memory_bytes"].idxmin())
     seen = run.verified is not None and best in run.verified
     why = "least memory among the designs that the search's model trusts" + ("" if seen else "; not verified")
-    return Choice("predicted", best, False, float(chance[table.index.get_loc(best)]), POSTERIOR, why)
+    return Choice("predicted", best, False, float(trusted.loc[best, "chance"]), POSTERIOR, why)

@@ -139,7 +139,9 @@ class Run:
     def expected(self) -> pd.DataFrame | None:
         """`expected, sd` of every design's drop on unseen images [percentage points], by id; None in older runs."""
         path = self.path / "expected.csv"
-        return read_table(path, ("id", "expected", "sd")).set_index("id") if path.is_file() else None
+        if not path.is_file():
+            return None
+        return read_table(path, ("id", "expected", "sd")).drop_duplicates("id").set_index("id")
 
     @property
     def tuned(self) -> pd.DataFrame:

@@ -60,13 +60,12 @@ def race_of(problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, scatt
     """
     rows = table.drop_duplicates("id").set_index("id")
     chosen = candidates(_eligible(problem, table), problem.budgets, problem.objectives[2], expected)
-    known = expected[~expected.index.duplicated()]
     wider = max(1.0, scatter) if np.isfinite(scatter) else 1.0
     found = []
     for design in chosen:
-        row, told = rows.loc[design], design in known.index
-        mean = float(known.loc[design, "expected"]) if told else float(row["drop"])
-        sd = wider * float(known.loc[design, "sd"]) if told else NOT_PREDICTED
+        row, told = rows.loc[design], design in expected.index
+        mean = float(expected.loc[design, "expected"]) if told else float(row["drop"])
+        sd = wider * float(expected.loc[design, "sd"]) if told else NOT_PREDICTED
         costs = tuple(float(row[column]) for column in problem.objectives[1:])
         found.append(Candidate(design, mean, sd, costs))
     shared = problem.shared_error
