@@ -6,6 +6,7 @@ designs whose layers must agree with each other.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ def _silent() -> Iterator[None]:
         os.dup2(nowhere, 1)
         yield
     finally:
+        ctypes.CDLL(None).fflush(None)  # into a file or a pipe, C keeps its lines until the process ends
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nowhere)
