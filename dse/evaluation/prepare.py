@@ -31,6 +31,7 @@ from dse.problem.form_space import build_form_space
 from dse.problem.goals import Goals
 from dse.problem.space import Space
 from dse.progress import Advance, quiet, within
+from sviT_models.hashing import sources
 
 PROFILE_IMAGES = 64
 
@@ -130,11 +131,7 @@ def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
 def code_hash(*folders: Path) -> str:
     """SHA-256 of the models and of `folders`, by content; by default of what measures and costs a design."""
     packages = [Path(package.__path__[0]) for package in (sviT_models, costmodels)]
-    digest = hashlib.sha256()
-    for folder in (*packages, *(folders or (Path(__file__).parent,))):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(f"{path.relative_to(folder.parent)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    return sources(*packages, *(folders or (Path(__file__).parent,)))
 
 
 def _check_potentials(config: Config, state_widths: tuple[int, ...]) -> None:

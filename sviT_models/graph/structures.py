@@ -16,6 +16,7 @@ from costmodels.whole_files import write_text
 from sviT_models.errors import ModelError
 from sviT_models.graph.files import content_of, from_content
 from sviT_models.graph.graph import Graph
+from sviT_models.hashing import sources
 
 PACKAGE = Path(__file__).parents[1]
 MOST = 100  # structures that are kept, of about 200 kB each; the oldest leave first
@@ -72,7 +73,4 @@ def keep(key: str, graph: Graph, state: Mapping[str, Tensor]) -> None:
 @cache
 def _code() -> str:
     """A SHA-256 of the package's source, so that another version of it traces anew."""
-    found = hashlib.sha256()
-    for file in sorted(PACKAGE.rglob("*.py")):
-        found.update(str(file.relative_to(PACKAGE)).encode() + file.read_bytes())
-    return found.hexdigest()
+    return sources(PACKAGE)
