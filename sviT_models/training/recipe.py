@@ -21,6 +21,8 @@ class Recipe:
     generated set can do. The learning rate follows one cycle that peaks at `learning_rate` after the share `warmup`.
     `clip` bounds the gradient's norm, `shift` is the largest random translation in pixels, and with `flip` every other
     image is mirrored left to right. With `half`, weights end as numbers that float16 holds, and are stored so.
+    With `bfloat16`, convolutions and products are computed in that
+    format while learning (a step takes half the time where the processor has it) and judged in float32.
     `time_steps` are the levels of a network with integer spikes. `heads`, `attention_scale` and `qkv_bias` (of the
     batch norms behind q, k and v) are for the shape of sdtv2 only; they differ from the official 8, 0.125 and 0: with
     those, `attn_lif` never fires on the few tokens that 32 px leave, and gradients vanish or explode.
@@ -42,6 +44,7 @@ class Recipe:
     shift: int = 2
     flip: bool = False
     half: bool = False
+    bfloat16: bool = False
     time_steps: int = 2
     heads: int = 4
     attention_scale: float = 0.5

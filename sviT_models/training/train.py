@@ -173,7 +173,8 @@ def _epoch(run: Run, images: ImageSet, clock: _Clock) -> float:
     run.model.train()
     for inputs, labels in batches(images, _batch(recipe, images), recipe, run.generator):
         still = inputs.ndim == 4  # frames have an axis more, and no such order of memory
-        logits = run.model(inputs.contiguous(memory_format=torch.channels_last) if still else inputs)
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
+            logits = run.model(inputs.contiguous(memory_format=torch.channels_last) if still else inputs).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         run.optimizer.zero_grad()
         loss.backward()

@@ -247,6 +247,14 @@ def test_half_the_bytes_hold_the_same_weights(short, tmp_path):
     assert not (tmp_path / "x.safetensors").exists()
 
 
+def test_bfloat16_learns_what_float32_learns_and_leaves_float32_weights(recipe):
+    coarse, fine = (train(replace(recipe, epochs=1, bfloat16=given)) for given in (True, False))
+    assert {tensor.dtype for tensor in coarse.model.parameters()} == {torch.float32}
+    assert coarse.log[0].loss == pytest.approx(fine.log[0].loss, rel=0.1)  # 8 bits of mantissa, through spikes
+    assert coarse.log[0].loss != fine.log[0].loss
+    assert "--bfloat16" in command(coarse.recipe)
+
+
 @pytest.mark.parametrize("name", ["sdtv1_tiny", "ms_qkformer_tiny", "sdtv3_tiny"])
 def test_every_family_trains_by_a_recipe_and_comes_back_from_its_file(recipe, tmp_path, name):
     other = replace(recipe, model=name, start=None, epochs=2)
