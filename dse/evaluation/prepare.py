@@ -115,7 +115,7 @@ def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
     return ({"activations": given} if given else {}) | {
         "tool": version(),
         "checkpoint": experiment.checkpoint.sha256,
-        "data": f"{images.name}/{images.split}/{len(images)}/{images.sha256}",
+        "data": identity(images),
         "calibration": f"{calibration.split}/{len(calibration)}/{calibration.sha256}",
         "code": code_hash(),
         "torch": torch.__version__,
@@ -126,6 +126,11 @@ def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
         "hardware": experiment.hardware.sha256,
         "frame_rate": config.frame_rate,
     }
+
+
+def identity(images: Any) -> str:
+    """What tells a set of images from every other one, by content."""
+    return f"{images.name}/{images.split}/{len(images)}/{images.sha256}"
 
 
 def code_hash(*folders: Path) -> str:

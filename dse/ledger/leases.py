@@ -12,17 +12,39 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 LEASE = "lease"
 RENEW_EVERY = 10.0  # s
 DEAD_AFTER = 60.0  # s: six renewals
+LONGEST_PAUSE = 1.0  # s between two looks at the study
+VOID = "void"  # why a failed trial stands for no result: its worker died, or it came too late
+LOST, WITHDRAWN = "lost", "withdrawn"
+GONE = (UpdateFinishedTrialError, ValueError)  # of a trial that another worker took for lost
+
+
+def pauses() -> Iterator[None]:
+    """Sleeps longer and longer, up to a second; `next` sleeps."""
+    pause = 0.02
+    while True:
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+        yield
+
+
+def give_up(study: optuna.Study, trial_id: int, why: str) -> None:
+    """End a trial that stands for no result, and say why; nothing where it has ended otherwise."""
+    with suppress(*GONE):
+        study._storage.set_trial_user_attr(trial_id, VOID, why)
+        study._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
 
 def _started(pid: int) -> str | None:

@@ -21,8 +21,6 @@ LEVELS, ORIGIN, DESIGN = "levels", "origin", "design"
 TURN = "turn"  # its place among the trials that count, where that is not its number
 FOR = "budget"  # of the search whose last evaluation it is
 AGAIN = "again"  # the number of the lost trial that it repeats
-VOID = "void"  # why a failed trial stands for no evaluation: its worker died, or it came too late
-LOST, WITHDRAWN = "lost", "withdrawn"
 
 
 class Proposed(Protocol):

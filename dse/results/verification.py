@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,9 +13,11 @@ from optuna import Study
 
 from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
+from dse.ledger.shared_work import Result, SharedWork
 from dse.optimize.integer_program import InfeasibleError
 from dse.problem.constraints import FREE, obeyed
 from dse.problem.problem import Problem
+from dse.progress import Advance, quiet
 from dse.results import tables
 from dse.results.candidates import candidates
 from dse.results.origin import EXACT
@@ -81,14 +86,58 @@ def measured(verifier: Evaluator, table: pd.DataFrame, task: Task) -> Row:
     return Row.of(task, *verifier.sides(design, task.images))
 
 
-def verify(verifier: Evaluator, race: Race, table: pd.DataFrame, say: Say, rows: Sequence[Row] = ()) -> list[Row]:
-    """Measure until the race is over; all rows. `rows` are those that were measured before."""
-    done = list(rows)
-    while tasks := plan(race, done):
-        count = len(tasks[0].images)
-        say(f"verification, round {tasks[0].batch + 1}: {len(tasks)} candidates on {count:,} unseen images each")
-        done += [measured(verifier, table, task) for task in tasks]
-    return done
+def verify(
+    verifier: Evaluator, race: Race, table: pd.DataFrame, shared: SharedRows, say: Say, advance: Advance = quiet
+) -> list[Row]:
+    """Measure until the race is over; all rows, the same ones in the same order whoever measured them, and when.
+
+    shared: keeps rows for other workers and later processes, and has those that they measured; `say` takes a line per
+    round, `advance` the rows of it that are there.
+    """
+    rows: list[Row] = []
+    while tasks := plan(race, rows):
+        rows += shared.rows(tasks, lambda task: measured(verifier, table, task), _heard(tasks, say, advance))
+    return rows
+
+
+def _heard(tasks: Sequence[Task], say: Say, advance: Advance) -> Callable[[int], None]:
+    """Takes how many rows of a round are there, and shows it."""
+    what, said = f"verification, round {tasks[0].batch + 1}", False
+
+    def heard(done: int) -> None:
+        nonlocal said
+        if not said:
+            before = f", {done} of them measured before" if done else ""
+            say(f"{what}: {len(tasks)} candidates on {len(tasks[0].images):,} unseen images each{before}")
+        said = True
+        advance(what, done, len(tasks))
+
+    return heard
+
+
+@dataclass(frozen=True)
+class SharedRows:
+    """Rows of a verification in the storage of its search; `inputs` is a text of what they depend on besides the task:
+    the search's fingerprint and the unseen images."""
+
+    work: SharedWork
+    inputs: str
+
+    def rows(self, tasks: Sequence[Task], measure: Callable[[Task], Row], heard: Callable[[int], None]) -> list[Row]:
+        """The rows of tasks, kept ones as they are, the others measured by this worker and others."""
+        named = {self._name(task): task for task in tasks}
+
+        def do(name: str) -> Result:
+            row = measure(named[name])
+            return Result(row.record(), 100 * (len(row.lost) - len(row.won)) / len(row.images))
+
+        found = self.work.results(list(named), do, heard)
+        return [Row.from_record(task, record) for task, record in zip(tasks, found, strict=True)]
+
+    def _name(self, task: Task) -> str:
+        """The task's name, which the same design, images and inputs have in every process."""
+        said = json.dumps([self.inputs, task.candidate, task.images])
+        return f"{task.candidate}/{task.batch + 1}/{hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
 
 def judged(race: Race, rows: Sequence[Row]) -> dict[str, Verified]:

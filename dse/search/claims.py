@@ -6,9 +6,7 @@ that want the same, the lower number has it.  A worker proposes when every lower
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,23 +17,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from dse.arrays import IntArray
 from dse.ledger import proposals
 from dse.ledger.attributes import keep
-from dse.ledger.leases import LEASE, Renewal, Watch, new_lease
-from dse.ledger.proposals import AGAIN, DESIGN, FOR, LEVELS, LOST, ORIGIN, TURN, VOID, WITHDRAWN, View
+from dse.ledger.leases import LEASE, LOST, VOID, WITHDRAWN, Renewal, Watch, give_up, new_lease, pauses
+from dse.ledger.proposals import AGAIN, DESIGN, FOR, LEVELS, ORIGIN, TURN, View
 from dse.problem.problem import Problem
 from dse.strategies.base.sampler import Strategy
 from dse.strategies.base.seeding import PerTrial
-
-LONGEST_PAUSE = 1.0  # s between two looks at the study
-GONE = (optuna.exceptions.UpdateFinishedTrialError, ValueError)  # of a trial that another worker took for lost
-
-
-def pauses() -> Any:
-    """Sleeps longer and longer, up to a second; `next` sleeps."""
-    pause = 0.02
-    while True:
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
-        yield
 
 
 @dataclass(frozen=True)
@@ -87,15 +73,8 @@ class Claims:
         """Give up the trials of dead workers, to be proposed again; whether there were any."""
         dead = self.watch.dead(trials)
         for trial in dead:
-            self.void(study, trial._trial_id, LOST)
+            give_up(study, trial._trial_id, LOST)
         return bool(dead)
-
-    @staticmethod
-    def void(study: optuna.Study, trial_id: int, why: str) -> None:
-        """End a trial that stands for no evaluation; nothing where it has ended otherwise."""
-        with suppress(*GONE):
-            study._storage.set_trial_user_attr(trial_id, VOID, why)
-            study._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
     def claim(self, study: optuna.Study, budget: int, wanted: Wanted | None) -> Claim | None:
         """A trial for this worker, with a given design or the strategy's next; None where another was before it."""
@@ -112,11 +91,11 @@ class Claims:
             found = self._settled(study, trial_id, budget, wanted)
         except BaseException:
             renewal.__exit__(None, None, None)
-            self.void(study, trial_id, LOST)
+            give_up(study, trial_id, LOST)
             raise
         if found is None:
             renewal.__exit__(None, None, None)
-            self.void(study, trial_id, WITHDRAWN)
+            give_up(study, trial_id, WITHDRAWN)
             return None
         return Claim(*found, renewal)
 

@@ -15,9 +15,10 @@ from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.measurement import Evaluation, Partial, from_record
 from dse.ledger import proposals
 from dse.ledger.attributes import keep
+from dse.ledger.leases import LOST, give_up, pauses
 from dse.problem.design import Design
 from dse.problem.problem import Problem
-from dse.search.claims import Claim, Claims, Wanted, pauses, same_proposal
+from dse.search.claims import Claim, Claims, Wanted, same_proposal
 from dse.search.study import finished_among, quiet_optuna
 from dse.strategies.base.sampler import Strategy
 
@@ -86,7 +87,7 @@ class Loop:
             study.tell(trial, state=TrialState.FAIL)
             return error
         except BaseException:
-            Claims.void(study, trial._trial_id, proposals.LOST)
+            give_up(study, trial._trial_id, LOST)
             raise
         finally:
             claim.renewal.__exit__(None, None, None)

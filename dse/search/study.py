@@ -56,6 +56,12 @@ def open_study(
     return study
 
 
+def beside(study: optuna.Study, name: str) -> optuna.Study:
+    """The study `name` of a search in the storage of its study, new or as it is."""
+    with quiet_optuna():
+        return optuna.create_study(study_name=f"{study.study_name}-{name}", storage=study._storage, load_if_exists=True)
+
+
 def _created(run_dir: Path, url: str | None, name: str) -> optuna.Study:
     """The study in its storage, new or as it is.  Raises ConfigError for a storage that cannot be opened."""
     with quiet_optuna(), spoken(url):

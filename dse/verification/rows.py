@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +44,13 @@ class Row:
         return Row(task.candidate, task.batch, task.images, tuple(lost.tolist()), tuple(won.tolist()))
 
     def record(self) -> dict[str, Any]:
-        """The row as JSON values."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        """What the task does not say of the row, as JSON values."""
+        return {"lost": list(self.lost), "won": list(self.won)}
 
     @staticmethod
-    def from_record(record: dict[str, Any]) -> Row:
-        """The inverse of `record`."""
-        parts = {name: tuple(record[name]) for name in ("images", "lost", "won")}
-        return Row(str(record["candidate"]), int(record["batch"]), **parts)
+    def from_record(task: Task, record: Mapping[str, Any]) -> Row:
+        """The inverse of `record`, for the row's task."""
+        return Row(task.candidate, task.batch, task.images, tuple(record["lost"]), tuple(record["won"]))
 
 
 def table(rows: Iterable[Row], candidates: Sequence[str], images: int) -> tuple[BoolArray, IntArray]:

@@ -20,7 +20,14 @@ from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.robustness import robustness
 from dse.results.run import Contents, Run, write_run
 from dse.results.verified import verified_table
-from dse.workflows.search_steps import base_setting, final_network, guided_search, precision_study, prepare
+from dse.workflows.search_steps import (
+    base_setting,
+    final_network,
+    guided_search,
+    precision_study,
+    prepare,
+    verification,
+)
 from dse.workflows.search_values import (
     SILENT,
     BaseSetting,
@@ -63,13 +70,16 @@ def carried_out(prepared: Prepared, out: Path, command: Sequence[str] = (), hear
 
 
 def join(config: Config, ledger: Ledger, hear: Listener = SILENT) -> str:
-    """Measure designs for a search that other workers share until its budget is used; returns why it stopped.
+    """Measure designs for a search that other workers share until its budget is used, then candidates on unseen images.
 
-    `config` is the search's, `ledger` where its study lies, `hear` who is told how far it is.  Raises as `search` does.
+    `config` is the search's, `ledger` where its study lies, `hear` who is told how far it is.  Returns why it stopped.
+    Raises as `search` does.
     """
     prepared = prepare(config, ledger, hear)
     base = base_setting(prepared, precision_study(prepared, hear), hear)
-    return guided_search(prepared, base, hear).stop_reason
+    searched = guided_search(prepared, base, hear)
+    verification(prepared, base, searched, hear)
+    return searched.stop_reason
 
 
 def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: Final, record: Manifest) -> Contents:

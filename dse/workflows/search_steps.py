@@ -11,23 +11,26 @@ Measurements go into the Optuna study as they are made, so that a search that wa
 
 from __future__ import annotations
 
+import json
+
 import sviT_models
 from dse.config.schema import Config
 from dse.evaluation.health import class_table, health_table
 from dse.evaluation.measurement import from_record, share_text
 from dse.evaluation.one_at_a_time import measure_distances
-from dse.evaluation.prepare import fingerprint, goals, resolved
+from dse.evaluation.prepare import fingerprint, goals, identity, resolved
 from dse.evaluation.prepare import prepare as load_experiment
 from dse.evaluation.sample_size import needed_images
+from dse.ledger.shared_work import SharedWork
 from dse.problem.shared_error import SharedError
 from dse.results import tables
 from dse.results.manifest import begin
 from dse.results.picks import choose
-from dse.results.verification import add_exact_pick, judged, race_of, right_of, verify
+from dse.results.verification import SharedRows, add_exact_pick, judged, race_of, right_of, verify
 from dse.search.build_problem import build_problem
 from dse.search.expected_drop import expectation
 from dse.search.loop import Loop
-from dse.search.study import evaluated, finished
+from dse.search.study import beside, evaluated, finished, quiet_optuna
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread
 from dse.workflows.door import check_search
@@ -41,6 +44,7 @@ from dse.workflows.search_values import (
     Precision,
     Prepared,
     Searched,
+    Verification,
 )
 
 
@@ -155,6 +159,25 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     return Searched(table, evaluations, expected, quality, reason, phase)
 
 
+def verification(prepared: Prepared, base: BaseSetting, searched: Searched, hear: Listener = SILENT) -> Verification:
+    """Measure candidates on images that the search never saw; workers of one study share them.
+
+    prepared  what `prepare` gave
+    base      what `base_setting` gave
+    searched  what `guided_search` gave
+    hear      how progress is shown; default: not at all
+    """
+    experiment, study = prepared.experiment, prepared.study
+    unseen = experiment.source.for_verification()
+    verifier = experiment.evaluator(unseen)
+    race = race_of(base.problem, searched.table, searched.expected, searched.quality.found.scatter, verifier)
+    inputs = json.dumps([study.user_attrs.get("fingerprint"), identity(unseen)], sort_keys=True)
+    shared = SharedRows(SharedWork(beside(study, "verification")), inputs)
+    with quiet_optuna():
+        rows = verify(verifier, race, searched.table, shared, hear.say, hear.advance)
+    return Verification(unseen, verifier, race, rows)
+
+
 def final_network(prepared: Prepared, base: BaseSetting, searched: Searched, hear: Listener = SILENT) -> Final:
     """Step 4: measure candidates on images that the search never saw, and pick among them.
 
@@ -165,10 +188,8 @@ def final_network(prepared: Prepared, base: BaseSetting, searched: Searched, hea
     """
     end = begin("4 final network", hear.say)
     experiment, problem, table = prepared.experiment, base.problem, searched.table
-    unseen = experiment.source.for_verification()
-    verifier = experiment.evaluator(unseen)
-    race = race_of(problem, table, searched.expected, searched.quality.found.scatter, verifier)
-    measured = verify(verifier, race, table, hear.say)
+    done = verification(prepared, base, searched, hear)
+    race, measured, verifier = done.race, done.rows, done.verifier
     verified = judged(race, measured)
     phase = end(len(verified) + 1, verifier.images_run)
     picks = choose(table, problem.budgets, verified, problem.objectives[2], searched.expected)
@@ -176,5 +197,5 @@ def final_network(prepared: Prepared, base: BaseSetting, searched: Searched, hea
     ids = [str(rows.index[0]), *(pick["id"] for pick in picks["picks"])]
     health = health_table(experiment, {i: tables.design_of(rows.loc[i]) for i in ids})
     picked = {i: right_of(race, measured, verifier, i) for i in ids[1:]}
-    classes = class_table(unseen, {ids[0]: verifier.float.right, **picked})
+    classes = class_table(done.unseen, {ids[0]: verifier.float.right, **picked})
     return Final(verifier, verified, picks, health, classes, phase)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from dse.results.verified import Verified
 from dse.search.expected_drop import Quality
 from dse.search.loop import Loop, Step
 from dse.search.study import open_study, quiet_optuna
+from dse.verification import Race, Row
 
 Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
 
@@ -123,6 +124,16 @@ class Searched:
     quality: Quality
     stop_reason: str
     phase: Phase
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """The candidates (`race`) on the `unseen` images, on which `verifier` has run the float network: all rows."""
+
+    unseen: Any
+    verifier: Evaluator
+    race: Race
+    rows: Sequence[Row]
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,7 +145,7 @@ def test_a_result_that_comes_after_the_worker_was_given_up_is_not_counted_twice(
             running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             if running and not taken:  # another worker takes this one for dead
                 taken.append(running[0].number)
-                Claims.void(study, running[0]._trial_id, "lost")
+                leases.give_up(study, running[0]._trial_id, "lost")
             return super().run(images, weight_bits, **options)
 
     loop(Slow()).run(study, 5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from simulated_verification import ladder
 
-from dse.verification import Race, Row, outcome, plan
+from dse.verification import Race, Row, Task, outcome, plan
 
 SEEDS = 8
 
@@ -49,7 +49,8 @@ def test_the_plan_is_a_function_of_the_rows_in_any_order_and_ends(worlds):
 
 def test_rows_that_went_through_a_file_continue_as_if_they_had_not(worlds):
     world, rows = worlds[0.0][1]
-    part = [Row.from_record(json.loads(json.dumps(row.record()))) for row in rows[:20]]
+    tasks = [Task(row.candidate, row.batch, row.images) for row in rows[:20]]
+    part = [Row.from_record(t, json.loads(json.dumps(r.record()))) for t, r in zip(tasks, rows, strict=False)]
     assert part == rows[:20]
     while tasks := plan(world.race, part):
         part += [world.measure(task) for task in tasks]
