@@ -43,7 +43,7 @@ def test_help_imports_nothing_heavy():
     code = (
         "import sys\nfrom dse import cli\nsys.argv = ['svit-dse', '--help']\n"
         "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'optuna', 'pandas', 'numpy', 'scipy', 'matplotlib', 'plotly', 'numba'} & set(sys.modules)\n"
+        "heavy = {'torch', 'optuna', 'pandas', 'numpy', 'scipy', 'matplotlib', 'numba'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     done = python(code)

@@ -26,7 +26,6 @@ class Part:
 def page(title: str, parts: Sequence[Part], numbers: Mapping[str, Any]) -> str:
     """The page as text."""
     import jinja2
-    from plotly.offline import get_plotlyjs
 
     loader = jinja2.PackageLoader("reports", "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -38,7 +37,7 @@ def page(title: str, parts: Sequence[Part], numbers: Mapping[str, Any]) -> str:
         tool=numbers["tool"],
         numbers=embedded(numbers),
         plots=embedded(plots),
-        plotly=Markup(script_text(get_plotlyjs())),
+        plotly=Markup(script_text(_template("plotly/plotly-cartesian.min.js"))),
         style=Markup(_template("style.css")),
         script=Markup(_template("app.js")),
     )
