@@ -1,45 +1,92 @@
-"""Several attributes of a trial in one write: one append to the journal, one transaction in a database.
+"""What a trial says, in one write: one append to the journal, one transaction of a few statements in a database.
 
-Optuna's storages write every attribute by itself, which costs a lock or a commit each.
+Optuna's storages write every attribute by itself, which costs a lock or a commit each, and in a database several
+statements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages.journal._storage import JournalOperation
-from optuna.trial import Trial
+from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
+from optuna.trial import Trial, TrialState
+
+DIALECTS = ("mysql", "postgresql", "sqlite")  # with a statement that writes over what is there
 
 
-def keep(trial: Trial, said: Mapping[str, Any]) -> None:
-    """Give a running trial its attributes, in their order and in one write.
+@dataclass(frozen=True)
+class Said:
+    """What a running trial is to say from now on.
+
+    user: attributes in their order; limits: how far it lies beyond each, at most 0 within; state: in which it ends, if
+    it does; values: of its objectives, where it is complete.
+    """
+
+    user: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    state: TrialState | None = None
+    values: Sequence[float] | None = None
+
+    @property
+    def system(self) -> dict[str, float]:
+        """The limits as Optuna's constraints."""
+        return {f"{_CONSTRAINTS_KEY}:{key}": float(value) for key, value in self.limits.items()}
+
+
+def keep(trial: Trial, user: Mapping[str, Any]) -> None:
+    """Give a running trial attributes, in their order and in one write.
 
     A kill within the write to a journal may leave the first of them.  Through a gRPC proxy they are written one by one.
     Raises UpdateFinishedTrialError for a trial that has ended.
     """
+    write(trial.storage, trial._trial_id, Said(user))
+    trial._cached_frozen_trial.user_attrs.update(user)
+
+
+def end(trial: Trial, said: Said) -> None:
+    """End a running trial with its last attributes, as `study.tell` does; one write, raises as `keep`."""
+    assert said.state is not None
+    trial._cached_frozen_trial.user_attrs.update(said.user)
+    values = None if said.values is None else list(said.values)
+    trial.study.sampler.after_trial(trial.study, trial._cached_frozen_trial, said.state, values)
     write(trial.storage, trial._trial_id, said)
-    trial._cached_frozen_trial.user_attrs.update(said)
 
 
-def write(storage: BaseStorage, trial_id: int, said: Mapping[str, Any]) -> None:
-    """The same for a trial by its number in the storage."""
+def write(storage: BaseStorage, trial_id: int, said: Said) -> None:
+    """The same for a trial by its number in the storage, without a word to the sampler."""
     if isinstance(storage, JournalStorage):
         _in_journal(storage, trial_id, said)
     elif isinstance(storage, _CachedStorage):
         _in_database(storage._backend, trial_id, said)
     else:
-        for key, value in said.items():
+        for key, value in said.user.items():
             storage.set_trial_user_attr(trial_id, key, value)
+        for key, value in said.system.items():
+            storage.set_trial_system_attr(trial_id, key, value)
+        if said.state is not None:
+            storage.set_trial_state_values(trial_id, said.state, said.values)
 
 
-def _in_journal(storage: JournalStorage, trial_id: int, said: Mapping[str, Any]) -> None:
+def _in_journal(storage: JournalStorage, trial_id: int, said: Said) -> None:
     with storage._thread_lock:
-        head = {"op_code": JournalOperation.SET_TRIAL_USER_ATTR, "worker_id": storage._replay_result.worker_id}
-        lines = [head | {"trial_id": trial_id, "user_attr": {key: value}} for key, value in said.items()]
+        head = {"worker_id": storage._replay_result.worker_id, "trial_id": trial_id}
+        lines: list[dict[str, Any]] = []
+        for key, value in said.user.items():
+            lines.append({"op_code": JournalOperation.SET_TRIAL_USER_ATTR} | head | {"user_attr": {key: value}})
+        for key, value in said.system.items():
+            lines.append({"op_code": JournalOperation.SET_TRIAL_SYSTEM_ATTR} | head | {"system_attr": {key: value}})
+        if said.state is not None:
+            told = {"state": said.state, "values": said.values, "datetime_complete": datetime.now(UTC).isoformat()}
+            lines.append({"op_code": JournalOperation.SET_TRIAL_STATE_VALUES} | head | told)
         storage._backend.append_logs(lines)
         ended = None
         for _ in range(len(lines) + 1):  # a trial that has ended refuses each line as it is read back
@@ -51,10 +98,34 @@ def _in_journal(storage: JournalStorage, trial_id: int, said: Mapping[str, Any])
             raise ended
 
 
-def _in_database(storage: RDBStorage, trial_id: int, said: Mapping[str, Any]) -> None:
+def _in_database(storage: RDBStorage, trial_id: int, said: Said) -> None:
     from optuna.storages._rdb import models
     from optuna.storages._rdb.storage import _create_scoped_session
 
     with _create_scoped_session(storage.scoped_session) as session:
-        for key, value in said.items():
-            storage._set_trial_attr_without_commit(session, models.TrialUserAttributeModel, trial_id, key, value)
+        trial: Any = models.TrialModel.find_or_raise_by_id(trial_id, session, for_update=said.state is not None)
+        storage.check_trial_is_updatable(trial_id, trial.state)
+        kinds = (models.TrialUserAttributeModel, said.user), (models.TrialSystemAttributeModel, said.system)
+        for model, attributes in kinds:
+            rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(v)} for key, v in attributes.items()]
+            if rows and storage.engine.name in DIALECTS:
+                session.execute(_upsert(model.__table__, storage.engine.name), rows)
+            else:
+                for key, value in attributes.items():
+                    storage._set_trial_attr_without_commit(session, model, trial_id, key, value)
+        if said.state is not None:
+            for objective, value in enumerate(said.values or ()):
+                number, kind = models.TrialValueModel.value_to_stored_repr(value)
+                row = models.TrialValueModel(trial_id=trial_id, objective=objective, value=number, value_type=kind)
+                session.add(row)
+            trial.state, trial.datetime_complete = said.state, datetime.now()
+
+
+def _upsert(table: Any, dialect: str) -> Any:
+    """A statement that writes rows of attributes, over those of the same name."""
+    found = import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+    if dialect == "mysql":
+        return found.on_duplicate_key_update(value_json=found.inserted.value_json)
+    return found.on_conflict_do_update(
+        index_elements=[table.c.trial_id, table.c.key], set_={"value_json": found.excluded.value_json}
+    )

@@ -22,6 +22,8 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from dse.ledger.attributes import Said, write
+
 LEASE = "lease"
 RENEW_EVERY = 10.0  # s
 DEAD_AFTER = 60.0  # s: six renewals
@@ -43,8 +45,7 @@ def pauses() -> Iterator[None]:
 def give_up(study: optuna.Study, trial_id: int, why: str) -> None:
     """End a trial that stands for no result, and say why; nothing where it has ended otherwise."""
     with suppress(*GONE):
-        study._storage.set_trial_user_attr(trial_id, VOID, why)
-        study._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        write(study._storage, trial_id, Said({VOID: why}, state=TrialState.FAIL))
 
 
 def _started(pid: int) -> str | None:
@@ -92,8 +93,13 @@ class Watch:
         self._seen: dict[int, tuple[Any, float]] = {}
 
     def dead(self, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-        """The running trials whose workers are gone."""
-        now, out = time.monotonic(), []
+        """The running trials whose workers are gone.
+
+        trials: in order; before the first of them, every trial of the study has ended.
+        """
+        now, out, trials = time.monotonic(), [], list(trials)
+        if trials:
+            self._seen = {number: seen for number, seen in self._seen.items() if number >= trials[0].number}
         for trial in trials:
             if trial.state != TrialState.RUNNING:
                 self._seen.pop(trial.number, None)

@@ -7,7 +7,7 @@ the network.  Optuna's own samplers read parameters: `View` shows them a study w
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,28 +69,31 @@ def said(levels: IntArray, space: Space, origin: str) -> Mapping[str, Any]:
 class View(optuna.Study):
     """A study as Optuna's samplers read it: every proposal's levels as parameters.
 
-    finished: trials that another view of the same study has made already, by number; filled.
+    finished: trials that another view of the same study has made already, by number; filled.  trials: all that is
+    there to be read, as it was when the view was made, so that what follows from one proposal follows from one state.
     """
 
-    def __init__(self, study: optuna.Study, space: Space, finished: dict[int, FrozenTrial]) -> None:
+    def __init__(
+        self, study: optuna.Study, space: Space, finished: dict[int, FrozenTrial], trials: Sequence[FrozenTrial]
+    ) -> None:
         self.__dict__.update(study.__dict__)
         self._space, self._dimensions = space, space.distributions()
-        self._finished = finished
+        self._trials = [self._with_parameters(trial, finished) for trial in trials]
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        found = [self._with_parameters(t) for t in super()._get_trials(False, states, use_cache)]
+        found = [t for t in self._trials if states is None or t.state in states]
         return copy.deepcopy(found) if deepcopy else found
 
-    def _with_parameters(self, trial: FrozenTrial) -> FrozenTrial:
+    def _with_parameters(self, trial: FrozenTrial, finished: dict[int, FrozenTrial]) -> FrozenTrial:
         if LEVELS not in trial.user_attrs:
             return trial
-        if (known := self._finished.get(trial.number)) is not None:
+        if (known := finished.get(trial.number)) is not None:
             return known
         full = copy.copy(trial)
         full.params = self._space.params(trial.user_attrs[LEVELS])
         full.distributions = self._dimensions
         if trial.state.is_finished():
-            self._finished[trial.number] = full
+            finished[trial.number] = full
         return full

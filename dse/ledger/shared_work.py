@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from dse.ledger.attributes import write
+from dse.ledger.attributes import Said, write
 from dse.ledger.leases import GONE, LEASE, LOST, WITHDRAWN, Renewal, Watch, give_up, new_lease, pauses
 
 PIECE, RESULT = "piece", "result"
@@ -81,8 +81,8 @@ class SharedWork:
                 give_up(study, trial_id, LOST)
                 raise
         with suppress(*GONE):  # another worker took this one for dead, and does the piece itself
-            write(study._storage, trial_id, {RESULT: dict(result.record)})
-            study._storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [result.value])
+            said = Said({RESULT: dict(result.record)}, state=TrialState.COMPLETE, values=[result.value])
+            write(study._storage, trial_id, said)
 
     def _is_taken(self, piece: str, number: int) -> bool:
         """Whether a trial with a lower number does the piece or has done it: the order of numbers is that of claims."""

@@ -20,6 +20,7 @@ from dse.ledger.attributes import keep
 from dse.ledger.leases import LEASE, LOST, VOID, WITHDRAWN, Renewal, Watch, give_up, new_lease, pauses
 from dse.ledger.proposals import AGAIN, DESIGN, FOR, LEVELS, ORIGIN, TURN, View
 from dse.problem.problem import Problem
+from dse.search.tally import Tally
 from dse.strategies.base.sampler import Strategy
 from dse.strategies.base.seeding import PerTrial
 
@@ -46,28 +47,29 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claims:
-    """Claims trials of a study for one worker; `finished` keeps trials as samplers read them."""
+    """Claims trials of a study for one worker; `finished` keeps trials as samplers read them, `tally` what they say."""
 
     problem: Problem
     strategy: str
     sampler: Strategy
     watch: Watch = field(default_factory=Watch)
     finished: dict[int, FrozenTrial] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
 
     def wanted(self, trials: Sequence[FrozenTrial]) -> Wanted | None:
         """What comes before new proposals: lost trials again, then baselines that are missing."""
-        again = {t.user_attrs.get(AGAIN) for t in trials if t.user_attrs.get(VOID) != WITHDRAWN}
-        for t in trials:
-            if t.user_attrs.get(VOID) == LOST and LEVELS in t.user_attrs and t.number not in again:
-                return Wanted(
-                    {k: t.user_attrs[k] for k in (ORIGIN, DESIGN, FOR, LEVELS) if k in t.user_attrs}, t.number
-                )
-        present = {t.user_attrs.get(ORIGIN) for t in trials if VOID not in t.user_attrs}
-        present |= {t.user_attrs.get(ORIGIN) for t in trials if t.number in again}
+        if (lost := self.tally.to_repeat(trials)) is not None:
+            told = lost.user_attrs
+            return Wanted({key: told[key] for key in (ORIGIN, DESIGN, FOR, LEVELS) if key in told}, lost.number)
+        present = self.tally.origins_among(trials)
         for baseline in self.problem.baselines:
             if baseline.origin not in present:
                 return Wanted(dict(proposals.said(baseline.levels, self.problem.space, baseline.origin)))
         return None
+
+    def view(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> View:
+        """The study as the sampler reads it, with these trials."""
+        return View(study, self.problem.space, self.finished, trials)
 
     def bury(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> bool:
         """Give up the trials of dead workers, to be proposed again; whether there were any."""
@@ -89,6 +91,8 @@ class Claims:
         renewal.__enter__()
         try:
             found = self._settled(study, trial_id, budget, wanted)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            found = None  # another worker took this one for dead while it made its proposal
         except BaseException:
             renewal.__exit__(None, None, None)
             give_up(study, trial_id, LOST)
@@ -102,36 +106,38 @@ class Claims:
     def _settled(
         self, study: optuna.Study, trial_id: int, budget: int, wanted: Wanted | None
     ) -> tuple[Trial, IntArray, str, list[FrozenTrial]] | None:
-        number = study._storage.get_trial_number_from_id(trial_id)
-        lower = self._when(study, number, lambda t: LEVELS not in t.user_attrs)
-        if lower is None or sum(map(proposals.counts, lower)) >= budget or _taken(wanted, lower):
+        trials = self._when(study, trial_id, lambda t: LEVELS not in t.user_attrs)
+        lower = [] if trials is None else trials[:-1]
+        if trials is None or self.tally.counted_among(lower) >= budget or _taken(wanted, lower):
             return None
-        turn = sum(VOID not in t.user_attrs for t in lower)
-        if turn != number:
+        turn = self.tally.turn(lower)
+        if turn != len(lower):
             study._storage.set_trial_user_attr(trial_id, TURN, turn)
-        trial = Trial(View(study, self.problem.space, self.finished), trial_id)
+        trial = Trial(self.view(study, trials), trial_id)
         said = wanted.said if wanted else proposals.said(self._proposed(trial), self.problem.space, self.strategy)
         if wanted is None:
             keep(trial, said)
         elif isinstance(self.sampler, PerTrial):
             _ = trial.relative_params  # NSGA-II numbers generations there, see `seeding.seed_trial`
-        # where another measures the same design, its result will do
-        lower = self._when(study, number, lambda t: t.user_attrs.get(DESIGN) == said[DESIGN])
-        if lower is None:
-            return None
-        return trial, proposals.levels_of(trial, self.problem.space), str(said[ORIGIN]), lower
+        same = [t for t in self.tally.open(lower) if t.user_attrs.get(DESIGN) == said[DESIGN]]
+        if any(t.state == TrialState.RUNNING for t in same):  # another measures it: its result will do
+            trials = self._when(study, trial_id, lambda t: t.user_attrs.get(DESIGN) == said[DESIGN])
+            if trials is None:
+                return None
+        return trial, proposals.levels_of(trial, self.problem.space), str(said[ORIGIN]), trials[:-1]
 
-    def _when(self, study: optuna.Study, number: int, blocks: Any) -> list[FrozenTrial] | None:
-        """The trials below a number once no running one of them blocks; None where the trial itself was given up."""
+    def _when(self, study: optuna.Study, trial_id: int, blocks: Any) -> list[FrozenTrial] | None:
+        """The trials up to a given one once no running one below it blocks; None where it was itself given up."""
         wait = pauses()
         while True:
             trials = study.get_trials(deepcopy=False)
-            if trials[number].state != TrialState.RUNNING:
+            at = next(at for at in range(len(trials) - 1, -1, -1) if trials[at]._trial_id == trial_id)
+            if trials[at].state != TrialState.RUNNING:
                 return None
-            lower = trials[:number]
-            if not any(t.state == TrialState.RUNNING and blocks(t) for t in lower):
-                return lower
-            if not self.bury(study, lower):
+            below = self.tally.open(trials[:at])
+            if not any(t.state == TrialState.RUNNING and blocks(t) for t in below):
+                return trials[: at + 1]
+            if not self.bury(study, below):
                 next(wait)
 
     def _proposed(self, trial: Trial) -> IntArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,12 +90,8 @@ def quiet_optuna() -> Iterator[None]:
 
 def finished(study: optuna.Study) -> int:
     """Trials that used up budget: complete or cut short, each as one; failed ones have a limit of their own."""
-    return finished_among(study.get_trials(deepcopy=False))
-
-
-def finished_among(trials: Iterable[FrozenTrial]) -> int:
-    """The same among trials that were read already."""
-    return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return len(ended)
 
 
 def evaluated(study: optuna.Study) -> list[FrozenTrial]:

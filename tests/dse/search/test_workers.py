@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
+from sqlalchemy import event
 
 from dse.ledger import leases
 from dse.ledger.attributes import keep
@@ -174,7 +175,7 @@ def test_writes_per_trial_do_not_grow_with_the_number_of_parameters(tmp_path, mo
     real = Journal.append_logs
     monkeypatch.setattr(Journal, "append_logs", lambda self, logs: written.append(logs) or real(self, logs))
     loop(ToyRunner()).run(study, 4)
-    assert len(written) == 4  # claim, proposal, measurement, state
+    assert len(written) == 3  # claim, proposal, measurement with state
     assert not [log for logs in written for log in logs if "param_name" in log]
 
 
@@ -189,3 +190,17 @@ def test_attributes_are_kept_together_and_refused_together_where_the_trial_has_e
         keep(trial, {"a": "y", "c": 1, "d": 2})
     study.ask()  # what was refused is behind
     assert study.trials[0].user_attrs == {"b": [1, 2], "a": "x"}
+
+
+def test_statements_per_trial_of_a_database_do_not_grow_with_trials_or_parameters(tmp_path):
+    study, said, counted = open_study(tmp_path, PRINT, url=f"sqlite:///{tmp_path}/s.db"), [], []
+    engine = study._storage._backend.engine
+    event.listen(engine, "before_cursor_execute", lambda c, cursor, statement, *rest: said.append(statement))
+    for budget in (3, 8, 9, 18, 19):
+        said.clear()
+        loop(ToyRunner()).run(study, budget)
+        counted.append(len(said))
+    assert counted[2] == counted[4]  # one trial, after 8 and after 18
+    # three looks at the study (7 each), the trial (7), claim (6), proposal (2), measurement with state (6)
+    assert counted[4] <= 45
+    engine.dispose()
