@@ -24,7 +24,8 @@ from costmodels.estimation.floorline import change_first, floorline
 from costmodels.estimation.reasons import reasons
 from costmodels.estimation.separable import SeparableTables, separable_tables
 from costmodels.hardware.constants import Constant
-from costmodels.hardware.hardware import Hardware, hardware_names, hardware_table, lint, load_hardware
+from costmodels.hardware.hardware import Hardware
+from costmodels.hardware.library import hardware_names, hardware_table, lint, load_hardware
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.schema import json_schema
 from costmodels.studies.action_counts import accelergy, action_counts

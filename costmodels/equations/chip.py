@@ -76,6 +76,7 @@ class Chip:
     sums_in_potentials: bool = False
     skips_zeros: bool = False
     image_once: bool = False
+    gates_clock: bool = False
     reduction_inputs: float = _constant("compute.reduction_inputs", 1.0)
     add_per_bit: float = _constant("compute.add_per_bit", 0.0)
     multiply_per_bit2: float = _constant("compute.multiply_per_bit2", 0.0)
@@ -110,10 +111,19 @@ class Chip:
 
     @property
     def leakage(self) -> float:
-        """Power that flows whether the chip works or not [W]: leakage of memories and logic, clock, and DRAM."""
+        """Power that flows during an inference beside that of its actions [W]: leakage, clock, and DRAM."""
         memories = self.weights.leakage + self.states.leakage + self.spikes.leakage
-        per_cycle = self.idle_per_cycle + self.clock_per_area * self.logic_area
-        return per_cycle * self.clock + self.dram_background + (self.logic_leakage + memories)
+        return self.clock_power + self.dram_background + (self.logic_leakage + memories)
+
+    @property
+    def clock_power(self) -> float:
+        """Power of clock and idle logic while the clock runs [W]."""
+        return (self.idle_per_cycle + self.clock_per_area * self.logic_area) * self.clock
+
+    @property
+    def gated_power(self) -> float:
+        """Eq. 68: the part of `leakage` that stops between inferences [W]: the clock's where it is gated."""
+        return self.clock_power if self.gates_clock else 0.0
 
     @property
     def area(self) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from costmodels import dataflows
 from costmodels.equations import energy
+from costmodels.equations.chip import Chip
 from costmodels.equations.streaming import exposed, reread_share, streamed_bits, whole_bursts
 from costmodels.estimation.cost import BoolArray, Cost, FloatArray, joined
 from costmodels.estimation.designs import Designs
@@ -122,7 +123,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
         energy_j=shaped(energy_j),
         latency_s=shaped(design.latency_s),
         interval_s=shaped(design.interval_s),
-        power_w=shaped(dynamic * asked.frame_rate + chip.leakage),
+        power_w=shaped(_power(dynamic, design.latency_s, chip, asked.frame_rate)),
         throughput_power_w=shaped(_per_time(dynamic - total["idle_j"], design.interval_s) + chip.leakage),
         memory_bytes=shaped(memory_bytes),
         on_chip_bytes=shaped(memory_bytes - off_chip),
@@ -146,6 +147,12 @@ def _by_component(
     by_memory = {name: total[f"{name}_bytes"] for name in ROW_MEMORIES}
     by_memory["buffers"] = np.broadcast_to(buffer_bytes, total["bytes"].shape)
     return by_energy, by_memory
+
+
+def _power(dynamic: FloatArray, latency_s: FloatArray, chip: Chip, frame_rate: float) -> FloatArray:
+    """Eq. 68: average power at a frame rate [W]; a gated clock runs during inferences only."""
+    per_inference = dynamic + chip.gated_power * latency_s if chip.gated_power else dynamic
+    return per_inference * frame_rate + (chip.leakage - chip.gated_power)
 
 
 def _per_time(energy_j: FloatArray, time_s: FloatArray) -> FloatArray:

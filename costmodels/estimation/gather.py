@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from costmodels import dataflows
 from costmodels.equations import timing
-from costmodels.estimation.request import Request, RowInputs, WidthArray, some
+from costmodels.estimation.given_widths import WidthArray
+from costmodels.estimation.request import Request, RowInputs, some
 from costmodels.estimation.row_costs import TIME, row_costs
 from costmodels.widths import FLOAT, WEIGHT_WIDTHS
 

@@ -6,24 +6,19 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from costmodels import dataflows
 from costmodels.errors import CostError
 from costmodels.estimation.designs import Designs
+from costmodels.estimation.given_widths import WidthArray, check_known, flat, numbers, state_widths, widths
 from costmodels.hardware.hardware import Hardware
-from costmodels.widths import FLOAT, WEIGHT_WIDTHS, WIDEST_INTEGER
 from costmodels.workload.activity import Activity
 from costmodels.workload.propagation import activity_of
 from costmodels.workload.workload import Workload
 
 FloatArray = NDArray[np.float64]
-WidthArray = NDArray[np.uint8]
 Number = TypeVar("Number", np.uint8, np.float64)
-
-_KNOWN = np.zeros(256, dtype=bool)
-_KNOWN[list(WEIGHT_WIDTHS)] = True
-_BLOCK = 1 << 20
 
 
 class RowInputs(NamedTuple):
@@ -118,9 +113,9 @@ def request(workload: Workload, hardware: Hardware, designs: Designs, frame_rate
     rate = hardware.frame_rate if frame_rate is None else float(frame_rate)
     if not 0 < rate < float("inf"):
         raise CostError(f"frame_rate is {rate:g}; expected inferences per second, above 0")
-    weights = _widths(designs.weight_bits, len(workload.weight_rows), "weight_bits", "layer with weights")
-    _check_known(weights, workload)
-    states = None if designs.state_bits is None else _states(designs.state_bits, workload, hardware)
+    weights = widths(designs.weight_bits, len(workload.weight_rows), "weight_bits", "layer with weights")
+    check_known(weights, workload)
+    potentials = None if designs.state_bits is None else state_widths(designs.state_bits, workload, hardware)
     activity = _activity(workload, designs)
     if not len(designs):
         raise CostError("no designs; expected at least one")
@@ -129,10 +124,10 @@ def request(workload: Workload, hardware: Hardware, designs: Designs, frame_rate
         workload=workload,
         hardware=hardware,
         shape=shape,
-        weight_bits=_flat(weights, shape),
-        state_bits=None if states is None else _flat(states, shape),
-        activation_bits=_numbers(designs.activation_bits, workload.rows, shape, "activation_bits", "row"),
-        stream_bits=_numbers(designs.stream_bits, len(workload.streams or ()), shape, "stream_bits", "addition"),
+        weight_bits=flat(weights, shape),
+        state_bits=None if potentials is None else flat(potentials, shape),
+        activation_bits=numbers(designs.activation_bits, workload.rows, shape, "activation_bits", "row"),
+        stream_bits=numbers(designs.stream_bits, len(workload.streams or ()), shape, "stream_bits", "addition"),
         activity=activity.broadcast(shape).flat() if activity.shape else activity,
         frame_rate=rate,
     )
@@ -170,83 +165,3 @@ def _activity(workload: Workload, designs: Designs) -> Activity:
     if designs.spikes is None:
         return workload.activity
     return designs.spikes if isinstance(designs.spikes, Activity) else activity_of(workload, designs.spikes)
-
-
-def _widths(given: ArrayLike, count: int, name: str, meaning: str) -> WidthArray:
-    values = np.asarray(given)
-    if values.dtype.kind not in "iuf":
-        raise CostError(f"{name} has type {values.dtype}; expected whole numbers of bits")
-    if values.ndim == 0:
-        values = np.full(count, values)
-    if values.shape[-1] != count:
-        raise CostError(f"{name} has shape {values.shape}; expected (..., {count}), one width per {meaning}")
-    if values.dtype == np.uint8 or not values.size:
-        return values.astype(np.uint8, copy=False)
-    if values.dtype.kind == "f" and not np.all(values % 1 == 0):
-        raise CostError(f"{name} is {values[values % 1 != 0].flat[0]}; expected whole numbers of bits")
-    if values.min() < 0 or values.max() > 255:
-        wrong = values.min() if values.min() < 0 else values.max()
-        raise CostError(f"{name} is {wrong}; expected 1 to {FLOAT} bits")
-    return values.astype(np.uint8)
-
-
-def _states(given: ArrayLike, workload: Workload, hardware: Hardware) -> WidthArray:
-    """Widths of potentials per row, (..., R), from those or from one per LIF layer.
-
-    The neurons of a row share one array: it is as wide as the widest of its LIF layers.
-    """
-    count = len(workload.lif_layers)
-    values = np.asarray(given)
-    if count == workload.rows or values.ndim == 0 or values.shape[-1] != count:
-        meaning = f"row of the layer table (or {count}, one per LIF layer)"
-        return _checked(_widths(values, workload.rows, "state_bits", meaning))
-    by_layer = _widths(values, count, "state_bits", "LIF layer")
-    rows = np.zeros((*by_layer.shape[:-1], workload.rows), dtype=np.uint8)
-    for place, row in enumerate(workload.lif_rows):
-        np.maximum(rows[..., row], by_layer[..., place], out=rows[..., row])
-    without = np.array([not lif for lif in workload.texts["lif"]])
-    rows[..., without] = int(hardware.chip.state_bits)
-    return _checked(rows)
-
-
-def _checked(states: WidthArray) -> WidthArray:
-    if states.min() < 1 or states.max() > FLOAT:
-        wrong = states.min() if states.min() < 1 else states.max()
-        raise CostError(f"state_bits is {wrong}; expected 1 to {FLOAT}")
-    return states
-
-
-def _numbers(given: ArrayLike | None, count: int, shape: tuple[int, ...], name: str, meaning: str) -> FloatArray | None:
-    """Widths of multi-bit numbers as (N, count), or (1, count) where all designs share them; None for None."""
-    if given is None:
-        return None
-    values = np.asarray(given, dtype=np.float64)
-    if values.ndim and values.shape[-1] not in (1, count):
-        raise CostError(f"{name} has shape {values.shape}; expected one number, or (..., {count}), one per {meaning}")
-    wrong = values[~((values >= 1) & (values <= FLOAT))]
-    if wrong.size:
-        raise CostError(f"{name} is {wrong.flat[0]:g}; expected 1 to {FLOAT}")
-    full = np.broadcast_to(values, (*values.shape[:-1], count))
-    return full.reshape(1, count) if full.ndim <= 1 else np.broadcast_to(full, (*shape, count)).reshape(-1, count)
-
-
-def _check_known(weights: WidthArray, workload: Workload) -> None:
-    flat = weights.reshape(-1)
-    for start in range(0, flat.size, _BLOCK):  # a block stays in the cache
-        block = flat[start : start + _BLOCK]
-        if block.max() <= WIDEST_INTEGER and block.min() >= 1:
-            continue
-        known = _KNOWN[block]
-        if not known.all():
-            place = start + int(np.argmin(known))
-            layer = workload.weight_layers[place % weights.shape[-1]]
-            expected = f"expected 1 to {WIDEST_INTEGER} (integer) or {FLOAT} (float)"
-            raise CostError(f"weight_bits of {layer} is {flat[place]}; {expected}")
-
-
-def _flat(values: WidthArray, shape: tuple[int, ...]) -> WidthArray:
-    if values.shape[:-1] == shape:
-        return values.reshape(-1, values.shape[-1])
-    if values.ndim == 1 or np.prod(values.shape[:-1]) == 1:
-        return values.reshape(1, -1)
-    return np.broadcast_to(values, (*shape, values.shape[-1])).reshape(-1, values.shape[-1])

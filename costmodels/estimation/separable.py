@@ -99,6 +99,7 @@ def _bounds(
             (column["reread_s"] + exposed(chip, column["fetched_bits"], column["hidden_bits"])).max(0).sum()
         )
         below["energy_j"] = below["dynamic_j"] + chip.leakage * below["latency_s"]
+        below["power_w"] += chip.gated_power * asked.frame_rate * below["latency_s"]
         above["energy_j"] = above["dynamic_j"]
     return below, above
 
@@ -118,7 +119,7 @@ def _quantities(
     tables = {"memory_bytes": column["bytes"], "weight_bytes": column["stored_bits"] / 8, "dynamic_j": dynamic}
     offsets = {"memory_bytes": buffer_bits / 8, "weight_bytes": 0.0, "dynamic_j": spill * chip.dram_energy - pinned}
     tables["power_w"] = dynamic * asked.frame_rate
-    offsets["power_w"] = offsets["dynamic_j"] * asked.frame_rate + chip.leakage
+    offsets["power_w"] = offsets["dynamic_j"] * asked.frame_rate + chip.leakage - chip.gated_power
     if not flow.PIPELINED:
         tables["latency_s"] = column["time_resident"]
         if streamed:
@@ -127,4 +128,6 @@ def _quantities(
         offsets["latency_s"] = steps * chip.synchronisation + spill / chip.dram_bandwidth
         tables["energy_j"] = dynamic + chip.leakage * tables["latency_s"]
         offsets["energy_j"] = offsets["dynamic_j"] + chip.leakage * offsets["latency_s"]
+        tables["power_w"] = tables["power_w"] + chip.gated_power * asked.frame_rate * tables["latency_s"]
+        offsets["power_w"] += chip.gated_power * asked.frame_rate * offsets["latency_s"]
     return tables, offsets

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypedDict
 
 from costmodels.errors import CostError
+from costmodels.hardware.compute import IntegerCompute
 from costmodels.hardware.op_energy import logic_scaling, op_tables
 from costmodels.hardware.quantity import Quantity
-from costmodels.hardware.schema import IntegerCompute, Memory
-from costmodels.hardware.sram import ACCURACY, SOURCE, TEMPERATURES, sram
+from costmodels.hardware.schema import Memory
+from costmodels.hardware.sram import ACCURACY, LARGEST, SOURCE, TEMPERATURES, sram
 from costmodels.hardware.units import UNITS, to_si
 
 MEASURED_LEAKAGE = (0.74e-3 / 8e6, 3.2e-3 / 8e6)
@@ -111,7 +113,7 @@ def memory_constants(name: str, spec: Memory, node_nm: float) -> dict[str, Const
         "read": (bank.read, "J", "pJ"),
         "write": (bank.write, "J", "pJ"),
         "leakage": (bank.leakage * banks, "W", "mW"),
-        "area": (bank.area * banks, "mm2", "mm2"),
+        "area": (_area(spec, banks, node_nm), "mm2", "mm2"),
         "cycle": (bank.cycle, "s", "ns"),
     }
     constants = {}
@@ -124,3 +126,10 @@ def memory_constants(name: str, spec: Memory, node_nm: float) -> dict[str, Const
             low, high, each = min(low, least), max(high, most), f"{each}; range: 300 to 350 K, ODIN and Loihi"
         constants[full] = Constant(full, value, dimension, unit, each, low, high)
     return constants
+
+
+def _area(spec: Memory, banks: float, node_nm: float) -> float:
+    """Area of a memory [mm2]: more banks never take less, though CACTI's search finds some smaller."""
+    counts = [2.0**n for n in range(int(math.log2(banks)) + 1) if spec.size.si / 2.0**n <= LARGEST]
+    device, kelvin = str(spec.device), spec.temperature.si if spec.temperature is not None else TEMPERATURES[0]
+    return max(n * sram(spec.size.si / n, spec.word.si, node_nm, device, kelvin).area for n in {*counts, banks})

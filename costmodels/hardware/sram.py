@@ -23,6 +23,8 @@ _QUANTITIES = ("read", "write", "leakage", "area", "cycle")
 _GROWTH = {"read": 0.5, "write": 0.5, "leakage": 1.0, "area": 1.0, "cycle": 0.5}
 """Exponents of capacity beyond the grid; docs/cost-models.md, SRAM."""
 TEMPERATURES = (300.0, 350.0)
+LARGEST = 16.0 * 1024**2 * 8
+"""Largest bank of the grid [bit]."""
 _ROUNDING = 1e-9
 SOURCE = "CACTI 7 grid (costmodels/data/cacti_grid.csv)"
 ACCURACY = 0.2  # Accelergy's cacti plug-in declares 80 %

@@ -13,8 +13,8 @@ from costmodels import datapaths
 from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates
 from costmodels.estimation.designs import Designs
+from costmodels.hardware.compute import IntegerCompute
 from costmodels.hardware.hardware import Hardware
-from costmodels.hardware.schema import IntegerCompute
 from costmodels.widths import WIDEST_INTEGER
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodels.estimation.estimate import estimate
-from costmodels.hardware.hardware import load_hardware
+from costmodels.hardware.library import load_hardware
 from costmodels.hardware.op_energy import DATA
 from costmodels.widths import FLOAT
 from costmodels.workload.workload import Workload

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates
 from costmodels.hardware.hardware import Hardware
-from costmodels.studies.variations import Variation, range_of, uncertain, variations
+from costmodels.studies.ranking import kendall_tau, nondominated, regret
+from costmodels.studies.tornado import tornado as swings
+from costmodels.studies.variations import Variation, variations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +145,7 @@ def stability(
         reference = int(front[np.argsort(base[front], kind="stable")[len(front) // 2]])
     changed = list(variations(candidates, hardware, reference))
     scenarios, survival, bands, energy_bands = _compare(study, changed, unchanged, front, reference)
-    tornado = _tornado(candidates.only([reference]), hardware, objective, frame_rate)
+    tornado = swings(candidates.only([reference]), hardware, objective, frame_rate)
     return Stability(
         objective=objective,
         designs=count,
@@ -193,18 +195,6 @@ def _compare(
     return pd.DataFrame(rows), survival, _bands(objectives), _bands(energies)
 
 
-def regret(values: FloatArray, loss: FloatArray, reference: int) -> float:
-    """What one design costs more than the best that loses no more, as a share; 0: none is better.
-
-    values     objective (N,), minimised
-    loss       what was traded against it (N,), minimised
-    reference  place of the design
-    """
-    as_good = loss <= loss[reference]
-    best = float(values[as_good].min())
-    return float(values[reference]) / best - 1 if best > 0 else 0.0
-
-
 def _bands(values: list[FloatArray]) -> pd.DataFrame:
     """What every design costs unchanged, the first of `values` (N,), with the least and the greatest of all."""
     import pandas as pd
@@ -223,52 +213,3 @@ def _notes(candidates: Candidates, base: FloatArray, front: NDArray[np.intp], ha
     if len(front) == 1:
         notes.append("one design is better in everything: a front of one stays one")
     return tuple(notes)
-
-
-def _tornado(design: Candidates, hardware: Hardware, objective: str, frame_rate: float | None) -> pd.DataFrame:
-    """Change of one design's objective at both ends of every constant's range, the widest first."""
-    import pandas as pd
-
-    def value(chip: Hardware) -> float:
-        return float(getattr(design.costs(chip, frame_rate=frame_rate), objective)[0])
-
-    base = value(hardware)
-    ranged = tuple(key for key, c in hardware.table.items() if not c.value and c.high)  # zero, but perhaps more
-    rows = []
-    for key in (*uncertain(hardware), *ranged):
-        constant = hardware.table[key]
-        low, high, stated = range_of(constant)
-        changes = [value(hardware.with_constant(key, x)) / base - 1 if base else 0.0 for x in (low, high)]
-        shown = replace(constant, low=low, high=high).shown()
-        row: dict[str, object] = {"constant": key, "unit": constant.unit}
-        row |= {name: shown[name] for name in ("value", "low", "high")}
-        row |= {"range": "stated" if stated else "x0.5 to x2", "low_change": changes[0], "high_change": changes[1]}
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    span = (table["high_change"] - table["low_change"]).abs()
-    return table.iloc[np.argsort(-span.to_numpy(), kind="stable")].reset_index(drop=True)
-
-
-def nondominated(losses: FloatArray) -> NDArray[np.bool_]:
-    """Which rows of (N, K), all minimised, no other row dominates; equal rows do not dominate each other. (N,)."""
-    import moocore
-
-    return np.asarray(moocore.is_nondominated(losses, keep_weakly=True), dtype=np.bool_)
-
-
-def kendall_tau(a: FloatArray, b: FloatArray) -> float:
-    """Kendall's tau-b of two rankings of N things; where it is undefined, 1 if both are constant and 0 if one is.
-
-    Counted pair by pair, so that equal rankings give exactly 1: scipy.stats.kendalltau divides by two rounded square
-    roots and says 0.9999999999999998. Its import would also take longer than the study.
-    """
-    agree = untied_a = untied_b = 0
-    for start in range(0, len(a), 512):
-        x = np.sign(a[start : start + 512, None] - a).astype(np.int8)
-        y = np.sign(b[start : start + 512, None] - b).astype(np.int8)
-        agree += int(np.sum(x * y, dtype=np.int64))
-        untied_a += int(np.count_nonzero(x))
-        untied_b += int(np.count_nonzero(y))
-    if untied_a == 0 or untied_b == 0:
-        return 1.0 if untied_a == untied_b else 0.0
-    return float(agree / np.sqrt(float(untied_a) * float(untied_b)))

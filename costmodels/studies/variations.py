@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from costmodels.estimation.actions import actions
 from costmodels.estimation.candidates import Candidates, Part
 from costmodels.estimation.estimate import estimate
+from costmodels.hardware.compute import IntegerCompute
 from costmodels.hardware.constants import Constant
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.quantity import Energy
-from costmodels.hardware.schema import IntegerCompute
 from costmodels.studies.forms import variants
 from costmodels.workload.activity import Activity
 from costmodels.workload.workload import Workload

@@ -132,7 +132,7 @@ def layers_of(work: Any) -> list[dict[str, Any]]:
 
 
 def wired(constant: Mapping[str, float]) -> dict[str, float]:
-    """The constants with wires in every read and write of a memory, and the clock of the logic in its leakage."""
+    """The constants with wires in every read and write of a memory, and the power of the logic's clock."""
     get = constant.get
     held = max(constant["processing_elements"], get("tile_positions", 1) * get("geometry.channels", 1))
     bits = held * (constant["compute.accumulator_bits"] + constant["widths.state"])
@@ -143,7 +143,7 @@ def wired(constant: Mapping[str, float]) -> dict[str, float]:
             if (key := f"memories.{memory}.{kind}") in constant:
                 way = (constant[f"memories.{memory}.area"] ** 0.5 + logic**0.5) / 2
                 changed[key] += constant[f"memories.{memory}.word"] * get("wire", 0) * way
-    changed["logic_leakage"] += get("clock_per_area", 0) * logic * constant["clock"]
+    changed["clock_w"] = get("clock_per_area", 0) * logic * constant["clock"]
     return changed
 
 
@@ -407,14 +407,16 @@ def naive(
     latency += spilled / bandwidth
     leak = get("dram.background", 0.0) + constant["logic_leakage"]
     leak += sum(get(f"memories.{m}.leakage", 0.0) for m in ("weights", "states", "spikes"))
+    clocked = latency if constant["clock_gated"] else 1 / constant["frame_rate"]
     return {
-        "energy_j": dynamic + leak * latency,
+        "energy_j": dynamic + (leak + constant["clock_w"]) * latency,
         "latency_s": latency,
-        "power_w": dynamic * constant["frame_rate"] + leak,
+        "power_w": (dynamic + constant["clock_w"] * clocked) * constant["frame_rate"] + leak,
         "memory_bytes": memory + largest / 8,
     }
 
 
 def constants_of(hardware: Any) -> dict[str, float]:
-    """The chip's constants in SI units."""
-    return {key: constant.value for key, constant in hardware.table.items()}
+    """The chip's constants in SI units, and whether its clock stops between inferences."""
+    gated = hardware.file.clock_gating == "between_inferences"
+    return {key: constant.value for key, constant in hardware.table.items()} | {"clock_gated": float(gated)}

@@ -120,6 +120,12 @@ def test_dram_draws_power_of_its_own(tmp_path: Path):
             "still_image: ",
         ),
         ("tick_batched", "table: horowitz", "table: horowitz\n  zero_weights: gone", "zero_weights is 'gone'"),
+        (
+            "event_driven",
+            "dataflow: event_driven",
+            "dataflow: event_driven\nclock_gating: between_inferences",
+            "clock_gating: data flow event_driven waits for spikes at any time; leave it out",
+        ),
     ],
 )
 def test_choices_that_cannot_be_are_one_line(tmp_path: Path, dataflow: str, old: str, new: str, message: str):

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 import costmodels
 from costmodels import CostError, ExtrapolationWarning, estimate, hardware_names, hardware_table, lint, load_hardware
 from costmodels import dataflows as flows
-from costmodels.hardware.hardware import CHIPS
+from costmodels.hardware.library import CHIPS
 from costmodels.hardware.op_energy import DATA, op_tables
 from tests.costmodels.small import plain_text, two_layers
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from costmodels import Candidates, Workload, action_counts, area_front, configured, estimate, load_hardware
+from costmodels.hardware.sram import sram
 from tests.costmodels.small import plain_text, two_layers
 
 WORK = Workload.example("sdtv2_8_256")
@@ -45,10 +46,37 @@ def test_elements_and_tiles_take_area(knob: str, few: float, many: float):
     assert float(large.area_mm2) > float(small.area_mm2) * (1 + 1e-3)
 
 
-def test_elements_draw_power_where_the_clock_does():
-    chip = load_hardware("generic_45nm").with_constant("clock_per_area", 55e-12)
+@pytest.mark.parametrize("name", ["generic_45nm", "generic_22nm"])
+def test_elements_of_the_generic_chips_draw_power_and_lengthen_wires(name: str):
+    chip = load_hardware(name)
     few, many = (estimate(WORK, chip.with_constant("processing_elements", n), 4) for n in (8192, 2**20))
-    assert float(many.power_w) > 1.5 * float(few.power_w)
+    assert float(many.throughput_power_w) > 1.5 * float(few.throughput_power_w)
+    assert float(many.energy_by_component["weights"]) > float(few.energy_by_component["weights"])
+    for key in ("wire", "clock_per_area"):
+        constant = chip.table[key]
+        assert constant.low <= 0 < constant.value < constant.high
+
+
+def test_a_gated_clock_runs_during_inferences_only(tmp_path: Path):
+    """The clock takes 30 pJ per mm2 of logic, at 1 MHz; all else leaks 1 + 3 x 2 uW."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(plain_text() + PRICES + "clock_gating: between_inferences\n", encoding="utf-8")
+    gated, clock = load_hardware(path), 30e-12 * (4e-3 + 4 * 40 * 5e-6) * 1e6
+    path.write_text(plain_text() + PRICES, encoding="utf-8")
+    runs, rate = load_hardware(path), 0.5
+    here, there = (estimate(two_layers(), chip, [4, 2], frame_rate=rate) for chip in (gated, runs))
+    assert float(here.energy_j) == float(there.energy_j)
+    dynamic = float(here.energy_j) - (7e-6 + clock) * float(here.latency_s)
+    assert float(there.power_w) == pytest.approx(dynamic * rate + 7e-6 + clock)
+    assert float(here.power_w) == pytest.approx((dynamic + clock * float(here.latency_s)) * rate + 7e-6)
+
+
+def test_more_banks_never_take_less_area():
+    chip = load_hardware("generic_45nm")
+    areas = [configured(chip, {"memories.weights.banks": 2.0**n}).chip.weights.area for n in range(9)]
+    assert areas == sorted(areas)
+    # CACTI alone: 16 banks of 256 KiB take 14.20 mm2, eight of 512 KiB 14.38
+    assert areas[4] == areas[3] == pytest.approx(8 * sram(4 * 2**20, 128, 45, "itrs-lstp", 300).area)
 
 
 def test_banks_cannot_save_the_way_to_the_elements():

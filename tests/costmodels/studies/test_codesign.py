@@ -17,7 +17,7 @@ from costmodels import (
     load_hardware,
     sweep,
 )
-from costmodels.hardware.hardware import CHIPS
+from costmodels.hardware.library import CHIPS
 from tests.costmodels.networks import cost_of, example, mixtures, own_designs
 from tests.costmodels.small import two_layers
 

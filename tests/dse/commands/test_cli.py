@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from costmodels import Designs, Workload, estimate, hardware_names, load_hardware
-from costmodels.hardware.hardware import CHIPS
+from costmodels.hardware.library import CHIPS
 from dse import cli
 from dse.config.file import load_config, template
 from dse.config.schema import Config

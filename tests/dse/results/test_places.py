@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from costmodels.hardware.hardware import CHIPS
+from costmodels.hardware.library import CHIPS
 from dse.config.schema import Config, Data
 from dse.results.places import here, placed
 

@@ -1,0 +1,101 @@
+"""The shipped accelerators and files of your own: found, loaded, checked, listed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from costmodels.errors import CostError
+from costmodels.hardware.file import check, parse
+from costmodels.hardware.hardware import Hardware, resolve
+from costmodels.yaml_file import line_of, meant, read_yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHIPS = Path(__file__).parents[1] / "chips"
+
+
+def hardware_names() -> tuple[str, ...]:
+    """The shipped accelerators: the files in costmodels/chips."""
+    return tuple(sorted(path.stem for path in CHIPS.glob("*.yaml")))
+
+
+def load_hardware(name_or_path: str | Path) -> Hardware:
+    """An accelerator.
+
+    name_or_path  a shipped one by its name (costmodels.hardware_names), or one of your own by its path
+
+    Raises CostError with file, line, key, value and remedy on one line.
+    """
+    path = find(name_or_path)
+    try:
+        return resolve(parse(path), path.stem, str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+    except CostError as error:
+        raise CostError(_placed(str(error), path)) from None
+
+
+def find(name_or_path: str | Path) -> Path:
+    """The file of a shipped accelerator, or the path itself."""
+    text = str(name_or_path)
+    if text in hardware_names():
+        return CHIPS / f"{text}.yaml"
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise CostError(f"{text}: neither a file nor a shipped accelerator; {meant(text, hardware_names())}")
+    return path
+
+
+def lint(name_or_path: str | Path) -> list[str]:
+    """Every mistake of a hardware file, one line each; empty for a file that can be used.
+
+    name_or_path  as for `load_hardware`
+    """
+    try:
+        path = find(name_or_path)
+    except CostError as error:
+        return [str(error)]
+    mistakes, file = check(path)
+    if file is None:
+        return mistakes
+    try:
+        resolve(file, path.stem, str(path), "")
+    except CostError as error:
+        return [_placed(str(error), path)]
+    return []
+
+
+def hardware_table() -> pd.DataFrame:
+    """The shipped accelerators, one row each: name, title, node, data flow, widths, memories and the file's hash."""
+    import pandas as pd
+
+    rows = []
+    for name in hardware_names():
+        hardware = load_hardware(name)
+        chip = hardware.chip
+        on_chip = [port.size for port in (chip.weights, chip.states, chip.spikes) if port.size < float("inf")]
+        rows.append(
+            {
+                "name": name,
+                "title": hardware.title,
+                "node_nm": hardware.table["node"].value,
+                "dataflow": hardware.dataflow,
+                "weight_widths": " ".join(map(str, hardware.weight_widths)),
+                "on_chip_bytes": sum(on_chip) / 8,
+                "dram": chip.has_dram,
+                "memory_area_mm2": chip.memory_area,
+                "constants": len(hardware.table),
+                "sha256": hardware.sha256,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _placed(message: str, path: Path) -> str:
+    """A message that begins with a key, with file and line in front; others as they are."""
+    if message.startswith(str(path)):
+        return message
+    key = message.split(" ")[0].rstrip(":")
+    line = line_of(read_yaml(path), key.split("."))
+    return f"{path}:{line}: {message}" if line else f"{path}: {message}"

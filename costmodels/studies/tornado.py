@@ -1,0 +1,39 @@
+"""What the range of each constant alone does to the cost of one design."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from costmodels.estimation.candidates import Candidates
+from costmodels.hardware.hardware import Hardware
+from costmodels.studies.variations import range_of, uncertain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def tornado(design: Candidates, hardware: Hardware, objective: str, frame_rate: float | None) -> pd.DataFrame:
+    """Change of one design's objective at both ends of every constant's range, the widest first."""
+    import pandas as pd
+
+    def value(chip: Hardware) -> float:
+        return float(getattr(design.costs(chip, frame_rate=frame_rate), objective)[0])
+
+    base = value(hardware)
+    ranged = tuple(key for key, c in hardware.table.items() if not c.value and c.high)  # zero, but perhaps more
+    rows = []
+    for key in (*uncertain(hardware), *ranged):
+        constant = hardware.table[key]
+        low, high, stated = range_of(constant)
+        changes = [value(hardware.with_constant(key, x)) / base - 1 if base else 0.0 for x in (low, high)]
+        shown = replace(constant, low=low, high=high).shown()
+        row: dict[str, object] = {"constant": key, "unit": constant.unit}
+        row |= {name: shown[name] for name in ("value", "low", "high")}
+        row |= {"range": "stated" if stated else "x0.5 to x2", "low_change": changes[0], "high_change": changes[1]}
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    span = (table["high_change"] - table["low_change"]).abs()
+    return table.iloc[np.argsort(-span.to_numpy(), kind="stable")].reset_index(drop=True)
