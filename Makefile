@@ -5,7 +5,7 @@ LOG := .venv/install.log
 # One thread per worker; where a test asks for two, the one that waits leaves its core to the other workers.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test campaign check check-lint check-format check-types check-imports bench clean
+.PHONY: demo test campaign check check-lint check-format check-types check-imports bench study clean
 
 # $(call install,WHAT): pip with the exact versions of constraints.txt; its output is kept in a file and shown on failure.
 define install
@@ -40,6 +40,10 @@ check-imports: .venv/installed-dev
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/evaluator.py
+
+# Hours: every cell of docs/study.md whose row is missing in docs/study.csv.
+study: .venv/installed
+	$(BIN)/python benchmarks/study.py core nearest budgets glyphs glyphs-nearest
 
 .venv/python:
 	@test "$$($(PYTHON) -c 'import sys; print(*sys.version_info[:2])' 2> /dev/null)" = "3 11" || \

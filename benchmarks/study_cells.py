@@ -1,0 +1,88 @@
+"""The cells of the study: which search on which network, at which budget, with which rounding and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from dse.config.schema import Config, Data, Quantization, Search
+
+# methods without a search of their own: every run measures them as baselines
+BASELINES = {"uniform": "narrowest uniform width", "guided": "guided setting, one design from scores alone"}
+SEARCHED = {
+    "posterior": "svit-dse",
+    "guided_sweep": "gradient scores alone, many designs",
+    "qsvit": "QSViT-like",
+    "aq4svit_greedy": "AQ4SViT-like, greedy",
+    "aq4svit_beam": "AQ4SViT-like, beam",
+    "amp_greedy": "AIMET's AMP",
+    "ilp": "integer program on the scores",
+    "nsga2": "NSGA-II",
+    "tpe": "TPE",
+    "gp": "constrained GP",
+}
+NAMES = BASELINES | SEARCHED
+LIMITS = {"gp": 60}  # evaluations: an ask takes seconds
+FEW = ("posterior", "guided_sweep", "uniform", "qsvit", "aq4svit_beam", "amp_greedy")  # where not every method runs
+IMAGES = {"fashion_mnist": (2000, 3000), "glyphs": (2016, 20_016), "digits": (300, 300)}  # search, verification
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one network: its search, its pick, and what that pick does on images that judged nothing else.
+
+    network: a shipped checkpoint; data: its data set; rounding: of `quantization.method`; budget [points]; evaluations:
+    designs in all, baselines included.
+    """
+
+    network: str
+    data: str
+    method: str
+    rounding: str = "compensated"
+    budget: float = 1.0
+    seed: int = 0
+    evaluations: int = 100
+
+    @property
+    def name(self) -> str:
+        """Its row in the table of results and its folder."""
+        return f"{self.network}-{self.method}-{self.rounding}-{self.budget:g}pp-seed{self.seed}"
+
+    @property
+    def config(self) -> Config:
+        """The configuration of its search."""
+        search, verify = IMAGES[self.data]
+        strategy = "guided" if self.method in ("guided_sweep", *BASELINES) else self.method
+        return Config(
+            checkpoint=self.network,
+            data=Data(name=self.data, search_images=search, verify_images=verify),
+            quantization=Quantization(method=self.rounding),
+            search=Search(strategy=strategy, evaluations=self.evaluations, seed=self.seed),
+            budgets={"drop": self.budget},
+        )
+
+
+def _cells(network: str, data: str, methods: tuple[str, ...], seeds: int, **changes: object) -> Iterator[Cell]:
+    for seed in range(seeds):
+        for method in methods:
+            count = LIMITS.get(method, 100) if method in SEARCHED else 12
+            yield Cell(network, data, method, seed=seed, evaluations=count, **changes)
+
+
+TINY = ("sdtv2_tiny_fashion_mnist", "fashion_mnist")
+GLYPHS = ("sdtv2_tiny_glyphs", "glyphs")
+ALL = tuple(NAMES)
+PARTS = {
+    "core": tuple(_cells(*TINY, ALL, 5)),
+    "nearest": tuple(_cells(*TINY, FEW, 3, rounding="nearest")),
+    "budgets": tuple(cell for limit in (1.5, 2.1) for cell in _cells(*TINY, FEW, 3, budget=limit)),
+    "glyphs": tuple(_cells(*GLYPHS, FEW, 3)),
+    "glyphs-nearest": tuple(_cells(*GLYPHS, FEW, 3, rounding="nearest")),
+}
+
+
+def cells(parts: list[str], only: str = "*") -> list[Cell]:
+    """The cells of some parts whose names fit the pattern `only`, seed by seed: every prefix is a whole study."""
+    found = dict.fromkeys(cell for part in parts for cell in PARTS[part] if fnmatch(cell.name, only))
+    return sorted(found, key=lambda cell: cell.seed)
