@@ -18,11 +18,13 @@ demo: .venv/installed
 	@$(BIN)/svit-dse demo
 
 test: .venv/installed-test
-	@CHROMIUM=$$($(BIN)/python tests/browser/chromium.py $(LOG)) || exit 2; export CHROMIUM; $(PYTEST)
+	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium $(LOG)) || exit 2; export CHROMIUM; $(PYTEST)
 
 # What takes longer than a change should wait for: randomised trials at length, installation for real, studies.
 campaign: .venv/installed-test
-	@CHROMIUM=$$($(BIN)/python tests/browser/chromium.py $(LOG)) || exit 2; export CHROMIUM; $(PYTEST) -m campaign
+	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium $(LOG)) || exit 2; \
+	POSTGRESQL=$$($(BIN)/python -m tests.campaign.postgres $(LOG)) || exit 2; \
+	export CHROMIUM POSTGRESQL; $(PYTEST) -m campaign
 
 check: check-lint check-format check-types check-imports
 

@@ -94,7 +94,7 @@ def main() -> None:
         sys.exit(2)
     except Exception as error:
         from dse.commands._show import printable
-        from dse.errors import EvaluationError, InterruptedRunError
+        from dse.errors import EvaluationError, InterruptedRunError, LostStorageError
 
         if isinstance(error, InterruptedRunError):
             print(f"interrupted; {error}", file=sys.stderr)
@@ -103,7 +103,7 @@ def main() -> None:
         if locked or isinstance(error, (*_user_mistakes(), *_PATHS)):
             print(f"svit-dse: {printable(str(error))}", file=sys.stderr)
             sys.exit(2)
-        if isinstance(error, EvaluationError | OSError):
+        if isinstance(error, EvaluationError | LostStorageError | OSError):
             print(f"svit-dse: {printable(str(error))}", file=sys.stderr)
             sys.exit(1)
         raise

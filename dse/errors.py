@@ -9,5 +9,9 @@ class EvaluationError(RuntimeError):
     """An evaluation that could not be carried out; the search records it as a failed trial and goes on."""
 
 
+class LostStorageError(Exception):
+    """The database of a search no longer answers; the message is one line without secrets."""
+
+
 class InterruptedRunError(Exception):
     """A command that was interrupted and does not go on by itself when it is run again; the message says how to."""

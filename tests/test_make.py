@@ -17,8 +17,9 @@ case "$*" in
 *version_info*) echo '{version}';;
 "-m venv --clear .venv") {venv};;
 "-m pip "*) echo "pip: $*" >> calls; echo noise of pip; {pip};;
-*chromium.py*) {browser};;
-*) echo "${{0##*/}}: $* CHROMIUM=$CHROMIUM" >> calls;;
+*tests.browser.chromium*) {browser};;
+*tests.campaign.postgres*) {postgresql};;
+*) echo "${{0##*/}}: $* CHROMIUM=$CHROMIUM${{POSTGRESQL:+ POSTGRESQL=$POSTGRESQL}}" >> calls;;
 esac
 """
 VENV = '/bin/mkdir -p .venv/bin; for p in python ruff mypy lint-imports svit-dse; do /bin/cp "$0" .venv/bin/$p; done'
@@ -32,16 +33,26 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(clone: Path, target: str, version="3 11", venv=VENV, pip=":", browser="echo /a/browser", python="python3.11"):
+def make(
+    clone: Path,
+    target: str,
+    version="3 11",
+    venv=VENV,
+    pip=":",
+    browser="echo /a/browser",
+    postgresql="echo /a/server",
+    python="python3.11",
+):
     """`make TARGET` with a Python 3.11 on the path that only writes down how it was called."""
     folder = clone / "bin"
     folder.mkdir(exist_ok=True)
     program = folder / "python3.11"
-    program.write_text(PYTHON.format(version=version, venv=venv, pip=pip, browser=browser), encoding="utf-8")
+    text = PYTHON.format(version=version, venv=venv, pip=pip, browser=browser, postgresql=postgresql)
+    program.write_text(text, encoding="utf-8")
     program.chmod(0o755)
     path = f"{folder}:{os.environ['PATH']}"
     words = ["make", "--no-print-directory", target, f"PYTHON={python}"]
-    outside = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "CHROMIUM"))}
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "CHROMIUM", "POSTGRESQL"))}
     return subprocess.run(words, cwd=clone, env=outside | {"PATH": path}, capture_output=True, text=True, check=False)
 
 
@@ -98,6 +109,18 @@ def test_without_a_browser_no_test_starts_and_the_status_is_not_zero(clone):
     done = make(clone, "test", browser="echo no browser, type this >&2; exit 2")
     assert done.returncode == 2
     assert "no browser, type this" in done.stderr
+    assert not [c for c in calls(clone) if "pytest" in c]
+
+
+def test_the_campaign_gets_the_browser_and_the_database_that_were_found(clone):
+    assert make(clone, "campaign").returncode == 0
+    assert calls(clone)[-1].endswith("-m campaign CHROMIUM=/a/browser POSTGRESQL=/a/server")
+
+
+def test_without_a_database_the_campaign_does_not_start(clone):
+    failed = make(clone, "campaign", postgresql="echo no server, type this >&2; exit 2")
+    assert failed.returncode == 2
+    assert "no server, type this" in failed.stderr
     assert not [c for c in calls(clone) if "pytest" in c]
 
 

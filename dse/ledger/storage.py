@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 
-from dse.errors import ConfigError
+from dse.errors import ConfigError, LostStorageError
 from dse.ledger.journal import NAME, Journal
 
 HIDDEN = "***"
@@ -86,17 +87,38 @@ def spoken(url: str | None) -> Iterator[None]:
     except (ImportError, ValueError, OSError) as error:
         if url is None or isinstance(error, ConfigError):
             raise
-        raise _refused(error, url) from None
+        raise ConfigError(f"{_told(error, url)}; check the address, and that the database runs") from None
     except Exception as error:
-        library = type(error).__module__.partition(".")[0]
-        known = isinstance(error, optuna.exceptions.StorageInternalError)
-        if url is None or not (known or library in ("sqlalchemy", "psycopg", "psycopg2", "alembic")):
+        if url is None or not _of_a_database(error):
             raise
-        raise _refused(error, url) from None
+        raise ConfigError(f"{_told(error, url)}; check the address, and that the database runs") from None
 
 
-def _refused(error: Exception, url: str) -> ConfigError:
-    cause = getattr(error, "orig", None) or error.__cause__ or error
+@contextmanager
+def kept(url: str | None) -> Iterator[None]:
+    """A database that no longer answers while the block runs becomes a LostStorageError of one line without secrets."""
+    try:
+        yield
+    except Exception as error:
+        if url is None or not _of_a_database(error):
+            raise
+        raise LostStorageError(
+            f"{_told(error, url)}; what was finished is kept there: once it answers, run the same command again"
+        ) from None
+
+
+def _of_a_database(error: Exception) -> bool:
+    """Whether an error is that of a database or of its libraries."""
+    library = type(error).__module__.partition(".")[0]
+    known = isinstance(error, optuna.exceptions.StorageInternalError)
+    return known or library in ("sqlalchemy", "psycopg", "psycopg2", "alembic")
+
+
+def _told(error: Exception, url: str) -> str:
+    """The address and the first line of what a database or its library says, without secrets."""
+    cause: Any = error
+    while within := getattr(cause, "orig", None) or cause.__cause__:  # the driver's own words
+        cause = within
     lines = [" ".join(line.split()) for line in str(cause).splitlines() if line.strip()]
     said = without_secrets(lines[0] if lines else type(cause).__name__, url)
-    return ConfigError(f"{OPTION} {redacted(url)}: {said}; check the address, and that the database runs")
+    return f"{OPTION} {redacted(url)}: {said}"

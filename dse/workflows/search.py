@@ -14,7 +14,7 @@ from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
 from dse.ledger.leases import LEASE
-from dse.ledger.storage import shown_command
+from dse.ledger.storage import kept, shown_command
 from dse.results import history, tables, trust
 from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.robustness import robustness
@@ -52,10 +52,12 @@ def search(
 
     `out` is the run directory, `command` the words of the command line for the manifest, `ledger` where the study is
     stored (by default the journal in `out`), `hear` how progress is shown.  Raises ConfigError, ModelError or CostError
-    for a mistake in the configuration, InfeasibleError for budgets that no design can keep, and EvaluationError where
-    evaluations keep failing.
+    for a mistake in the configuration, InfeasibleError for budgets that no design can keep, EvaluationError where
+    evaluations keep failing, and LostStorageError where the database no longer answers.
     """
-    return carried_out(prepare(config, ledger or Ledger(out), hear), out, command, hear)
+    ledger = ledger or Ledger(out)
+    with kept(ledger.url):
+        return carried_out(prepare(config, ledger, hear), out, command, hear)
 
 
 def carried_out(prepared: Prepared, out: Path, command: Sequence[str] = (), hear: Listener = SILENT) -> Run:
@@ -75,11 +77,12 @@ def join(config: Config, ledger: Ledger, hear: Listener = SILENT) -> str:
     `config` is the search's, `ledger` where its study lies, `hear` who is told how far it is.  Returns why it stopped.
     Raises as `search` does.
     """
-    prepared = prepare(config, ledger, hear)
-    base = base_setting(prepared, precision_study(prepared, hear), hear)
-    searched = guided_search(prepared, base, hear)
-    verification(prepared, base, searched, hear)
-    return searched.stop_reason
+    with kept(ledger.url):
+        prepared = prepare(config, ledger, hear)
+        base = base_setting(prepared, precision_study(prepared, hear), hear)
+        searched = guided_search(prepared, base, hear)
+        verification(prepared, base, searched, hear)
+        return searched.stop_reason
 
 
 def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: Final, record: Manifest) -> Contents:

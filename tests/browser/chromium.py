@@ -1,6 +1,6 @@
 """Find a Chromium that renders pages, or install one; needs nothing but Python's standard library.
 
-`python tests/browser/chromium.py LOG` prints the path of the browser. What happens is told on stderr; the output of the
+`python -m tests.browser.chromium LOG` prints the path of the browser. What happens is told on stderr; the output of the
 installers goes to the file LOG. Where no browser can be had, one line on stderr says what to type, and the status is 2.
 
 Tried in this order: the browser that $CHROMIUM names, which must work; one on the path; the one that playwright has
@@ -17,13 +17,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests import installing
+from tests.installing import as_root, run, say
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DEBIAN = "/usr/bin/chromium"  # where Debian's package puts the program, whatever the path says
 PAGE = "data:text/html,<script>document.write(6 * 7)</script>"
 DRAWN = "42"  # in the page only after its script has run
 PATIENCE = 60  # s for one page
-UPDATE = ("apt-get", "-qq", "update")
-INSTALL = ("apt-get", "-qq", "-y", "--no-install-recommends", "install", "chromium")
+MISSING = "no browser for the report's tests"
 DOWNLOAD = (sys.executable, "-m", "playwright", "install", "chromium")
 
 
@@ -76,48 +78,16 @@ def present() -> str | None:
     return None
 
 
-def as_root() -> list[str] | None:
-    """What to put before a command that root must run: nothing, or sudo where it asks for no password; else None."""
-    if os.geteuid() == 0:
-        return []
-    if (
-        shutil.which("sudo")
-        and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
-    ):
-        return ["sudo", "-n"]
-    return None
-
-
-def run(command: list[str], log: Path) -> bool:
-    """Run an installer with its output in the log; true if it succeeded."""
-    with log.open("a", encoding="utf-8") as noise:
-        noise.write(f"$ {' '.join(command)}\n")
-        noise.flush()
-        done = subprocess.run(command, stdout=noise, stderr=noise, stdin=subprocess.DEVNULL, check=False)
-    return done.returncode == 0
-
-
-def say(text: str) -> None:
-    """Tell the user, apart from the result on stdout."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def by_apt(log: Path) -> str | None:
     """Debian's Chromium, where this user may install packages."""
-    prefix = as_root() if shutil.which("apt-get") else None
-    if prefix is None:
-        return None
-    say("no browser for the report's tests: installing Debian's chromium with apt-get, about a minute")
-    quiet = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive"]
-    run([*quiet, *UPDATE], log)  # one source out of reach need not matter; the installation decides
-    if run([*quiet, *INSTALL], log) and not complaint(DEBIAN):
+    if installing.by_apt("chromium", MISSING, log) and not complaint(DEBIAN):
         return DEBIAN
     return None
 
 
 def by_playwright(log: Path) -> str | None:
     """The Chromium that playwright downloads into the user's cache."""
-    say("no browser for the report's tests: downloading one with playwright, about a minute")
+    say(f"{MISSING}: downloading one with playwright, about a minute")
     if run(list(DOWNLOAD), log) and not complaint(path := playwrights()):
         return path
     return None
@@ -134,7 +104,7 @@ def advice(log: Path) -> str:
     else:
         remedy = "make test CHROMIUM=/path/to/chrome"
     return (
-        f"no browser for the report's tests, and none could be installed (see {log}); type: {remedy}; "
+        f"{MISSING}, and none could be installed (see {log}); type: {remedy}; "
         f"or leave these tests out: {sys.executable} -m pytest --ignore=tests/browser"
     )
 

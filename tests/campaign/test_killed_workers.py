@@ -39,8 +39,8 @@ def url(request) -> Iterator[str | None]:
     if request.param == "journal":
         yield None
     else:
-        with postgres.server() as address:
-            yield address
+        with postgres.server() as server:
+            yield server.url
 
 
 def work(path: Path, url: str | None) -> None:

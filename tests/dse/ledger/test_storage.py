@@ -2,9 +2,11 @@
 
 import pytest
 
-from dse.errors import ConfigError
-from dse.ledger.storage import redacted, shown_command, without_secrets
+from dse.errors import ConfigError, LostStorageError
+from dse.ledger.storage import kept, redacted, shown_command, without_secrets
 from dse.search.study import open_study
+from tests.dse.search.test_loop import PRINT, loop
+from tests.dse.toy import ToyRunner
 
 WORD = "Hunter2-TopSecret"
 URLS = {
@@ -40,3 +42,25 @@ def test_a_password_is_found_as_typed_and_as_decoded():
     text = f"could not connect to {url} as svit:p@ss with p@ss or p%40ss"
     assert "p@ss" not in without_secrets(text, url)
     assert "p%40ss" not in without_secrets(text, url)
+
+
+def test_a_database_that_is_lost_in_a_search_is_one_line_without_its_password(tmp_path):
+    url = f"sqlite:///{tmp_path}/s.db?timeout={len(WORD)}"
+
+    class Losing(ToyRunner):
+        def run(self, images, weight_bits, **options):
+            if tuple(weight_bits) == (4, 4, 4):
+                (tmp_path / "s.db").write_bytes(b"")
+            return super().run(images, weight_bits, **options)
+
+    study = open_study(tmp_path, PRINT, url=url)
+    lost = r"^--storage sqlite:[^\n]*no such table[^\n]*run the same command again$"
+    with pytest.raises(LostStorageError, match=lost), kept(url):
+        loop(Losing()).run(study, 5)
+    study._storage.remove_session()
+    study._storage._backend.engine.dispose()
+
+
+def test_mistakes_that_are_not_the_databases_stay_what_they_are():
+    with pytest.raises(ValueError, match=r"^own$"), kept("sqlite:///x.db"):
+        raise ValueError("own")
