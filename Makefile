@@ -5,7 +5,7 @@ LOG := .venv/install.log
 # One thread per worker; where a test asks for two, the one that waits leaves its core to the other workers.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test campaign check check-lint check-format check-types check-imports bench study clean
+.PHONY: demo test campaign docs check check-lint check-format check-types check-imports bench study clean
 
 # $(call install,WHAT): pip with the exact versions of constraints.txt; its output is kept in a file and shown on failure.
 define install
@@ -25,6 +25,11 @@ campaign: .venv/installed-test
 	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium $(LOG)) || exit 2; \
 	POSTGRESQL=$$($(BIN)/python -m tests.campaign.postgres $(LOG)) || exit 2; \
 	export CHROMIUM POSTGRESQL; $(PYTEST) -m campaign
+
+# The pages of docs/ and the docstrings as a site, without a network; a broken link or reference is an error.
+docs: .venv/installed-docs
+	@$(BIN)/python -m sphinx -b html -q -W --keep-going -d build/docs-read docs build/docs
+	@echo "build/docs/index.html"
 
 check: check-lint check-format check-types check-imports
 
@@ -63,6 +68,11 @@ study: .venv/installed
 .venv/installed-test: .venv/installed
 	@echo "installing what the tests need: seconds"
 	$(call install,-e .[test])
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	@echo "installing what builds the site: seconds"
+	$(call install,-e .[docs])
 	@touch $@
 
 .venv/installed-dev: .venv/installed

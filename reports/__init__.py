@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHART_FORMATS", "ReportError", "build", "compare", "draw_sensitivity"]
 
+#: Endings of the files that a chart can be drawn into.
 CHART_FORMATS = (".png", ".svg", ".pdf")
 
 

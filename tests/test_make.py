@@ -73,7 +73,13 @@ PRODUCT = [["torch==2.13.0"], ["-e", "."]]
 
 @pytest.mark.parametrize(
     ("target", "extra"),
-    [("demo", []), ("test", [["-e", ".[test]"]]), ("campaign", [["-e", ".[test]"]]), ("check", [["-e", ".[dev]"]])],
+    [
+        ("demo", []),
+        ("test", [["-e", ".[test]"]]),
+        ("campaign", [["-e", ".[test]"]]),
+        ("check", [["-e", ".[dev]"]]),
+        ("docs", [["-e", ".[docs]"]]),
+    ],
 )
 def test_a_target_installs_what_it_needs_once_and_keeps_the_noise_in_a_file(clone, target, extra):
     first = make(clone, target)

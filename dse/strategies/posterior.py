@@ -34,7 +34,7 @@ OPTIONS = {
 }
 
 TRUST_AFTER = 30  # measurements before the model is judged, and before a search may stop by itself
-# Choices of ours for the proposals with most information; docs/search.md says how proposals are made.
+# Choices of ours for the proposals with most information; docs/search-model.md says how proposals are made.
 INFORMATIVE_LIMIT = 2.5  # times the drop of interest: larger drops say more about layers per image, until they saturate
 SCATTER = 2.0  # of the parameters whose fronts are the candidates, in posterior standard deviations
 SCATTERED_FRONTS = 4  # such fronts
