@@ -16,7 +16,7 @@ from costmodels.whole_files import replacing
 from sviT_models import zoo
 from sviT_models.checkpoints.state_dict import State, read_state
 from sviT_models.errors import ModelError
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig
+from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
 SHOWN = 4  # keys of each kind of mismatch that a message names
 HEADS = ("head.", "head_kd.")

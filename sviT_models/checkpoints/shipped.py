@@ -14,7 +14,7 @@ from sviT_models.checkpoints.files import load_checkpoint
 from sviT_models.checkpoints.state_dict import read_notes
 from sviT_models.errors import ModelError
 from sviT_models.hashing import sha256
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer
+from sviT_models.zoo.sdtv2 import MetaSpikeFormer
 
 UNSTATED = ("time_steps", "heads", "attention_scale")  # what the shapes of a state_dict do not tell
 FOLDER = Path(__file__).parents[1] / "weights"

@@ -1,173 +1,109 @@
-"""What the integer evaluator computes, written with the network's own modules: slow, readable, the oracle of its tests.
+"""What the integer evaluator computes on any network, node by node: slow, and the oracle of the engine.
 
-The engine equals it bit for bit; whatever takes the engine's place has to as well.
-
-The modules' `forward` runs as in training; only convolutions (sums of integers, in float64), batch norms (constants of
-`sviT_models.engine.arithmetic`) and the head are replaced while it does.
+`rules` has the arithmetic of every operation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sviT_models.engine.arithmetic import (
-    Floats,
-    HandOver,
-    IntegerWeight,
-    depthwise_hand_over,
-    fixed_activation,
-    fixed_image,
-    folded,
-    integer_weight,
-    join,
-    logits_of,
-    rep_conv_hand_over,
-    token_mean,
-)
-from sviT_models.measure.hooks import evaluating, watching
-from sviT_models.network.layers import MLP, Attention, ConvBlock, DownSampling, RepConv, SepConv
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer, lif_layers, with_time_steps
+from sviT_models.engine.arithmetic import IntegerWeight, integer_weight
+from sviT_models.engine.rules import Codes, Rules, Value, finished
+from sviT_models.errors import ModelError
+from sviT_models.graph.graph import Graph, Node
+from sviT_models.graph.layers import as_graph, lif_layers
+from sviT_models.graph.neurons import SpikingLaw
+from sviT_models.graph.run import check_images
 from sviT_models.output import Output
+from sviT_models.quantization.quantizers import quantize_weight
 from sviT_models.quantization.weight_bank import WeightBank
 
-Forward = Callable[[Tensor], Tensor]
+
+@dataclass(frozen=True, eq=False)
+class GraphOutput:
+    """`logits` (N, classes) float32, and by path what every neuron layer emits in each of its steps, (T,) int64."""
+
+    logits: NDArray[np.float32]
+    spikes: dict[str, NDArray[np.int64]]
 
 
-def _sums(module: nn.Module, weight: IntegerWeight, padding: int | None = None) -> Forward:
-    """The layer as exact sums over integer inputs, float64."""
-    if isinstance(module, nn.Linear):
-        return lambda x: join(F.linear(x.double(), digit.double()) for digit in weight.digits)
-    conv = F.conv1d if isinstance(module, nn.Conv1d) else F.conv2d
-    padding = module.padding if padding is None else padding
-    return lambda x: join(
-        conv(x.double(), digit.double(), None, module.stride, padding, 1, module.groups) for digit in weight.digits
-    )
+class _Bias(nn.Module):
+    def __init__(self, bias: Tensor | None) -> None:
+        super().__init__()
+        self.bias = bias
 
 
-def _by_channel(values: Floats, like: Tensor) -> Tensor:
-    return torch.from_numpy(np.asarray(values)).view(-1, *[1] * (like.ndim - 2))
+def graph_weights(graph: Graph, weight_bits: Mapping[str, int] | int) -> dict[str, IntegerWeight]:
+    """The weight layers of a graph in integers, rounded to nearest, at one width or one for each module path.
 
+    graph        a captured network
+    weight_bits  one width [bit], or one by module path
 
-def _affine(gain: Floats, shift: Floats) -> Forward:
-    return lambda sums: (sums * _by_channel(gain, sums) + _by_channel(shift, sums)).float()
-
-
-def _handed(rule: HandOver, forward: Forward) -> Forward:
-    return lambda sums: forward(fixed_activation(sums.movedim(1, -1), rule).movedim(-1, 1))
-
-
-class _Definition:
-    """Replacements of `forward` by module."""
-
-    def __init__(self, model: MetaSpikeFormer, weights: dict[str, IntegerWeight]) -> None:
-        self.weights = {model.get_submodule(name): weight for name, weight in weights.items()}
-        self.forward: dict[nn.Module, Forward] = {}
-        for module in model.modules():
-            match module:
-                case DownSampling(first=True):
-                    self.layer(module.encode_conv, module.encode_bn, step=2.0**-24)
-                    sums = self.forward[module.encode_conv]
-                    self.forward[module.encode_conv] = lambda x, sums=sums: sums(fixed_image(x))
-                case DownSampling():
-                    self.layer(module.encode_conv, module.encode_bn)
-                case SepConv(dwconv=nn.Conv2d()):
-                    self.layer(module.pwconv1, module.bn1)
-                    rule = depthwise_hand_over(self.weights[module.dwconv])
-                    self.handed(module.dwconv, rule, module.pwconv2, module.bn2)
-                case SepConv():
-                    self.layer(module.pwconv1, module.bn1)
-                    self.layer(module.pwconv2, module.bn2)
-                case ConvBlock():
-                    self.layer(module.conv1, module.bn1)
-                    self.layer(module.conv2, module.bn2)
-                case Attention():
-                    for branch in (module.q_conv, module.k_conv, module.v_conv, module.proj_conv):
-                        self.branch(*branch)
-                case MLP():
-                    self.layer(module.fc1_conv, module.fc1_bn)
-                    self.layer(module.fc2_conv, module.fc2_bn)
-
-    def layer(self, conv: nn.Module, *norms: nn.Module, step: float = 1.0) -> None:
-        """A layer on spikes, its constants applied where the last norm stood."""
-        *inner, last = norms
-        self.forward[conv] = _sums(conv, self.weights[conv])
-        self.forward |= dict.fromkeys(inner, lambda sums: sums)
-        self.forward[last] = _affine(*folded(self.weights[conv], norms, step))
-
-    def handed(self, depthwise: nn.Module, rule: HandOver, last: nn.Module, *norms: nn.Module) -> None:
-        """A layer that sees the sums of a depthwise convolution as fixed-point numbers."""
-        self.layer(last, *norms, step=rule.step)
-        self.forward[last] = _handed(rule, self.forward[last])
-        self.forward[depthwise] = _sums(depthwise, self.weights[depthwise])
-
-    def branch(self, conv: nn.Module, norm: nn.Module) -> None:
-        """A RepConv and the norm behind it."""
-        if not isinstance(conv, RepConv):
-            return self.layer(conv, norm)
-        first, padded, (depthwise, last, inner) = conv.body
-        rule = rep_conv_hand_over(self.weights[first], padded.bn, self.weights[depthwise])
-        self.forward[first] = _sums(first, self.weights[first])
-        self.forward[padded] = lambda sums: F.pad(sums, (1, 1, 1, 1))
-        return self.handed(depthwise, rule, last, inner, norm)
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """The network as defined; nothing stays changed."""
+    Raises ModelError, naming the layer, for a width that does not exist.
+    """
+    found = {}
+    for node in graph.of("conv", "linear"):
+        bits = weight_bits if isinstance(weight_bits, int) else weight_bits[node.layer]
+        weight, bias = (graph.parameters.get(node.parameters.get(role, "")) for role in ("weight", "bias"))
         try:
-            for module, forward in self.forward.items():
-                module.forward = forward
-            yield
-        finally:
-            for module in self.forward:
-                module.__dict__.pop("forward", None)
+            found[node.layer] = integer_weight(_Bias(bias), quantize_weight(weight, bits))
+        except ModelError as error:
+            raise ModelError(f"{node.layer}: {error}") from None
+    return found
+
+
+def graph_definition(graph: Graph, weights: Mapping[str, IntegerWeight], images: Tensor) -> GraphOutput:
+    """Logits and spikes of a captured network with integer weights on `images` (N, ...).
+
+    graph    a captured network
+    weights  its integer weights by layer, as `graph_weights` gives them
+
+    Raises ModelError, naming the node, where there is no rule for an operation.
+    """
+    check_images(graph, images)
+    rules = Rules(graph, weights, len(images))
+    held: dict[str, Value] = {}
+    spikes: dict[str, NDArray[np.int64]] = {}
+    with torch.no_grad():
+        for node in graph.nodes:
+            given = [images] if node.op == "image" else [held[name] for name in node.inputs]
+            held[node.name] = value = rules.result(node, given)
+            if node.op == "neuron" and isinstance(value, Codes):
+                spikes[node.path] = emitted(node, value.integers)
+    return GraphOutput(finished(held[graph.nodes[-1].name]).float().numpy(), spikes)
+
+
+def emitted(node: Node, integers: Tensor) -> NDArray[np.int64]:
+    """How many elements of what a neuron layer gives are not zero, in each of its steps."""
+    flat = integers.flatten(1) if isinstance(node.attributes["law"], SpikingLaw) else integers.reshape(1, -1)
+    return flat.count_nonzero(dim=1).numpy(force=True)
 
 
 def exact_run(
-    model: MetaSpikeFormer,
+    model: nn.Module | Graph,
     bank: WeightBank,
     images: Tensor,
     weight_bits: Sequence[int],
     *,
     time_steps: int | None = None,
 ) -> Output:
-    """Logits and spikes of the network with `weight_bits` (L,) on `images` (N, 3, H, W), one image at a time.
+    """What `Engine.run` gives of the same network, bank and widths, by the definition.
 
-    bank        the integers of its layers by width
-    time_steps  time steps to run; default: the network's own
+    model        a network, or the graph of one, in float32 on the CPU
+    bank         the integers of its layers by width
+    images       (N, ...) as the network takes them
+    weight_bits  (L,) widths [bit]
+    time_steps   time steps to run; default: the network's own
 
-    `model` is in float32 on the CPU. Raises ModelError for another number of widths, or for one that does not exist.
+    Raises ModelError for another number of widths, for one that does not exist, and for images of another shape.
     """
-    weights = {name: integer_weight(model.get_submodule(name), w) for name, w in bank.design(weight_bits).items()}
-    timed = with_time_steps(model, model.config.time_steps if time_steps is None else time_steps)
-    names = lif_layers(model)
-    counts = {name: np.zeros(timed.config.time_steps, dtype=np.int64) for name in names}
-
-    def count(name: str, _: Tensor, fired: Tensor) -> None:
-        counts[name] += fired.flatten(1).count_nonzero(dim=1).numpy()
-
-    definition = _Definition(model, weights)
-    with definition.applied(), evaluating(model), watching(model, names, count):
-        logits = [_logits(timed, weights, image) for image in images.split(1)]
-    return Output(torch.cat(logits).numpy(), np.stack([counts[name] for name in names]))
-
-
-def _logits(model: MetaSpikeFormer, weights: dict[str, IntegerWeight], image: Tensor) -> Tensor:
-    encoder, *stages = model.stages()
-    x = encoder(image.unsqueeze(0))
-    x = x.expand(model.config.time_steps, *x.shape[1:])
-    for stage in stages:
-        x = stage(x)
-    spikes = model.lif(token_mean(x.flatten(3).transpose(2, 3)))
-    heads = ("head", "head_kd") if model.config.distilled else ("head",)
-    total = 0
-    for name in heads:
-        sums = _sums(getattr(model, name), weights[name])(spikes)
-        gain, shift = (torch.from_numpy(part) for part in folded(weights[name], []))
-        total = total + logits_of(sums, gain, shift)
-    return (total / len(heads)).float()
+    graph = as_graph(model, images, time_steps)
+    weights = {name: integer_weight(bank.modules[name], w) for name, w in bank.design(weight_bits).items()}
+    found = graph_definition(graph, weights, images)
+    return Output(found.logits, np.stack([found.spikes[name] for name in lif_layers(model)]))

@@ -101,7 +101,7 @@ class Engine:
         plan = None if state_bits is None else self._planned(program, bits, state_bits, activation_bits)
         work = partial(self.batch, program, bits, plan=plan)
         parts: list[Output] = []
-        for part in self.each(images, work, batch_size):
+        for part in self.each(program, images, work, batch_size):
             parts.append(part)
             if on_batch is not None and on_batch(part):
                 break
@@ -203,9 +203,11 @@ class Engine:
         """
         return self._fixed.streams(self.program(images)).names
 
-    def each(self, images: Tensor, work: Callable[[Tensor], T], batch_size: int | None = None) -> Iterator[T]:
+    def each(
+        self, program: Program, images: Tensor, work: Callable[[Tensor], T], batch_size: int | None = None
+    ) -> Iterator[T]:
         """`work(batch)` for the batches of `images` in order, on all threads."""
-        widest = self.programs.widest(images)
+        widest = max(1, program.widest * self.steps(None) // 2)
         share = -(-len(images) // self.threads)
         size = min(share, max(NEURONS // widest, 1), AT_ONCE, batch_size or share)
         batches = images.to(self.kernels.device).split(size)

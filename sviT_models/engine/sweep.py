@@ -67,7 +67,7 @@ def sweep(
         pairs = zip(designs, state_bits, strict=True)
         plans = [engine.plan(images, bits, states, activation_bits, time_steps) for bits, states in pairs]
     work = partial(_worked, engine, program, widths, plans, _leaving(program, widths, plans), count)
-    batches = list(engine.each(images, work, evenly(len(images), engine.threads, batch_size)))
+    batches = list(engine.each(program, images, work, evenly(len(images), engine.threads, batch_size)))
     return (joined(parts) for parts in zip(*batches, strict=True))
 
 

@@ -29,11 +29,11 @@ class Activity:
     `products` counts what product sparsity leaves of the spiking rows, image by image; None: not counted.
     """
 
-    def __init__(self, rows: Rows, products: Products | None = None) -> None:
+    def __init__(self, rows: Rows, products: Products | None = None, dtype: torch.dtype = torch.float32) -> None:
         self.rows, self.graph, self.products = rows, rows.graph, products
         self.names = {node.name: name for name, nodes in rows.nodes.items() for node in nodes}
         self.charged = {neuron.name: name for name, neurons in rows.charged.items() for neuron in neurons}
-        self.parameters = typed(self.graph.parameters, torch.float32)
+        self.parameters = typed(self.graph.parameters, dtype)
         self.chained = self._between_layers()
         self.given = {rows.given(self.graph.by_name[name]).name for name in self.names}
         self.spikes: dict[str, float] = {}

@@ -121,6 +121,8 @@ def _needed(builder: Builder) -> list[Node]:
 
 def _narrowed(tensor: Tensor) -> Tensor:
     """The tensor in float32 where that loses nothing, as it does not for weights that were in float32 before."""
+    if tensor.is_meta:  # shapes alone
+        return tensor.detach()
     single = tensor.detach().float()
     return single if torch.equal(single.to(tensor), tensor) else tensor.detach().clone()
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph, Node
+from sviT_models.graph.layers import Built
 from sviT_models.graph.network import GraphNetwork
 from sviT_models.graph.rows import common_path
-from sviT_models.network.fuse import fuse as sdtv2_fuse
 
 LAYERS = ("conv", "linear")
 SHAPED = ("norm", "pad")
@@ -33,10 +34,13 @@ class Dense:
     padding: tuple[int, ...]
 
 
-def fuse(graph: Graph) -> Graph:
-    """A graph with the same logits: linear chains become dense layers, batch norms constants; its parameters are new.
+Network = TypeVar("Network", Graph, nn.Module)
 
-    graph  a captured network; SDTv2 as it is built gives a module again
+
+def fuse(network: Network) -> Network:
+    """A network with the same logits: linear chains become dense layers, batch norms constants; its parameters are new.
+
+    network  a captured network, or one that runs as it is built
 
     A chain that fills a module of its own takes its path (`block3.0.attn.q_conv.0`), any other keeps that of its last
     layer. Chains stay as they are where one is not a layer of the same kind: a border of zeros between two layers that
@@ -44,12 +48,18 @@ def fuse(graph: Graph) -> Graph:
     Weights are combined in float64 and rounded once; in float32 a neuron near its threshold may fire differently.
     Raises ModelError for a graph without batch norms and chains: it has been fused before.
     """
-    if isinstance(graph, GraphNetwork):
-        fused = fuse(graph.graph).network
-        fused.config = replace(fused.config, name=graph.config.name)
-        return fused
-    if not isinstance(graph, Graph):
-        return sdtv2_fuse(graph)
+    if isinstance(network, Graph):
+        return _fused(network)
+    if isinstance(network, Built):
+        return network.fused()
+    if not isinstance(network, GraphNetwork):
+        raise ModelError(f"{type(network).__name__} cannot be fused as it is; capture it and fuse the graph")
+    fused = _fused(network.graph).network
+    fused.config = replace(fused.config, name=network.config.name)
+    return fused
+
+
+def _fused(graph: Graph) -> Graph:
     fused = _folded(_chained(graph))
     if fused.nodes == graph.nodes:
         raise ModelError("the network has been fused already; fuse the network as built")

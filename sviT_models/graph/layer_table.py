@@ -51,8 +51,10 @@ def profile(
     images: Tensor | Iterable[Tensor],
     progress: Callable[[int], None] | None = None,
     products: bool = False,
+    *,
+    dtype: torch.dtype = torch.float32,
 ) -> pd.DataFrame:
-    """The layer table with what `images` cause in float32, as a mean per image, summed over the time steps.
+    """The layer table with what `images` cause in `dtype`, as a mean per image, summed over the time steps.
 
     `images` is (B, ...) as the graph was captured for, or an iterable of such batches. `spikes` are inputs that are
     not zero, whatever their number; `synops` the products with them. What does not change over time counts in every
@@ -60,12 +62,12 @@ def profile(
     Raises ModelError where there is no image.
     """
     counted = Products() if products else None
-    activity = Activity(Rows(graph), counted)
+    activity = Activity(Rows(graph), counted, dtype)
     total = 0
     for batch in [images] if isinstance(images, Tensor) else images:
         together = 1 if products else max(1, 4 * 224 * 224 // (batch.shape[-1] * batch.shape[-2]))
         for part in batch.split(together):
-            run(graph, part, dtype=torch.float32, see=activity.see)
+            run(graph, part, dtype=dtype, see=activity.see)
             total += len(part)
             if progress is not None:
                 progress(total)

@@ -1,21 +1,94 @@
-"""The names of a network's layers, asked in one way of a graph, of its module, and of SDTv2 as it is built."""
+"""A network's layers, steps and graph, asked in one way of a graph, of its module, and of SDTv2 as it is built.
+
+SDTv2 runs as it is built, on images of any size; what depends on a size is asked of its graph at that size.
+"""
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
+from sviT_models.graph.capture import graph_of
 from sviT_models.graph.graph import Graph
 from sviT_models.graph.network import GraphNetwork
 from sviT_models.graph.rows import Rows
+from sviT_models.graph.run import check_images
 from sviT_models.graph.time_steps import with_steps
-from sviT_models.network import meta_spikeformer
-from sviT_models.network.topology import wiring
+from sviT_models.network import steps as modules
+from sviT_models.network.neuron import LIF, IntegerNeuron
+
+TRACED = 2  # steps at which a built network is traced for all numbers of them: one step would leave no axis of time
+
+
+@runtime_checkable
+class Built(Protocol):
+    """A network that runs as it is built, with any number of time steps and on images of any size."""
+
+    @property
+    def chained(self) -> frozenset[str]:
+        """Paths of the weight layers within a linear chain."""
+
+    def fused(self) -> nn.Module:
+        """A copy without linear chains and batch norms."""
 
 
 def as_network(model: nn.Module | Graph) -> nn.Module:
     """The module that stands for a graph, always the same one; a module is given back as it is."""
     return model.network if isinstance(model, Graph) else model
+
+
+def as_graph(model: nn.Module | Graph, images: Tensor, time_steps: int | None = None) -> Graph:
+    """The graph of a network on images of this size; traced once for each size.
+
+    model       a network, or the graph of one
+    images      (B, ...) as the network takes them
+    time_steps  at least 1; default: the network's own
+
+    Raises ModelError for images of another shape and for a number of steps that the network cannot run.
+    """
+    network = model.graph if isinstance(model, GraphNetwork) else model
+    steps = own_steps(network) if time_steps is None else time_steps
+    if steps < 1:
+        raise ModelError(f"time_steps is {steps}; expected at least 1")
+    check_shape(network, images, steps)
+    if isinstance(network, Graph):
+        return with_steps(network, steps)
+    _check_spiking(network)
+    still = isinstance(network, Built) and images.ndim == 4
+    traced = modules.with_time_steps(network, TRACED) if still else network
+    shown = torch.zeros(2, *images.shape[1:], device=next(network.parameters()).device)
+    return with_steps(graph_of(traced, shown), steps)
+
+
+def own_steps(model: nn.Module | Graph) -> int:
+    """The time steps that a network runs.
+
+    model  a network, or the graph of one
+    """
+    if isinstance(model, Graph):
+        return model.time_steps
+    return int(getattr(getattr(model, "config", None), "time_steps", 1))
+
+
+def check_shape(model: nn.Module | Graph, images: Tensor, steps: int) -> None:
+    """Raises ModelError for images of another shape than a network takes at a number of steps.
+
+    model   a network, or the graph of one
+    images  (B, ...)
+    steps   time steps
+    """
+    if isinstance(model, Graph):
+        check_images(model, images)
+        return
+    channels = getattr(getattr(model, "config", None), "in_channels", 3)
+    frames = images.ndim == 5
+    expected = (steps, channels) if frames else (channels,)
+    if images.ndim not in (4, 5) or tuple(images.shape[1:-2]) != expected or len(images) == 0:
+        shown = ", ".join(["batch", *map(str, expected), "height", "width"])
+        raise ModelError(f"images have shape {tuple(images.shape)}; expected ({shown})")
 
 
 def weight_layers(model: nn.Module | Graph) -> list[str]:
@@ -24,7 +97,9 @@ def weight_layers(model: nn.Module | Graph) -> list[str]:
     model  a network, or the graph of one
     """
     network = as_network(model)
-    return network.layer_paths if isinstance(network, GraphNetwork) else meta_spikeformer.weight_layers(network)
+    if isinstance(network, GraphNetwork):
+        return network.layer_paths
+    return [path for path, part in network.named_modules() if isinstance(part, nn.Conv1d | nn.Conv2d | nn.Linear)]
 
 
 def lif_layers(model: nn.Module | Graph) -> list[str]:
@@ -33,7 +108,9 @@ def lif_layers(model: nn.Module | Graph) -> list[str]:
     model  a network, or the graph of one
     """
     network = as_network(model)
-    return network.neuron_paths if isinstance(network, GraphNetwork) else meta_spikeformer.lif_layers(network)
+    if isinstance(network, GraphNetwork):
+        return network.neuron_paths
+    return [path for path, module in network.named_modules() if isinstance(module, LIF)]
 
 
 def with_time_steps(model: nn.Module | Graph, time_steps: int) -> nn.Module:
@@ -49,7 +126,7 @@ def with_time_steps(model: nn.Module | Graph, time_steps: int) -> nn.Module:
         raise ModelError(f"time_steps is {time_steps}; expected at least 1")
     if isinstance(network, GraphNetwork):
         return network.at(time_steps)
-    return meta_spikeformer.with_time_steps(network, time_steps)
+    return modules.with_time_steps(network, time_steps)
 
 
 def possible_steps(model: nn.Module | Graph) -> tuple[int, ...]:
@@ -59,8 +136,7 @@ def possible_steps(model: nn.Module | Graph) -> tuple[int, ...]:
     """
     network = as_network(model)
     if not isinstance(network, GraphNetwork):
-        assert isinstance(network, meta_spikeformer.MetaSpikeFormer)
-        return tuple(range(1, network.config.time_steps + 1))
+        return tuple(range(1, own_steps(network) + 1))
     found = []
     for steps in range(1, network.config.time_steps + 1):
         try:
@@ -77,9 +153,20 @@ def layers_with_constants(model: nn.Module | Graph) -> frozenset[str]:
     model  a network, or the graph of one
     """
     network = as_network(model)
-    if not isinstance(network, GraphNetwork):
-        assert isinstance(network, meta_spikeformer.MetaSpikeFormer)
-        return frozenset(wire.name for wire in wiring(network) if wire.constants)
+    if isinstance(network, Built):
+        _check_spiking(network)
+        return frozenset(weight_layers(network)) - network.chained
+    assert isinstance(network, GraphNetwork)
     rows = Rows(network.graph)
     layers = {name: nodes for name, nodes in rows.nodes.items() if nodes[0].layer}
     return frozenset(name for name, nodes in layers.items() if not any(map(rows.followed_by_layer, nodes)))
+
+
+def _check_spiking(network: nn.Module) -> None:
+    """Raises ModelError for a built network whose neurons do not spike."""
+    if other := [path for path, module in network.named_modules() if isinstance(module, IntegerNeuron)]:
+        name = getattr(getattr(network, "config", None), "name", type(network).__name__)
+        raise ModelError(
+            f"{name}: {other[0]} does not spike; it can be trained and run, but layer tables and "
+            "quantized evaluation are for LIF neurons"
+        )

@@ -1,4 +1,4 @@
-"""What can be measured on a float network: accuracy, chaos floor, firing, operations, the layer table.
+"""What can be measured on a float network: accuracy, chaos floor, firing, the layer table.
 
-All modules are used from outside but `operations`.
+All modules are used from outside.
 """

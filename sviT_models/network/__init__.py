@@ -1,4 +1,4 @@
-"""Meta-SpikeFormer: neurons, layers, which neurons feed which layer, and the fusing of linear chains.
+"""What families of networks share: neurons, layers, attention, time as an axis, options.
 
 All modules are used from outside.
 """

@@ -1,11 +1,16 @@
 """Time as the axis in front: images become steps, and layers without memory see the steps folded into the batch."""
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
 from sviT_models.network.config import NetworkConfig, SpikingConfig
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def each_step(x: Tensor, *layers: Callable[[Tensor], Tensor]) -> Tensor:
@@ -41,3 +46,15 @@ def check_images(images: Tensor, config: NetworkConfig) -> None:
     if images.ndim != 4 or images.shape[1] != config.in_channels:
         expected = f"(batch, {config.in_channels}, height, width)"
         raise ModelError(f"images have shape {tuple(images.shape)}; expected {expected}")
+
+
+def with_time_steps(model: Network, time_steps: int) -> Network:
+    """The same network, sharing its weights, run for another number of steps; `model` itself stays as it is.
+
+    model       a network whose `config` has `time_steps`
+    time_steps  at least 1
+    """
+    changed = copy.copy(model)
+    config: Any = model.config
+    changed.config = replace(config, time_steps=time_steps)
+    return changed

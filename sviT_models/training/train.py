@@ -21,11 +21,10 @@ from sviT_models.checkpoints.shipped import checkpoint_path
 from sviT_models.data import Binning, ImageSet, has_test, load_data
 from sviT_models.errors import ModelError
 from sviT_models.measure.hooks import evaluating
-from sviT_models.network.layers import Attention
-from sviT_models.network.meta_spikeformer import ModelConfig
 from sviT_models.training.augment import batches
 from sviT_models.training.recipe import Recipe, command
 from sviT_models.training.run import Epoch, Run, restore_run, save_run
+from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
 EVALUATION_BATCH = 100
 
@@ -226,10 +225,8 @@ def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = zoo.build(recipe.model, **options)
-    for module in model.modules():
-        if isinstance(module, Attention):
-            for conv in (module.q_conv, module.k_conv, module.v_conv):
-                torch.nn.init.constant_(conv[-1].bias, recipe.qkv_bias)
+    if isinstance(model, MetaSpikeFormer):
+        model.start_attention(recipe.qkv_bias)
     if recipe.start is not None:
         given = load_checkpoint(checkpoint_path(recipe.start)).state_dict()
         trunk = {key: tensor for key, tensor in given.items() if not key.startswith("head")}

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sviT_models.network.meta_spikeformer import MetaSpikeFormer, ModelConfig, with_time_steps
 from sviT_models.network.neuron import LIF, IntegerNeuron
+from sviT_models.network.steps import with_time_steps
 from sviT_models.zoo import sdtv2
+from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
 VARIANTS = {name: sdtv2.VARIANTS[name] for name in ("tiny", "small")}
 

@@ -21,6 +21,7 @@ from sviT_models.engine.prepared_weights import prepare
 from sviT_models.engine.streamed_sums import Later
 from sviT_models.errors import ModelError
 from tests import goldens
+from tests.sviT_models.engine.module_definition import module_definition
 from tests.sviT_models.small import IMAGES, network
 
 
@@ -45,7 +46,7 @@ def test_the_engine_computes_what_is_defined(dims, steps, seed, batch, threads, 
     bank = sviT_models.WeightBank(model)
     bits = np.random.default_rng(seed).choice(widths, len(bank.layers)).tolist()
     images = IMAGES[:batch]
-    defined = sviT_models.exact_run(model, bank, images, bits, time_steps=steps)
+    defined = module_definition(model, bank, images, bits, time_steps=steps)
     equal(sviT_models.Engine(model, bank, threads=threads).run(images, bits, time_steps=steps), defined)
     equal(sviT_models.Engine(model, bank, threads=1, fast=False).run(images, bits, time_steps=steps), defined)
 
@@ -59,7 +60,7 @@ def test_every_size_computes_what_is_defined(name):
     bits = ([3, 8, 4] * 46)[: len(bank.layers)]
     image = torch.from_numpy(goldens.images((1, 3, 32, 32), seed=2))
     engine = sviT_models.Engine(model, bank)
-    equal(engine.run(image, bits), sviT_models.exact_run(model, bank, image, bits))
+    equal(engine.run(image, bits), module_definition(model, bank, image, bits))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_a_trained_network_computes_what_is_defined(trained, steps):
     model, bank, images, engine = trained
     bits = ([2, 4, 8, 3, 6, 16] * 23)[:138]
     equal(engine.run(images.images[:6], bits, time_steps=steps),
-          sviT_models.exact_run(model, bank, images.images[:6], bits, time_steps=steps))  # fmt: skip
+          module_definition(model, bank, images.images[:6], bits, time_steps=steps))  # fmt: skip
 
 
 @pytest.mark.parametrize("bits", [3, 8, 32])
@@ -107,7 +108,7 @@ def test_a_distilled_network_has_the_mean_of_its_heads():
     bank = sviT_models.WeightBank(model.eval())
     assert len(bank.layers) == 139
     bits = [4] * 139
-    equal(sviT_models.Engine(model, bank).run(IMAGES, bits), sviT_models.exact_run(model, bank, IMAGES, bits))
+    equal(sviT_models.Engine(model, bank).run(IMAGES, bits), module_definition(model, bank, IMAGES, bits))
 
 
 def test_a_run_ends_where_its_watcher_says_so(trained):

@@ -11,6 +11,7 @@ import torch
 
 import sviT_models
 from sviT_models.engine.kernels import plain
+from tests.sviT_models.engine.module_definition import module_definition
 from tests.sviT_models.small import IMAGES, network
 
 
@@ -28,7 +29,7 @@ def test_the_engine_on_products_of_a_gpu_computes_what_is_defined(widths, fused,
     bank = sviT_models.WeightBank(model)
     bits = np.resize(widths, len(bank.layers)).tolist()
     found = sviT_models.Engine(model, bank, threads=1, fast=False).run(IMAGES[:3], bits)
-    defined = sviT_models.exact_run(model, bank, IMAGES[:3], bits)
+    defined = module_definition(model, bank, IMAGES[:3], bits)
     np.testing.assert_array_equal(found.logits, defined.logits)
     np.testing.assert_array_equal(found.spikes, defined.spikes)
     depthwise = 0 if fused else sum("dwconv" in layer or "body.2.0" in layer for layer in bank.layers)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sviT_models
-from sviT_models.engine.graph_definition import graph_definition, graph_weights
+from sviT_models.engine.definition import graph_definition, graph_weights
 from sviT_models.engine.lowering import lowered
 from sviT_models.engine.program import Attend, Depthwise, General, Reform
 from sviT_models.graph.capture import capture

@@ -12,8 +12,8 @@ from sviT_models.engine.number_formats import leak_of
 from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
 from sviT_models.graph.layer_table import layer_table, profile
-from sviT_models.network.layers import over_time
 from sviT_models.network.neuron import LIF, IntegerNeuron
+from sviT_models.network.steps import each_step
 from tests import zoo_goldens
 from tests.sviT_models.graph.small import Inside, LIFNode, images, seeded
 
@@ -82,8 +82,8 @@ class Shared(nn.Module):
 
     def forward(self, images):
         x = self.lif0(self.stem(images).expand(2, -1, -1, -1, -1))
-        x = x + self.lif1(over_time(self.conv, x))
-        return self.head(over_time(self.conv, x).mean((3, 4))).mean(0)
+        x = x + self.lif1(each_step(x, self.conv))
+        return self.head(each_step(x, self.conv).mean((3, 4))).mean(0)
 
 
 def by_hand():

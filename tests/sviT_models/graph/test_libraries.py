@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import sviT_models
-from sviT_models.engine.graph_definition import graph_definition, graph_weights
+from sviT_models.engine.definition import graph_definition, graph_weights
 from sviT_models.graph.run import run
 
 STEPS = 4

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from sviT_models.engine.graph_definition import graph_definition, graph_weights
+from sviT_models.engine.definition import graph_definition, graph_weights
 from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
 from sviT_models.graph.fuse import fuse
 from sviT_models.graph.run import run, spike_counts
 from sviT_models.graph.time_steps import with_steps
-from sviT_models.network.layers import over_time
 from sviT_models.network.neuron import LIF, IntegerNeuron
+from sviT_models.network.steps import each_step
 from tests.sviT_models.graph.small import images, seeded
 
 CHANNELS = 4
@@ -32,7 +32,7 @@ class Convolution(nn.Module):
         self.bn = nn.BatchNorm2d(CHANNELS)
 
     def forward(self, x):
-        return over_time(lambda s: self.bn(self.conv(s)), self.lif(x))
+        return each_step(self.lif(x), self.conv, self.bn)
 
 
 class MembraneShortcut(nn.Module):
@@ -54,8 +54,8 @@ class SpikeShortcut(nn.Module):
 
     def forward(self, x):
         spikes = self.lif1(x)
-        spikes = spikes + self.lif2(over_time(self.conv1, spikes))
-        return over_time(self.conv2, spikes)
+        spikes = spikes + self.lif2(each_step(spikes, self.conv1))
+        return each_step(spikes, self.conv2)
 
 
 class Pool(nn.Module):
@@ -65,7 +65,7 @@ class Pool(nn.Module):
         self.pool = nn.MaxPool2d(3, 1, 1)
 
     def forward(self, x):
-        return self.lif(over_time(self.pool, x)) if self.before else over_time(self.pool, self.lif(x))
+        return self.lif(each_step(x, self.pool)) if self.before else each_step(self.lif(x), self.pool)
 
 
 class Attention(nn.Module):
@@ -80,8 +80,8 @@ class Attention(nn.Module):
 
     def forward(self, x):
         spikes = self.lif(x)
-        q = self.q_lif(over_time(self.q, spikes)).flatten(3).unflatten(2, (self.heads, -1))
-        k = self.k_lif(over_time(self.k, spikes)).flatten(3).unflatten(2, (self.heads, -1))
+        q = self.q_lif(each_step(spikes, self.q)).flatten(3).unflatten(2, (self.heads, -1))
+        k = self.k_lif(each_step(spikes, self.k)).flatten(3).unflatten(2, (self.heads, -1))
         if self.gate:
             mixed = q * self.out((q * k).sum(-1, keepdim=True))
             return mixed.flatten(2, 3).view_as(x)

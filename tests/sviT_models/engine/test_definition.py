@@ -5,12 +5,13 @@ import pytest
 import torch
 
 import sviT_models
-from sviT_models.engine.graph_definition import graph_definition, graph_weights
+from sviT_models.engine.definition import graph_definition, graph_weights
 from sviT_models.engine.rules import Rules
 from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
 from sviT_models.graph.run import run
 from tests import zoo_goldens
+from tests.sviT_models.engine.module_definition import module_definition
 from tests.sviT_models.graph.small import Inside, LIFNode, images, seeded
 from tests.sviT_models.small import IMAGES, network
 
@@ -40,8 +41,11 @@ def test_on_sdtv2_it_is_the_definition_bit_for_bit(graphs, form, widths):
     model, graph = graphs[form]
     bank = sviT_models.WeightBank(model)
     bits = np.random.default_rng(5).choice(widths, len(bank.layers)).tolist()
-    expected = sviT_models.exact_run(model, bank, IMAGES[:3], bits)
+    expected = module_definition(model, bank, IMAGES[:3], bits)
     found = graph_definition(graph, graph_weights(graph, dict(zip(bank.layers, bits, strict=True))), IMAGES[:3])
+    by_name = sviT_models.exact_run(model, bank, IMAGES[:3], bits)
+    np.testing.assert_array_equal(by_name.logits, expected.logits)
+    np.testing.assert_array_equal(by_name.spikes, expected.spikes)
     np.testing.assert_array_equal(found.logits, expected.logits)
     names = sviT_models.lif_layers(model)
     assert list(found.spikes) == names

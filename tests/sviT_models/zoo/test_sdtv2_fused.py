@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import sviT_models
 from sviT_models.measure.hooks import evaluating, watching
 from tests import goldens
+from tests.sviT_models import small
 
 
 def network(
@@ -68,7 +69,7 @@ def test_the_fused_macs_are_the_published_ones():
 
 
 def test_synaptic_operations_of_the_fused_graph_are_the_products_that_are_not_zero():
-    fused = sviT_models.fuse(network((4, 6, 8, 12), time_steps=2))
+    fused = sviT_models.fuse(small.network().double())
     images = torch.from_numpy(goldens.images((3, 3, 32, 32), seed=2)).double()
     table = sviT_models.profile(fused, images).set_index("name")
     modules, seen = dict(fused.named_modules()), {}
@@ -100,6 +101,7 @@ def test_fusing_twice_is_refused():
         sviT_models.fuse(sviT_models.fuse(network((4, 6, 8, 12), 1)))
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", sviT_models.names("sdtv2"))
 def test_the_table_of_sizes_in_the_documentation_is_true(name):
     lines = (Path(__file__).parents[3] / "docs" / "network.md").read_text(encoding="utf-8").splitlines()
