@@ -79,6 +79,8 @@ def table(
     )
     titles = Markup("").join(
         Markup('<th scope="col"{}>{}</th>').format(Markup(' class="number"') if i in numeric else "", h)
+        if h
+        else Markup("<td></td>")  # a heading without words would be read aloud as one
         for i, h in enumerate(head)
     )
     top = Markup("<caption>{}</caption>").format(caption) if caption else Markup("")
@@ -118,9 +120,10 @@ def with_band(value: str, band: tuple[float, float] | None, unit: str) -> str | 
     return Markup("{}<small>{} … {}</small>").format(value, *(quantity(end, unit) for end in band))
 
 
-def design_link(design: str) -> Markup:
-    """A design's id that selects it everywhere on the page."""
-    return Markup('<button type="button" class="design" data-select="{}">{}</button>').format(design, design)
+def design_link(design: str, tab_stop: bool = True) -> Markup:
+    """A design's id that selects it everywhere on the page; without a tab stop where its row is one."""
+    skipped = "" if tab_stop else Markup(' tabindex="-1"')
+    return Markup('<button type="button" class="design" data-select="{}"{}>{}</button>').format(design, skipped, design)
 
 
 def key(entries: Iterable[tuple[str, str]]) -> Markup:

@@ -52,7 +52,7 @@ class Marker:
 class Points:
     """Markers with 95 % intervals where there are any; `ids` are designs, `key` names the trace for the page's script.
 
-    `name` is the entry of the legend on paper.
+    `name` is the entry of the legend on paper; `shapes` are those of the single points, where they differ.
     """
 
     x: Sequence[float]
@@ -65,6 +65,7 @@ class Points:
     y_interval: Interval = ()
     interval_colour: str = ""
     key: str = ""
+    shapes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The front plot: accuracy drop against one cost, with baselines, picks and what unseen images said."""
+"""The front plot: drop on unseen images, verified or predicted, against one cost, with baselines and picks."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ AGAINST = {"memory": "memory_bytes", "energy": "energy_j"}
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A design on the front plot: drop with its 95 % interval [pp], memory [B], energy [J].
+    """A design on the front plot: drop on unseen images with its 95 % interval [pp], memory [B], energy [J].
 
-    `name` is its name as a baseline; `verified` is (drop, low, high) on unseen images.
+    `name` is its name as a baseline; `verified` says whether unseen images were measured: else the drop is predicted,
+    or that on the search images where the run has no prediction.
     """
 
     id: str
@@ -44,7 +45,8 @@ class FrontPoint:
     energy_j: float
     on_front: bool
     feasible: bool
-    verified: tuple[float, float, float] | None
+    verified: bool
+    time_steps: int
 
     def cost(self, column: str) -> float:
         """Memory or energy [SI], by its column of results.csv."""
@@ -66,7 +68,8 @@ class Window:
 class Front:
     """Everything on the front plots, by projection where they differ.
 
-    `edges` are the ids that no other design beats in drop and one cost, by cost; `windows` the frames.
+    `edges` are the ids that no other design beats in drop and one cost, by cost; `windows` the frames, `corners` those
+    of the designs within the budgets.
     """
 
     points: tuple[FrontPoint, ...]
@@ -75,41 +78,46 @@ class Front:
     budgets: dict[str, float]
     edges: dict[str, tuple[str, ...]]
     windows: dict[str, Window]
+    corners: dict[str, Window]
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """One kind of points: its look, the colour of its intervals (empty: none drawn), and its entry in the legend."""
+    """One kind of points: its look, and its entry in the legend."""
 
     marker: Marker
-    interval: str
     name: str
 
 
 KINDS = {
-    "dominated": _Kind(Marker("faint", size=5), "", "dominated"),
-    "dominated over": _Kind(Marker("paper", size=5, edge="faint", edge_width=1), "", "dominated, over a budget"),
-    "over": _Kind(Marker("paper", size=7, edge="accent", edge_width=1.4), "accent", "front, over a budget"),
-    "front": _Kind(Marker("accent", size=8, edge="paper", edge_width=0.7), "accent", "front, within the budgets"),
-    "baseline": _Kind(
-        Marker("ink", "diamond", size=9, edge="paper", edge_width=1), "muted", "baseline (N bit: uniform)"
-    ),
-    "verified": _Kind(Marker("warn", "square", size=7), "warn", "measured on unseen images"),
-    "pick": _Kind(Marker("none", size=17, edge="warn", edge_width=2), "", "picked"),
+    "dominated": _Kind(Marker("faint", size=5), "dominated"),
+    "dominated over": _Kind(Marker("paper", size=5, edge="faint", edge_width=1), "dominated, over a budget"),
+    "over": _Kind(Marker("paper", size=7, edge="accent", edge_width=1.4), "front, over a budget"),
+    "front": _Kind(Marker("accent", size=8, edge="paper", edge_width=0.7), "front, within the budgets"),
+    "verified": _Kind(Marker("warn", size=8, edge="paper", edge_width=0.7), "verified on unseen images"),
+    "baseline": _Kind(Marker("ink", size=9, edge="paper", edge_width=1), "baseline (N bit: uniform)"),
+    "pick": _Kind(Marker("none", size=17, edge="warn", edge_width=2), "picked, 95 % interval"),
 }
+SHAPES = ("circle", "square", "triangle-up", "diamond", "star", "hexagon", "triangle-down")
+
+
+def step_shapes(points: Sequence[FrontPoint]) -> dict[int, str]:
+    """The shape of the designs with as many time steps, by that number; the last stands for all that follow."""
+    steps = sorted({p.time_steps for p in points})
+    return {t: SHAPES[min(i, len(SHAPES) - 1)] for i, t in enumerate(steps)}
 
 
 def by_kind(r: Front) -> dict[str, list[FrontPoint]]:
-    """The points by how they are drawn, bottom layer first; verified and picked designs occur twice."""
+    """The points by how they are drawn, bottom layer first; a picked design has a ring as well."""
     named = set(r.baselines.values())
-    plain = [p for p in r.points if p.id not in named]
+    plain = [p for p in r.points if p.id not in named and not p.verified]
     return {
         "dominated": [p for p in plain if not p.on_front and p.feasible],
         "dominated over": [p for p in plain if not p.on_front and not p.feasible],
-        "over": [p for p in r.points if p.on_front and not p.feasible],
-        "front": [p for p in r.points if p.on_front and p.feasible],
+        "over": [p for p in plain if p.on_front and not p.feasible],
+        "front": [p for p in plain if p.on_front and p.feasible],
+        "verified": [p for p in r.points if p.verified and p.id not in named],
         "baseline": [p for p in r.points if p.id in named],
-        "verified": [p for p in r.points if p.verified is not None],
         "pick": [p for p in r.points if p.id in set(r.picks.values())],
     }
 
@@ -137,7 +145,8 @@ def chart(r: Front, name: str) -> Chart:
     edge = [by_id[i] for i in r.edges[name]]
     marks: list[Mark] = [Line([p.cost(column) for p in edge], [p.drop for p in edge], "accent", 1, 0.45, "hv")]
     groups = by_kind(r)
-    marks += [_points(kind, points, column) for kind, points in groups.items()]
+    shapes = step_shapes(r.points)
+    marks += [_points(kind, points, column, shapes) for kind, points in groups.items()]
     named = [p for p in r.points if p.id in {*r.baselines.values(), *r.picks.values()}]
     marks.append(
         Labels(
@@ -153,18 +162,18 @@ def chart(r: Front, name: str) -> Chart:
     return Chart(tuple(marks), x, y, tuple(rules))
 
 
-def _points(kind: str, points: Sequence[FrontPoint], column: str) -> Points:
-    look = KINDS[kind]
-    shown = [p.verified if kind == "verified" and p.verified else (p.drop, p.low, p.high) for p in points]
+def _points(kind: str, points: Sequence[FrontPoint], column: str, shapes: dict[int, str]) -> Points:
+    look, ring = KINDS[kind], kind == "pick"
     return Points(
         x=[p.cost(column) for p in points],
-        y=[drop for drop, _, _ in shown],
+        y=[p.drop for p in points],
         marker=look.marker,
         name=look.name,
-        ids=() if kind == "pick" else [p.id for p in points],
-        y_interval=tuple((low, high) for _, low, high in shown) if look.interval else (),
-        interval_colour=look.interval,
+        ids=[p.id for p in points],
+        y_interval=tuple((p.low, p.high) for p in points) if ring else (),
+        interval_colour="warn" if ring else "",
         key=kind,
+        shapes=() if ring else [shapes[p.time_steps] for p in points],
     )
 
 
@@ -176,17 +185,20 @@ def _axes(column: str, costs: Sequence[float], drops: Sequence[float]) -> tuple[
     x = cost_axis(column, costs, (10 ** (left - 0.06 * wide), 10 ** (right + 0.1 * wide)))
     limits = square([bottom - 0.05 * tall, top + 0.06 * tall]).tolist()
     ticks = drop_ticks(min(drops), max(drops))
-    return x, Axis("accuracy drop [pp]", "root", ticks, limits=(limits[0], limits[1]))
+    return x, Axis("drop on unseen images [pp]", "root", ticks, limits=(limits[0], limits[1]))
 
 
 def plotted(r: Front, name: str) -> Plot:
     """One projection for the page; `app.js` adds the selection, moves the budgets and widens the frame."""
-    column = AGAINST[name]
+    column, corner = AGAINST[name], r.corners[name]
     figure = interactive.plot(chart(r, name))
-    x, y = _axes(column, [p.cost(column) for p in r.points], [v for p in r.points for v in (p.low, p.high)])
-    everything = {"xaxis": interactive.axis(x), "yaxis": interactive.axis(y)}
+    views = {
+        "everything": _axes(column, [p.cost(column) for p in r.points], [p.drop for p in r.points]),
+        "corner": _axes(column, (corner.cost_low, corner.cost_high), (corner.drop_low, corner.drop_high)),
+    }
+    axes = {view: {"xaxis": interactive.axis(x), "yaxis": interactive.axis(y)} for view, (x, y) in views.items()}
     figure["layout"] |= {"margin": {"r": 44}}
-    figure["layout"]["meta"] = {"cost": column, "budgets": r.budgets, "drop": True, "everything": everything}
+    figure["layout"]["meta"] = {"cost": column, "budgets": r.budgets, "drop": True, "views": axes}
     return figure
 
 

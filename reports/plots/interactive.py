@@ -83,6 +83,8 @@ def _trace(mark: Points | Line | Segments | Bars | Labels, chart: Chart) -> Plot
 def _points(mark: Points, chart: Chart) -> Plot:
     trace: Plot = {"type": "scatter", "mode": "markers", "x": _on(mark.x, chart.x), "y": _on(mark.y, chart.y)}
     trace["marker"] = _marker(mark.marker)
+    if mark.shapes:
+        trace["marker"]["symbol"] = list(mark.shapes)
     if mark.ids:
         trace["ids"] = list(mark.ids)
     if mark.hover:

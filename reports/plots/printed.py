@@ -100,8 +100,12 @@ def _points(axes: Axes, mark: Points) -> None:
         axes.hlines(mark.y, *zip(*mark.x_interval, strict=True), color=bar, lw=0.7, alpha=0.7)
     if mark.y_interval:
         axes.vlines(mark.x, *zip(*mark.y_interval, strict=True), color=bar, lw=0.7, alpha=0.7)
-    (points,) = axes.plot(mark.x, mark.y, SHAPES[m.shape], ms=POINT * m.size, label=mark.name or None)
-    points.set(mfc=style.COLOURS[m.colour], mec=style.COLOURS[m.edge or m.colour], mew=LINE * m.edge_width)
+    shapes = mark.shapes or [m.shape] * len(mark.x)
+    for i, shape in enumerate(dict.fromkeys(shapes)):
+        x, y = ([v for v, own in zip(values, shapes, strict=True) if own == shape] for values in (mark.x, mark.y))
+        label = mark.name if mark.name and i == 0 else None
+        (points,) = axes.plot(x, y, SHAPES[shape], ms=POINT * m.size, label=label)
+        points.set(mfc=style.COLOURS[m.colour], mec=style.COLOURS[m.edge or m.colour], mew=LINE * m.edge_width)
 
 
 def _labels(axes: Axes, mark: Labels, chart: Chart) -> None:

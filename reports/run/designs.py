@@ -28,7 +28,8 @@ FORM = "form"  # the column of results.csv that says fused or unfused, where the
 class VerifiedDrop:
     """A drop as measured on images that the search never saw, with its 95 % interval [pp].
 
-    `together` is the drop with its interval by these images and the search's prediction, None where it is not known.
+    `together` is the drop with its interval by these images and the search's prediction, `p_within` the probability
+    by both that it is at most `budget`, that of the verification; None where they are not known.
     """
 
     drop: float
@@ -36,6 +37,8 @@ class VerifiedDrop:
     high: float
     images: int
     together: tuple[float, float, float] | None = None
+    budget: float | None = None
+    p_within: float | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,13 @@ def _verified(row: VerifiedRow) -> VerifiedDrop:
     """What verified.csv says of a design."""
     together = (row.expected, row.expected_low, row.expected_high)
     known = all(value == value for value in together)
-    return VerifiedDrop(row.drop, row.drop_low, row.drop_high, row.images, together if known else None)
+    asked = row.budget == row.budget and row.p_within == row.p_within
+    return VerifiedDrop(
+        *(row.drop, row.drop_low, row.drop_high, row.images),
+        together=together if known else None,
+        budget=row.budget if asked else None,
+        p_within=row.p_within if asked else None,
+    )
 
 
 def _unseen(row: ResultRow, verified: VerifiedDrop | None, predicted: ExpectedRow | None) -> UnseenDrop:

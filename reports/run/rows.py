@@ -93,7 +93,8 @@ class HardwareRow:
 class VerifiedRow:
     """verified.csv: a drop on images that the search never saw, with its 95 % interval [pp].
 
-    `expected` with its interval is that by these images and the search's prediction; NaN in older runs.
+    `expected` with its interval is that by these images and the search's prediction, `p_within` that it is at most
+    `budget`, that of the verification; NaN in older runs.
     """
 
     id: str
@@ -104,6 +105,8 @@ class VerifiedRow:
     expected: float = NOT_MEASURED
     expected_low: float = NOT_MEASURED
     expected_high: float = NOT_MEASURED
+    budget: float = NOT_MEASURED
+    p_within: float = NOT_MEASURED
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The front: accuracy drop against memory and against energy."""
+"""The front: drop on unseen images against memory and against energy."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from reports.plots.front import AGAINST, Front, FrontPoint, Window
 from reports.run import Design, FinishedRun
 
 TITLE = "Pareto front"
+VIEWS = {"corner": "Designs within the budgets", "decision": "Around the decision", "everything": "Everything"}
 LEAST_CAP = 10.0  # pp; the frame shows at least this much drop, and four budgets where that is more
 
 
@@ -28,6 +29,7 @@ def record(run: FinishedRun) -> Front:
         budgets=run.picks.budgets,
         edges={name: edge(searched, column) for name, column in AGAINST.items()},
         windows={name: window(points, run, column) for name, column in AGAINST.items()},
+        corners={name: corner(points, run, column) for name, column in AGAINST.items()},
     )
 
 
@@ -35,10 +37,10 @@ def window(points: Sequence[FrontPoint], run: FinishedRun, column: str) -> Windo
     """The part of a projection where the decision falls: no float network, no design that lost far too much."""
     cap = max(LEAST_CAP, 4 * run.picks.budgets.get("drop", 0.0))
     float_id = run.baselines.get("float")
-    picked = {p.id for p in points if p.verified is not None} | {p.id for p in run.picks.picks}
+    picked = {p.id for p in run.picks.picks}
     inside = [p for p in points if p.id in picked or (p.id != float_id and p.drop <= cap)] or list(points)
     costs = [p.cost(column) for p in inside]
-    shown = [e for p in inside for e in _ends(p)]
+    shown = [e for p in inside for e in ((p.low, p.high) if p.id in picked else (p.drop,))]
     high = min(max(*shown, run.picks.budgets.get("drop", 0.0)), max(cap, *(p.drop for p in inside)))
     low = min(*shown, 0.0)
     reach = max(costs) * 1.3
@@ -48,24 +50,32 @@ def window(points: Sequence[FrontPoint], run: FinishedRun, column: str) -> Windo
     return Window(min(costs), max(costs), low, high, tuple(p.id for p in beyond))
 
 
-def _ends(p: FrontPoint) -> tuple[float, ...]:
-    """The drops of a point that the frame has to hold: with its interval on the front, and what unseen images said."""
-    return ((p.low, p.high) if p.on_front else (p.drop,)) + (p.verified or ())
+def corner(points: Sequence[FrontPoint], run: FinishedRun, column: str) -> Window:
+    """The part of a projection that holds the designs within the budgets, and the picks with their intervals."""
+    picked = {p.id for p in run.picks.picks}
+    limit = run.picks.budgets.get("drop", LEAST_CAP)
+    float_id = run.baselines.get("float")
+    good = [p for p in points if p.id in picked or (p.id != float_id and p.feasible and p.drop <= limit)]
+    shown = good or list(points)
+    costs = [p.cost(column) for p in shown]
+    drops = [e for p in shown for e in ((p.low, p.high) if p.id in picked else (p.drop,))]
+    ends = min(*drops, 0.0), max(*drops, run.picks.budgets.get("drop", 0.0))
+    return Window(min(costs), max(costs), *ends, ())
 
 
 def _point(d: Design) -> FrontPoint:
-    verified = None if d.verified is None else (d.verified.drop, d.verified.low, d.verified.high)
     return FrontPoint(
         id=d.id,
         name=d.baseline,
-        drop=d.drop,
-        low=d.drop_low,
-        high=d.drop_high,
+        drop=d.unseen.drop,
+        low=d.unseen.low,
+        high=d.unseen.high,
         memory_bytes=d.memory_bytes,
         energy_j=d.energy_j,
         on_front=d.on_front,
         feasible=d.feasible,
-        verified=verified,
+        verified=d.verified is not None,
+        time_steps=d.time_steps,
     )
 
 
@@ -80,13 +90,20 @@ def edge(points: Sequence[FrontPoint], column: str) -> tuple[str, ...]:
 
 
 LEGEND = (
-    ("front", "on the front, within the budgets, 95 % interval"),
+    ("front", "on the front, within the budgets"),
     ("front hollow", "on the front, over a budget"),
     ("dominated", "dominated"),
+    ("verified", "verified on unseen images"),
     ("baseline", "baseline; “4 bit” has that width in every layer"),
-    ("verified", "measured on unseen images"),
-    ("pick", "picked"),
+    ("pick", "picked, with its 95 % interval"),
 )
+
+
+def legend(r: Front) -> tuple[tuple[str, str], ...]:
+    """The kinds of points, and the shapes by time steps where there is more than one."""
+    shapes = front.step_shapes(r.points)
+    steps = tuple((f"shape {shape}", f"T = {t}") for t, shape in shapes.items()) if len(shapes) > 1 else ()
+    return LEGEND + steps
 
 
 def draw(r: Front) -> Drawing:
@@ -94,23 +111,28 @@ def draw(r: Front) -> Drawing:
     outside = Markup("").join(
         Markup('<p class="lead">{}</p>').format(said) for said in (outside_text(r, n) for n in AGAINST) if said
     )
-    if outside:
-        outside += Markup(
-            '<p class="tools"><button type="button" id="whole" aria-pressed="false">Show everything</button></p>'
+    views = Markup("").join(
+        Markup('<button type="button" data-view="{}" aria-pressed="{}">{}</button> ').format(
+            view, "true" if view == "decision" else "false", text
         )
+        for view, text in VIEWS.items()
+    )
     body = html.join(
         html.text(
-            "Every evaluated design. Down and to the left is better. The front is that of three objectives, so a "
-            "front design may lie behind the edge of one projection. The drop axis is a square root, the cost axis "
-            "is logarithmic. Click a point, or step through the front with the arrow keys, to follow one design "
-            "through the whole report.",
+            "Every evaluated design by its drop on unseen images: verified where they were measured, else predicted "
+            "by the model of all measurements. Down and to the left is better. The front is that of three objectives "
+            "on the search images, so a front design may lie behind the edge of one projection. The drop axis is a "
+            "square root, the cost axis is logarithmic. Bars are the 95 % intervals of the picks and of the selected "
+            "design. Click a point, or step through the front with the arrow keys, to follow one design through the "
+            "whole report; the address of the page keeps the selection and the sliders.",
             "lead",
         ),
         Markup('<div id="sliders" class="sliders" role="group" aria-label="Budgets"></div>'),
-        html.key(LEGEND),
+        html.key(legend(r)),
+        Markup('<p class="tools" role="group" aria-label="Part of the plots">{}</p>').format(views),
         html.columns(
             *(
-                html.plot(f"front-{n}", 430, f"Accuracy drop against {n}; the front table holds the same numbers")
+                html.plot(f"front-{n}", 430, f"Drop on unseen images against {n}; the front table holds the same numbers")
                 for n in AGAINST
             )
         ),
@@ -122,7 +144,7 @@ def draw(r: Front) -> Drawing:
 
 
 def _static(r: Front, name: str) -> StaticFigure:
-    shown = f"Accuracy drop against {NAMES[AGAINST[name]].lower()}, with 95 % intervals."
+    shown = f"Drop on unseen images against {NAMES[AGAINST[name]].lower()}; 95 % intervals of the picks."
     return StaticFigure(f"{shown} {outside_text(r, name)}".strip(), lambda: front.figure(r, name))
 
 

@@ -119,7 +119,7 @@ def draw(r: FrontTable) -> Drawing:
         )
         for h in HEAD
     )
-    body = Markup("").join(_html_row(row) for row in r.rows)
+    body = Markup("").join(_html_row(row, first=i == 0) for i, row in enumerate(r.rows))
     more = f"{r.others:,} dominated designs are in results.csv and in report.json." if r.others else ""
     content = html.join(
         html.text(
@@ -138,16 +138,17 @@ def draw(r: FrontTable) -> Drawing:
             '<span id="table-count" aria-live="polite"></span></p>'
         ),
         Markup(
-            '<div class="scroll tall" tabindex="0" aria-label="Front table"><table id="front-table" class="sortable">'
+            '<div class="scroll tall" tabindex="0" role="region" aria-label="Front table"><table id="front-table" class="sortable">'
             "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
         ).format(head, body),
     )
     return Drawing(content)
 
 
-def _html_row(row: Row) -> Markup:
+def _html_row(row: Row, first: bool) -> Markup:
+    """A row of the table; Tab reaches the first (then the selected) one, arrow keys the others."""
     cells = [
-        (row.id, html.design_link(row.id), False),
+        (row.id, html.design_link(row.id, tab_stop=False), False),
         (row.name, row.name, False),
         (row.unseen, tidy(row.unseen), True),
         (row.unseen_low, f"{tidy(row.unseen_low)} … {tidy(row.unseen_high)}", True),
@@ -166,6 +167,6 @@ def _html_row(row: Row) -> Markup:
         Markup('<td data-value="{}"{}>{}</td>').format(value, Markup(' class="number"') if numeric else "", shown)
         for value, shown, numeric in cells
     )
-    return Markup('<tr data-id="{}" tabindex="0" aria-selected="false" class="{}">{}</tr>').format(
-        row.id, " ".join(name for name, holds in (("over", not row.feasible), ("picked", row.picked)) if holds), body
+    return Markup('<tr data-id="{}" tabindex="{}" aria-selected="false" class="{}">{}</tr>').format(
+        row.id, 0 if first else -1, " ".join(name for name, holds in (("over", not row.feasible), ("picked", row.picked)) if holds), body
     )

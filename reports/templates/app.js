@@ -46,15 +46,15 @@
   }
 
   // ---- plots -----------------------------------------------------------------------------------------------------
-  let everything = false;
+  let view = "decision";  // which part of the front plots is shown
   function layoutOf(name, width) {
     const given = plots[name].layout || {};
-    const own = resolve(everything && given.meta && given.meta.everything ? { ...given, ...given.meta.everything } : given);
+    const own = resolve({ ...given, ...(((given.meta || {}).views || {})[view] || {}) });
     const axis = { gridcolor: token("rule"), zeroline: false, linecolor: token("faint"), tickcolor: token("faint"), ticks: "outside",
       ticklen: 3, tickfont: { size: 11 }, title: { font: { size: 12 }, standoff: 8 }, automargin: true, fixedrange: false };
     const merged = { ...own, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, dragmode: "pan",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: token("ink") },
-      uirevision: String(everything),  // keep the part that the reader zoomed to
+      uirevision: view,  // keep the part that the reader zoomed to
       margin: { l: 52, r: 14, t: 10, b: 44, ...(own.margin || {}) }, hovermode: "closest", autosize: true,
       hoverlabel: { bgcolor: token("paper"), bordercolor: token("faint"), font: { color: token("ink"), size: 12 } } };
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(own).filter((k) => /^[xy]axis/.test(k))])) {
@@ -65,6 +65,8 @@
     thin(merged.xaxis, width || document.getElementById(`plot-${name}`).clientWidth);
     return merged;
   }
+
+  const root = (v) => Math.sign(v) * Math.sqrt(Math.abs(v));  // the scale of the drop axis
 
   // round numbers that stand too close on a narrow plot lose their text, the ones nearest to zero or one stay
   function thin(axis, pixels) {
@@ -85,8 +87,10 @@
     if (meta.drop) {
       filterTraces(traces);
       const d = byId.get(selected);
-      traces.push({ type: "scatter", mode: "markers", hoverinfo: "skip", meta: "selected",
-        x: d ? [d[meta.cost]] : [], y: d ? [Math.sign(d.drop) * Math.sqrt(Math.abs(d.drop))] : [],
+      const at = d ? root(d.unseen.drop) : 0;
+      traces.push({ type: "scatter", mode: "markers", hoverinfo: "skip", meta: "selected", x: d ? [d[meta.cost]] : [], y: d ? [at] : [],
+        error_y: { type: "data", symmetric: false, array: d ? [root(d.unseen.high) - at] : [], arrayminus: d ? [at - root(d.unseen.low)] : [],
+          color: token("ink"), thickness: 1.4, width: 3 },
         marker: { size: 19, color: "rgba(0,0,0,0)", line: { color: token("ink"), width: 2.4 } } });
     }
     if (meta.breakdown) addSelectedBar(traces, meta);
@@ -101,7 +105,7 @@
     if (meta.drop) {
       const limits = { ...meta.budgets, ...activeLimits() };
       if (limits.drop !== undefined) {
-        const y = Math.sign(limits.drop) * Math.sqrt(Math.abs(limits.drop));
+        const y = root(limits.drop);
         shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: y, y1: y, line: dashed, layer: "below" });
       }
       const x = limits[meta.cost];
@@ -147,6 +151,7 @@
       });
       place.on("plotly_unhover", hideHover);
       place.tabIndex = 0;
+      place.setAttribute("role", "group");  // it listens to keys: no mere picture
       place.addEventListener("keydown", (event) => {
         const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
         if (!step) return;
@@ -166,7 +171,7 @@
   // ---- one design, everywhere ------------------------------------------------------------------------------------
   function strip(d) {
     const canvas = element("canvas", { class: "strip", width: String(d.bits.length * 6), height: "16", role: "img",
-      "aria-label": `Bits per layer in network order: ${d.bits.join(" ")}` });
+      "aria-label": `Mean bits in network order: ${blockMeans(d).map(([b, m]) => `${b} ${fixed(m, 1)}`).join(", ")}` });
     const pen = canvas.getContext("2d");
     d.bits.forEach((b, i) => {
       pen.fillStyle = palette[b] || token("faint");
@@ -238,12 +243,14 @@
     for (const row of document.querySelectorAll("#front-table tbody tr")) {
       const here = row.dataset.id === id;
       row.setAttribute("aria-selected", String(here));
+      row.tabIndex = here ? 0 : -1;
       if (here && !fromTable) {
         const frame = row.closest(".tall");
         frame.scrollTop = row.offsetTop - frame.clientHeight / 2;
       }
     }
     for (const name of Object.keys(plots)) if (drawn.has(name) && depends(name)) draw(name);
+    keep();
   }
   const depends = (name) => {
     const meta = plots[name].layout.meta || {};
@@ -277,7 +284,7 @@
     const tail = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
     return Math.sign(x) * (1 - tail * Math.exp(-x * x));
   };
-  const chance = (d, limit) => 0.5 * (1 + erf((limit - d.unseen.drop) / Math.max((d.unseen.high - d.unseen.low) / 3.919928, 1e-9) / Math.SQRT2));
+  const chance = (d, limit) => d.verified && d.verified.p_within !== null && d.verified.budget === limit ? d.verified.p_within : 0.5 * (1 + erf((limit - d.unseen.drop) / Math.max((d.unseen.high - d.unseen.low) / 3.919928, 1e-9) / Math.SQRT2));
   const CONFIDENCE = 0.95;
   // what the report's rule picks under the sliders: least memory among the designs that keep the drop with 95 %, verified ones first
   function pickAgain() {
@@ -308,7 +315,6 @@
   function buildSliders() {
     const box = document.getElementById("sliders");
     if (!box) return;
-    const controls = [];
     for (const [column, name, unit] of SLIDERS) {
       const values = [...new Set(others.map((d) => d[column]))].sort((a, b) => a - b);
       if (values.length < 2) continue;
@@ -333,22 +339,55 @@
     budgets.addEventListener("click", () => {
       for (const c of controls) {
         const b = numbers.budgets[c.column];
-        if (b === undefined) { delete c.input.dataset.exact; c.input.value = String(c.values.length); }
-        else { c.input.value = String(c.values.filter((v) => v <= b).length - 0.5); c.input.dataset.exact = String(b); }
-        c.show();
+        if (b === undefined) lift(c); else limitTo(c, b);
       }
       filter();
     });
     reset.addEventListener("click", () => {
-      for (const c of controls) { delete c.input.dataset.exact; c.input.value = String(c.values.length); c.show(); }
+      controls.forEach(lift);
       filter();
     });
     box.append(element("div", { class: "state" }, budgets, reset, state));
-    filter();
+  }
+
+  // ---- the address keeps what is selected, so that a reload or a colleague sees the same ----------------------------
+  let controls = [];
+  let place = "";  // the section that a link of the page named
+  let restoring = true;
+  function keep() {
+    if (restoring) return;
+    const parts = place ? [place] : [];
+    if (selected && selected !== numbers.recommended) parts.push(`design=${encodeURIComponent(selected)}`);
+    for (const [column, limit] of Object.entries(activeLimits())) parts.push(`${column}=${limit}`);
+    if (view !== "decision") parts.push(`view=${view}`);
+    const hash = parts.length ? `#${parts.join("&")}` : "";
+    if (hash !== location.hash) history.replaceState(null, "", hash || location.pathname + location.search);
+  }
+  function restore() {
+    const parts = location.hash.slice(1).split("&").filter(Boolean).map((part) => part.split("="));
+    const given = new Map(parts.filter((p) => p.length === 2).map(([k, v]) => [k, decodeURIComponent(v)]));
+    restoring = true;
+    place = parts.length && parts[0].length === 1 && document.getElementById(parts[0][0]) ? parts[0][0] : "";
+    for (const c of controls) {
+      const limit = given.has(c.column) ? Number(given.get(c.column)) : NaN;
+      if (Number.isFinite(limit)) limitTo(c, limit); else lift(c);
+    }
+    showView(["corner", "everything"].includes(given.get("view")) ? given.get("view") : "decision");
+    if (controls.length) filter();
+    if (numbers.designs.length) select(byId.has(given.get("design")) ? given.get("design") : numbers.recommended || (front[0] || numbers.designs[0]).id);
+    if (place) document.getElementById(place).scrollIntoView();
+    restoring = false;
+  }
+  function limitTo(c, limit) { c.input.value = String(c.values.filter((v) => v <= limit).length - 0.5); c.input.dataset.exact = String(limit); c.show(); }
+  function lift(c) { delete c.input.dataset.exact; c.input.value = String(c.values.length); c.show(); }
+  function showView(name) {
+    view = name;
+    for (const b of document.querySelectorAll("[data-view]")) b.setAttribute("aria-pressed", String(b.dataset.view === name));
   }
 
   let pending = 0;
   function filter() {
+    keep();
     const inside = others.filter(within);
     const found = pickAgain();
     const state = document.getElementById("slider-state");
@@ -432,11 +471,23 @@
     link.remove();
   }
 
-  // ---- start -----------------------------------------------------------------------------------------------------
-  if (numbers.designs.length) {
-    buildSliders();
-    select(numbers.recommended || (front[0] || numbers.designs[0]).id);
+  // ---- what scrolls can be reached by keyboard ---------------------------------------------------------------------
+  function reach() {
+    for (const box of document.querySelectorAll(".scroll:not(.tall), .plot-frame")) {
+      if (box.scrollWidth > box.clientWidth) {
+        const named = box.querySelector("caption, [aria-label]") || box.closest("section").querySelector("h2");
+        box.tabIndex = 0;
+        box.setAttribute("role", "region");
+        box.setAttribute("aria-label", `${named.getAttribute("aria-label") || named.textContent}, scrolls`);
+      } else for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+    }
   }
+  new ResizeObserver(reach).observe(document.getElementById("main"));
+
+  // ---- start -----------------------------------------------------------------------------------------------------
+  if (numbers.designs.length) buildSliders();
+  restore();
+  addEventListener("hashchange", restore);
   const redraw = (width) => { for (const name of Object.keys(plots)) if (drawn.has(name)) draw(name, width); };
   const waiting = new IntersectionObserver((entries) => {
     for (const entry of entries) {
@@ -447,11 +498,22 @@
   }, { rootMargin: "600px" });
   for (const place of document.querySelectorAll("[data-plot]")) waiting.observe(place);
 
-  const whole = document.getElementById("whole");
-  if (whole) whole.addEventListener("click", () => {
-    everything = !everything;
-    whole.setAttribute("aria-pressed", String(everything));
-    whole.textContent = everything ? "Show the frame of the decision" : "Show everything";
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    const target = link && document.getElementById(link.getAttribute("href").slice(1));
+    if (!target) return;
+    event.preventDefault();  // a bare #section would drop the rest of the address
+    place = target.id;
+    keep();
+    target.scrollIntoView();
+    if (target.tabIndex < 0) target.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-view]");
+    if (!button) return;
+    showView(button.dataset.view);
+    keep();
     redraw();
   });
 

@@ -77,8 +77,9 @@ def test_the_front_names_baselines_and_keeps_dominated_designs_off_the_edge(run)
     r = s01_front.record(run)
     by_id = {p.id: p for p in r.points}
     assert by_id[EIGHT].name == "uniform-8"
-    assert (by_id[PICK].low, by_id[PICK].high) == (0.1, 0.9)
-    assert by_id[PICK].verified == (0.7, 0.4, 1.0)
+    assert (by_id[PICK].drop, by_id[PICK].low, by_id[PICK].high) == (0.7, 0.4, 1.0)  # on unseen images
+    assert by_id[PICK].verified
+    assert not by_id[SMALL].verified
     assert not by_id[SMALL].feasible
     assert r.edges == {"memory": (SMALL, PICK, EIGHT), "energy": (SMALL, PICK, EIGHT)}
     assert r.picks == {"recommended": PICK, "knee": EIGHT}
@@ -86,7 +87,7 @@ def test_the_front_names_baselines_and_keeps_dominated_designs_off_the_edge(run)
 
 def test_a_point_that_another_beats_is_not_on_the_edge():
     def point(i: str, drop: float, memory: float) -> FrontPoint:
-        return FrontPoint(i, "", drop, drop, drop, memory, 1.0, True, True, None)
+        return FrontPoint(i, "", drop, drop, drop, memory, 1.0, True, True, verified=False, time_steps=1)
 
     points = [point("a", 1.0, 10.0), point("b", 2.0, 5.0), point("worse", 2.0, 6.0), point("equal", 1.0, 10.0)]
     assert s01_front.edge(points, "memory_bytes") == ("b", "a")
