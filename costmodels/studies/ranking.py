@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+SAME = 1e-9  # relative difference below which two costs are the same
+
 
 def regret(values: FloatArray, loss: FloatArray, reference: int) -> float:
     """What one design costs more than the best that loses no more, as a share; 0: none is better.
@@ -15,9 +17,20 @@ def regret(values: FloatArray, loss: FloatArray, reference: int) -> float:
     loss       what was traded against it (N,), minimised
     reference  place of the design
     """
-    as_good = loss <= loss[reference]
-    best = float(values[as_good].min())
+    best = float(values[cheapest(values, loss, reference)])
     return float(values[reference]) / best - 1 if best > 0 else 0.0
+
+
+def cheapest(values: FloatArray, loss: FloatArray, reference: int) -> int:
+    """Place of the design that costs least of those that lose no more; the reference where none costs less.
+
+    values     objective (N,), minimised
+    loss       what was traded against it (N,), minimised
+    reference  place of the design
+    """
+    as_good = np.where(loss <= loss[reference], values, np.inf)
+    best = int(np.argmin(as_good))
+    return best if as_good[best] < values[reference] * (1 - SAME) else reference
 
 
 def nondominated(losses: FloatArray) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates
 from costmodels.hardware.hardware import Hardware
-from costmodels.studies.ranking import kendall_tau, nondominated, regret
+from costmodels.studies.ranking import SAME, cheapest, kendall_tau, nondominated, regret
 from costmodels.studies.tornado import tornado as swings
 from costmodels.studies.variations import Variation, variations
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 OBJECTIVES = ("energy_j", "latency_s", "power_w")
-_SAME = 1e-9  # relative difference below which two costs are the same
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,9 @@ class Stability:
     scenarios  one row per variation: `kind` (constant or form), `constant, change, tau` (Kendall's tau-b of the
                designs' ranking against the unchanged one), `front_kept` (share of the front's designs that stay on
                it), `regret` (what the reference costs more than the best design whose drop is no worse, or memory
-               where no drop is given, as a share), `largest_change` (of the objective, over all designs, as a ratio)
+               where no drop is given, as a share), `cheapest` (that design; the reference where none is cheaper),
+               `largest_change` (of the objective, over all designs, as a ratio)
+    cheapest   the same design at the unchanged constants, and `base_regret` against it
     survival   one row per design on the unchanged front: `design, share` of scenarios in which it stays there
     bands      one row per design: `design, value, low, high`, its objective and the least and greatest of it over all
                variations
@@ -53,12 +54,14 @@ class Stability:
     energy_bands: pd.DataFrame
     tornado: pd.DataFrame
     notes: tuple[str, ...]
+    cheapest: int
+    base_regret: float
 
     @property
     def worst_tau(self) -> float | None:
         """The lowest rank correlation over all variations; None where all designs cost the same."""
         values = self.bands["value"]
-        same = float(values.max() - values.min()) <= _SAME * float(values.max())
+        same = float(values.max() - values.min()) <= SAME * float(values.max())
         return None if same else float(self.scenarios["tau"].min())
 
     @property
@@ -75,6 +78,8 @@ class Stability:
             "front": list(self.front),
             "worst_tau": self.worst_tau,
             "worst_regret": self.worst_regret,
+            "cheapest": self.cheapest,
+            "base_regret": self.base_regret,
             "notes": list(self.notes),
             "scenarios": self.scenarios.to_dict("records"),
             "survival": self.survival.to_dict("records"),
@@ -157,6 +162,8 @@ def stability(
         energy_bands=energy_bands,
         tornado=tornado,
         notes=_notes(candidates, base, front, hardware),
+        cheapest=cheapest(base, unchanged.others[:, 0], reference),
+        base_regret=regret(base, unchanged.others[:, 0], reference),
     )
 
 
@@ -186,6 +193,7 @@ def _compare(
                 "tau": kendall_tau(unchanged, values),
                 "front_kept": float(on.mean()),
                 "regret": regret(values, others[:, 0], reference),
+                "cheapest": cheapest(values, others[:, 0], reference),
                 "largest_change": float(ratio[np.argmax(np.abs(ratio - 1))]),
             }
         )
@@ -206,7 +214,7 @@ def _bands(values: list[FloatArray]) -> pd.DataFrame:
 def _notes(candidates: Candidates, base: FloatArray, front: NDArray[np.intp], hardware: Hardware) -> tuple[str, ...]:
     """Why the ranking says nothing, where it does not."""
     notes, widths = [], [np.asarray(designs.weight_bits) for _, designs, _ in candidates.parts]
-    if float(np.ptp(base)) <= _SAME * float(base.max()):
+    if float(np.ptp(base)) <= SAME * float(base.max()):
         notes.append(f"the {len(base)} designs cost the same: there is nothing to rank")
         if any(bits.ndim > 1 and np.any(bits != bits[:1]) for bits in widths):
             notes.append(f"widths of weights enter no such cost on {hardware.name}; they change what fits")

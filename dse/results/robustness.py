@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from costmodels import Candidates, CostError, Designs, Workload, comparisons, forms, knobs, stability, sweep
+from costmodels import (
+    Candidates,
+    CostError,
+    Designs,
+    Workload,
+    change_first,
+    comparisons,
+    forms,
+    knobs,
+    stability,
+    sweep,
+)
 from dse.evaluation.costs import Costing
 from dse.results import tables
 from dse.results.files import plain
@@ -21,16 +32,17 @@ MOST_DESIGNS = 60
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """The records behind stability.json, comparisons.csv, codesign.csv and forms.csv.
+    """The records behind stability.json, comparisons.csv, codesign.csv, forms.csv and bottlenecks.csv.
 
     Stability takes two designs, co-design a pick and a chip with knobs, the forms of the datapath a pick and a chip
-    whose file does not state energies per operation; without them they are None.
+    whose file does not state energies per operation, bottlenecks a pick; without them they are None.
     """
 
     stability: dict[str, Any] | None
     comparisons: pd.DataFrame
     codesign: pd.DataFrame | None
     forms: pd.DataFrame | None
+    bottlenecks: pd.DataFrame | None
 
 
 def robustness(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, third: str, picks: Picks) -> Robustness:
@@ -40,14 +52,15 @@ def robustness(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, thir
     `spikes` (spikes.csv).  `third` is the column of the third objective.
     """
     chosen = [p["id"] for p in picks["picks"]]
-    ranked, codesign, by_form = _ranked(table, chosen), None, None
+    ranked, codesign, by_form, bound = _ranked(table, chosen), None, None, None
     rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]
     if chosen:
         by_form = _forms(costing, rows, spikes)
+        bound = _bottlenecks(costing, rows, spikes)
     if chosen and knobs(costing.hardware):
         codesign = _codesign(costing, rows, spikes, [p["name"] for p in picks["picks"]])
     stable = _stability(costing, ranked, spikes, third, chosen) if len(ranked) >= 2 else None
-    return Robustness(stable, _comparisons(costing, table, spikes, chosen), codesign, by_form)
+    return Robustness(stable, _comparisons(costing, table, spikes, chosen), codesign, by_form, bound)
 
 
 def designs_of(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Candidates:
@@ -103,7 +116,9 @@ def _stability(
         frame_rate=costing.frame_rate,
     ).record()
     found["front"] = [ids[i] for i in found["front"]]
-    found["reference"] = ids[found["reference"]]
+    for name in ("reference", "cheapest"):
+        found[name] = ids[found[name]]
+    found["scenarios"] = [{**row, "cheapest": ids[int(row["cheapest"])]} for row in found["scenarios"]]
     for name in ("bands", "energy_bands"):
         found[name] = [{**row, "design": ids[int(row["design"])]} for row in found[name]]
     found["survival"] = [{**row, "design": ids[int(row["design"])]} for row in found["survival"]]
@@ -116,6 +131,17 @@ def _codesign(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names:
     ids = dict(zip(names, rows["id"], strict=True))
     found.insert(0, "id", [ids[name] for name in found["design"]])
     return found
+
+
+def _bottlenecks(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> pd.DataFrame:
+    """What sets the latency of the picks: `id, resource, layers, share, latency_s, saving`; best to double first."""
+    designs = designs_of(costing, rows, spikes)
+    parts = []
+    for place, design in enumerate(rows["id"]):
+        found = change_first(designs.one(place)[0], costing.hardware, designs.one(place)[1])
+        found.insert(0, "id", design)
+        parts.append(found)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _forms(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> pd.DataFrame | None:

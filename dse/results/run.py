@@ -75,6 +75,8 @@ class Contents:
     """Best setting of the chip's knobs per pick and objective: `id, design, objective`, knobs, costs, `gain`."""
     forms: pd.DataFrame | None = None
     """Picks under every form of the datapath: `id, form, unit, energy_j, latency_s, energy_saving, latency_saving`."""
+    bottlenecks: pd.DataFrame | None = None
+    """What sets the latency of the picks: `id, resource, layers, share, latency_s` with twice of it, `saving`."""
     picks: Picks | None = None
     """The recommended design and its alternatives with their verdicts."""
     base_setting: Mapping[str, Any] | None = None

@@ -69,4 +69,5 @@ def recosted(run: Run, hardware: str) -> Contents:
         comparisons=asked.comparisons if asked else None,
         codesign=asked.codesign if asked else None,
         forms=asked.forms if asked else None,
+        bottlenecks=asked.bottlenecks if asked else None,
     )

@@ -109,6 +109,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         comparisons=asked.comparisons,
         codesign=asked.codesign,
         forms=asked.forms,
+        bottlenecks=asked.bottlenecks,
         picks=final.picks,
         base_setting=history.base_setting(problem, prepared.study),
         stability=asked.stability,

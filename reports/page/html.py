@@ -89,6 +89,11 @@ def table(
     ).format(kind, top, titles, body)
 
 
+def items(lines: Iterable[str]) -> Markup:
+    """A list of sentences."""
+    return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(line) for line in lines))
+
+
 def details(title: str, content: Markup) -> Markup:
     """Content that opens on request (and is always open in print)."""
     return Markup("<details><summary>{}</summary>{}</details>").format(title, content)

@@ -9,6 +9,7 @@ from reports.run.layer_costs import LayerCost
 from reports.run.manifest import Accuracy, ChaosFloor, Manifest, Phase
 from reports.run.picks import BudgetCheck, PickedDesign, Picks, Saving
 from reports.run.rows import (
+    BottleneckRow,
     ComparisonRow,
     FinetunedRow,
     FormRow,
@@ -24,6 +25,7 @@ from reports.run.stability import Band, FrontSurvival, Scenario, Stability, Swin
 __all__ = [
     "Accuracy",
     "Band",
+    "BottleneckRow",
     "Breakdown",
     "BudgetCheck",
     "ChaosFloor",

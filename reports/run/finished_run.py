@@ -16,6 +16,7 @@ from reports.run.layer_costs import LayerCost, layer_costs
 from reports.run.manifest import Manifest, read_manifest
 from reports.run.picks import Picks, read_picks
 from reports.run.rows import (
+    BottleneckRow,
     BreakdownRow,
     ComparisonRow,
     ExpectedRow,
@@ -74,6 +75,7 @@ class FinishedRun:
     codesign: KnobTable | None
     comparisons: tuple[ComparisonRow, ...] | None
     forms: tuple[FormRow, ...] | None
+    bottlenecks: tuple[BottleneckRow, ...] | None
     finetuned: tuple[FinetunedRow, ...] | None
     stability: Stability | None
 
@@ -139,6 +141,7 @@ def read_run(directory: Path) -> FinishedRun:
         codesign=files.knobs(),
         comparisons=files.of_designs("comparisons", ComparisonRow),
         forms=files.of_designs("forms", FormRow),
+        bottlenecks=files.of_designs("bottlenecks", BottleneckRow),
         finetuned=files.rows("finetuned", FinetunedRow),
         stability=stability,
     )

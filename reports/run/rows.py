@@ -5,7 +5,7 @@ A field without a default is a column that the file must have. Columns that a fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 NOT_MEASURED = float("nan")
 
@@ -31,6 +31,7 @@ class ResultRow:
     mean_weight_bits: float
     on_front: bool
     feasible: bool
+    area_mm2: float = field(default=NOT_MEASURED, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,20 @@ class FormRow:
     latency_s: float
     energy_saving: float
     latency_saving: float
+
+
+@dataclass(frozen=True)
+class BottleneckRow:
+    """bottlenecks.csv: a resource of the chip under a pick: the layers and the share of their time that it binds.
+
+    `saving` is the share of the latency that twice as much of it saves.
+    """
+
+    id: str
+    resource: str
+    layers: int
+    share: float
+    saving: float
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,18 @@ class Swing:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One changed constant: Kendall's tau of the ranking, the share of the front that stays on it."""
+    """One changed constant: Kendall's tau of the ranking, the share of the front that stays on it.
+
+    `cheapest` is the design that costs least of those that lose no more than the recommended one, and `regret` what
+    that one costs more (a share); empty and 0 in older files.
+    """
 
     constant: str
     change: str
     tau: float
     front_kept: float
+    cheapest: str = ""
+    regret: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class Band:
 class Stability:
     """The record of `costmodels.studies.stability`; `designs` were costed again, None where the file has no number.
 
-    `regret` is the greatest of the recommended design, None in older files; `notes` say why a ranking says nothing;
+    `regret` is the greatest of the recommended design, None in older files; `cheapest` and `base_regret` are those of
+    the scenarios at the unchanged constants; `notes` say why a ranking says nothing;
     `energies` are the bands of the energy, whatever the objective is.
     """
 
@@ -64,6 +71,8 @@ class Stability:
     regret: float | None = None
     notes: tuple[str, ...] = ()
     energies: tuple[Band, ...] = ()
+    cheapest: str = ""
+    base_regret: float = 0.0
 
     def energy_of(self, design: str) -> tuple[float, float] | None:
         """Least and greatest energy of a design over all variations [J]; None where it was not costed again."""
@@ -87,7 +96,11 @@ def read_stability(path: Path, rows: tuple[str, ...]) -> Stability | None:
             for t in tree.entries("tornado")
         ),
         scenarios=tuple(
-            Scenario(s.text("constant"), s.text("change"), s.number("tau"), s.number("front_kept"))
+            Scenario(
+                *(s.text("constant"), s.text("change"), s.number("tau"), s.number("front_kept")),
+                cheapest=s.text("cheapest", ""),
+                regret=s.number("regret", 0.0),
+            )
             for s in tree.entries("scenarios")
         ),
         survival=tuple(FrontSurvival(_design(path, s, rows), s.number("share")) for s in tree.entries("survival")),
@@ -95,6 +108,8 @@ def read_stability(path: Path, rows: tuple[str, ...]) -> Stability | None:
         energies=_bands(path, tree, "energy_bands", rows),
         regret=tree.number("worst_regret") if "worst_regret" in tree else None,
         notes=tree.texts("notes"),
+        cheapest=tree.text("cheapest", ""),
+        base_regret=tree.number("base_regret", 0.0),
     )
 
 

@@ -47,13 +47,13 @@ def optional_rows(path: Path, row: type[Row]) -> tuple[Row, ...] | None:
 
 def rows_of(path: Path, table: pd.DataFrame, row: type[Row]) -> tuple[Row, ...]:
     """The rows of a table; `path` is named in the ReportError for a cell of another type."""
-    columns: list[list[Any]] = []
+    columns: dict[str, list[Any]] = {}
     for field in dataclasses.fields(row):  # type: ignore[arg-type]  # a TypeVar cannot ask for a dataclass
         if field.name in table.columns:
-            columns.append(_cells(path, field.name, table[field.name].tolist(), str(field.type)))
+            columns[field.name] = _cells(path, field.name, table[field.name].tolist(), str(field.type))
         else:
-            columns.append([field.default] * len(table))
-    return tuple(row(*cells) for cells in zip(*columns, strict=True))
+            columns[field.name] = [field.default] * len(table)
+    return tuple(row(**dict(zip(columns, cells, strict=True))) for cells in zip(*columns.values(), strict=True))
 
 
 def _cells(path: Path, column: str, cells: list[Any], kind: str) -> list[Any]:

@@ -26,7 +26,7 @@ class Section:
 def all_sections() -> dict[str, Section]:
     """The sections by name without their number, in report order."""
     sections = {}
-    for name in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+    for name in sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")):
         module = importlib.import_module(f"{__name__}.{name}")
         sections[name.split("_", 1)[1]] = Section(module.TITLE, module.record, module.draw)
     return sections

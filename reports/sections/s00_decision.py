@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from reports.number_text import UNITS, label, quantity, share, tidy
 from reports.page import html
 from reports.page.html import Drawing
-from reports.run import Accuracy, BudgetCheck, FinishedRun, Saving, share_interval
+from reports.run import Accuracy, BudgetCheck, FinishedRun, PickedDesign, Saving, share_interval
+from reports.sections._signing import Fact, advice, facts
 
 TITLE = "Decision"
 
@@ -47,7 +48,8 @@ class Result:
 class Decision:
     """What the first page says. `identity` are (what, name, hash) of network, checkpoint, data and hardware.
 
-    `results` are all quantities of the recommended design, with budget and slack where there is a budget.
+    `results` are all quantities of the recommended design, with budget and slack where there is a budget; `facts` are
+    what else has to be known before signing, `advice` what would make it OK.
     """
 
     question: str
@@ -57,12 +59,15 @@ class Decision:
     picks: tuple[JudgedPick, ...]
     savings: tuple[Saving, ...]
     results: tuple[Result, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    advice: tuple[str, ...] = ()
 
 
 def record(run: FinishedRun) -> Decision:
     """What the first page says about a run."""
     picks = tuple(
-        JudgedPick(p.name, p.id, p.why, p.verdict, p.probability, p.verified_images, p.checks) for p in run.picks.picks
+        JudgedPick(p.name, p.id, p.why, p.verdict, p.probability, p.verified_images, _checks(run, p))
+        for p in run.picks.picks
     )
     savings = run.picks.savings
     return Decision(
@@ -73,6 +78,17 @@ def record(run: FinishedRun) -> Decision:
         picks=picks,
         savings=savings,
         results=_results(run),
+        facts=facts(run),
+        advice=advice(run),
+    )
+
+
+def _checks(run: FinishedRun, pick: PickedDesign) -> tuple[BudgetCheck, ...]:
+    """The budgets of a pick, the drop as everywhere: by the search and the unseen images together."""
+    drop = run.by_id(pick.id).unseen.drop
+    return tuple(
+        replace(check, achieved=drop, slack=check.budget - drop) if check.quantity == "drop" else check
+        for check in pick.checks
     )
 
 
@@ -81,7 +97,8 @@ def _results(run: FinishedRun) -> tuple[Result, ...]:
     if run.recommended is None:
         return ()
     design, first = run.by_id(run.recommended), run.picks.picks[0]
-    reached = {column: getattr(design, column) for column in UNITS if hasattr(design, column)}
+    reached = {column: getattr(design, column) for column in UNITS}
+    reached = {column: value for column, value in reached.items() if value == value}  # an area may be unknown
     reached |= {check.quantity: check.achieved for check in first.checks} | {"drop": design.unseen.drop}
     out = []
     for column, unit in UNITS.items():
@@ -163,8 +180,12 @@ def draw(r: Decision) -> Drawing:
         r.verdict.lower(), html.verdict(r.verdict), r.sentence
     )
     parts = [Markup('<p class="question">{}</p>').format(r.question), answer]
+    if r.advice:
+        parts.append(html.items(r.advice))
     if r.results:
         parts.append(_results_table(r))
+    if r.facts:
+        parts.append(html.table(("", ""), r.facts, "Before signing", kind="plain"))
     parts.append(_budget_table(r))
     if r.savings:
         parts.append(_savings_table(r))

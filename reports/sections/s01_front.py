@@ -132,7 +132,7 @@ def draw(r: Front) -> Drawing:
         Markup('<p class="tools" role="group" aria-label="Part of the plots">{}</p>').format(views),
         html.columns(
             *(
-                html.plot(f"front-{n}", 430, f"Drop on unseen images against {n}; the front table holds the same numbers")
+                html.plot(f"front-{n}", 430, f"Drop on unseen images against {n}; the numbers are in the front table")
                 for n in AGAINST
             )
         ),

@@ -138,7 +138,8 @@ def draw(r: FrontTable) -> Drawing:
             '<span id="table-count" aria-live="polite"></span></p>'
         ),
         Markup(
-            '<div class="scroll tall" tabindex="0" role="region" aria-label="Front table"><table id="front-table" class="sortable">'
+            '<div class="scroll tall" tabindex="0" role="region" aria-label="Front table">'
+            '<table id="front-table" class="sortable">'
             "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
         ).format(head, body),
     )
@@ -167,6 +168,7 @@ def _html_row(row: Row, first: bool) -> Markup:
         Markup('<td data-value="{}"{}>{}</td>').format(value, Markup(' class="number"') if numeric else "", shown)
         for value, shown, numeric in cells
     )
+    kinds = " ".join(name for name, holds in (("over", not row.feasible), ("picked", row.picked)) if holds)
     return Markup('<tr data-id="{}" tabindex="{}" aria-selected="false" class="{}">{}</tr>').format(
-        row.id, 0 if first else -1, " ".join(name for name, holds in (("over", not row.feasible), ("picked", row.picked)) if holds), body
+        row.id, 0 if first else -1, kinds, body
     )

@@ -66,7 +66,10 @@ def draw(r: Robustness | None) -> Drawing:
             )
         )
     left = f" The {len(r.swings) - MOST_BARS} narrowest are in report.json." if len(r.swings) > MOST_BARS else ""
-    rows = [(s.constant, s.change, tidy(s.tau, 3), share(s.front_kept, 0)) for s in r.scenarios[:8]]
+    rows = [
+        (s.constant, s.change, tidy(s.tau, 3), share(s.front_kept, 0), _becomes(s, r.recommended), share(s.regret))
+        for s in r.scenarios[:8]
+    ]
     objective = label(r.objective)
     body = html.join(
         html.text(_lead(r), "lead"),
@@ -77,10 +80,10 @@ def draw(r: Robustness | None) -> Drawing:
         html.key((("box c4", "low end"), ("box c0", "high end"))),
         html.plot("tornado", 90 + 26 * min(len(r.swings), MOST_BARS), "Relative change of the objective per constant"),
         html.table(
-            ("Constant", "Change", "Kendall's tau of the ranking", "Front kept"),
+            ("Constant", "Change", "Kendall's tau of the ranking", "Front kept", "Recommended", "Regret"),
             rows,
             "The scenarios that change the ranking most",
-            numeric=(2, 3),
+            numeric=(2, 3, 5),
         ),
     )
     shown = chart(r)
@@ -90,6 +93,13 @@ def draw(r: Robustness | None) -> Drawing:
     plot = interactive.plot(shown)
     plot["layout"]["yaxis"] |= {"tickfont": {"size": 10}}
     return Drawing(body, {"tornado": plot}, {"tornado": figure} if r.swings else {})
+
+
+def _becomes(scenario: Scenario, recommended: str | None) -> str | Markup:
+    """Whether the recommended design stays the cheapest of those that lose no more, or which one is."""
+    if not scenario.cheapest:
+        return "–"
+    return "unchanged" if scenario.cheapest == recommended else html.design_link(scenario.cheapest)
 
 
 def _forms(rows: tuple[FormRow, ...]) -> tuple[Markup, ...]:

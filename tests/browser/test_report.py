@@ -218,6 +218,60 @@ def test_the_sliders_pick_by_the_rule_of_the_report_and_never_say_ok(opened, num
     assert "OK" not in said
 
 
+def test_the_address_keeps_selection_sliders_and_view(browser, opened, index, numbers):
+    """Reloaded, or opened by a colleague, the page is the same; a link to a section drops nothing."""
+    design = another(numbers)
+    opened.page.mouse.click(*opened.place_of("front-memory", design))
+    opened.page.locator('input[data-budget="memory_bytes"]').fill("7")
+    opened.page.get_by_role("button", name="Everything").click()
+    opened.page.locator("nav a", has_text="Bits per layer").click()
+    said = opened.page.locator("#slider-state").inner_text()
+    address = opened.page.url
+    assert address.startswith(index.as_uri() + "#bits&")
+
+    other = browser.new_page(viewport={"width": 1280, "height": 900})
+    again = Opened.__new__(Opened)
+    again.page = other
+    other.goto(address)
+    assert again.selected_row() == design
+    assert other.locator("#slider-state").inner_text() == said
+    assert other.get_by_role("button", name="Everything").get_attribute("aria-pressed") == "true"
+    other.close()
+    opened.page.reload()
+    assert opened.selected_row() == design
+    opened.page.evaluate("location.hash = ''")  # an address without anything shows what is recommended
+    opened.page.wait_for_function("document.getElementById('slider-state').textContent.startsWith('59 of 59')")
+    assert opened.selected_row() == numbers["recommended"]
+
+
+def test_only_picks_and_the_selected_design_have_intervals(opened, numbers):
+    design = another(numbers)
+    opened.page.mouse.click(*opened.place_of("front-memory", design))
+    bars = opened.page.evaluate(
+        """() => document.getElementById("plot-front-memory").data.filter((t) => t.error_y)
+          .map((t) => [t.meta, t.x.map((x, i) => [x, t.y[i], t.error_y.array[i], t.error_y.arrayminus[i]])])"""
+    )
+    assert [key for key, _ in bars] == ["pick", "selected"]
+    by_id = {d["id"]: d for d in numbers["designs"]}
+    chosen = {"pick": [d["id"] for d in numbers["designs"] if d["pick"]], "selected": [design]}
+    for key, drawn in bars:
+        ends = sorted((x, (y + up) ** 2, (y - down) * abs(y - down)) for x, y, up, down in drawn)
+        unseen = [(by_id[i]["memory_bytes"], by_id[i]["unseen"]) for i in chosen[key]]
+        assert ends == [pytest.approx((x, u["high"], u["low"])) for x, u in sorted(unseen, key=lambda p: p[0])]
+
+
+def test_the_plot_shows_the_designs_within_the_budgets_on_request(opened, numbers):
+    def spans() -> list[float]:
+        ranges = "['xaxis', 'yaxis'].map((a) => document.getElementById('plot-front-memory')._fullLayout[a].range)"
+        return [high - low for low, high in opened.page.evaluate(ranges)]
+
+    before = spans()
+    opened.page.get_by_role("button", name="Designs within the budgets").click()
+    near = spans()
+    opened.page.get_by_role("button", name="Everything").click()
+    assert near < before < spans()
+
+
 def test_the_table_sorts_and_comes_down_as_csv_and_json(opened, numbers, tmp_path):
     opened.page.locator("#front-table th button", has_text="Energy").press("Enter")
     ids = opened.page.locator("#front-table tbody tr").evaluate_all("all => all.map(r => r.dataset.id)")
