@@ -22,10 +22,11 @@ OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how libraries written in Rust te
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], through: bool = True) -> Iterator[Path]:
     """A new file beside `path`, with its ending, that takes its place when the block ends well.
 
-    path  the file; of a link, what it leads to is replaced; devices and pipes are written to as they are
+    path     the file; of a link, what it leads to is replaced; devices and pipes are written to as they are
+    through  wait until it is on the disk; not needed for what holds a checksum and can be made again
 
     The content is on the disk before the name changes, so that a power cut leaves the old file or the new one; an error
     leaves what was there and nothing beside it.  Raises OSError or one of its kinds, in one line that names `path`.
@@ -37,9 +38,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     part = path.with_name(f".{path.stem[:80]}-{secrets.token_hex(4)}{path.suffix}")
     try:
         yield part
-        _through(part)
+        if through:
+            _through(part)
         part.replace(path)
-        _through(path.parent)
+        if through:
+            _through(path.parent)
     except Exception as error:
         raise _told(error, shown, path.parent) from None
     finally:

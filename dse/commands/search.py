@@ -73,7 +73,7 @@ def _search(config: Config, out: Path, *, storage: str | None, allow_mixed: bool
 
         write_text(crew.config, dump_config(config))
         use_threads(threads_each(workers))
-    ledger = Ledger(out, storage, allow_mixed, crew.start)
+    ledger = Ledger(out, storage, allow_mixed, crew.start, shares=workers > 1 or storage is not None)
     with Meter() as advance, crew:
         hear = Listener(say, SearchProgress, advance)
         run = pipeline.search(config, out, command=["svit-dse", *sys.argv[1:]], ledger=ledger, hear=hear)

@@ -31,5 +31,5 @@ def worker(
         raise ConfigError("worker: give --storage URL, or --out with the run directory of a search on this machine")
     loaded = load_config(config)
     with using(config), Meter() as advance:
-        reason = join(loaded, Ledger(out, storage, allow_mixed), Listener(say, SearchProgress, advance))
+        reason = join(loaded, Ledger(out, storage, allow_mixed, shares=True), Listener(say, SearchProgress, advance))
     typer.echo(reason)

@@ -12,6 +12,7 @@ import sviT_models
 from costmodels import Workload
 from dse.evaluation.activation_widths import ActivationWidths
 from dse.evaluation.evaluator import Subject
+from dse.evaluation.shared_preparation import SharedFloat
 from dse.problem.design import FLOAT, Design, uniform
 
 
@@ -20,7 +21,8 @@ class Network:
     """A network in one form (`unfused` or `fused`).
 
     model: the float network; bank: the integer weights of every layer at every width, made when first used; engine:
-    evaluates designs; table: the layer table; activations: widths between layers, by the engine's names.
+    evaluates designs; table: the layer table; activations: widths between layers, by the engine's names; shares:
+    whether the float network's outputs are kept for other workers.
     """
 
     form: str
@@ -29,6 +31,7 @@ class Network:
     engine: Any
     table: pd.DataFrame
     activations: ActivationWidths
+    shares: bool = False
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -65,7 +68,8 @@ class Network:
     @property
     def subject(self) -> Subject:
         """What evaluates the designs of this form."""
-        return Subject(self.engine, self.float_design, self.lif_by_stage, self.activations)
+        runner = SharedFloat(self.engine, self.model) if self.shares else self.engine
+        return Subject(runner, self.float_design, self.lif_by_stage, self.activations)
 
     @property
     def workload(self) -> Workload:

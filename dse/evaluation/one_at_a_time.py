@@ -6,7 +6,7 @@ the residual stream or the sums between layers of one stage to one width, or the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -192,6 +192,16 @@ class Distances:
 
     distances: FloatArray
     images: int
+
+
+def written(found: Distances) -> dict[str, Any]:
+    """Distances as JSON."""
+    return {"distances": found.distances.tolist(), "images": found.images}
+
+
+def distances_of(record: Mapping[str, Any]) -> Distances:
+    """Distances that were written as JSON."""
+    return Distances(np.array(record["distances"]), int(record["images"]))
 
 
 def measure_distances(experiment: Experiment, count: int | None = None) -> Distances:

@@ -32,12 +32,15 @@ from dse.problem.goals import Goals
 from dse.problem.space import Space
 from dse.progress import Advance, quiet, within
 from sviT_models.hashing import sources
+from sviT_models.quantization.shared_bank import SharedBank
 
 PROFILE_IMAGES = 64
 
 
-def prepare(config: Config, advance: Advance = quiet) -> Experiment:
+def prepare(config: Config, advance: Advance = quiet, shares: bool = False) -> Experiment:
     """Load, check and profile everything a configuration names; `advance` shows the progress of this and later steps.
+
+    `shares`: integer weights and outputs of the float network are kept on disk for other workers, or taken from there.
 
     Raises ConfigError, ModelError or CostError with a one-line message for every mistake a user can make.
     """
@@ -64,6 +67,8 @@ def prepare(config: Config, advance: Advance = quiet) -> Experiment:
     choices: dict[str, Any] = {"widths": widths, "other_widths": others, "time_steps": steps_of(config, model)}
     space = _space(config.search, tables, choices)
     networks = {form: _network(config, form, models[form], tables[form], calibration) for form in models}
+    if shares:
+        networks = {form: _sharing(config, network, calibration) for form, network in networks.items()}
     step(4, 4)
     by_form = ByForm.of(networks, lambda network: network.layers)
     return Experiment(by_form, opened, source, images, space, widths, hardware, config.frame_rate, advance)
@@ -157,6 +162,13 @@ def _network(config: Config, form: str, model: Any, table: pd.DataFrame, calibra
         names = engine.activation_names(calibration.images[:1])  # for which the network is traced
     between = engine_widths(**config.activations.model_dump(), names=names) if names else {}
     return Network(form, model, bank, engine, with_input_widths(table, between), ActivationWidths(names, between))
+
+
+def _sharing(config: Config, network: Network, calibration: Any) -> Network:
+    """The network with weights and outputs that other workers use too."""
+    options = config.quantization.model_dump() | {"images": calibration.images}
+    bank = SharedBank(network.model, sha256=calibration.sha256, **options)
+    return replace(network.with_bank(bank), shares=True)
 
 
 def _space(search: Search, tables: Mapping[str, pd.DataFrame], choices: Mapping[str, Any]) -> Space:

@@ -12,15 +12,20 @@ Measurements go into the Optuna study as they are made, so that a search that wa
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from functools import partial
+
+import pandas as pd
 
 import sviT_models
 from dse.config.schema import Config
 from dse.evaluation.health import class_table, health_table
 from dse.evaluation.measurement import from_record, share_text
-from dse.evaluation.one_at_a_time import measure_distances
+from dse.evaluation.one_at_a_time import distances_of, measure_distances, written
 from dse.evaluation.prepare import fingerprint, goals, identity, resolved
 from dse.evaluation.prepare import prepare as load_experiment
 from dse.evaluation.sample_size import needed_images
+from dse.evaluation.shared_preparation import as_json, chaos_of, shared
 from dse.ledger.shared_work import SharedWork
 from dse.problem.shared_error import SharedError
 from dse.results import tables
@@ -58,22 +63,25 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     Raises what `door.check_search` raises, before any image is evaluated.
     """
     end = begin("prepare", hear.say)
-    experiment = load_experiment(config, hear.advance)
+    experiment = load_experiment(config, hear.advance, ledger.shares)
     config = resolved(config, experiment)
     if experiment.checkpoint.assumed:
         hear.say(experiment.checkpoint.assumed)
     check_search(config, experiment)
-    study = ledger.open(fingerprint(config, experiment), hear.say)
+    inputs = fingerprint(config, experiment)
+    study = ledger.open(inputs, hear.say)
     if finished(study):
         hear.say(f"{ledger.directory}: resuming a study with {finished(study)} finished evaluations")
     evaluator = experiment.evaluator(experiment.images)
-    chaos, budget = experiment.chaos_floor(), config.budgets.get("drop")
+    depends = (inputs, config.search.seed) if ledger.shares else None
+    chaos = shared(depends and ("chaos", *depends), experiment.chaos_floor, asdict, chaos_of)
+    budget = config.budgets.get("drop")
     needed = needed_images(chaos.changed, budget, images=chaos.images) if budget else None
     phase = end(1, evaluator.images_run + chaos.images * (chaos.copies + 1))
     top1 = share_text(evaluator.float.top1, evaluator.images)
     hear.say(f"float network: top-1 {top1} on {evaluator.images} images, 95 % interval")
     hear.say(chaos_advice(chaos, budget, needed))
-    return Prepared(config, experiment, study, evaluator, chaos, needed, phase)
+    return Prepared(config, experiment, study, evaluator, chaos, needed, phase, depends)
 
 
 def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: int | None) -> str:
@@ -99,9 +107,14 @@ def precision_study(prepared: Prepared, hear: Listener = SILENT) -> Precision:
     end = begin("1 precision study", hear.say)
     experiment, search = prepared.experiment, prepared.config.search
     images = experiment.source.fisher_images
-    fisher, distances = experiment.fisher(experiment.widths), None
+    depends, distances = prepared.shared, None
+    depends = depends and (*depends, experiment.source.for_gradients().sha256)
+    fisher = shared(
+        depends and ("fisher", *depends), partial(experiment.fisher, experiment.widths), as_json, pd.DataFrame
+    )
     if search.prior == "both" and load_strategy(search.strategy).reads_distances:
-        found = measure_distances(experiment, search.prior_images)
+        depends = depends and ("distances", search.prior_images, *depends)
+        found = shared(depends, partial(measure_distances, experiment, search.prior_images), written, distances_of)
         hear.say(f"one-at-a-time distances beside the gradient scores: {found.images:,} images evaluated for them")
         distances, images = found.distances, images + found.images
     for note in experiment.notes:
@@ -121,9 +134,9 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
     config, experiment, evaluator = prepared.config, prepared.experiment, prepared.evaluator
     search, before = config.search, evaluator.images_run
     costing = experiment.costing()
-    shared = SharedError.of(prepared.chaos, evaluator.images)
+    error = SharedError.of(prepared.chaos, evaluator.images)
     wanted = goals(config, experiment.space)
-    problem = build_problem(experiment, costing, precision.fisher, wanted, precision.distances, shared)
+    problem = build_problem(experiment, costing, precision.fisher, wanted, precision.distances, error)
     sampler = load_strategy(search.strategy)(problem, search.seed, **search.options)
     loop = Loop(problem, evaluator, costing.quantities, search.strategy, sampler)
     count = min(len(problem.baselines), search.evaluations)

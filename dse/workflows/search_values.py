@@ -47,13 +47,14 @@ class Ledger:
     """Where the Optuna study is stored: the journal of a run directory, a storage `url` of several workers, or memory.
 
     `allow_mixed` resumes a study although its inputs differ, and records that; `opened` is called when it is there for
-    other workers to join.
+    other workers to join.  `shares`: what is prepared is kept on this machine's disk for its other workers.
     """
 
     directory: Path | None = None
     url: str | None = None
     allow_mixed: bool = False
     opened: Callable[[], None] = lambda: None
+    shares: bool = False
 
     def open(self, inputs: Mapping[str, Any], say: Callable[[str], None] = lambda line: None) -> optuna.Study:
         """The study with what it already holds; `say` takes what was repaired.
@@ -78,6 +79,7 @@ class Prepared:
 
     `config` has the widths that the chip has; steps take their settings from it and hand values on, never the whole.
     `needed_images` is how many unseen images a guarantee of the drop budget takes; None without such a budget.
+    `shared` is what scores depend on that are kept for other workers; None where they are not.
     """
 
     config: Config
@@ -87,6 +89,7 @@ class Prepared:
     chaos: sviT_models.ChaosFloor
     needed_images: int | None
     phase: Phase
+    shared: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Structures that are kept: another process reads the same graph, and nothing is read that does not fit."""
 
-import json
+import importlib
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ import torch
 import sviT_models
 from sviT_models.graph import capture, structures
 from sviT_models.graph.files import fingerprint
+from sviT_models.kept import Store
 
 IMAGES = torch.zeros(2, 1, 16, 16)
 
@@ -30,7 +31,7 @@ def kept(cache, monkeypatch):
     """A structure that an earlier process has traced, its file, and the graph that process had."""
     graph = capture.graph_of(small(), IMAGES)
     monkeypatch.setattr(capture, "_structures", {})
-    (file,) = cache.glob("*.json")
+    (file,) = (path for path in cache.iterdir() if path.is_file())
     return file, graph
 
 
@@ -52,7 +53,16 @@ def test_another_network_image_or_code_is_another_structure(monkeypatch):
 def test_a_damaged_file_is_no_structure(kept):
     for text in ("", "{", "[]", '{"nodes": 3}', '{"nodes": [{}]}', '{"nodes": [], "version": 9}'):
         kept[0].write_text(text)
-        assert structures.read(kept[0].stem, small().state_dict()) is None
+        assert structures.read(kept[0].name, small().state_dict()) is None
+        Store(kept[0].parent).keep(kept[0].name, text.encode())  # whole, and yet no structure
+        assert structures.read(kept[0].name, small().state_dict()) is None
+
+
+def test_one_changed_number_is_noticed(kept):
+    content = kept[0].read_text()
+    assert '"time_steps": 4' in content
+    kept[0].write_text(content.replace('"time_steps": 4', '"time_steps": 3', 1))
+    assert structures.read(kept[0].name, small().state_dict()) is None
 
 
 def test_a_damaged_file_is_traced_again_and_replaced(kept):
@@ -60,7 +70,7 @@ def test_a_damaged_file_is_traced_again_and_replaced(kept):
     before = file.read_text()
     file.write_text("{")
     assert fingerprint(capture.graph_of(small(), IMAGES)) == fingerprint(graph)
-    assert json.loads(file.read_text()) == json.loads(before)
+    assert file.read_text() == before
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
@@ -73,4 +83,20 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
 def test_only_the_newest_structures_stay(kept, monkeypatch):
     monkeypatch.setattr(structures, "MOST", 1)
     capture.graph_of(small(5), IMAGES)
-    assert len([*kept[0].parent.iterdir()]) == 1
+    assert len([path for path in kept[0].parent.iterdir() if path.is_file()]) == 1
+
+
+def test_code_outside_of_the_package_is_part_of_the_key(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "helper_of_block.py").write_text("SCALE = 1\n\n\ndef scaled(x):\n    return SCALE * x\n")
+    (tmp_path / "own_block.py").write_text(
+        "import torch\nfrom helper_of_block import scaled\n\n\n"
+        "class Own(torch.nn.Module):\n    def forward(self, x):\n        return scaled(x)\n"
+    )
+    network = torch.nn.Sequential(importlib.import_module("own_block").Own())
+    keys = {structures.key(network, (1,)), structures.identity(network)}
+    for name in ("own_block.py", "helper_of_block.py"):
+        with (tmp_path / name).open("a") as file:
+            file.write("# changed\n")
+        keys |= {structures.key(network, (1,)), structures.identity(network)}
+    assert len(keys) == 6
