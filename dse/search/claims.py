@@ -106,14 +106,14 @@ class Claims:
     def _settled(
         self, study: optuna.Study, trial_id: int, budget: int, wanted: Wanted | None
     ) -> tuple[Trial, IntArray, str, list[FrozenTrial]] | None:
-        trials = self._when(study, trial_id, lambda t: LEVELS not in t.user_attrs)
-        lower = [] if trials is None else trials[:-1]
-        if trials is None or self.tally.counted_among(lower) >= budget or _taken(wanted, lower):
+        found = self._when(study, trial_id, lambda t: LEVELS not in t.user_attrs)
+        lower = [] if found is None else found[0]
+        if found is None or self.tally.counted_among(lower) >= budget or _taken(wanted, lower):
             return None
         turn = self.tally.turn(lower)
         if turn != len(lower):
             study._storage.set_trial_user_attr(trial_id, TURN, turn)
-        trial = Trial(self.view(study, trials), trial_id)
+        trial = Trial(self.view(study, found[1]), trial_id)
         said = wanted.said if wanted else proposals.said(self._proposed(trial), self.problem.space, self.strategy)
         if wanted is None:
             keep(trial, said)
@@ -121,22 +121,25 @@ class Claims:
             _ = trial.relative_params  # NSGA-II numbers generations there, see `seeding.seed_trial`
         same = [t for t in self.tally.open(lower) if t.user_attrs.get(DESIGN) == said[DESIGN]]
         if any(t.state == TrialState.RUNNING for t in same):  # another measures it: its result will do
-            trials = self._when(study, trial_id, lambda t: t.user_attrs.get(DESIGN) == said[DESIGN])
-            if trials is None:
+            found = self._when(study, trial_id, lambda t: t.user_attrs.get(DESIGN) == said[DESIGN])
+            if found is None:
                 return None
-        return trial, proposals.levels_of(trial, self.problem.space), str(said[ORIGIN]), trials[:-1]
+        return trial, proposals.levels_of(trial, self.problem.space), str(said[ORIGIN]), found[0]
 
-    def _when(self, study: optuna.Study, trial_id: int, blocks: Any) -> list[FrozenTrial] | None:
-        """The trials up to a given one once no running one below it blocks; None where it was itself given up."""
+    def _when(
+        self, study: optuna.Study, trial_id: int, blocks: Any
+    ) -> tuple[list[FrozenTrial], list[FrozenTrial]] | None:
+        """The trials below a given one, and all, once no running one below blocks; None where it was given up."""
         wait = pauses()
         while True:
             trials = study.get_trials(deepcopy=False)
             at = next(at for at in range(len(trials) - 1, -1, -1) if trials[at]._trial_id == trial_id)
             if trials[at].state != TrialState.RUNNING:
                 return None
-            below = self.tally.open(trials[:at])
+            lower = trials[:at]
+            below = self.tally.open(lower)
             if not any(t.state == TrialState.RUNNING and blocks(t) for t in below):
-                return trials[: at + 1]
+                return lower, trials
             if not self.bury(study, below):
                 next(wait)
 

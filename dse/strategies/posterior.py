@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from optuna import Study
-from optuna.trial import Trial
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, Trial
 from scipy.stats import norm
 
 from dse.arrays import FloatArray, IntArray
@@ -20,6 +21,7 @@ from dse.strategies.base.history import History, key, measurements, stderr_floor
 from dse.strategies.base.history import read as read_history
 from dse.strategies.base.options import Option, read
 from dse.strategies.base.sampler import Measured, Proposer, fresh, reference_point
+from dse.strategies.base.shared import Shared, shared_of
 from dse.surrogate import Learner, Model, Posterior, diagnose, information, prior_of
 
 OPTIONS = {
@@ -58,6 +60,7 @@ class Sampler(Proposer):
         self._racing: bool = chosen["racing"]
         self._count: int = chosen["candidates"]
         self._latest: tuple[int, Posterior] | None = None
+        self._shared: Shared | None = None
 
     @cached_property
     def _learner(self) -> Learner:
@@ -66,8 +69,15 @@ class Sampler(Proposer):
     def _posterior(self, past: History) -> Posterior:
         """The belief after all measurements; the last one is kept."""
         if self._latest is None or self._latest[0] != len(past):
-            self._latest = len(past), self._learner(measurements(past))
+            self._latest = len(past), self._learner(measurements(past), self._shared)
         return self._latest[1]
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The proposal; among several workers, with what another has found for the same measurements."""
+        self._shared = shared_of(study)
+        return super().sample_relative(study, trial, search_space)
 
     def predicted(self, study: Study, trial: Trial) -> tuple[float, float]:
         """Mean and standard deviation, in points, of the drop that a proposal will show on the search images."""

@@ -8,6 +8,7 @@ posterior is taken as normal (MacKay 1992, "Bayesian interpolation"):
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -19,8 +20,8 @@ from dse.surrogate.posterior import Fit, with_shared_error
 from dse.surrogate.prior import Prior
 
 LEAST_MEASUREMENTS = 10  # before the evidence is asked
-EVERY = (5, 10)  # measurements between two askings, up to SEVERAL of them and beyond
-SEVERAL = 60
+EVERY = ((60, 5), (500, 10), (math.inf, 50))  # measurements between two askings, below so many of them
+MOST_ASKED = 1000  # measurements, evenly spaced where there are more: an answer takes about two seconds of a processor
 ROUNDS = 3  # through all hyperparameters; the climb ends earlier where nothing improves
 STEPS = 8  # of Gauss-Newton at one trial, from the best fit so far
 WORTH = 0.1  # nats that a change must gain
@@ -41,11 +42,11 @@ def choose(prior: Prior, data: Data) -> Hyper:
     """The hyperparameters with the largest evidence, by changing one at a time by one step of its grid.
 
     The climb begins at the best of the defaults and STARTS. It depends on the measurements alone, not on an earlier
-    choice. The defaults below LEAST_MEASUREMENTS.
+    choice. The defaults below LEAST_MEASUREMENTS; beyond MOST_ASKED, so many of the measurements, evenly spaced.
     """
     if len(data) < LEAST_MEASUREMENTS:
         return Hyper()
-    prior = with_shared_error(prior, data)
+    prior, data = with_shared_error(prior, data), data.spread(MOST_ASKED)
     found = []
     for hyper in (Hyper(), *STARTS):
         task = Fit(replace(prior, hyper=hyper), data)
@@ -75,7 +76,7 @@ def _climbed(data: Data, best: float, prior: Prior, p: FloatArray) -> Hyper:
 
 def last_asked(count: int) -> int:
     """After how many measurements the evidence was asked last where there are `count` of them."""
-    every = EVERY[0] if count < SEVERAL else EVERY[1]
+    every = next(step for below, step in EVERY if count < below)
     return count - count % every
 
 

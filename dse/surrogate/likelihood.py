@@ -37,6 +37,13 @@ class Data:
         """The first `count` measurements."""
         return Data(*(getattr(self, f.name)[:count] for f in fields(self)))
 
+    def spread(self, most: int) -> Data:
+        """At most so many measurements, evenly spaced from the first to the last."""
+        if len(self) <= most:
+            return self
+        chosen = np.linspace(0, len(self) - 1, most).round().astype(np.int64)
+        return Data(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
 
 @dataclass(frozen=True)
 class Noise:

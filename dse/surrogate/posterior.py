@@ -24,7 +24,8 @@ SMALL_STEP = 0.3  # largest change of a parameter after which the precision is t
 class Posterior:
     """The fitted model: mean parameters and the Cholesky factor of their precision.
 
-    excess: (D, B) logarithm of mean over median of every T.
+    excess: (D, B) logarithm of mean over median of every T; first: mean parameters of the fit without it, from whose
+    precision it was taken.
     """
 
     prior: Prior
@@ -32,6 +33,7 @@ class Posterior:
     excess: FloatArray
     factor: FloatArray  # lower triangular, precision = factor @ factor.T
     data: Data
+    first: FloatArray
 
     @property
     def misfit(self) -> float:
@@ -157,12 +159,21 @@ def fit(prior: Prior, data: Data, steps: int = MOST_STEPS) -> Posterior:
     prior = with_shared_error(prior, data)
     task = Fit(prior, data)
     if not len(data):
-        return Posterior(prior, task.prior_mean, task.excess, task.factor(task.prior_mean), data)
-    p = task.climb(task.start(), steps)
-    factor = task.factor(p)
+        return Posterior(prior, task.prior_mean, task.excess, task.factor(task.prior_mean), data, task.prior_mean)
+    first = task.climb(task.start(), steps)
+    factor = task.factor(first)
     task = Fit(prior, data, task.half_variance(factor))
-    p = task.climb(p, steps, factor)
-    return Posterior(prior, p, task.excess, task.factor(p), data)
+    p = task.climb(first, steps, factor)
+    return Posterior(prior, p, task.excess, task.factor(p), data, first)
+
+
+def fitted(prior: Prior, data: Data, means: tuple[FloatArray, ...]) -> Posterior:
+    """The posterior that `fit` found elsewhere; `means` are its `first` and `mean`."""
+    prior = with_shared_error(prior, data)
+    first, mean = means
+    task = Fit(prior, data)
+    task = Fit(prior, data, task.half_variance(task.factor(first)))
+    return Posterior(prior, mean, task.excess, task.factor(mean), data, first)
 
 
 def with_shared_error(prior: Prior, data: Data) -> Prior:

@@ -1,5 +1,6 @@
 """Several workers on one study, and workers that are killed: nothing lost, nothing twice, every name its design."""
 
+import importlib
 import itertools
 import os
 import signal
@@ -204,3 +205,19 @@ def test_statements_per_trial_of_a_database_do_not_grow_with_trials_or_parameter
     # three looks at the study (7 each), the trial (7), claim (6), proposal (2), measurement with state (6)
     assert counted[4] <= 45
     engine.dispose()
+
+
+def test_workers_that_ask_at_once_fit_the_same_measurements_once(tmp_path, monkeypatch):
+    study, problem, fits = open_study(tmp_path, PRINT), toy_problem(), []
+    loop(ToyRunner(), "posterior").run(study, 4)
+    belief = importlib.import_module("dse.surrogate.belief")  # the package has a function of this name
+    real = belief.fit
+    monkeypatch.setattr(belief, "fit", lambda *given: fits.append(given) or real(*given))
+    held = []
+    for _ in range(3):  # while the first one measures, the others ask
+        study.sampler = load("posterior")(problem, 0)
+        held.append(Claims(problem, "posterior", study.sampler).claim(study, 9, None))
+    for claim in held:
+        claim.renewal.__exit__(None, None, None)
+    assert len({tuple(claim.levels) for claim in held}) == 3
+    assert len(fits) == 2  # the first one saw nobody to share with

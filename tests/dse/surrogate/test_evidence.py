@@ -1,5 +1,7 @@
 """The evidence against brute force, and what it must notice: false scores, bent curves, harm that does not add up."""
 
+import importlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +16,7 @@ from dse.surrogate.posterior import Fit
 from tests.dse.problems import random_problem
 
 GROUPS = 20
+MODULE = importlib.import_module("dse.surrogate.belief")  # the package has a function of this name
 
 
 def searched(difficulty, seed, count=60, images=1000):
@@ -124,6 +127,34 @@ def test_the_answer_depends_on_the_measurements_alone():
     assert (last.mean == Learner(prior_of(sim.problem))(data).mean).all()
     assert last.prior.hyper == choose(prior_of(sim.problem), data.first(35))
     assert [last_asked(n) for n in (9, 10, 37, 60, 69, 70)] == [5, 10, 35, 60, 60, 70]
+    assert [last_asked(n) for n in (499, 500, 549, 5001)] == [490, 500, 500, 5000]
+
+
+def test_what_another_worker_found_for_the_same_measurements_is_taken_over(monkeypatch):
+    sim, _, data = searched(Difficulty(), 1, count=14)
+    prior, shared = prior_of(sim.problem), {}
+    alone, first = Learner(prior)(data), Learner(prior)(data, shared)
+    shared = json.loads(json.dumps(shared))  # as the storage gives it
+    for name in ("choose", "fit"):
+        monkeypatch.setattr(MODULE, name, lambda *given: pytest.fail("found a second time"))
+    second = Learner(prior)(data, shared)
+    for other in (first, second):
+        for name in ("mean", "excess", "factor"):
+            assert (getattr(other, name) == getattr(alone, name)).all()
+        assert other.prior.hyper == alone.prior.hyper
+
+
+def test_of_many_measurements_the_last_few_wait_for_the_next_fit(monkeypatch):
+    sim, _, data = searched(Difficulty(), 1, count=60)
+    monkeypatch.setattr(MODULE, "MANY", 20)
+    monkeypatch.setattr(MODULE, "MOST_FITTED", 25)
+    learner = Learner(prior_of(sim.problem))
+    assert len(learner(data.first(19)).data) == 19
+    assert len(learner(data.first(27)).data) == 20
+    assert learner(data.first(29)) is learner(data.first(21))
+    most = learner(data.first(47)).data  # the first 40, every one and a half-th of them
+    assert len(most) == 25
+    assert (most.levels[[0, -1]] == data.levels[[0, 39]]).all()
 
 
 def test_a_fit_ends_where_it_has_converged():
