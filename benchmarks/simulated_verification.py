@@ -96,16 +96,18 @@ def ladder(
     sd: float = 0.25,
     budget: float = 1.0,
     shared: float = 0.6,
+    border: bool = False,
 ) -> World:
     """Candidates at rising chances of keeping the budget, as the search predicts them, `optimism` points too low.
 
     count: unseen images; sd: of the predictions, half of its variance common to all; shared: standard deviation that
-    the search images give to any two designs together [points].
+    the search images give to any two designs together [points]; border: the true drop of every candidate is the budget,
+    whatever is predicted.
     """
     chances = np.array(sorted(RUNGS + SURER, reverse=True))
     mean = budget - sd * norm.ppf(chances)
     common, own = np.sqrt(0.5) * sd * rng.standard_normal(1), np.sqrt(0.5) * sd * rng.standard_normal(len(mean))
-    truth = np.maximum(mean + optimism + common + own, -0.5)
+    truth = np.full(len(mean), budget) if border else np.maximum(mean + optimism + common + own, -0.5)
     logits, labels, changed = images(truth, count, discordance, rng)
     names = [f"c{k:02d}" for k in range(len(mean))]
     memory = 250.0 - 4.0 * np.arange(len(mean))

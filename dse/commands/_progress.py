@@ -21,16 +21,15 @@ from rich.progress import (
 from dse.search.loop import Step
 
 SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_LOOKS = 1.0  # at the best design so far, on a terminal: it takes a fit of the model
 
 
 def describe(step: Step) -> str:
-    """Throughput and the best feasible design so far, in a few words."""
-    if step.best is None:
-        return f"{step.images_per_second:,.0f} images/s, no feasible design yet"
-    drop, memory = step.best.values[0], step.best.values[1]
-    design = step.best.user_attrs["design"]
-    reached = f"{memory / 1e3:,.1f} kB at drop {drop:+.2f} pp (search images)"
-    return f"{step.images_per_second:,.0f} images/s, best {design}: {reached}"
+    """Throughput and the cheapest design that is trusted so far, in a few words."""
+    if (best := step.best) is None:
+        return f"{step.images_per_second:,.0f} images/s, no design is trusted yet"
+    reached = f"{best.memory / 1e3:,.1f} kB, expected drop {best.drop:+.2f} +- {best.sd:.2f} pp"
+    return f"{step.images_per_second:,.0f} images/s, best {best.id}: {reached}"
 
 
 class Meter:
@@ -108,7 +107,10 @@ class SearchProgress:
     def __call__(self, step: Step) -> None:
         """Show one step."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=step.done, total=step.budget, description=describe(step))
+            self._bar.update(self._task, completed=step.done, total=step.budget)
+            if time.monotonic() - self._last >= SECONDS_BETWEEN_LOOKS:
+                self._bar.update(self._task, description=describe(step))
+                self._last = time.monotonic()
             return
         now = time.monotonic()
         if self._first_done is None:

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from dse.results.origin import EXACT, FLOAT, GUIDED
+from dse.results.tables import unseen_drop
 from sviT_models.measure.accuracy import Z95
 
 CHANCES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)  # of keeping the drop budget: a ladder of candidates
@@ -16,10 +17,11 @@ MOST = 14  # candidates
 
 
 def knee(front: pd.DataFrame, cost: str = "memory_bytes", most_drop: float = 10.0) -> str | None:
-    """Id of the front design farthest below the chord between the front's ends, drop against `cost`.
+    """Id of the front design farthest below the chord between the front's ends, drop on unseen images against `cost`.
 
     Both axes are scaled to the range of the designs that lose at most `most_drop` points; None with fewer than three.
     """
+    front = front.assign(drop=unseen_drop(front))
     part = front[front["drop"] <= most_drop].sort_values([cost, "drop"])
     if len(part) < 3:
         return None
@@ -41,17 +43,21 @@ def candidates(
     """Ids worth verifying: the cheapest designs that may meet every budget, the knee, and the best baselines.
 
     With `expected` (`expected, sd` of the drop by id), the cheapest designs are those with the least memory at rising
-    probabilities of keeping the drop budget.  Without, a design may keep it when the lower end of its interval does.
-    The other budgets must be met.
+    probabilities of keeping the drop budget.  A design may keep it when the lower end of its interval does, that of the
+    model where it is known.  The other budgets must be met.
     """
     designs = table[(table["origin"] != FLOAT) & table["fits"]]
+    designs = designs.assign(drop=unseen_drop(designs))
+    if "expected" in designs:
+        ends = {f"drop_{end}": designs[f"expected_{end}"].fillna(designs[f"drop_{end}"]) for end in ("low", "high")}
+        designs = designs.assign(**ends)
     sure = [] if expected is None or "drop" not in budgets else _cheapest_by_chance(designs, budgets, expected)
     for column, limit in budgets.items():
         reached = designs["drop_low"] if column == "drop" else designs[column]
         designs = designs[reached <= limit]
     front = designs[designs["on_front"]]
     likely = front.assign(risk=_risk(front, budgets)).sort_values(["memory_bytes", "id"])
-    # from the cheapest design upward, those that the search images give a fair chance; the likely ones first
+    # from the cheapest design upward, those that have a fair chance; the likely ones first
     fair = pd.concat([likely[likely["risk"] < 0.5], likely[likely["risk"] >= 0.5].iloc[::-1]])
     chosen = [knee(table[table["on_front"]]), *front.nsmallest(1, third)["id"], *front.nsmallest(1, "drop")["id"]]
     for origin in (GUIDED, "qsvit"):
@@ -75,13 +81,13 @@ def with_chances(designs: pd.DataFrame, budgets: Mapping[str, float], expected: 
     """The designs that meet every budget but that of the drop, by id: `memory_bytes`, and by the
     model the `chance` of keeping that one."""
     kept = np.array([others_met(row, budgets) for _, row in designs.iterrows()], dtype=np.bool_)
-    known = designs[kept].drop_duplicates("id").set_index("id").join(expected, how="inner")
+    known = designs[kept].drop_duplicates("id").set_index("id")[["memory_bytes"]].join(expected, how="inner")
     chance = norm.cdf(budgets["drop"], loc=known["expected"], scale=known["sd"].clip(lower=1e-9))
     return known[["memory_bytes"]].assign(chance=chance)
 
 
 def _risk(designs: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series:
-    """Chance that the drop budget is missed, judged by the search images alone."""
+    """Chance that the drop budget is missed, by the interval of the drop."""
     if "drop" not in budgets:
         return pd.Series(0.0, index=designs.index)
     sd = (designs["drop_high"] - designs["drop_low"]).clip(lower=1e-9) / (2 * Z95)

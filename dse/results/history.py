@@ -18,8 +18,11 @@ from dse.search.study import evaluated
 WORST_DROP = 10.0  # percentage points; end of the drop axis of the hypervolume
 
 
-def history_table(study: optuna.Study, strategy: str) -> pd.DataFrame:
-    """The designs in the order of evaluation with their phase, cost and the hypervolume reached."""
+def history_table(study: optuna.Study, strategy: str, expected: pd.DataFrame) -> pd.DataFrame:
+    """The designs in the order of evaluation with their phase, cost and the hypervolume reached.
+
+    `expected` by id has the drops on unseen images by the model of all measurements, which the hypervolume is made of.
+    """
     trials = evaluated(study)
     found = origins([str(t.user_attrs["origin"]) for t in trials], strategy)
     return pd.DataFrame(
@@ -30,7 +33,9 @@ def history_table(study: optuna.Study, strategy: str) -> pd.DataFrame:
             "origin": [o.name for o in found],
             "images": [t.user_attrs["images_run"] for t in trials],
             "seconds": [round(t.user_attrs["seconds"], 4) for t in trials],
-            "hypervolume": hypervolume_curve([t.values for t in trials]),
+            "hypervolume": hypervolume_curve(
+                [(expected.loc[t.user_attrs["design"], "expected"], *t.values[1:]) for t in trials]
+            ),
         }
     )
 

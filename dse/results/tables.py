@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from optuna.trial import FrozenTrial
+from scipy.stats import norm
 
 from dse.arrays import FloatArray
 from dse.evaluation.costs import Costing
@@ -20,13 +21,16 @@ from dse.problem.form_space import merged_columns
 from dse.problem.problem import Problem
 from dse.problem.space import Space
 from dse.results.origin import FLOAT, Kind, origins
+from dse.verification.race import CONFIDENCE
+from sviT_models.measure.accuracy import Z95
 
 LEADING = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
     *("memory_bytes", "energy_j", "latency_s", "power_w", "mean_weight_bits", "on_front", "feasible"),
 ]
 NAMED = ("id", "origin", "time_steps")  # columns that say which design a row is
-FURTHER = ["top5", "nll", "logit_distance", "changed", "area_mm2", "fits"]
+EXPECTED = ["expected", "expected_low", "expected_high"]  # drop on unseen images by the model, older runs lack it
+FURTHER = ["top5", "nll", "logit_distance", "changed", "area_mm2", "fits", *EXPECTED]
 
 
 def mean_bits(design: Design, weights: Mapping[str, int]) -> float:
@@ -41,12 +45,12 @@ def results_table(
     trials: Sequence[FrozenTrial],
     reference: tuple[Design, Evaluation],
     weights: ByForm[dict[str, int]],
+    expected: pd.DataFrame,
 ) -> pd.DataFrame:
     """One row per design in the order of evaluation, the float network first; columns as in docs/design.md.
 
-    `weights` has the number of weights of every layer, by form. `on_front` compares drop and the two cost
-    objectives among designs that are not float; `feasible` is true where every budget is met by the measured values and
-    the chip can hold the design.
+    `weights` has the number of weights of every layer, by form; `expected` (`expected, sd` [points] by id) are the
+    drops on unseen images by the model of all measurements. `on_front` and `feasible` are those of `judged`.
     """
     designs = [reference[0], *(problem.space.design(levels_of(t, problem.space)) for t in trials)]
     evaluations = [reference[1], *(from_record(t.user_attrs["evaluation"]) for t in trials)]
@@ -64,7 +68,7 @@ def results_table(
         table[name] = [getattr(e, name) for e in evaluations]
     spikes = np.array([e.spikes for e in evaluations])
     table = table.assign(**costing.columns(designs, spikes))
-    table = judged(table, problem.budgets, problem.objectives)
+    table = judged(with_expected(table, expected), problem.budgets, problem.objectives)
     widths = pd.DataFrame([d.columns() for d in designs])
     states = [c for c in widths.columns if is_other_column(c)]
     widths[states] = widths[states].astype("Int64")  # empty in the float network's row
@@ -77,15 +81,43 @@ def results_table(
 
 
 def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequence[str]) -> pd.DataFrame:
-    """The table with `feasible` and `on_front` made from its measured and computed values."""
-    table = table.copy()
+    """The table with `feasible` and `on_front` made from its drops on unseen images and its costs.
+
+    A design is feasible where it keeps every budget, that of the drop with CONFIDENCE, and the chip can hold it; the
+    front compares drop and the two cost objectives among designs that are not float.  A drop is the expected one, as
+    measured ones are too small where designs were chosen by them; that as measured where the table has no other.
+    """
+    table, drop = table.copy(), unseen_drop(table)
     table["feasible"] = table["fits"]
     for column, limit in budgets.items():
-        table["feasible"] &= table[column] <= limit
+        table["feasible"] &= (_chance(table, limit) >= CONFIDENCE) if column == "drop" else table[column] <= limit
     searched = table["origin"] != FLOAT
     table["on_front"] = False
-    table.loc[searched, "on_front"] = is_nondominated(table.loc[searched, list(objectives)].to_numpy(dtype=float))
+    values = table.assign(drop=drop).loc[searched, list(objectives)].to_numpy(dtype=float)
+    table.loc[searched, "on_front"] = is_nondominated(values)
     return table
+
+
+def with_expected(table: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
+    """The table with the columns EXPECTED from `expected, sd` by id; the float network loses nothing."""
+    searched, told = table["origin"] != FLOAT, expected.reindex(table["id"])
+    mean = told["expected"].where(searched.to_numpy(), 0.0).to_numpy()
+    reach = Z95 * told["sd"].where(searched.to_numpy(), 0.0).to_numpy()
+    return table.assign(**dict(zip(EXPECTED, (mean, mean - reach, mean + reach), strict=True)))
+
+
+def unseen_drop(table: pd.DataFrame) -> pd.Series:
+    """The best that results.csv says of drops on unseen images: expected ones; measured where there are no others."""
+    return table["expected"].fillna(table["drop"]) if "expected" in table else table["drop"]
+
+
+def _chance(table: pd.DataFrame, limit: float) -> FloatArray:
+    """P(drop on unseen images <= limit) of every row; certain where only a measurement is known."""
+    if "expected" not in table:
+        return np.asarray(table["drop"] <= limit, dtype=np.float64)
+    sd = (table["expected_high"] - table["expected_low"]).to_numpy(dtype=float) / (2 * Z95)
+    chance = norm.cdf(limit, loc=table["expected"].to_numpy(dtype=float), scale=np.maximum(sd, 1e-9))
+    return np.asarray(np.where(np.isnan(chance), table["drop"] <= limit, chance))
 
 
 def spikes_table(table: pd.DataFrame, evaluations: Sequence[Evaluation], lif_layers: Sequence[str]) -> pd.DataFrame:

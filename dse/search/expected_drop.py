@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+from scipy.stats import norm
 
-from dse.ledger.proposals import levels_of
+from dse.ledger.proposals import DESIGN, levels_of
 from dse.problem.problem import Problem
 from dse.search.study import evaluated
 from dse.strategies.base import history
-from dse.surrogate import Diagnostics, Learned, Posterior, belief, diagnose, learned
+from dse.surrogate import Diagnostics, Learned, Learner, Posterior, belief, diagnose, learned
+from dse.surrogate.blas import on_one_thread
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,45 @@ class Quality:
         found: dict[str, Any] = asdict(self.found) | {"search_bias": self.search_bias, "says": self.lines}
         found |= {"learned": self.learned.record if self.learned else None}
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in found.items()}
+
+
+LEAST_TO_TRUST = 5  # measurements before any design is called trusted
+CONFIDENCE = 0.95  # that a trusted design keeps the drop budget
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """A measured design that is trusted to keep every budget: drop on unseen images with sd [points], memory [B]."""
+
+    id: str
+    drop: float
+    sd: float
+    memory: float
+
+
+@on_one_thread
+def cheapest_trusted(study: optuna.Study, problem: Problem, learner: Learner) -> Trusted | None:
+    """The measured design with the least memory that the model of all measurements trusts to keep every budget.
+
+    study    the search so far
+    problem  what is searched, with its budgets
+    learner  makes the model, and keeps what it learned between calls
+
+    The drop is kept with a probability of 0.95 at least; None where no design is.
+    """
+    trials = [
+        t for t in evaluated(study) if all(v <= 0 for k, v in t.constraints.items() if not k.startswith("drop<="))
+    ]
+    if not trials or len(past := history.read(study, problem)) < LEAST_TO_TRUST:
+        return None
+    levels = np.array([levels_of(t, problem.space) for t in trials])
+    mean, sd = learner(history.measurements(past)).predict(levels)
+    chance = norm.cdf(problem.budgets.get("drop", np.inf), loc=mean, scale=np.maximum(sd, 1e-9))
+    kept = [i for i in range(len(trials)) if chance[i] >= CONFIDENCE]
+    best = min(kept, key=lambda i: trials[i].values[1], default=None)
+    if best is None:
+        return None
+    return Trusted(trials[best].user_attrs[DESIGN], float(mean[best]), float(sd[best]), float(trials[best].values[1]))
 
 
 def model_of(study: optuna.Study, problem: Problem) -> Posterior:

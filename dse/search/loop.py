@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,22 +21,29 @@ from dse.ledger.leases import LOST, give_up, pauses
 from dse.problem.design import Design
 from dse.problem.problem import Problem
 from dse.search.claims import Claim, Claims, Wanted, same_proposal
+from dse.search.expected_drop import Trusted, cheapest_trusted
 from dse.search.study import quiet_optuna
 from dse.search.tally import Tally
 from dse.strategies.base.sampler import Strategy
+from dse.surrogate import Learner, prior_of
 
 FAILURES_IN_A_ROW = 10
 
 
 @dataclass(frozen=True)
 class Step:
-    """What the progress line shows after a trial."""
+    """What the progress line shows after a trial; `look` finds the best design, which takes a fit of the model."""
 
     done: int
     budget: int
     images_per_second: float
-    best: FrozenTrial | None
-    trial: FrozenTrial | None
+    trial: FrozenTrial
+    look: Callable[[], Trusted | None]
+
+    @cached_property
+    def best(self) -> Trusted | None:
+        """The cheapest design so far that is trusted to keep every budget."""
+        return self.look()
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,10 @@ class Loop:
     quantities: Callable[[Design, Evaluation], Mapping[str, float]]
     strategy: str
     sampler: Strategy
+
+    @cached_property
+    def _learner(self) -> Learner:
+        return Learner(prior_of(self.problem))
 
     def run(self, study: optuna.Study, budget: int, on_step: Callable[[Step], None] | None = None) -> str:
         """Evaluate until `budget` trials are finished, by this worker or others; returns the reason for stopping.
@@ -108,7 +120,9 @@ class Loop:
             trials = study.get_trials(deepcopy=False)
             if measured is not None:
                 if on_step is not None:
-                    on_step(self._step(trials, budget, measured, tally))
+                    look = partial(cheapest_trusted, claims.view(study, trials), self.problem, self._learner)
+                    done, pace = tally.finished_among(trials), self.evaluator.images_per_second
+                    on_step(Step(done, budget, pace, trials[measured], look))
                 if reason := self.sampler.stop_reason(claims.view(study, trials)):
                     return reason
                 measured = None
@@ -170,7 +184,3 @@ class Loop:
             return None
         trial = claim.trial
         return lambda partial: self.sampler.should_cut(trial.study, trial, partial)
-
-    def _step(self, trials: Sequence[FrozenTrial], budget: int, number: int, tally: Tally) -> Step:
-        done, best = tally.finished_among(trials), tally.best_among(trials)
-        return Step(done, budget, self.evaluator.images_per_second, best, trials[number])

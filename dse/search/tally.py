@@ -17,7 +17,7 @@ class Tally:
 
     settled: how many they are; finished: complete or cut short; counted: without VOID; origins: of those;
     lost: of dead workers and with a proposal, by number; repeated: numbers of lost trials whose design another trial
-    measures; measured: complete trials by design; best: the one of least second objective within all limits.
+    measures; measured: complete trials by design.
     """
 
     settled: int = 0
@@ -27,7 +27,6 @@ class Tally:
     lost: dict[int, FrozenTrial] = field(default_factory=dict)
     repeated: set[int | None] = field(default_factory=set)
     measured: dict[str, FrozenTrial] = field(default_factory=dict)
-    best: FrozenTrial | None = None
 
     def open(self, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
         """The trials from the first that has not ended on; those before it are taken in.
@@ -51,7 +50,6 @@ class Tally:
             self.repeated.add(said[AGAIN])
         if trial.state == TrialState.COMPLETE and DESIGN in said:
             self.measured.setdefault(said[DESIGN], trial)
-        self.best = _better(self.best, trial)
 
     def finished_among(self, trials: Sequence[FrozenTrial]) -> int:
         """Trials that used up budget."""
@@ -86,20 +84,7 @@ class Tally:
         behind = (t for t in self.open(trials) if t.state == TrialState.COMPLETE)
         return next((t for t in behind if t.user_attrs.get(DESIGN) == design), None)
 
-    def best_among(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """The complete trial of least second objective within all limits."""
-        best = self.best
-        for trial in self.open(trials):
-            best = _better(best, trial)
-        return best
-
     def _repeated(self, trials: Sequence[FrozenTrial]) -> Iterator[int]:
         for trial in self.open(trials):
             if AGAIN in trial.user_attrs and trial.user_attrs.get(VOID) != WITHDRAWN:
                 yield trial.user_attrs[AGAIN]
-
-
-def _better(best: FrozenTrial | None, trial: FrozenTrial) -> FrozenTrial | None:
-    if trial.state != TrialState.COMPLETE or (best is not None and trial.values[1] >= best.values[1]):
-        return best
-    return trial if all(value <= 0 for value in trial.constraints.values()) else best

@@ -100,7 +100,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         layers={form: network.table for form, network in experiment.networks.items()},
         spikes=spikes,
         sensitivity=tables.score_rows(problem.space, problem.whole.scores, experiment.network.table),
-        history=history.history_table(prepared.study, config.search.strategy),
+        history=history.history_table(prepared.study, config.search.strategy, searched.expected),
         predictions=history.predictions_table(prepared.study),
         expected=searched.expected.rename_axis("id").reset_index(),
         verified=verified_table(final.verified),

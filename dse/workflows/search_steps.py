@@ -167,7 +167,7 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
         hear.say(line)
     trials, reference = evaluated(study), (experiment.network.float_design, evaluator.float)
     weights = experiment.networks.map(lambda network: network.weights)
-    table = tables.results_table(problem, base.costing, trials, reference, weights)
+    table = tables.results_table(problem, base.costing, trials, reference, weights, expected)
     evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in trials)]
     return Searched(table, evaluations, expected, quality, reason, phase)
 

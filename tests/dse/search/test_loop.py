@@ -1,13 +1,16 @@
 import itertools
+from statistics import NormalDist
 
 import numpy as np
 import optuna
 import pytest
 
 from dse.errors import ConfigError, EvaluationError
+from dse.search.expected_drop import cheapest_trusted, model_of
 from dse.search.loop import Loop
 from dse.search.study import evaluated, finished, open_study
 from dse.strategies import load
+from dse.surrogate import Learner, prior_of
 from tests.dse.toy import WIDTHS, ToyCosting, ToyRunner, every_design, toy_evaluator, toy_problem
 
 PRINT = {"checkpoint": "abc", "data": "digits"}
@@ -165,7 +168,18 @@ def test_any_optuna_storage_works(tmp_path):
 def test_every_step_is_shown(tmp_path):
     study = open_study(tmp_path, PRINT)
     steps = []
-    loop(ToyRunner(), problem=toy_problem({"drop": 100.0})).run(study, 5, steps.append)
-    assert [s.done for s in steps] == [1, 2, 3, 4, 5]
-    best = [s.best.values[1] for s in steps]
-    assert best == list(itertools.accumulate((s.trial.values[1] for s in steps), min))
+    loop(ToyRunner(), problem=toy_problem({"drop": 100.0})).run(study, 8, lambda s: steps.append((s, s.best)))
+    assert [s.done for s, _ in steps] == [*range(1, 9)]
+    least = itertools.accumulate((s.trial.values[1] for s, _ in steps), min)  # all keep a budget of 100 points
+    assert [None if best is None else best.memory for _, best in steps] == [None] * 4 + [*least][4:]
+
+
+def test_the_best_so_far_is_not_the_one_that_was_measured_well_by_luck(tmp_path):
+    study, problem = open_study(tmp_path, PRINT), toy_problem({"drop": 2.0})
+    loop(ToyRunner(), "guided", problem).run(study, 20)
+    believed = model_of(study, problem)
+    trials = evaluated(study)
+    mean, sd = believed.predict(np.array([t.user_attrs["levels"] for t in trials]))
+    trusted = [t for t, m, s in zip(trials, mean, sd, strict=True) if NormalDist(m, s).cdf(2.0) >= 0.95]
+    best = cheapest_trusted(study, problem, Learner(prior_of(problem)))
+    assert best.memory == min(t.values[1] for t in trusted)

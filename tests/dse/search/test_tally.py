@@ -19,9 +19,8 @@ def invented(dice, number):
             del said["levels"]
     if number and dice.random() < 0.4:
         said["again"] = dice.randrange(number)
-    values = [0.0, dice.choice([1.0, 2.0, 3.0]), 0.0] if state == TrialState.COMPLETE else None
-    limit = {"constraints:drop<=1": dice.choice([-1.0, 0.0, 1.0])}
-    trial = create_trial(state=state, values=values, user_attrs=said, system_attrs=limit)
+    values = [0.0, 1.0, 0.0] if state == TrialState.COMPLETE else None
+    trial = create_trial(state=state, values=values, user_attrs=said)
     trial.number = number
     return trial
 
@@ -34,7 +33,6 @@ def read_anew(trials):
     }
     lost = [t for t in trials if t.user_attrs.get("void") == "lost" and "levels" in t.user_attrs]
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    within = [t for t in complete if all(value <= 0 for value in t.constraints.values())]
     return {
         "finished": sum(t.state in ENDED[:2] for t in trials),
         "counted": sum(t.state in (*ENDED[:2], TrialState.RUNNING) for t in trials),
@@ -42,7 +40,6 @@ def read_anew(trials):
         "to_repeat": next((t.number for t in lost if t.number not in again), None),
         "origins": {t.user_attrs["origin"] for t in [*counts, *(trials[number] for number in again)]},
         "measured": {d: next((t.number for t in complete if t.user_attrs["design"] == d), None) for d in "uvw"},
-        "best": min((t.number for t in within), key=lambda n: (trials[n].values[1], n), default=None),
     }
 
 
@@ -67,6 +64,5 @@ def test_a_tally_that_follows_a_study_is_one_that_reads_it_whole(seed):
             "to_repeat": number_of(tally.to_repeat(trials)),
             "origins": tally.origins_among(trials),
             "measured": {d: number_of(tally.measured_among(trials, d)) for d in "uvw"},
-            "best": number_of(tally.best_among(trials)),
         }
     assert 0 < tally.settled <= len(trials)

@@ -145,7 +145,7 @@ def test_costs_are_those_of_the_cost_model_at_the_measured_spikes(run, table):
 def test_the_front_is_the_non_dominated_part(run, table):
     out, _ = run
     designs = table[table["origin"] != "float"]
-    values = designs[["drop", "memory_bytes", "power_w"]].to_numpy()
+    values = designs[["expected", "memory_bytes", "power_w"]].to_numpy()
     assert designs["on_front"].tolist() == is_nondominated(values).tolist()
     front = pd.read_csv(out / "front.csv")
     verified = pd.read_csv(out / "verified.csv")["id"]
