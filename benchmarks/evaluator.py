@@ -152,7 +152,7 @@ def shared_product() -> float:
 
 def together(work: Callable[[], object], threads: int) -> float:
     """Seconds that `threads` threads take for one call each, all at once."""
-    from sviT_models.engine.engine import workers
+    from sviT_models.engine.workers import workers
 
     pool: ThreadPoolExecutor = workers(threads)
     try:

@@ -44,8 +44,10 @@ class IntegerWeight:
 
     def codes(self) -> NDArray[np.int64]:
         """The codes themselves, (out, inputs)."""
-        flat = [digit.flatten(1).numpy(force=True).astype(np.int64) for digit in self.digits]
-        return sum(digit << (8 * place) for place, digit in enumerate(flat))
+        found = np.zeros(self.digits[0].flatten(1).shape, np.int64)
+        for place, digit in enumerate(self.digits):
+            found += digit.flatten(1).numpy(force=True).astype(np.int64) << (8 * place)
+        return found
 
 
 def integer_weight(module: nn.Module, weight: QuantizedWeight) -> IntegerWeight:
@@ -91,15 +93,6 @@ def norm_constants(norm: nn.Module) -> tuple[Floats, Floats]:
     return gain, bias - mean * gain
 
 
-def folded(weight: IntegerWeight, norms: Iterable[nn.Module], step: float = 1.0) -> tuple[Floats, Floats]:
-    """Gain and shift (out,) that take a layer's integer sums through `norms`; its inputs count in units of `step`."""
-    gain, shift = weight.scale * step, weight.bias
-    for norm in norms:
-        scale, offset = norm_constants(norm)
-        gain, shift = gain * scale, shift * scale + offset
-    return gain, shift
-
-
 @dataclass(frozen=True, eq=False)
 class HandOver:
     """How integer sums become the 24-bit integers that the next convolution sees: rint(gain * sum + shift), (C,).
@@ -129,26 +122,6 @@ def hand_over_of(gain: Floats, shift: Floats, low: NDArray[np.int64], high: NDAr
     return HandOver(gain / step, shift / step, step, int(largest.max()))
 
 
-def depthwise_hand_over(weight: IntegerWeight) -> HandOver:
-    """Behind a depthwise convolution that sees spikes (SepConv)."""
-    codes = weight.codes()
-    ones = np.ones((1, 1), np.int64)
-    return hand_over_of(weight.scale, weight.bias, *extremes_of(codes, 0 * ones, ones))
-
-
-def rep_conv_hand_over(first: IntegerWeight, norm: nn.Module, depthwise: IntegerWeight) -> HandOver:
-    """Behind the depthwise convolution of a RepConv, whose input are the zero-padded sums of its first convolution.
-
-    The norm in between pads with what it makes of zero, so its shift reaches every output with the sum of the codes.
-    """
-    ones = np.ones((1, 1), np.int64)
-    low, high = extremes_of(first.codes(), 0 * ones, ones)
-    codes = depthwise.codes()
-    gain, shift = folded(first, [norm])
-    gain, shift = depthwise.scale * gain, depthwise.scale * shift * codes.sum(1) + depthwise.bias
-    return hand_over_of(gain, shift, *extremes_of(codes, low[:, None], high[:, None]))
-
-
 def fixed_image(images: Tensor) -> Tensor:
     """Images in units of 2^-24 as int32. Raises ModelError for NaN and for values of 128 and beyond."""
     if not bool((images.abs() < IMAGE_RANGE).all()):
@@ -163,17 +136,7 @@ def fixed_activation(sums: Tensor, rule: HandOver) -> Tensor:
     return (sums * gain + shift).round().clamp(-top, top - 1)
 
 
-def token_mean(membrane: Tensor) -> Tensor:
-    """Mean over the tokens of (T, B, tokens, C) float32 -> (T, B, C) float32."""
-    return mean_of(membrane, [2], False, membrane.shape[2])
-
-
 def mean_of(numbers: Tensor, axes: Sequence[int], keep: bool, count: int) -> Tensor:
     """The sum over axes of numbers with 24 bits behind the point, divided by `count`; float32."""
     fixed = (numbers.double() * 2.0**TOKEN_FRACTION).round()
-    return (fixed.sum(axes, keep) / (count * 2.0**TOKEN_FRACTION)).float()
-
-
-def logits_of(sums: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
-    """Mean over T of the outputs of a head, from integer sums (T, B, classes); float64 (B, classes)."""
-    return sums.sum(0) * gain / len(sums) + shift
+    return (fixed.sum(tuple(axes), keep) / (count * 2.0**TOKEN_FRACTION)).float()

@@ -12,9 +12,10 @@ import numpy as np
 from sviT_models.engine.arithmetic import Floats, HandOver, IntegerWeight, extremes_of, hand_over_of
 from sviT_models.engine.forms import positions
 from sviT_models.engine.prepared_weights import Weights
-from sviT_models.engine.program import Depthwise, General, Integers, Layer, Operation, Program, Value
+from sviT_models.engine.program import Depthwise, General, Layer, Operation, Program
 from sviT_models.engine.program import HandOver as Hands
-from sviT_models.engine.rules import norm_of
+from sviT_models.engine.static_rules import norm_of
+from sviT_models.engine.values import Integers, Value
 from sviT_models.errors import ModelError
 
 T = TypeVar("T")

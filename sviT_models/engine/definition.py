@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sviT_models.engine.arithmetic import IntegerWeight, integer_weight
-from sviT_models.engine.rules import Codes, Rules, Value, finished
+from sviT_models.engine.exact_values import Codes, Value, finished
+from sviT_models.engine.rules import Rules
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph, Node
 from sviT_models.graph.layers import as_graph, lif_layers

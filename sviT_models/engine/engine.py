@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from threading import Barrier
 from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,11 +16,15 @@ from sviT_models.engine.convolution import Geometry
 from sviT_models.engine.fixed_point.plan import Plan
 from sviT_models.engine.fixed_point.plan_cache import FixedPlans, Widths
 from sviT_models.engine.fixed_point.run import FixedRun
+from sviT_models.engine.fixed_point.work import FIXED
 from sviT_models.engine.kernels import kernels_for
 from sviT_models.engine.prepared_weights import BYTE, Cache, Prepared, Weights, prepare
-from sviT_models.engine.program import PLANES, Depthwise, Integers, Layer, Operation, Program
+from sviT_models.engine.program import Depthwise, Layer, Operation, Program
 from sviT_models.engine.programs import Programs
 from sviT_models.engine.run import Run
+from sviT_models.engine.values import PLANES, Integers
+from sviT_models.engine.work import WORK
+from sviT_models.engine.workers import joined, workers
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
 from sviT_models.output import Output
@@ -135,7 +137,7 @@ class Engine:
     def start(self, program: Program, bits: Mapping[str, int], images: Tensor, plan: Plan | None = None) -> Run:
         """One batch before its first operation; with a plan, in the fixed-point network."""
         given = program, self.kernels, self.weights(program, bits), len(images)
-        run = Run(*given) if plan is None else FixedRun(*given, plan=plan)
+        run = Run(*given, WORK) if plan is None else FixedRun(*given, FIXED, plan=plan)
         run.begin(images)
         return run
 
@@ -233,26 +235,3 @@ class Engine:
 
         key = operation.name, width, operation.inputs[0].kind
         return self._prepared.get(key, make, lambda value: value.nbytes)
-
-
-def workers(threads: int) -> ThreadPoolExecutor:
-    """A pool whose threads run torch on one thread each; the caller's number of threads stays."""
-    before = torch.get_num_threads()
-    ready = Barrier(threads + 1)
-
-    def begin() -> None:
-        torch.set_num_threads(1)
-        torch.get_num_threads()  # a thread takes the process's number at its first operation: now, while that is one
-        ready.wait()
-
-    pool = ThreadPoolExecutor(threads)
-    for _ in range(threads):
-        pool.submit(begin)
-    ready.wait()
-    torch.set_num_threads(before)  # threads that others start take over what was set last
-    return pool
-
-
-def joined(parts: Sequence[Output]) -> Output:
-    """The output of a run in several batches."""
-    return Output(np.concatenate([part.logits for part in parts]), sum(part.spikes for part in parts))

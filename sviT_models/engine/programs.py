@@ -6,7 +6,7 @@ from threading import Lock
 
 from torch import Tensor, nn
 
-from sviT_models.engine.lowering import lowered
+from sviT_models.engine.lowering.lower import lowered
 from sviT_models.engine.program import Program
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph

@@ -14,13 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sviT_models.engine.arithmetic import (
-    ACTIVATION_BITS,
     IMAGE_FRACTION,
-    Floats,
     IntegerWeight,
     extremes_of,
     fixed_activation,
@@ -29,64 +26,22 @@ from sviT_models.engine.arithmetic import (
     join,
     mean_of,
 )
+from sviT_models.engine.exact_values import Codes, Sums, Value, finished, keeps_zeros
+from sviT_models.engine.static_rules import (
+    EXACT_FLOAT64,
+    LARGEST_ACTIVATION,
+    LARGEST_NUMBER,
+    factor_of,
+    moved_bounds,
+    norm_of,
+    product_bounds,
+    stay_integers,
+    takes_sums,
+)
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph, Node, sizes
 from sviT_models.graph.neurons import SpikingLaw
 from sviT_models.graph.run import FLOAT
-
-EXACT_FLOAT64 = 2**53
-LARGEST_ACTIVATION = 2 ** (ACTIVATION_BITS - 1)
-LARGEST_NUMBER = 2**31
-Integers = NDArray[np.int64]
-MOVES = ("reshape", "permute", "expand", "select", "slice")
-
-
-@dataclass(frozen=True, eq=False)
-class Codes:
-    """Integers, float64, that count in units of `step`; bounded by `low` and `high`.
-
-    `known` says that the step does not depend on the weights, so that two such steps can be compared.
-    """
-
-    integers: Tensor
-    step: float
-    low: int
-    high: int
-    known: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """A layer's exact sums, float64: worth gain * sum + shift, (C,) each, along `axis`; bounded by `low` and `high`.
-
-    `unshifted` says that the layer has no bias and that no norm has been applied: zeros stay zeros.
-    """
-
-    sums: Tensor
-    gain: Floats
-    shift: Floats
-    axis: int
-    low: Integers
-    high: Integers
-    unshifted: bool = False
-
-    def wide(self, constants: Floats) -> Tensor:
-        """Constants of the channels, to be multiplied with the sums."""
-        shape = [1] * self.sums.ndim
-        shape[self.axis] = -1
-        return torch.from_numpy(np.broadcast_to(constants, self.low.shape).copy()).to(self.sums.device).view(shape)
-
-
-Value = Codes | Sums | Tensor
-
-
-def finished(value: Value) -> Tensor:
-    """A value as float32 numbers; float64 ones, which are logits, stay."""
-    if isinstance(value, Codes):
-        return (value.integers * value.step).float()
-    if isinstance(value, Sums):
-        return (value.sums * value.wide(value.gain) + value.wide(value.shift)).float()
-    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,48 +196,3 @@ class Rules:
         if isinstance(value, Codes):
             return Codes(sums, value.step / count, value.low * count, value.high * count, value.known)
         return (sums / (count * 2.0**IMAGE_FRACTION)).float()
-
-
-def factor_of(node: Node) -> float:
-    """The constant that a `scale` multiplies by."""
-    return 1 / node.attributes["divisor"] if "divisor" in node.attributes else node.attributes["factor"]
-
-
-def norm_of(graph: Graph, node: Node) -> tuple[Floats, Floats]:
-    """Gain and shift (C,) of a batch norm in evaluation."""
-    own = {role: graph.parameters[name].double().numpy(force=True) for role, name in node.parameters.items()}
-    gain = own.get("weight", np.float64(1)) / np.sqrt(own["variance"] + node.attributes["eps"])
-    return gain, own.get("bias", np.float64(0)) - own["mean"] * gain
-
-
-def takes_sums(node: Node, seen: int, made: int, unshifted: bool) -> bool:
-    """Whether a layer takes the sums (N, seen, ...) of another as they are: a depthwise one whose border is right."""
-    depthwise = node.op == "conv" and node.attributes["groups"] == seen == made
-    return depthwise and (unshifted or not any(node.attributes["padding"]))
-
-
-def keeps_zeros(node: Node, value: Sums) -> bool:
-    """Whether a padding of sums is one of zeros."""
-    return value.unshifted and not node.attributes["value"]
-
-
-def stay_integers(node: Node, steps: Sequence[float | None]) -> bool:
-    """Whether integers of these units (None: it depends on the weights) stay integers in an operation that moves."""
-    whole = node.op in (*MOVES, "max_pool", "concat", "add") or (node.op == "pad" and not node.attributes["value"])
-    alike = len(steps) == 1 or (None not in steps and len(set(steps)) == 1)
-    return whole and alike and node.attributes.get("factor", 1) == 1
-
-
-def moved_bounds(node: Node, bounds: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Least and largest integer after an operation that moves, compares, joins or adds."""
-    if node.op == "add":
-        return sum(low for low, _ in bounds), sum(high for _, high in bounds)
-    return min(0, *(low for low, _ in bounds)), max(0, *(high for _, high in bounds))
-
-
-def product_bounds(node: Node, summed: int, first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
-    """Least and largest sum of so many products. Raises ModelError where float64 may not hold it."""
-    ends = [summed * a * b for a in first for b in second]
-    if max(map(abs, ends)) >= EXACT_FLOAT64:
-        raise ModelError(f"{node.name}: its sums may pass 2^53")
-    return min(ends), max(ends)

@@ -13,10 +13,11 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from sviT_models.engine.engine import Engine, joined
+from sviT_models.engine.engine import Engine
 from sviT_models.engine.fixed_point.plan import Plan
 from sviT_models.engine.fixed_point.plan_cache import Widths
 from sviT_models.engine.program import Fire, General, Operation, Program
+from sviT_models.engine.workers import joined
 from sviT_models.errors import ModelError
 from sviT_models.output import Output
 

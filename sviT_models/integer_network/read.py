@@ -20,7 +20,8 @@ from safetensors.numpy import load_file
 from sviT_models.errors import ModelError
 from sviT_models.hashing import sha256
 from sviT_models.integer_network import fields, interpreter
-from sviT_models.integer_network.fit import check_golden, check_nodes, check_tensors
+from sviT_models.integer_network.fit import check_golden, check_tensors
+from sviT_models.integer_network.fit_nodes import check_nodes
 from sviT_models.integer_network.packing import unpack
 from sviT_models.output import Output
 

@@ -9,9 +9,10 @@ from weakref import WeakKeyDictionary
 from torch import Tensor
 
 from sviT_models.engine.fixed_point.plan import Plan
-from sviT_models.engine.fixed_point.planner import Design, Planner
+from sviT_models.engine.fixed_point.planner import Planner
 from sviT_models.engine.fixed_point.ranges import Ranges, observe
 from sviT_models.engine.fixed_point.streams import Streams
+from sviT_models.engine.fixed_point.sums import Design
 from sviT_models.engine.number_formats import IMAGE_BITS, extremes, widths_of
 from sviT_models.engine.prepared_weights import Cache, Weights
 from sviT_models.engine.program import Program

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
 import numpy as np
 
-from sviT_models.engine.arithmetic import Floats, IntegerWeight
-from sviT_models.engine.fixed_point.emission import Emission, sizes_of
+from sviT_models.engine.fixed_point.emission import sizes_of
+from sviT_models.engine.fixed_point.formats import Formats, bits_of, ratio
 from sviT_models.engine.fixed_point.general import planned
-from sviT_models.engine.fixed_point.plan import LOGIT_BITS, Firing, Format, Plan
-from sviT_models.engine.fixed_point.ranges import Ranges
-from sviT_models.engine.fixed_point.streams import Key, Streams
-from sviT_models.engine.number_formats import Curve, Rescale, bounds, rescale, right_shift, state_of
+from sviT_models.engine.fixed_point.plan import LOGIT_BITS, Format, Plan
+from sviT_models.engine.fixed_point.planned_neurons import fire
+from sviT_models.engine.fixed_point.sums import Sums
+from sviT_models.engine.number_formats import Rescale, bounds, right_shift
 from sviT_models.engine.program import (
     Add,
     Attend,
@@ -27,68 +26,15 @@ from sviT_models.engine.program import (
     Layer,
     MaxPool,
     Operation,
-    Program,
     Raise,
     Reform,
     Total,
-    Value,
 )
-from sviT_models.engine.program import Integers as Counted
-from sviT_models.engine.rules import norm_of
 from sviT_models.graph.graph import TIME
-from sviT_models.graph.neurons import IntegerLaw, Law
 
 
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """A layer's sums: worth gain * sum + shift, (C,) each, between `low` and `high`; `label` is the layer's name."""
-
-    label: str
-    gain: Floats
-    shift: Floats
-    low: int
-    high: int
-
-    @property
-    def largest(self) -> int:
-        """The largest magnitude, at least 1."""
-        return max(-self.low, self.high, 1)
-
-    @property
-    def peak(self) -> float:
-        """What they can be worth."""
-        return float((np.abs(self.gain) * max(-self.low, self.high) + np.abs(self.shift)).max())
-
-
-@dataclass(frozen=True, eq=False)
-class Design:
-    """What a plan is made of: integer weights, widths, and the ranges that place the binary points.
-
-    `bound` gives the extremes of a layer's sums for inputs between two integers.
-    """
-
-    program: Program
-    weights: Mapping[str, IntegerWeight]
-    state_bits: Mapping[str, int]
-    activation_bits: Mapping[str, int]
-    ranges: Ranges
-    bound: Callable[[str, int, int], tuple[int, int]]
-
-
-class Planner:
+class Planner(Formats):
     """Walks over the operations of a program once; `plan` holds what it finds."""
-
-    def __init__(self, design: Design, streams: Streams) -> None:
-        self.design, self.streams, self.program = design, streams, design.program
-        image = design.activation_bits[streams.image]
-        fraction = self.fraction(design.ranges.image, image)
-        self.plan = Plan(self.program, streams, Format(*bounds(image), 2.0**-fraction, fraction))
-        self.emission = Emission(self.plan)
-        self.sums: dict[str, Sums] = {}
-        self.stream_formats: dict[str, Format] = {}
-        self.written: dict[Key, str] = {}  # numbers of streams that are in their format, and their tensors
-        calls = [layer for operation in self.program.operations for layer in operation.layers]
-        self.repeated = {layer for layer in calls if calls.count(layer) > 1}
 
     def made(self) -> Plan:
         """The plan."""
@@ -97,95 +43,6 @@ class Planner:
             self.emission.end()
         self.output()
         return self.plan
-
-    # formats
-
-    @staticmethod
-    def fraction(curve: Curve, bits: int) -> int:
-        """Binary places of numbers of a width."""
-        return bits - 1 - curve.exponent(bits)
-
-    def format_of(self, key: Key) -> Format:
-        """The format of a number of a stream."""
-        name = self.streams.name_of[key]
-        if name not in self.stream_formats:
-            is_logits = self.streams.logits == name
-            self.stream_formats[name] = self.logit_format(name) if is_logits else self.stream_format(name)
-        return self.stream_formats[name]
-
-    def stream_format(self, name: str) -> Format:
-        """The format of a stream, from its width and range."""
-        bits = self.design.activation_bits[name]
-        fraction = self.fraction(self.design.ranges.numbers[name], bits)
-        return Format(*bounds(bits), 2.0**-fraction, fraction)
-
-    def logit_format(self, name: str) -> Format:
-        """The format of a stream that ends as logits: wide enough for whatever the sums in it can be."""
-        leaves = [key for key in self.streams.members[name] if not self.streams.formed(self.program.by_name[key[0]])]
-        if not leaves or any(key[0] not in self.sums for key in leaves):
-            fraction = self.fraction(self.design.ranges.numbers[name], LOGIT_BITS)
-        else:
-            peak = sum(self.finished(self.sums[source], norms).peak for source, norms in leaves)
-            fraction = LOGIT_BITS - 2 - int(np.frexp(peak)[1])
-        return Format(*bounds(LOGIT_BITS), 2.0**-fraction, fraction)
-
-    def finished(self, sums: Sums, norms: tuple[str, ...]) -> Sums:
-        """Sums behind norms."""
-        gain, shift = sums.gain, sums.shift
-        for name in norms:
-            scale, offset = norm_of(self.program.graph, self.program.graph.by_name[name])
-            gain, shift = gain * scale, shift * scale + offset
-        return replace(sums, gain=gain, shift=shift)
-
-    def label(self, layer: str, operation: Operation) -> str:
-        """What a layer's sums are called."""
-        return operation.name if layer in self.repeated else layer
-
-    def rule(self, wanted: str, sums: Sums, form: Format, bits: int) -> tuple[str, Rescale]:
-        """The constants that take sums into a format, and their name: the layer's where it is free."""
-        key = sums.label if sums.label not in self.plan.rescales else f"{sums.label}:{wanted}"
-        assert form.fraction is not None
-        made = rescale(sums.gain, sums.shift, form.fraction, bits, sums.largest, key)
-        self.plan.rescales[key] = made = replace(made, low=form.low, high=form.high)
-        return key, made
-
-    def of_numbers(self, wanted: str, form: Format) -> Sums:
-        """Numbers as sums with one constant."""
-        return Sums(wanted, np.full(1, form.step), np.zeros(1), form.low, form.high)
-
-    # what operations take
-
-    def seen(self, value: Value) -> Sums:
-        """The sums of a value with the constants of its norms."""
-        return self.finished(self.sums[value.source], value.norms)
-
-    def number(self, value: Value) -> tuple[str, Format]:
-        """The tensor that holds the integers or numbers of a value, and their format; sums are rounded once."""
-        operation, key = self.program.by_name[value.source], self.streams.key(value)
-        if isinstance(value.kind, Counted):
-            return self.plan.tensors[value.source], self.scaled(value)
-        if key == (value.source, value.norms) and key in self.streams.name_of and not self.streams.formed(operation):
-            return self.rounded(key), self.format_of(key)
-        return self.plan.tensors[value.source], self.plan.formats[value.source]
-
-    def scaled(self, value: Value) -> Format:
-        """Integers in the unit that a value says."""
-        form, factor = self.plan.formats[value.source], ratio(self.program.by_name[value.source].kind, value.kind)
-        return form if factor == 1 else Format(form.low, form.high, form.step * factor)
-
-    def rounded(self, key: Key) -> str:
-        """The tensor of a number of a stream, written when it is first needed."""
-        if key not in self.written:
-            source, norms = key
-            form = self.format_of(key)
-            held = self.sums.get(source)
-            sums = self.finished(held, norms) if held else self.of_numbers(source, self.plan.formats[source])
-            name, self.plan.rounded[key] = self.rule(self.streams.name_of[key], sums, form, bits_of(form))
-            self.written[key] = norms[-1] if norms else f"{source}:number"
-            self.emission.rescale(name, self.plan.tensors[source], self.written[key])
-        return self.written[key]
-
-    # operations
 
     def encode(self, operation: Encode) -> None:
         """The image."""
@@ -306,56 +163,6 @@ class Planner:
         step = form.step * ratio(given.kind, operation.kind)
         self.give(operation, Format(form.low * terms, form.high * terms, step))
 
-    def fire(self, operation: Fire) -> None:
-        """Neurons over sums, over the numbers of a stream, or over integers."""
-        (given,) = operation.inputs
-        key, own = self.streams.key(given), self.program.by_name[given.source]
-        seen: Sums | Format
-        if not isinstance(given.kind, Counted) and key not in self.streams.name_of and self.streams.sums(own):
-            source, seen = self.plan.tensors[given.source], self.seen(given)
-        else:
-            source, seen = self.number(given)
-            seen = replace(seen, fraction=None) if isinstance(given.kind, Counted) else seen
-        has_steps = any(part.size == TIME for part in given.form.memory[:1])
-        self.neurons(operation, source, seen, self.program.graph.time_steps if has_steps else 1)
-
-    def neurons(self, operation: Fire | General, source: str, seen: Sums | Format, steps: int) -> None:
-        """A layer of neurons over the first so many steps of a tensor."""
-        law: Law = operation.node.attributes["law"] if isinstance(operation, General) else operation.law
-        path = operation.node.path if isinstance(operation, General) else operation.path
-        rule: Rescale | None
-        sizes = sizes_of(self.program, operation.form.memory)
-        if isinstance(law, IntegerLaw):
-            given = self.of_numbers(operation.name, seen) if isinstance(seen, Format) else seen
-            given = replace(given, gain=given.gain * law.gain, shift=given.shift * law.gain)
-            tensor, rule = self.to_neurons(operation, source, given, Format(0, law.levels, 1.0, 0))
-            self.plan.firing[operation.name] = Firing(rule, None)
-            output = self.emission.levels(path, tensor, law.levels, sizes, self.emitted(path, operation))
-            self.give(operation, Format(0, law.levels, 1 / law.divisor), output)
-            return
-        bits = self.design.state_bits[path]
-        state = state_of(law, bits, self.fraction(self.design.ranges.states[path], bits))
-        self.plan.states[path] = state
-        if isinstance(seen, Format) and seen.fraction is not None:
-            tensor, rule, left = source, None, state.input_fraction - seen.fraction
-        else:
-            given, left = self.of_numbers(operation.name, seen) if isinstance(seen, Format) else seen, 0
-            form = Format(*bounds(state.input_bits), 2.0**-state.input_fraction, state.input_fraction)
-            tensor, rule = self.to_neurons(operation, source, given, form)
-        self.plan.firing[operation.name] = Firing(rule, state, left)
-        output = self.emission.fire(path, tensor, steps, left, sizes, self.emitted(path, operation))
-        self.give(operation, Format(0, 1, 1.0), output)
-
-    def emitted(self, path: str, operation: Operation) -> str:
-        """What the spikes of a layer of neurons are called: after the layer where it is called once."""
-        calls = [node for node in self.program.graph.of("neuron") if node.path == path]
-        return f"{path if len(calls) == 1 else operation.name}:spikes"
-
-    def to_neurons(self, operation: Operation, source: str, given: Sums, form: Format) -> tuple[str, Rescale]:
-        """Sums in the format of their neurons."""
-        name, rule = self.rule(operation.name, given, form, bits_of(form))
-        return self.emission.rescale(name, source, f"{operation.name}:input"), rule
-
     def attend(self, operation: Attend) -> None:
         """Q (K^T V) of integers."""
         steps, tokens = self.program.graph.time_steps, (operation.tokens[0], operation.tokens[1], operation.tokens[1])
@@ -387,10 +194,6 @@ class Planner:
         self.emission.reordered(tensor, given.form.memory, operation.form.memory, operation.name)
         self.give(operation, form)
 
-    def general(self, operation: General) -> None:
-        """By rules of its own; the engine runs the same operations."""
-        planned(self, operation)
-
     def output(self) -> None:
         """The logits."""
         value = self.program.output
@@ -412,20 +215,6 @@ class Planner:
         self.emission.arranged_logical("logits:memory", value.form, "logits")
 
 
-def ratio(before: object, after: object) -> float:
-    """By what the unit of integers has changed between two kinds of them."""
-    if not isinstance(before, Counted) or not isinstance(after, Counted):
-        return 1.0
-    if before.step is not None and after.step is not None:
-        return 1.0 if before.step == after.step else after.step / before.step
-    return math.prod(factor / divisor for factor, divisor in after.factors[len(before.factors) :])
-
-
-def bits_of(form: Format) -> int:
-    """The width of a signed format."""
-    return form.high.bit_length() + 1
-
-
 WORK: dict[type[Operation], Callable[..., None]] = {
     Encode: Planner.encode,
     Layer: Planner.layer,
@@ -435,9 +224,9 @@ WORK: dict[type[Operation], Callable[..., None]] = {
     Add: Planner.add,
     Combine: Planner.combine,
     Total: Planner.total,
-    Fire: Planner.fire,
+    Fire: fire,
     Attend: Planner.attend,
     MaxPool: Planner.max_pool,
     Reform: Planner.reform,
-    General: Planner.general,
+    General: planned,
 }

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sviT_models.engine.fixed_point.streams import Streams
 from sviT_models.engine.number_formats import EXPONENTS, Curve, Floats, curve
-from sviT_models.engine.program import Value, Weighted
+from sviT_models.engine.values import Value, Weighted
 from sviT_models.graph.graph import Node
 from sviT_models.graph.neurons import SpikingLaw
 from sviT_models.graph.run import run

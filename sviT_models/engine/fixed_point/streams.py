@@ -18,15 +18,13 @@ from sviT_models.engine.program import (
     Fire,
     General,
     HandOver,
-    Integers,
     Layer,
     Operation,
     Program,
     Raise,
     Reform,
-    Value,
-    Weighted,
 )
+from sviT_models.engine.values import Integers, Value, Weighted
 
 Key = tuple[str, tuple[str, ...]]  # an operation, and the norms behind it
 SAME = ("reshape", "permute", "expand", "select", "slice", "pad", "max_pool")  # the same numbers, fewer or moved

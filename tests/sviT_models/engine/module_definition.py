@@ -6,7 +6,7 @@ The modules' `forward` runs as in training; only convolutions (sums of integers,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,15 +18,14 @@ from sviT_models.engine.arithmetic import (
     Floats,
     HandOver,
     IntegerWeight,
-    depthwise_hand_over,
+    extremes_of,
     fixed_activation,
     fixed_image,
-    folded,
+    hand_over_of,
     integer_weight,
     join,
-    logits_of,
-    rep_conv_hand_over,
-    token_mean,
+    mean_of,
+    norm_constants,
 )
 from sviT_models.graph.layers import lif_layers, with_time_steps
 from sviT_models.measure.hooks import evaluating, watching
@@ -169,3 +168,42 @@ def _logits(model: MetaSpikeFormer, weights: dict[str, IntegerWeight], image: Te
         gain, shift = (torch.from_numpy(part) for part in folded(weights[name], []))
         total = total + logits_of(sums, gain, shift)
     return (total / len(heads)).float()
+
+
+def folded(weight: IntegerWeight, norms: Iterable[nn.Module], step: float = 1.0) -> tuple[Floats, Floats]:
+    """Gain and shift (out,) that take a layer's integer sums through `norms`; its inputs count in units of `step`."""
+    gain, shift = weight.scale * step, weight.bias
+    for norm in norms:
+        scale, offset = norm_constants(norm)
+        gain, shift = gain * scale, shift * scale + offset
+    return gain, shift
+
+
+def depthwise_hand_over(weight: IntegerWeight) -> HandOver:
+    """Behind a depthwise convolution that sees spikes (SepConv)."""
+    codes = weight.codes()
+    ones = np.ones((1, 1), np.int64)
+    return hand_over_of(weight.scale, weight.bias, *extremes_of(codes, 0 * ones, ones))
+
+
+def rep_conv_hand_over(first: IntegerWeight, norm: nn.Module, depthwise: IntegerWeight) -> HandOver:
+    """Behind the depthwise convolution of a RepConv, whose input are the zero-padded sums of its first convolution.
+
+    The norm in between pads with what it makes of zero, so its shift reaches every output with the sum of the codes.
+    """
+    ones = np.ones((1, 1), np.int64)
+    low, high = extremes_of(first.codes(), 0 * ones, ones)
+    codes = depthwise.codes()
+    gain, shift = folded(first, [norm])
+    gain, shift = depthwise.scale * gain, depthwise.scale * shift * codes.sum(1) + depthwise.bias
+    return hand_over_of(gain, shift, *extremes_of(codes, low[:, None], high[:, None]))
+
+
+def token_mean(membrane: Tensor) -> Tensor:
+    """Mean over the tokens of (T, B, tokens, C) float32 -> (T, B, C) float32."""
+    return mean_of(membrane, [2], False, membrane.shape[2])
+
+
+def logits_of(sums: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """Mean over T of the outputs of a head, from integer sums (T, B, classes); float64 (B, classes)."""
+    return sums.sum(0) * gain / len(sums) + shift

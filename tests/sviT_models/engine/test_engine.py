@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 import sviT_models
 from sviT_models.engine.arithmetic import IntegerWeight, digits
 from sviT_models.engine.convolution import Geometry
-from sviT_models.engine.engine import workers
 from sviT_models.engine.kernels import cpu
 from sviT_models.engine.kernels.plain import Plain, conv_by_positions
 from sviT_models.engine.prepared_weights import prepare
 from sviT_models.engine.streamed_sums import Later
+from sviT_models.engine.workers import workers
 from sviT_models.errors import ModelError
 from tests import goldens
 from tests.sviT_models.engine.module_definition import module_definition

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import sviT_models
 from sviT_models.engine import number_formats
 from sviT_models.engine.fixed_point import operations
-from sviT_models.engine.fixed_point.run import spikes_of
+from sviT_models.engine.fixed_point.firing import spikes_of
 from sviT_models.engine.kernels import kernels_for
 from sviT_models.engine.kernels.fixed_point import fire_fixed
 from sviT_models.errors import ModelError

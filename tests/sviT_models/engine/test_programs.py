@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import sviT_models
 from sviT_models.engine.definition import graph_definition, graph_weights
-from sviT_models.engine.lowering import lowered
+from sviT_models.engine.lowering.lower import lowered
 from sviT_models.engine.program import Attend, Depthwise, General, Reform
 from sviT_models.graph.capture import capture
 from sviT_models.network.neuron import LIF, IntegerNeuron

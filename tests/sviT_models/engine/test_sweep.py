@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sviT_models
-from sviT_models.engine.fixed_point.run import FIXED as FIXED_WORK
-from sviT_models.engine.run import WORK
+from sviT_models.engine.fixed_point.work import FIXED as FIXED_WORK
 from sviT_models.engine.sweep import evenly
+from sviT_models.engine.work import WORK
 from sviT_models.errors import ModelError
 from tests.sviT_models.small import IMAGES, network
 

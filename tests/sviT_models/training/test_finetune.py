@@ -8,7 +8,8 @@ import torch
 import sviT_models
 from sviT_models.measure import accuracy
 from sviT_models.quantization.quantizers import largest_code, quantize_weight
-from sviT_models.training.finetune import LearnedBank, Learner, Schedule, finetune_design, learners, learning
+from sviT_models.training.finetune import LearnedBank, Schedule, finetune_design, learners, learning
+from sviT_models.training.learner import Learner
 
 
 @pytest.fixture(scope="module")

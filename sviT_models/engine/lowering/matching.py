@@ -8,16 +8,8 @@ from dataclasses import dataclass, replace
 
 from sviT_models.engine.convolution import EXACT_FLOAT32
 from sviT_models.engine.forms import Form, Group, identified, is_batch, is_time_part, positions
-from sviT_models.engine.program import (
-    BYTES,
-    Depthwise,
-    Fire,
-    General,
-    HandOver,
-    Integers,
-    Operation,
-    Value,
-)
+from sviT_models.engine.program import Depthwise, Fire, General, HandOver, Operation
+from sviT_models.engine.values import BYTES, Integers, Value
 from sviT_models.graph.graph import Graph
 
 
@@ -111,8 +103,9 @@ def _arranged(
     largest = bounds[0] * bounds[1] * bounds[2] * count * positions(width)
     if largest >= EXACT_FLOAT32:
         return None
-    orders = tuple((*lead, *t, *heads, *w) for t, w in ((q_tokens, width), (tokens, width), (tokens, v_width)))
-    renamed = tuple(replace(value, form=form) for value, form in ((q, fq), (k, fk), (v, fv)))
+    seen = (*lead, *tokens, *heads)
+    orders = (*lead, *q_tokens, *heads, *width), (*seen, *width), (*seen, *v_width)
+    renamed = replace(q, form=fq), replace(k, form=fk), replace(v, form=fv)
     form = Form((*lead, *q_tokens, *heads, *v_width), axes)
     return Attention(renamed, orders, form, positions(heads), lead, (q_tokens, tokens))
 

@@ -1,0 +1,1 @@
+"""From a graph to the operations of its program; from outside, `lower.lowered`."""
