@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 DROP_BUDGET = 2.1  # percentage points: what QSViT loses for its savings (Putra, Iftikhar, Shafique 2025)
-DATA = ("fashion_mnist", "digits", "glyphs")  # with a network of their own and images enough to verify
+# with a network of their own and images enough to verify: how many designs are measured on
+DATA = {"fashion_mnist": 2000, "digits": 300, "glyphs": 4032}
 EXAMPLE = "Example: svit-dse demo --data digits --out runs/demo"
 
 
@@ -27,7 +28,7 @@ def demo(
         raise ConfigError(f"--data {data!r}: the demo has {', '.join(DATA)}; for your own data use `svit-dse search`")
     config = Config(
         checkpoint=f"sdtv2_tiny_{data}",
-        data=Data(name=data),
+        data=Data(name=data, search_images=DATA[data]),
         search=Search(evaluations=evaluations, seed=seed),
         budgets={"drop": DROP_BUDGET},
     )

@@ -20,7 +20,10 @@ def search(
     config: Annotated[Path, typer.Argument(help="Configuration file; `svit-dse init` writes one.")],
     out: Annotated[Path, typer.Option(help="Run directory; an existing one is resumed.")] = Path("runs/search"),
     strategy: Annotated[str | None, typer.Option(help=f"Instead of the file's: {', '.join(names())}.")] = None,
-    evaluations: Annotated[int | None, typer.Option(min=1, help="Budget, instead of the file's.")] = None,
+    evaluations: Annotated[int | None, typer.Option(min=1, help="Designs, instead of the file's.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0.0, help="Time for evaluations; becomes a budget in images, once.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed, instead of the file's.")] = None,
     hardware: Annotated[str | None, typer.Option(help="Chip name or file, instead of the file's.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes on this machine.")] = 1,
@@ -37,7 +40,9 @@ def search(
 
     changes = {"strategy": strategy, "evaluations": evaluations, "seed": seed}
     loaded = load_config(config)
-    given = {k: v for k, v in changes.items() if v is not None}
+    given: dict[str, object] = {k: v for k, v in changes.items() if v is not None}
+    if hours:
+        given |= {"hours": hours, "images": None} | ({} if evaluations else {"evaluations": None})
     resolved = loaded.model_copy(update={"search": loaded.search.model_copy(update=given)})
     if hardware is not None:
         resolved = resolved.model_copy(update={"hardware": hardware})

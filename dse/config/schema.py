@@ -25,7 +25,12 @@ class Data(Section):
         "digits",
         description="digits, fashion_mnist, glyphs, event_glyphs, or a path: .npz, IDX files, class folders or events",
     )
-    search_images: int | None = Field(None, ge=10, description="images per evaluation; empty: the whole search split")
+    search_images: int | None = Field(
+        None,
+        ge=10,
+        description="images that designs are measured on, each on all of them where search.images and search.hours are "
+        "empty; empty: at most 8000, of which each takes a part",
+    )
     verify_images: int | None = Field(
         None, ge=10, description="images of the verification; empty: the whole verify split"
     )
@@ -91,7 +96,15 @@ class Search(Section):
 
     strategy: str = Field("posterior", description="the search; `svit-dse search --help` lists them")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
-    evaluations: int = Field(100, ge=1, description="designs to evaluate, baselines included")
+    evaluations: int | None = Field(
+        None, ge=1, description="designs to evaluate, baselines included; empty: 100, or as many as `images` allow"
+    )
+    images: int | None = Field(
+        None, ge=100, description="budget in images of all evaluations together; empty: what `evaluations` take"
+    )
+    hours: float | None = Field(
+        None, gt=0, description="time for the evaluations; becomes `images` once, by the pace of this machine"
+    )
     seed: int = Field(0, ge=0, le=2**63 - 1, description="every random choice follows from it")
     widths: tuple[int, ...] = Field((1, 2, 3, 4, 6, 8), min_length=1, description="weight widths to choose from")
     granularity: Literal["layer", "module", "block", "stage"] = Field("module", description="what shares one width")
@@ -162,6 +175,12 @@ class Search(Section):
         if twice := [g for g in FORMS if forms.count(g) > 1]:
             raise ValueError(f"{twice[0]} stands there twice; name every form once")
         return tuple(g for g in FORMS if g in forms)
+
+    @model_validator(mode="after")
+    def _one_budget_of_images(self) -> Search:
+        if self.images is not None and self.hours is not None:
+            raise ValueError("images and hours both say how much is measured; leave one of the two out")
+        return self
 
     @model_validator(mode="after")
     def _layers_in_common(self) -> Search:

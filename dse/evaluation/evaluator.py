@@ -13,9 +13,11 @@ from dse.arrays import BoolArray, FloatArray, IntArray
 from dse.errors import ConfigError
 from dse.evaluation.activation_widths import ActivationWidths
 from dse.evaluation.measurement import Evaluation, Partial, check_finite, measure
+from dse.evaluation.subsets import Subsets
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design
 from dse.progress import Progress
+from dse.verification.strata import strata_of
 from sviT_models.measure import accuracy
 
 BATCHES_LOADED = 4  # held in memory of images that stay on disk, so that every thread has one
@@ -61,7 +63,9 @@ class Subject:
 
 
 class Evaluator:
-    """Evaluates designs on one fixed set of images, each design at most once, against the float network of its form.
+    """Evaluates designs on one set of images, each design at most once, against the float network of its form.
+
+    All designs have the same images, or subsets of them that take turns (`share`).
 
     subjects: by form of the network, one as a rule. The float network of the first form is run when the evaluator is
     made, that of another when its first design is evaluated; `floats` are those evaluated so far, by form.
@@ -83,6 +87,7 @@ class Evaluator:
         self._batch = batch_size
         self._known: dict[str, Evaluation] = {}
         self._float_logits: dict[str, FloatArray] = {}
+        self._subsets: Subsets | None = None
         self.images_run = 0
         self.seconds = 0.0
         self.floats: dict[str, Evaluation] = {}
@@ -104,8 +109,27 @@ class Evaluator:
 
     @property
     def images(self) -> int:
-        """Number of images of a full evaluation."""
+        """Number of all images, on which the float network is known."""
         return len(self._labels)
+
+    @property
+    def each(self) -> int:
+        """Number of images of a full evaluation of a design."""
+        return self.images if self._subsets is None else self._subsets.size
+
+    def share(self, each: int, seed: int) -> None:
+        """From now on, a design is evaluated on `each` images, stratified by the float network's margin."""
+        whole = each >= self.images
+        strata = strata_of(next(iter(self._float_logits.values())), self._labels)
+        self._subsets = None if whole else Subsets(strata, each, seed)
+
+    def pace(self, design: Design) -> float:
+        """Images of a design evaluated per second: of a second batch, as the first one prepares weights and kernels."""
+        part = slice(0, self._batch)
+        self._forward(part, design)
+        before, run = self.seconds, self.images_run
+        self._forward(part, design)
+        return (self.images_run - run) / max(self.seconds - before, 1e-9)
 
     @property
     def images_per_second(self) -> float:
@@ -122,47 +146,54 @@ class Evaluator:
             self._known[design.id] = evaluation
 
     def __call__(
-        self, design: Design, cut: Callable[[Partial], bool] | None = None, progress: Progress | None = None
+        self,
+        design: Design,
+        cut: Callable[[Partial], bool] | None = None,
+        progress: Progress | None = None,
+        turn: int = 0,
     ) -> Evaluation:
         """Evaluate a design; `cut` may stop it between batches, which leaves an incomplete evaluation.
 
-        Without `cut`, `progress` hears how many of the images are done.
+        Without `cut`, `progress` hears how many of the images are done; `turn` chooses the subset, where there are any.
         """
         known = self.known(design)
         if known is not None:
             return known
-        done, reference = len(self._labels), self.float_logits(design)
+        places = None if self._subsets is None else self._subsets.places(turn)
         if cut is None:
-            logits, spikes = self._forward(slice(0, done), design, progress)
+            logits, spikes = self._forward(slice(0, self.images) if places is None else places, design, progress)
         else:
-            logits, spikes, done = self._raced(design, cut, reference)
-        evaluation = measure(logits, reference[:done], self._labels[:done], spikes, len(self._labels))
+            logits, spikes = self._raced(design, cut, places)
+        chosen = slice(0, len(logits)) if places is None else places[: len(logits)]
+        strata = None if self._subsets is None else self._subsets.strata[chosen]
+        reference = self.float_logits(design)[chosen]
+        evaluation = measure(logits, reference, self._labels[chosen], spikes, self.each, strata)
         self.remember(design, evaluation)
         return evaluation
 
     def _raced(
-        self, design: Design, cut: Callable[[Partial], bool], reference: FloatArray
-    ) -> tuple[FloatArray, IntArray, int]:
-        """Logits, spikes and number of the images that were evaluated before `cut` stopped it."""
+        self, design: Design, cut: Callable[[Partial], bool], places: IntArray | None
+    ) -> tuple[FloatArray, IntArray]:
+        """Logits and spikes of the images, all or at some `places`, that were evaluated before `cut` stopped it."""
         parts: list[FloatArray] = []
         spikes: IntArray | int = 0
-        stop = 0
-        total = len(self._labels)
+        stop, total = 0, self.each
         step = max(self._batch, total // 8)
         while stop < total:
             start, stop = stop, min(stop + step, total)
-            logits, counted = self._forward(slice(start, stop), design)
+            logits, counted = self._forward(slice(start, stop) if places is None else places[start:stop], design)
             parts.append(logits)
             spikes = spikes + counted
-            if stop < total and cut(self._partial(np.concatenate(parts), reference[:stop])):
+            chosen = slice(0, stop) if places is None else places[:stop]
+            if stop < total and cut(self._partial(design, np.concatenate(parts), chosen)):
                 break
-        return np.concatenate(parts), np.asarray(spikes), stop
+        return np.concatenate(parts), np.asarray(spikes)
 
-    def _partial(self, logits: FloatArray, reference: FloatArray) -> Partial:
-        labels = self._labels[: len(logits)]
+    def _partial(self, design: Design, logits: FloatArray, chosen: slice | IntArray) -> Partial:
+        labels, reference = self._labels[chosen], self.float_logits(design)[chosen]
         paired = accuracy.paired_drop(accuracy.correct(reference, labels), accuracy.correct(logits, labels))
         changed = float((logits.argmax(1) != reference.argmax(1)).mean())
-        return Partial(len(logits), len(self._labels), paired.drop, paired.stderr, changed)
+        return Partial(len(logits), self.each, paired.drop, paired.stderr, changed)
 
     def float_logits(self, design: Design) -> FloatArray:
         """Logits (N, classes) of the float network in the form of a design."""

@@ -64,6 +64,11 @@ class Experiment:
         return replace(self, networks=alone, space=space or self.space)
 
     @property
+    def widest(self) -> Design:
+        """The design with the widest choice everywhere."""
+        return self.space.design(self.space.sizes - 1)
+
+    @property
     def notes(self) -> list[str]:
         """Notes on the integer weights made so far, each once: what calibration or rounding could not do."""
         return list(dict.fromkeys(note for network in self.networks.values() for note in network.bank.notes))

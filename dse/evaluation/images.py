@@ -7,11 +7,13 @@ from functools import cached_property
 from typing import Any
 
 import sviT_models
+from dse.evaluation.subsets import POOL
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A data set, how it is read, and how many of its images each purpose takes (None: the whole split).
+    """A data set, how it is read, and how many of its images each purpose takes (None: the whole split, of the search
+    POOL at most).
 
     name: of an embedded set, or a path; resolution: side in pixels, None for the set's own; max_corrupt: share of
     undecodable files that stops a run; seed: of the choice of images; batch_size: images evaluated at once.
@@ -52,7 +54,9 @@ class ImageSource:
             return self.load(split, None)  # raises again what is not about the number
 
     def for_search(self) -> Any:
-        """The images on which every design is measured."""
+        """The images on which designs are measured."""
+        if self.search_images is None:
+            return self.at_most("search", POOL)
         return self.load("search", self.search_images)
 
     def for_verification(self) -> Any:

@@ -70,11 +70,19 @@ def check_finite(logits: FloatArray) -> None:
         raise EvaluationError("the quantized network gave NaN or infinite logits; widen its narrowest layers")
 
 
-def measure(logits: FloatArray, reference: FloatArray, labels: IntArray, spikes: IntArray, total: int) -> Evaluation:
+def measure(
+    logits: FloatArray,
+    reference: FloatArray,
+    labels: IntArray,
+    spikes: IntArray,
+    total: int,
+    strata: IntArray | None = None,
+) -> Evaluation:
     """Statistics of one design's logits (N, classes) against the float network's on the same images.
 
     `spikes` (LIF layers, T) are summed over the N images; `total` is the number of images a full evaluation has.
-    Raises EvaluationError when a logit is not finite.
+    `strata` (N,) say where the images were drawn in the shares that their strata have among all: then errors are those
+    within the strata.  Raises EvaluationError when a logit is not finite.
     """
     check_finite(logits)
     right = accuracy.correct(logits, labels)
@@ -83,15 +91,19 @@ def measure(logits: FloatArray, reference: FloatArray, labels: IntArray, spikes:
     share, stderr = accuracy.top1(logits, labels)
     nll, reference_nll = accuracy.nll_per_image(logits, labels), accuracy.nll_per_image(reference, labels)
     lost, harm = right_float.astype(float) - right, nll - reference_nll
+    low, high, gain, spread = paired.low, paired.high, 1.0, 1.0
+    if strata is not None:
+        gain, spread = within(lost, strata), within(harm, strata)
+        low, high = (100 * end for end in accuracy.tango_interval(*(x / gain for x in counted(lost))))
     return Evaluation(
         top1=share,
         top1_stderr=stderr,
         top5=accuracy.topk(logits, labels, min(5, logits.shape[1])),
         right=tuple(accuracy.per_class(logits, labels)[0].tolist()),
         drop=paired.drop,
-        drop_low=paired.low,
-        drop_high=paired.high,
-        drop_stderr=paired.stderr,
+        drop_low=low,
+        drop_high=high,
+        drop_stderr=float(paired.stderr * np.sqrt(gain)),
         changed=float((logits.argmax(1) != reference.argmax(1)).mean()),
         kl=accuracy.kl(reference, logits),
         logit_distance=accuracy.logit_distance(reference, logits),
@@ -100,9 +112,32 @@ def measure(logits: FloatArray, reference: FloatArray, labels: IntArray, spikes:
         images=len(labels),
         spikes=tuple(float(s) for s in spikes.sum(1) / len(labels)),
         complete=len(labels) == total,
-        nll_stderr=float(harm.std() / np.sqrt(len(labels))),
+        nll_stderr=float(harm.std() * np.sqrt(spread / len(labels))),
         drop_nll_correlation=accuracy.correlation(lost, harm),
     )
+
+
+LEAST_WITHIN = 0.3  # share of a variance within strata, which few images per stratum estimate badly
+
+
+def within(values: FloatArray, strata: IntArray) -> float:
+    """The share of the variance of values (N,) that lies within their strata (N,), between LEAST_WITHIN and 1.
+
+    The mean of a sample with the strata's own shares errs by this part alone (Cochran, Sampling Techniques, 1977,
+    eq. 5.3); a stratum loses one degree of freedom.
+    """
+    _, at = np.unique(strata, return_inverse=True)
+    count = np.bincount(at)
+    mean = np.bincount(at, values) / count
+    whole, free = float(values.var()), len(values) - len(count)
+    if whole <= 0 or free <= 0:
+        return 1.0
+    return float(np.clip(((values - mean[at]) ** 2).sum() / free / whole, LEAST_WITHIN, 1.0))
+
+
+def counted(lost: FloatArray) -> tuple[float, float, float]:
+    """Images lost, won and all, of values 1 (lost), -1 (won) and 0."""
+    return float((lost > 0).sum()), float((lost < 0).sum()), float(len(lost))
 
 
 def share_text(share: float, images: int) -> str:

@@ -148,7 +148,7 @@ class Loop:
         again = self.evaluator.known(design) is not None
         before = self.evaluator.images_run, self.evaluator.seconds
         expected = self._expected(claim)
-        evaluation = self.evaluator(design, self._cut(claim))
+        evaluation = self.evaluator(design, self._cut(claim), turn=proposals.turn_of(claim.trial))
         values = self.quantities(design, evaluation)
         said = expected | {
             "evaluation": evaluation.record(),

@@ -15,6 +15,7 @@ from dse.evaluation.sample_size import needed_images
 from dse.problem.design import Design, uniform
 from dse.progress import Advance, quiet, within
 from dse.workflows.door import check_search
+from dse.workflows.search_images import images_text, share_of
 
 
 def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
@@ -41,24 +42,27 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
     memory, energy = (
         [show(float(v), unit) for v in a] for a, unit in ((cost["memory_bytes"], "B"), (cost["energy_j"], "J"))
     )
-    budget = config.search.evaluations
-    guarantee, weights = _guarantee(config, experiment), sum(network.weights.values())
+    chaos, weights = experiment.chaos_floor(), sum(network.weights.values())
+    images, pace = config.search.images, evaluator.images / seconds
+    if config.search.hours is not None:
+        images = round(3600 * config.search.hours * pace)
+    share = share_of(config, evaluator.images, chaos.changed, images)
     return {
         "network": f"{network.model.config.name}, {layers} weight layers, {weights:,} weights",
         **({"assumed": experiment.checkpoint.assumed} if experiment.checkpoint.assumed else {}),
         **_forms(experiment),
         "time steps": network.time_steps,
-        "images per evaluation": evaluator.images,
+        "images": images_text(share, evaluator.images),
         "float top-1": share_text(evaluator.float.top1, evaluator.images),
         "design space": f"{len(space.dimensions)} choices, 10^{space.log10_size:.0f} designs",
         "chip": f"{experiment.hardware.name}, weight widths {', '.join(map(str, experiment.hardware.weight_widths))}",
         "memory": f"{memory[0]} as float, {memory[1]} at {width} bits",
         "energy per inference": f"{energy[0]} as float, {energy[1]} at {width} bits",
-        "one evaluation": f"{seconds:.2f} s",
-        "images per second": f"{evaluator.images / seconds:,.0f} evaluated, {loaded:,.0f} loaded",
+        "one evaluation": f"{share.each / pace:.2f} s",
+        "images per second": f"{pace:,.0f} evaluated, {loaded:,.0f} loaded",
         **_budgets(config, reached),
-        **guarantee,
-        "estimated search time": f"{prepared + seconds * budget:.0f} s for {budget} evaluations",
+        **_guarantee(config, experiment, chaos),
+        "estimated search time": f"{prepared + share.images / pace:.0f} s for {share.designs} evaluations",
     }
 
 
@@ -83,9 +87,9 @@ def _forms(experiment: Experiment) -> dict[str, str]:
     return {"form": " or ".join(parts)}
 
 
-def _guarantee(config: Config, experiment: Experiment) -> dict[str, str]:
+def _guarantee(config: Config, experiment: Experiment, chaos: sviT_models.ChaosFloor) -> dict[str, str]:
     """The network's chaos floor and what a guarantee of the drop budget takes."""
-    budget, chaos = config.budgets.get("drop"), experiment.chaos_floor()
+    budget = config.budgets.get("drop")
     floor = f"{chaos.changed:.1%} of the images change class under {chaos.noise:g} of weight noise"
     if budget is None:
         return {"chaos floor": floor}
@@ -93,7 +97,7 @@ def _guarantee(config: Config, experiment: Experiment) -> dict[str, str]:
         needed_images(chaos.changed, budget, images=chaos.images),
         len(experiment.source.for_verification()),
     )
-    verdict = "enough" if have >= needed else "too few: a pick will say REVIEW"
+    verdict = "enough" if have >= needed else "too few by themselves: the search's prediction has to help"
     return {
         "chaos floor": floor,
         "a guarantee": f"drop <= {budget:g} pp at 95 % takes {needed:,} unseen images; there are {have:,}, {verdict}",

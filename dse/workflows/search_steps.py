@@ -26,6 +26,7 @@ from dse.evaluation.prepare import fingerprint, goals, identity, resolved
 from dse.evaluation.prepare import prepare as load_experiment
 from dse.evaluation.sample_size import needed_images
 from dse.evaluation.shared_preparation import as_json, chaos_of, shared
+from dse.evaluation.subsets import Share
 from dse.ledger.shared_work import SharedWork
 from dse.problem.shared_error import SharedError
 from dse.results import tables
@@ -39,6 +40,7 @@ from dse.search.study import beside, evaluated, finished, quiet_optuna
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread
 from dse.workflows.door import check_search
+from dse.workflows.search_images import images_text, with_images
 from dse.workflows.search_values import (
     IN_MEMORY,
     SILENT,
@@ -69,7 +71,8 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
         hear.say(experiment.checkpoint.assumed)
     check_search(config, experiment)
     inputs = fingerprint(config, experiment)
-    study = ledger.open(inputs, hear.say)
+    timed = config.search.hours is not None  # then other workers need the images that this one makes of the hours
+    study = ledger.open(inputs, hear.say, announced=not timed)
     if finished(study):
         hear.say(f"{ledger.directory}: resuming a study with {finished(study)} finished evaluations")
     evaluator = experiment.evaluator(experiment.images)
@@ -77,9 +80,14 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     chaos = shared(depends and ("chaos", *depends), experiment.chaos_floor, asdict, chaos_of)
     budget = config.budgets.get("drop")
     needed = needed_images(chaos.changed, budget, images=chaos.images) if budget else None
+    config = with_images(config, experiment, evaluator, chaos.changed, study)
+    if timed:
+        ledger.opened()
     phase = end(1, evaluator.images_run + chaos.images * (chaos.copies + 1))
     top1 = share_text(evaluator.float.top1, evaluator.images)
     hear.say(f"float network: top-1 {top1} on {evaluator.images} images, 95 % interval")
+    share = Share(config.search.evaluations or 0, evaluator.each)
+    hear.say(f"images: {images_text(share, evaluator.images)}")
     hear.say(chaos_advice(chaos, budget, needed))
     return Prepared(config, experiment, study, evaluator, chaos, needed, phase, depends)
 
@@ -139,7 +147,7 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
     problem = build_problem(experiment, costing, precision.fisher, wanted, precision.distances, error)
     sampler = load_strategy(search.strategy)(problem, search.seed, **search.options)
     loop = Loop(problem, evaluator, costing.quantities, search.strategy, sampler)
-    count = min(len(problem.baselines), search.evaluations)
+    count = min(len(problem.baselines), prepared.evaluations)
     with hear.watch() as on_step:
         loop.run(prepared.study, count, on_step)
     return BaseSetting(problem, costing, loop, end(count, evaluator.images_run - before))
@@ -155,7 +163,7 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     """
     end = begin("3 guided search", hear.say)
     experiment, evaluator, study = prepared.experiment, prepared.evaluator, prepared.study
-    problem, count = base.problem, prepared.config.search.evaluations
+    problem, count = base.problem, prepared.evaluations
     images, done = evaluator.images_run, finished(study)
     with hear.watch() as on_step:
         reason = base.loop.run(study, max(base.phase.evaluations, count - 1), on_step)

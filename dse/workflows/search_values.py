@@ -56,9 +56,12 @@ class Ledger:
     opened: Callable[[], None] = lambda: None
     shares: bool = False
 
-    def open(self, inputs: Mapping[str, Any], say: Callable[[str], None] = lambda line: None) -> optuna.Study:
+    def open(
+        self, inputs: Mapping[str, Any], say: Callable[[str], None] = lambda line: None, announced: bool = True
+    ) -> optuna.Study:
         """The study with what it already holds; `say` takes what was repaired.
 
+        Not `announced`, the caller calls `opened` when other workers find in the study what they need.
         Raises ConfigError where its `inputs`, a fingerprint, were others.
         """
         if self.directory is None and self.url is None:
@@ -69,7 +72,8 @@ class Ledger:
         if self.url is None and (cut := Journal(directory / NAME).cut()):
             say(f"{directory / NAME}: cut off {cut} bytes of a line that was never finished; nothing else is lost")
         study = open_study(directory, inputs, url=self.url, allow_mixed=self.allow_mixed)
-        self.opened()
+        if announced:
+            self.opened()
         return study
 
 
@@ -77,7 +81,8 @@ class Ledger:
 class Prepared:
     """Network, images and chip, the study, the float network measured on the search images, and its chaos floor.
 
-    `config` has the widths that the chip has; steps take their settings from it and hand values on, never the whole.
+    `config` has the widths that the chip has, the number of designs and the budget in images; steps take their settings
+    from it and hand values on, never the whole.
     `needed_images` is how many unseen images a guarantee of the drop budget takes; None without such a budget.
     `shared` is what scores depend on that are kept for other workers; None where they are not.
     """
@@ -90,6 +95,12 @@ class Prepared:
     needed_images: int | None
     phase: Phase
     shared: tuple[Any, ...] | None = None
+
+    @property
+    def evaluations(self) -> int:
+        """Designs to evaluate, baselines included."""
+        assert self.config.search.evaluations is not None
+        return self.config.search.evaluations
 
 
 @dataclass(frozen=True, eq=False)

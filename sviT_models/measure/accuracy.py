@@ -81,7 +81,7 @@ def paired_drop(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> PairedDr
     return PairedDrop(100 * (lost - won) / images, 100 * low, 100 * high, 100 * stderr, lost, won, images)
 
 
-def tango_interval(lost: int, won: int, images: int, z: float = Z95) -> tuple[float, float]:
+def tango_interval(lost: float, won: float, images: float, z: float = Z95) -> tuple[float, float]:
     """Score interval of (lost - won) / images, the difference of two paired proportions, in [-1, 1].
 
     The ends are where |estimate - difference| equals z standard errors, those of the likeliest nuisance parameter
