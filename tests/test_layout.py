@@ -51,6 +51,13 @@ def test_help_imports_nothing_heavy():
     assert "search" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["dse.results.described", "dse.results.repick", "dse.workflows.estimate"])
+def test_what_reads_a_run_or_costs_a_design_imports_nothing_that_only_a_search_needs(name):
+    heavy = {"torch", "optuna", "scipy.stats", "scipy.optimize", "scipy.linalg", "numba", "matplotlib", "sklearn"}
+    done = python(f"import sys, {name}\nassert not {heavy!r} & set(sys.modules), {heavy!r} & set(sys.modules)")
+    assert done.returncode == 0, done.stderr
+
+
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,9 @@ from dse.evaluation.measurement import Evaluation
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design
 from dse.problem.space import Space
-from dse.surrogate.spike_rates import Features, Rates, fit_rates
+
+if TYPE_CHECKING:
+    from dse.surrogate.spike_rates import Features, Rates
 
 COLUMNS = {"memory": "memory_bytes", "energy": "energy_j", "latency": "latency_s", "power": "power_w"}
 QUANTITIES = (*COLUMNS.values(), "area_mm2")
@@ -155,6 +157,8 @@ class Costing:
 
     def features(self, space: Space, harm: FloatArray) -> Features:
         """What the spike rates of this network's LIF layers may depend on."""
+        from dse.surrogate.spike_rates import Features  # brings scipy.linalg; only a search needs it
+
         layers = self.lif_order or tuple(self.workload.lif_layers)
         known = self._neurons()
         return Features(space, harm, layers, np.array([known[name] for name in layers]))
@@ -196,6 +200,8 @@ class Following:
 
     def after(self, levels: IntArray, spikes: FloatArray) -> ObjectiveCosts:
         """The costs given measured designs (N, D) with their spikes per image (N, LIF layers), NaN where unknown."""
+        from dse.surrogate.spike_rates import fit_rates
+
         known = np.isfinite(spikes).all(axis=1)
         return replace(self.costs, rates=fit_rates(self.features, levels[known], spikes[known]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 
 def needed_images(
@@ -24,4 +24,4 @@ def needed_images(
     margin = slack * budget / 100.0
     if margin <= 0:
         raise ValueError(f"a drop budget of {budget} points cannot be guaranteed on any number of images")
-    return math.ceil(changed * (float(norm.ppf(confidence)) / margin) ** 2 - 1e-9)
+    return math.ceil(changed * (float(ndtri(confidence)) / margin) ** 2 - 1e-9)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import optuna
 
 from dse.arrays import BoolArray, IntArray
 from dse.errors import ConfigError
 from dse.problem.by_form import ByForm
 from dse.problem.design import FLOAT, PREFIXES, WEIGHTS, Design
+
+if TYPE_CHECKING:
+    import optuna
 
 Kind = Literal["weight", "state", "stream", "between", "time_steps", "form"]
 
@@ -83,6 +85,8 @@ class Space:
 
     def distributions(self) -> dict[str, optuna.distributions.BaseDistribution]:
         """Optuna's search space over level indexes; a dimension with one choice is left out."""
+        import optuna  # takes a third of a second, and only a search needs it
+
         return {
             d.name: optuna.distributions.IntDistribution(0, len(d.choices) - 1)
             for d in self.dimensions

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from dse.results.origin import EXACT, FLOAT, GUIDED
 from dse.results.tables import unseen_drop
@@ -82,7 +82,7 @@ def with_chances(designs: pd.DataFrame, budgets: Mapping[str, float], expected: 
     model the `chance` of keeping that one."""
     kept = np.array([others_met(row, budgets) for _, row in designs.iterrows()], dtype=np.bool_)
     known = designs[kept].drop_duplicates("id").set_index("id")[["memory_bytes"]].join(expected, how="inner")
-    chance = norm.cdf(budgets["drop"], loc=known["expected"], scale=known["sd"].clip(lower=1e-9))
+    chance = ndtr((budgets["drop"] - known["expected"]) / known["sd"].clip(lower=1e-9))
     return known[["memory_bytes"]].assign(chance=chance)
 
 
@@ -91,7 +91,7 @@ def _risk(designs: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series:
     if "drop" not in budgets:
         return pd.Series(0.0, index=designs.index)
     sd = (designs["drop_high"] - designs["drop_low"]).clip(lower=1e-9) / (2 * Z95)
-    return pd.Series(norm.sf(budgets["drop"], loc=designs["drop"], scale=sd), index=designs.index)
+    return pd.Series(ndtr((designs["drop"] - budgets["drop"]) / sd), index=designs.index)
 
 
 def others_met(row: pd.Series, budgets: Mapping[str, float]) -> bool:

@@ -11,7 +11,6 @@ import pandas as pd
 
 from dse.config.quantities import QUANTITIES, Quantity, show
 from dse.errors import ConfigError
-from dse.ledger.journal import NAME as JOURNAL
 from dse.problem.design import Design
 from dse.problem.widths_file import design_tree
 from dse.results import tables
@@ -145,6 +144,8 @@ def listed(folder: Path) -> list[dict[str, Any]]:
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; give the one that holds your runs")
+    from dse.ledger.journal import NAME as JOURNAL  # brings Optuna, which no other command of this module needs
+
     places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
     rows = [_summary(place) for place in places if (place / JOURNAL).is_file() or (place / "results.csv").is_file()]
     return sorted(rows, key=lambda row: (str(row["created"] or ""), row["run"]))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from optuna.trial import FrozenTrial
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from dse.arrays import FloatArray
 from dse.evaluation.costs import Costing
 from dse.evaluation.measurement import Evaluation, from_record
 from dse.evaluation.one_at_a_time import group_labels
-from dse.ledger.proposals import levels_of
 from dse.optimize.pareto import is_nondominated
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design, is_other_column, weight_column
@@ -21,8 +20,10 @@ from dse.problem.form_space import merged_columns
 from dse.problem.problem import Problem
 from dse.problem.space import Space
 from dse.results.origin import FLOAT, Kind, origins
-from dse.verification.race import CONFIDENCE
 from sviT_models.measure.accuracy import Z95
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 LEADING = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
@@ -52,6 +53,8 @@ def results_table(
     `weights` has the number of weights of every layer, by form; `expected` (`expected, sd` [points] by id) are the
     drops on unseen images by the model of all measurements. `on_front` and `feasible` are those of `judged`.
     """
+    from dse.ledger.proposals import levels_of  # brings Optuna, which reading tables does not need
+
     designs = [reference[0], *(problem.space.design(levels_of(t, problem.space)) for t in trials)]
     evaluations = [reference[1], *(from_record(t.user_attrs["evaluation"]) for t in trials)]
     names = [FLOAT, *(str(t.user_attrs["origin"]) for t in trials)]
@@ -87,6 +90,8 @@ def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequen
     front compares drop and the two cost objectives among designs that are not float.  A drop is the expected one, as
     measured ones are too small where designs were chosen by them; that as measured where the table has no other.
     """
+    from dse.verification.race import CONFIDENCE  # brings scipy.stats, which reading tables does not need
+
     table, drop = table.copy(), unseen_drop(table)
     table["feasible"] = table["fits"]
     for column, limit in budgets.items():
@@ -116,7 +121,7 @@ def _chance(table: pd.DataFrame, limit: float) -> FloatArray:
     if "expected" not in table:
         return np.asarray(table["drop"] <= limit, dtype=np.float64)
     sd = (table["expected_high"] - table["expected_low"]).to_numpy(dtype=float) / (2 * Z95)
-    chance = norm.cdf(limit, loc=table["expected"].to_numpy(dtype=float), scale=np.maximum(sd, 1e-9))
+    chance = ndtr((limit - table["expected"].to_numpy(dtype=float)) / np.maximum(sd, 1e-9))
     return np.asarray(np.where(np.isnan(chance), table["drop"] <= limit, chance))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from sviT_models.measure.accuracy import Z95
 
@@ -44,7 +44,7 @@ class Verified:
         known = not np.isnan(self.expected)
         mean = self.expected if known else self.drop
         low, high = (self.expected_low, self.expected_high) if known else (self.drop_low, self.drop_high)
-        return float(norm.cdf(limit, loc=mean, scale=max((high - low) / (2 * Z95), 1e-9)))
+        return float(ndtr((limit - mean) / max((high - low) / (2 * Z95), 1e-9)))
 
     def is_for(self, limit: float) -> bool:
         """Whether this was verified for such a budget; older runs do not say, and are taken at their word."""

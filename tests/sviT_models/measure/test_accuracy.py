@@ -107,3 +107,9 @@ def test_no_change_in_n_images_is_about_the_rule_of_three():
     assert high == pytest.approx(1.96**2 / (300 + 1.96**2), rel=0.01)
     assert low == -high
     assert high < 2 * binomtest(0, 300).proportion_ci(method="wilson").high
+
+
+@pytest.mark.parametrize(("right", "images"), [(0, 50), (50, 50), (1, 3), (397, 400), (1000, 2000)])
+def test_the_interval_of_a_share_is_that_of_scipy(right, images):
+    ends = binomtest(right, images).proportion_ci(method="wilson")
+    assert accuracy.share_interval(right / images, images) == pytest.approx((ends.low, ends.high), abs=1e-12)
