@@ -46,7 +46,8 @@ def _integer_firing(own: Network, design: Design, images: Any) -> pd.DataFrame:
     def spikes_of(batch: Any) -> Any:
         return own.engine.spikes(batch, design.weight_bits, states, between, design.time_steps)
 
-    for spikes in own.engine.each(images, spikes_of):
+    program = own.engine.program(images, design.time_steps)
+    for spikes in own.engine.each(program, images, spikes_of):
         for name, fired in spikes:
             firing.add(name, fired)
     return firing.table(own.lif_layers)
