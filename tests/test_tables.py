@@ -57,6 +57,14 @@ NO_TABLE = {
     "worker",
 }
 
+# their result as JSON; the report itself is built elsewhere
+RECORDS = {
+    "report": (["RUN"], {"report"}),
+    "compare": (["RUN", "RUN", "--out", "NEW"], {"report"}),
+    "export": (["RUN", "--design", "uniform-8", "--out", "NEW"], {"out", "design", "top1", "recorded", "state_bits"}),
+    "search": (["MY", "--evaluations", "4", "--out", "NEW"], {"run", "report", "picks", "budgets", "savings"}),
+}
+
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -119,3 +127,26 @@ def test_a_table_fits_80_columns_without_colour(name, places, monkeypatch):
 def test_the_same_as_json(name, places, monkeypatch):
     tree = json.loads(printed([*words_of(name, places), "--json"], monkeypatch))
     assert tree
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_what_a_command_did_as_json(name, places, tmp_path, monkeypatch):
+    for build in ("build", "compare"):
+        monkeypatch.setattr(f"reports.{build}", lambda *args, **kwargs: tmp_path / "index.html")
+    words, keys = RECORDS[name]
+    given = places | {"NEW": str(tmp_path / "new")}
+    tree = json.loads(printed([name, *(given.get(word, word) for word in words), "--json"], monkeypatch))
+    assert set(tree) >= keys
+    if "report" in keys:
+        assert tree["report"] == str(tmp_path / "index.html")
+
+
+def test_every_command_that_prints_a_result_has_json():
+    having = {
+        " ".join(words)
+        for words, command in make_reference.commands()
+        if any("--json" in p.opts for p in command.params)
+    }
+    without = NO_TABLE - having - {"reestimate"}
+    # files with a line that names them, and what other programs start
+    assert without == {"plot", "hardware price", "init", "hardware schema", "repair", "reproduce", "worker"}

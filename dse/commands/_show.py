@@ -52,6 +52,17 @@ def check_out(path: Path | None) -> None:
         raise ConfigError(f"--out {path}: the folder {path.parent} does not exist; make it first")
 
 
+def print_record(record: Mapping[str, Any], lines: Sequence[str], as_json: bool) -> None:
+    """What a command has done: in words, a line each, or as one JSON object."""
+    if as_json:
+        from dse.results.files import plain
+
+        print(json.dumps(plain(dict(record)), indent=2, default=str, allow_nan=False))
+        return
+    for line in lines:
+        print(printable(line))
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", as_json: bool = False) -> None:
     """Rows as an 80-column table, or as JSON."""
     if as_json:

@@ -7,18 +7,22 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import JSON
+
 EXAMPLE = "Example: svit-dse compare runs/demo-fashion_mnist runs/demo-fashion_mnist-seneca_like --out runs/chips"
 
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run directories that `svit-dse search` or `report` wrote.")],
     out: Annotated[Path, typer.Option(help="Where the comparison goes.")],
+    as_json: JSON = False,
 ) -> None:
     """Lay the fronts of several networks, chips or tool versions side by side in one report."""
     import reports
     from dse.commands._progress import Meter
+    from dse.commands._show import print_record
     from dse.progress import within
 
     with Meter() as advance:
         index = reports.compare(runs, out, within(advance, "runs"))
-    typer.echo(index)
+    print_record({"report": index}, [str(index)], as_json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DESIGN_NAME, TRUST
+from dse.commands._options import DESIGN_NAME, JSON, TRUST
 
 EXAMPLE = "Example: svit-dse export runs/demo --design uniform-4 --out chip --golden 10"
 
@@ -24,14 +24,15 @@ def export(
         int | None, typer.Option(min=4, max=16, help="Width of residual streams and activations; the run's.")
     ] = None,
     trust: TRUST = False,
+    as_json: JSON = False,
 ) -> None:
     """Write a design as integers: packed weights, a specification, golden vectors for testbenches."""
     from dse.commands._options import trusted
     from dse.commands._progress import Meter
+    from dse.commands._show import print_record
     from dse.workflows.export import Widths, export_design
 
     trusted(run, trust)
     with Meter() as advance:
         found = export_design(run, design, out, golden, Widths(state_bits, activation_bits), advance)
-    for line in found.lines():
-        typer.echo(line)
+    print_record(vars(found), found.lines(), as_json)

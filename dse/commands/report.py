@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import JSON
+
 EXAMPLE = "Example: svit-dse report runs/demo-fashion_mnist"
 
 
@@ -14,11 +16,17 @@ def report(
     run: Annotated[Path, typer.Argument(help="Run directory that `svit-dse search` wrote.")],
     hardware: Annotated[str | None, typer.Option(help="Cost the run again on this chip (name or file).")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; default RUN/report.")] = None,
+    as_json: JSON = False,
 ) -> None:
     """Build the report of a run: index.html, report.json and figures."""
-    if hardware is None:
-        typer.echo(_built(run, out))
-        return
+    from dse.commands._show import print_record
+
+    index = _built(run, out) if hardware is None else _recosted(run, hardware, out)
+    print_record({"report": index}, [str(index)], as_json)
+
+
+def _recosted(run: Path, hardware: str, out: Path | None) -> Path:
+    """The index of the report of a run that was costed again on another chip."""
     import shutil
 
     from dse.workflows.recost import recost
@@ -27,7 +35,7 @@ def report(
     there = target.exists()
     try:
         recost(run, hardware, target)
-        typer.echo(_built(target, None))
+        return _built(target, None)
     except BaseException:
         if not there:  # a run without its report is no result
             shutil.rmtree(target, ignore_errors=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dse.commands._options import JSON
 from dse.strategies import names
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def search(
     ] = None,
     allow_mixed: Annotated[bool, typer.Option(help="Resume although inputs differ, and record it.")] = False,
     report: Annotated[bool, typer.Option(help="Build the report at the end.")] = True,
+    as_json: JSON = False,
 ) -> None:
     """Search the bit allocations of a network on a chip; writes a run directory with the report."""
     from dse.commands._show import using
@@ -47,30 +50,39 @@ def search(
     if hardware is not None:
         resolved = resolved.model_copy(update={"hardware": hardware})
     with using(config):
-        run_search(resolved, out, storage=storage, allow_mixed=allow_mixed, report=report, workers=workers)
+        run_search(resolved, out, Wishes(storage, allow_mixed, report, workers, as_json))
 
 
-def run_search(
-    config: Config, out: Path, *, storage: str | None, allow_mixed: bool, report: bool, workers: int = 1
-) -> None:
+@dataclass(frozen=True)
+class Wishes:
+    """How a search runs: the storage that workers share, mixed inputs, the report, processes here, JSON at the end."""
+
+    storage: str | None = None
+    allow_mixed: bool = False
+    report: bool = True
+    workers: int = 1
+    as_json: bool = False
+
+
+def run_search(config: Config, out: Path, wishes: Wishes) -> None:
     """Search with progress on stderr, then print the recommendation and the report's path."""
     from dse.ledger.owner import owned
 
     with owned(out):
-        _search(config, out, storage=storage, allow_mixed=allow_mixed, report=report, workers=workers)
+        _search(config, out, wishes)
 
 
-def _search(config: Config, out: Path, *, storage: str | None, allow_mixed: bool, report: bool, workers: int) -> None:
+def _search(config: Config, out: Path, wishes: Wishes) -> None:
     import sys
 
     from dse.commands._crew import Crew, threads_each
     from dse.commands._progress import Meter, SearchProgress
-    from dse.commands._show import say
-    from dse.progress import within
+    from dse.commands._show import print_record, say
     from dse.workflows import search as pipeline
     from dse.workflows.search_values import Ledger, Listener
 
-    crew = Crew(out / "workers.yaml", out, storage, workers - 1, allow_mixed)
+    storage, workers = wishes.storage, wishes.workers
+    crew = Crew(out / "workers.yaml", out, storage, workers - 1, wishes.allow_mixed)
     if workers > 1:
         from costmodels.whole_files import write_text
         from dse.config.file import dump_config
@@ -78,23 +90,28 @@ def _search(config: Config, out: Path, *, storage: str | None, allow_mixed: bool
 
         write_text(crew.config, dump_config(config))
         use_threads(threads_each(workers))
-    ledger = Ledger(out, storage, allow_mixed, crew.start, shares=workers > 1 or storage is not None)
+    ledger = Ledger(out, storage, wishes.allow_mixed, crew.start, shares=workers > 1 or storage is not None)
     with Meter() as advance, crew:
         hear = Listener(say, SearchProgress, advance)
         run = pipeline.search(config, out, command=["svit-dse", *sys.argv[1:]], ledger=ledger, hear=hear)
         for line in crew.failures():
             say(line)
-    for line in summary(run.picks):
-        typer.echo(line)
-    if report:
-        import reports
+    index = _report(out) if wishes.report else None
+    place = f"report: {index}" if index else f"run directory: {out}"
+    record = {"run": out, "report": index, **run.picks}
+    print_record(record, [*summary(run.picks), place], wishes.as_json)
 
-        say("building the report")
-        with Meter() as advance:
-            index = reports.build(out, progress=within(advance, "sections and figures"))
-        typer.echo(f"report: {index}")
-    else:
-        typer.echo(f"run directory: {out}")
+
+def _report(out: Path) -> Path:
+    """The index of the run's report, built with progress on stderr."""
+    import reports
+    from dse.commands._progress import Meter
+    from dse.commands._show import say
+    from dse.progress import within
+
+    say("building the report")
+    with Meter() as advance:
+        return reports.build(out, progress=within(advance, "sections and figures"))
 
 
 def summary(picks: Picks) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DATA
+from dse.commands._options import DATA, JSON
 
 EXAMPLE = "Example: svit-dse train --data digits --seed 0 --out runs/digits.safetensors"
 
@@ -39,12 +39,14 @@ def train(
     heads: Annotated[int | None, typer.Option(min=1, help="Attention heads.")] = None,
     attention_scale: Annotated[float | None, typer.Option(help="Scale of the attention product.")] = None,
     qkv_bias: Annotated[float | None, typer.Option(help="Initial bias of the q, k and v batch norms.")] = None,
+    as_json: JSON = False,
 ) -> None:
     """Train a small network from scratch on the CPU, with surrogate gradients."""
-    given = dict(locals())
+    given = {name: value for name, value in locals().items() if name != "as_json"}
     import torch
 
     import sviT_models
+    from dse.commands._show import print_record
     from dse.commands._training import TrainingProgress, check_state, interrupted
 
     changes = {k: v for k, v in given.items() if k not in ("data", "out", "resume", "threads")}
@@ -59,4 +61,6 @@ def train(
         raise interrupted(state, resume) from None
     sviT_models.store_training(done, target)
     state.unlink(missing_ok=True)
-    typer.echo(f"test accuracy {done.test:.2%} on {done.test_images} images; wrote {target}")
+    record = {"checkpoint": target, "test_accuracy": done.test, "test_images": done.test_images}
+    said = f"test accuracy {done.test:.2%} on {done.test_images} images; wrote {target}"
+    print_record(record, [said], as_json)
