@@ -12,7 +12,6 @@ from scipy.special import ndtr
 from dse.arrays import FloatArray
 from dse.evaluation.costs import Costing
 from dse.evaluation.measurement import Evaluation, from_record
-from dse.evaluation.one_at_a_time import group_labels
 from dse.optimize.pareto import is_nondominated
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design, is_other_column, weight_column
@@ -146,6 +145,8 @@ def design_of(row: pd.Series) -> Design:
 
 def score_rows(space: Space, scores: FloatArray, table: pd.DataFrame) -> pd.DataFrame:
     """Fisher score of every searched group at every width: `group, type, stage, bits, score`; scores are (D, B)."""
+    from dse.evaluation.one_at_a_time import group_labels  # brings torch, which reading tables does not need
+
     labels = group_labels(space, table)
     rows = [
         (group, *labels[group], bits, float(score))
