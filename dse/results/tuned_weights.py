@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sviT_models
 from costmodels.whole_files import replacing
 from dse.errors import ConfigError
-from dse.evaluation.experiment import Experiment
+
+if TYPE_CHECKING:
+    from dse.evaluation.experiment import Experiment
 
 PARTS = ("codes", "scale", "shift")
 
