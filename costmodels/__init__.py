@@ -29,11 +29,13 @@ from costmodels.hardware.library import hardware_names, hardware_table, lint, lo
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.schema import json_schema
 from costmodels.studies.action_counts import accelergy, action_counts
+from costmodels.studies.bands import energy_bands
 from costmodels.studies.codesign import area_front, configurations, configured, knobs, sweep
+from costmodels.studies.comparisons import comparisons
 from costmodels.studies.crossover import Crossover, crossover
 from costmodels.studies.exchange import priced, write_hardware
 from costmodels.studies.forms import forms
-from costmodels.studies.non_spiking import activation_width, comparisons, non_spiking
+from costmodels.studies.non_spiking import activation_width, equivalents, non_spiking
 from costmodels.studies.published import measured_operations, published_consistency
 from costmodels.studies.stability import Stability, stability
 from costmodels.workload.activity import Activity
@@ -70,6 +72,8 @@ __all__ = [
     "configured",
     "crossover",
     "efficiency",
+    "energy_bands",
+    "equivalents",
     "estimate",
     "example_names",
     "floorline",

@@ -14,6 +14,7 @@ from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.hardware.schema import HardwareFile
+from costmodels.studies.bands import energy_bands
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,6 +117,7 @@ def sweep(
     objectives: Sequence[str] = OBJECTIVES,
     *,
     frame_rate: float | None = None,
+    bands: bool = False,
 ) -> pd.DataFrame:
     """The co-design table: for each design and objective the best chip that the knobs span, by exact enumeration.
 
@@ -123,6 +125,8 @@ def sweep(
     hardware    the chip whose knobs span the space
     objectives  of OBJECTIVES; all minimised
     frame_rate  inferences per second; default: the hardware file's
+    bands       whether columns `energy_low` and `energy_high` are added: least and greatest energy over the variations
+                of `stability`
 
     Feasible chips come before infeasible ones; among equals the smaller area, then the first of the enumeration, wins.
     Columns: design, objective, a column per knob, the costs, `feasible`, `file_value` (the objective on the chip as
@@ -137,7 +141,7 @@ def sweep(
     candidates = candidates.settled()  # the chips differ, the activity does not
     values, feasible = _costs(candidates, [c.hardware for c in space], frame_rate)  # (H, N, C), (H, N)
     own, _ = _costs(candidates, [hardware], frame_rate)
-    rows = []
+    rows, ends = [], dict[int, NDArray[np.float64]]()
     for place in range(len(candidates)):
         for objective in objectives:
             column = _objective(values[:, place], objective)
@@ -147,6 +151,10 @@ def sweep(
             outcome = {"feasible": bool(feasible[best, place]), "file_value": at_file}
             gain = 1 - float(column[best]) / at_file if at_file else 0.0
             head = {"design": names[place], "objective": objective}
+            if bands:
+                if best not in ends:
+                    ends[best] = energy_bands(candidates, space[best].hardware)
+                outcome |= {"energy_low": float(ends[best][place, 0]), "energy_high": float(ends[best][place, 1])}
             rows.append(head | dict(space[best].setting) | costs | outcome | {"gain": gain})
     return pd.DataFrame(rows)
 

@@ -34,11 +34,13 @@ class Crossover:
     curve       one row per rate: `rate` (spikes per neuron and step), `spiking_j`, `non_spiking_j`, `ratio` of the two
     rate        the rate up to which the spiking network needs less; 0: at no rate, 1: at every rate
     time_steps  of the spiking network
+    own_rate    the firing rate that the design has
     """
 
     curve: pd.DataFrame
     rate: float
     time_steps: int
+    own_rate: float
 
 
 def crossover(
@@ -91,7 +93,7 @@ def crossover(
             low = high = grid[-1] if len(wins) else (0.0 if low == _LEAST else low)
             break
         low, high = grid[wins[-1]], grid[wins[-1] + 1]
-    return Crossover(pd.DataFrame(curve), float((low + high) / 2), network.time_steps)
+    return Crossover(pd.DataFrame(curve), float((low + high) / 2), network.time_steps, fires / neurons)
 
 
 def _thinned(dense: Workload, spiking: Workload, density: float) -> Workload:

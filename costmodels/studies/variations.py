@@ -16,7 +16,7 @@ from costmodels.hardware.constants import Constant
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.hardware.op_energy import op_tables
 from costmodels.hardware.quantity import Energy
-from costmodels.studies.forms import variants
+from costmodels.studies.variants import variants
 from costmodels.workload.activity import Activity
 from costmodels.workload.workload import Workload
 

@@ -70,8 +70,10 @@ def _scale(suffix: str, unit: str) -> float | None:
 
 
 def show(value: float, unit: str) -> str:
-    """A value with an SI prefix and three significant digits: `show(3.2e-5, "J")` is `32.0 µJ`."""
-    if unit in ("pp", "mm2", "") or value == 0 or value != value:
+    """A value with an SI prefix and three significant digits: `show(3.2e-5, "J")` is `32.0 µJ`; NaN is `none`."""
+    if value != value:
+        return "none"
+    if unit in ("pp", "mm2", "") or value == 0:
         return f"{value:.3g} {unit}".strip()
     for prefix, factor in PREFIXES.items():
         if abs(value) >= factor * 0.9995:

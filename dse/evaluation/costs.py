@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from costmodels import Candidates, Designs, Hardware, Part, Workload, breakdown, estimate
+from costmodels import Candidates, Designs, Hardware, Part, Workload, breakdown, estimate, reasons
 from dse.arrays import FloatArray, IntArray
 from dse.evaluation.cost_widths import widths_of_designs, widths_of_levels
 from dse.evaluation.measurement import Evaluation
@@ -64,7 +64,9 @@ class Costing:
         return self.workloads.with_layers(layers)
 
     def columns(self, designs: Sequence[Design], spikes: FloatArray | None = None) -> Columns:
-        """Cost columns of results.csv for N designs, and `fits`: whether the chip can hold and run them; each (N,).
+        """Cost columns of results.csv for N designs, each (N,).
+
+        And `fits`: whether the chip can hold and run them, and `reaches`: whether it keeps the frame rate.
 
         spikes: (N, LIF layers) per image; without them the float network's stand in.
         """
@@ -116,7 +118,12 @@ class Costing:
 
     def _costs(self, workload: Workload, designs: Designs) -> Columns:
         cost = estimate(workload, self.hardware, designs, frame_rate=self.frame_rate, components=False)
-        return {name: getattr(cost, name) for name in QUANTITIES} | {"fits": cost.feasible}
+        found = {name: getattr(cost, name) for name in QUANTITIES}
+        return found | {"fits": cost.feasible, "reaches": ~cost.violations["frame_rate"]}
+
+    def reasons(self, design: Design, spikes: FloatArray) -> list[str]:
+        """Why the chip cannot hold or run one design, one line each; spikes: (LIF layers,) of the design, per image."""
+        return reasons(*self._one(design, spikes), frame_rate=self.frame_rate)
 
     def quantities(self, design: Design, evaluation: Evaluation) -> dict[str, float]:
         """Every limited or minimised quantity of one evaluated design, by column of results.csv."""
@@ -135,6 +142,10 @@ class Costing:
 
         spikes: (LIF layers,) of the design, per image.
         """
+        return breakdown(*self._one(design, spikes), frame_rate=self.frame_rate)
+
+    def _one(self, design: Design, spikes: FloatArray) -> tuple[Workload, Hardware, Designs]:
+        """One design as `costmodels` takes it, with its layer table and the chip."""
         workload = self.workload_of(design.layers)
         one = Designs(
             design.widths,
@@ -142,7 +153,7 @@ class Costing:
             spikes=self._by_table(workload, spikes),
             **{name: bits[0] for name, bits in widths_of_designs(workload, [design], self.chip_bits).items()},
         )
-        return breakdown(workload, self.hardware, one, frame_rate=self.frame_rate)
+        return workload, self.hardware, one
 
     def objective_costs(self, space: Space, names: Sequence[str]) -> ObjectiveCosts:
         """The second and third objective as a function of levels (N, D) -> (N, 2), with the float network's spikes."""

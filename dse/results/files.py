@@ -15,7 +15,8 @@ from costmodels.whole_files import formula_safe, replacing, write_text
 from dse.errors import ConfigError
 from dse.problem.design import is_other_column, is_weight_column
 
-TEXTS, FLAGS = ("id", "origin", "form", "parent"), ("fits", "on_front", "feasible")  # columns that hold no numbers
+TEXTS = ("id", "origin", "form", "parent")  # columns that hold no numbers
+FLAGS = ("fits", "reaches", "on_front", "feasible")
 COMPARED = ("memory_bytes", "energy_j")  # costs by which those of other designs are divided
 MOST_BITS, MOST_STEPS = 32, 10_000  # of a width and of a design that anybody would run
 
@@ -97,6 +98,8 @@ def _wrong_cells(column: pd.Series) -> tuple[pd.Series, str]:
     name, numbers = str(column.name), pd.to_numeric(column, errors="coerce")
     if name in TEXTS:
         return column.isna(), "a name"
+    if name == "reasons":  # any text, empty where a design fits
+        return pd.Series(False, index=column.index), "text"
     if name in FLAGS:
         return ~column.isin([True, False]), "True or False"
     if name == "time_steps":

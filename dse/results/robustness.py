@@ -13,9 +13,12 @@ from costmodels import (
     Candidates,
     CostError,
     Designs,
+    Hardware,
     Workload,
     change_first,
     comparisons,
+    crossover,
+    energy_bands,
     forms,
     knobs,
     stability,
@@ -24,18 +27,20 @@ from costmodels import (
 from dse.evaluation.costs import Costing
 from dse.results import tables
 from dse.results.files import plain
-from dse.results.origin import FLOAT, GUIDED, is_plain_uniform
+from dse.results.origin import FLOAT, GUIDED, Kind, is_plain_uniform, origin_of
 from dse.results.picks import Picks
 
 MOST_DESIGNS = 60
+COMPARED = ["spiking", "non-spiking", "non-spiking, dense"]
 
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """The records behind stability.json, comparisons.csv, codesign.csv, forms.csv and bottlenecks.csv.
+    """The records behind stability.json, comparisons.csv, codesign.csv, forms.csv, bottlenecks.csv and crossover.csv.
 
     Stability takes two designs, co-design a pick and a chip with knobs, the forms of the datapath a pick and a chip
-    whose file does not state energies per operation, bottlenecks a pick; without them they are None.
+    whose file does not state energies per operation, bottlenecks a pick, the crossover a pick that fires; without them
+    they are None.
     """
 
     stability: dict[str, Any] | None
@@ -43,24 +48,49 @@ class Robustness:
     codesign: pd.DataFrame | None
     forms: pd.DataFrame | None
     bottlenecks: pd.DataFrame | None
+    crossover: pd.DataFrame | None
 
 
-def robustness(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, third: str, picks: Picks) -> Robustness:
+def robustness(
+    costing: Costing,
+    table: pd.DataFrame,
+    spikes: pd.DataFrame,
+    third: str,
+    picks: Picks,
+    verified: Sequence[str] = (),
+) -> Robustness:
     """How the decision stands when constants move, beside non-spiking networks, and at other settings of the chip.
 
     Every design is costed as in results.csv: with its own time steps and potentials, and its spikes per image from
-    `spikes` (spikes.csv).  `third` is the column of the third objective.
+    `spikes` (spikes.csv).  `third` is the column of the third objective, `verified` are ids.  Picks, front, baselines
+    and verified designs have the least and the greatest of their energy over all variations.
     """
     chosen = [p["id"] for p in picks["picks"]]
-    ranked, codesign, by_form, bound = _ranked(table, chosen), None, None, None
+    ranked, codesign, by_form, bound, curve = _ranked(table, chosen), None, None, None, None
     rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]
     if chosen:
         by_form = _forms(costing, rows, spikes)
         bound = _bottlenecks(costing, rows, spikes)
+        curve = _crossover(costing, rows.head(1), spikes)
     if chosen and knobs(costing.hardware):
         codesign = _codesign(costing, rows, spikes, [p["name"] for p in picks["picks"]])
     stable = _stability(costing, ranked, spikes, third, chosen) if len(ranked) >= 2 else None
-    return Robustness(stable, _comparisons(costing, table, spikes, chosen), codesign, by_form, bound)
+    if stable is not None:
+        named = table["origin"].map(lambda name: origin_of(name).kind in (Kind.REFERENCE, Kind.BASELINE))
+        others = table[(named | table["id"].isin(list(verified))) & ~table["id"].isin(set(ranked["id"]))]
+        stable["energy_bands"] += _bands(costing, others.drop_duplicates("id"), spikes)
+    return Robustness(stable, _comparisons(costing, table, spikes, chosen), codesign, by_form, bound, curve)
+
+
+def _bands(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> list[dict[str, Any]]:
+    """Entries of `energy_bands` for further designs."""
+    if rows.empty:
+        return []
+    ends = energy_bands(designs_of(costing, rows, spikes), costing.hardware)
+    return [
+        {"design": str(i), "value": float(value), "low": float(low), "high": float(high)}
+        for i, value, (low, high) in zip(rows["id"], rows["energy_j"], ends, strict=True)
+    ]
 
 
 def designs_of(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Candidates:
@@ -84,21 +114,26 @@ def _comparisons(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, ch
     """Baselines and picks, and beside all but float the non-spiking networks with the same weights.
 
     `id, origin, network`, and costs; `network` is `spiking`, `non-spiking` (activations of ceil(log2(T + 1)) bits,
-    zeros skipped) or `non-spiking, dense`.
+    zeros skipped) or `non-spiking, dense`.  `energy_low` and `energy_high` are the ends of the energy's band.
     """
     named = table["origin"].isin([FLOAT, GUIDED]) | table["origin"].map(is_plain_uniform)
     rows = table[(named & ~table["origin"].duplicated()) | table["id"].isin(list(chosen))].drop_duplicates("id")
     designs = designs_of(costing, rows, spikes)
-    parts = [_compared(costing, *designs.one(i), rows.iloc[i]) for i in range(len(rows))]
+    ends = {name: energy_bands(designs, costing.hardware, network=name) for name in COMPARED}
+    parts = []
+    for i in range(len(rows)):
+        part = _compared(costing, *designs.one(i), rows.iloc[i])
+        low, high = np.array([ends[name][i] for name in part["network"]]).T
+        parts.append(part.assign(energy_low=low, energy_high=high))
     columns = ["id", "origin", "network", "time_steps", "memory_bytes", "energy_j", "latency_s", "power_w"]
-    return pd.concat(parts, ignore_index=True)[columns]
+    return pd.concat(parts, ignore_index=True)[[*columns, "energy_low", "energy_high"]]
 
 
 def _compared(costing: Costing, workload: Workload, design: Designs, row: pd.Series) -> pd.DataFrame:
     """One design and the non-spiking networks beside it."""
     found = comparisons(workload, costing.hardware, design, widths=(), frame_rate=costing.frame_rate)
     part = found[found["network"] != "float"].assign(id=row["id"], origin=row["origin"])
-    part = part.assign(network=["spiking", "non-spiking", "non-spiking, dense"])
+    part = part.assign(network=COMPARED, power_w=part["power_w"].astype(float))
     return part.head(1) if row["origin"] == FLOAT else part
 
 
@@ -127,7 +162,7 @@ def _stability(
 
 def _codesign(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The best setting of the chip's knobs for every pick and objective: `id`, the pick's name as `design`, ..."""
-    found = sweep(designs_of(costing, rows, spikes, names), costing.hardware, frame_rate=costing.frame_rate)
+    found = sweep(designs_of(costing, rows, spikes, names), costing.hardware, frame_rate=costing.frame_rate, bands=True)
     ids = dict(zip(names, rows["id"], strict=True))
     found.insert(0, "id", [ids[name] for name in found["design"]])
     return found
@@ -147,7 +182,27 @@ def _bottlenecks(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> 
 def _forms(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> pd.DataFrame | None:
     """What the picks save against 8-bit weights under every form of the datapath: `id, form, unit`, costs, savings."""
     try:
-        found = forms(designs_of(costing, rows, spikes), costing.hardware, frame_rate=costing.frame_rate)
+        designs = designs_of(costing, rows, spikes)
+        found = forms(designs, costing.hardware, frame_rate=costing.frame_rate, bands=True)
     except CostError:  # energies per operation: no datapath explains them
         return None
     return found.rename(columns={"design": "id"})
+
+
+def _crossover(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> pd.DataFrame | None:
+    """One design over the firing rate, beside the dense non-spiking network with its weights.
+
+    `id, rate, ratio` (spiking over non-spiking energy), and the same in every row: `crossover` (the rate up to which
+    spikes need less), `own_rate` of the design, `time_steps`.
+    """
+    try:
+        found = crossover(*_network(costing, rows, spikes))
+    except CostError:  # no neuron fires
+        return None
+    same = {"crossover": found.rate, "own_rate": found.own_rate, "time_steps": found.time_steps}
+    return found.curve[["rate", "ratio"]].assign(id=rows["id"].iloc[0], **same)
+
+
+def _network(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> tuple[Workload, Hardware, Designs]:
+    workload, design = designs_of(costing, rows, spikes).one(0)
+    return workload, costing.hardware, design

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -70,13 +70,15 @@ class Contents:
     classes: pd.DataFrame | None = None
     """Unseen images right per class: `class, images, right:<id>`."""
     comparisons: pd.DataFrame | None = None
-    """Beside non-spiking networks: `id, origin, network, time_steps`, costs."""
+    """Beside non-spiking networks: `id, origin, network, time_steps`, costs, the energy's band."""
     codesign: pd.DataFrame | None = None
     """Best setting of the chip's knobs per pick and objective: `id, design, objective`, knobs, costs, `gain`."""
     forms: pd.DataFrame | None = None
-    """Picks under every form of the datapath: `id, form, unit, energy_j, latency_s, energy_saving, latency_saving`."""
+    """Picks under every form of the datapath: `id, form, unit, energy_j, latency_s`, savings and the energy's band."""
     bottlenecks: pd.DataFrame | None = None
     """What sets the latency of the picks: `id, resource, layers, share, latency_s` with twice of it, `saving`."""
+    crossover: pd.DataFrame | None = None
+    """The recommended design over the firing rate beside its dense non-spiking equivalent: `id, rate, ratio`, ..."""
     picks: Picks | None = None
     """The recommended design and its alternatives with their verdicts."""
     base_setting: Mapping[str, Any] | None = None
@@ -98,6 +100,7 @@ def write_run(out: Path, contents: Contents) -> Run:
     contents  what goes into its files
     """
     out.mkdir(parents=True, exist_ok=True)
+    contents = replace(contents, results=tables.as_written(contents.results))
     write_text(out / "config.yaml", dump_config(contents.config))
     for place, (form, table) in enumerate((contents.layers or {}).items()):
         write_csv(out / (f"layers-{form}.csv" if place else "layers.csv"), table)

@@ -30,7 +30,7 @@ LEADING = [
 ]
 NAMED = ("id", "origin", "time_steps")  # columns that say which design a row is
 EXPECTED = ["expected", "expected_low", "expected_high"]  # drop on unseen images by the model, older runs lack it
-FURTHER = ["top5", "nll", "logit_distance", "changed", "area_mm2", "fits", *EXPECTED]
+FURTHER = ["top5", "nll", "logit_distance", "changed", "area_mm2", "fits", "reaches", "reasons", *EXPECTED]
 
 
 def mean_bits(design: Design, weights: Mapping[str, int]) -> float:
@@ -69,7 +69,7 @@ def results_table(
     for name in [*measured, "top5", "nll", "logit_distance", "changed"]:
         table[name] = [getattr(e, name) for e in evaluations]
     spikes = np.array([e.spikes for e in evaluations])
-    table = table.assign(**costing.columns(designs, spikes))
+    table = costed(table, costing, designs, spikes)
     table = judged(with_expected(table, expected), problem.budgets, problem.objectives)
     widths = pd.DataFrame([d.columns() for d in designs])
     states = [c for c in widths.columns if is_other_column(c)]
@@ -80,6 +80,19 @@ def results_table(
     widths[layers] = widths[layers].astype("Int64")  # empty where a design's form does not have the layer
     table["form"] = [problem.space.form_of(d) for d in designs]
     return pd.concat([table[[*LEADING, *FURTHER, "form"]], widths[states + layers]], axis=1)
+
+
+def costed(table: pd.DataFrame, costing: Costing, designs: Sequence[Design], spikes: FloatArray) -> pd.DataFrame:
+    """The table with the costs of its designs, (N,), by their spikes (N, LIF layers), and why some do not fit."""
+    found = costing.columns(designs, spikes)
+    every = zip(found["fits"].tolist(), designs, spikes, strict=True)
+    why = ["" if fits else "; ".join(costing.reasons(design, own)) for fits, design, own in every]
+    return table.assign(**found, reasons=why)
+
+
+def as_written(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as results.csv has it: at a frame rate that the chip does not reach a design has no power."""
+    return table.assign(power_w=table["power_w"].where(table["reaches"])) if "reaches" in table else table
 
 
 def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequence[str]) -> pd.DataFrame:
@@ -97,8 +110,8 @@ def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequen
         table["feasible"] &= (_chance(table, limit) >= CONFIDENCE) if column == "drop" else table[column] <= limit
     searched = table["origin"] != FLOAT
     table["on_front"] = False
-    values = table.assign(drop=drop).loc[searched, list(objectives)].to_numpy(dtype=float)
-    table.loc[searched, "on_front"] = is_nondominated(values)
+    losses = table.assign(drop=drop).loc[searched, list(objectives)].fillna(np.inf)  # no power is worse than any
+    table.loc[searched, "on_front"] = is_nondominated(losses.to_numpy(dtype=float))
     return table
 
 

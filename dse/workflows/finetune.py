@@ -6,6 +6,7 @@ What comes of it is measured and kept beside the run, in its folder `finetuned`.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -161,6 +162,8 @@ def _row(
     row |= {column: values[0] for column, values in costs.items() if column in row}
     budgets = run.config.column_budgets()
     feasible = bool(row.get("fits", True)) and all(row[column] <= limit for column, limit in budgets.items())
+    if not row.get("reaches", True):
+        row["power_w"] = math.nan  # as in results.csv
     row |= {"id": record["id"], "origin": record["origin"], "on_front": False, "feasible": feasible}
     row["parent"] = design.id
     for when in ("before", "after", "gain"):

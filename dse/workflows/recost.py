@@ -48,7 +48,7 @@ def recosted(run: Run, hardware: str) -> Contents:
     designs = [tables.design_of(row) for _, row in run.table.iterrows()]
     search, budgets = run.config.search, run.config.column_budgets()
     objectives = objective_columns(search.objectives)
-    table = tables.judged(run.table.assign(**costing.columns(designs, run.spike_counts)), budgets, objectives)
+    table = tables.judged(tables.costed(run.table, costing, designs, run.spike_counts), budgets, objectives)
     record: Manifest = {
         **run.manifest,
         "recosted_from": {"run": str(run.path), "hardware": run.manifest.get("hardware")},
@@ -57,7 +57,7 @@ def recosted(run: Run, hardware: str) -> Contents:
     picks = asked = None
     if run.verified is not None:
         picks = choose(table, budgets, run.verified, objectives[2], run.expected)
-        asked = robustness(costing, table, run.spikes, objectives[2], picks)
+        asked = robustness(costing, table, run.spikes, objectives[2], picks, list(run.verified))
     return Contents(
         config=run.config.model_copy(update={"hardware": hardware}),
         manifest=record,
@@ -70,4 +70,5 @@ def recosted(run: Run, hardware: str) -> Contents:
         codesign=asked.codesign if asked else None,
         forms=asked.forms if asked else None,
         bottlenecks=asked.bottlenecks if asked else None,
+        crossover=asked.crossover if asked else None,
     )

@@ -90,7 +90,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
     config, experiment = prepared.config, prepared.experiment
     problem, costing, table = base.problem, base.costing, searched.table
     spikes = tables.spikes_table(table, searched.evaluations, experiment.network.lif_layers)
-    asked = robustness(costing, table, spikes, problem.objectives[2], final.picks)
+    asked = robustness(costing, table, spikes, problem.objectives[2], final.picks, list(final.verified))
     return Contents(
         config=config,
         manifest=record,
@@ -110,6 +110,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         codesign=asked.codesign,
         forms=asked.forms,
         bottlenecks=asked.bottlenecks,
+        crossover=asked.crossover,
         picks=final.picks,
         base_setting=history.base_setting(problem, prepared.study),
         stability=asked.stability,

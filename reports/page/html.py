@@ -119,8 +119,8 @@ def verdict(word: str) -> Markup:
 
 
 def with_band(value: str, band: tuple[float, float] | None, unit: str) -> str | Markup:
-    """A value in words with the least and the greatest of it below; alone where no band is known."""
-    if band is None:
+    """A value in words with the least and the greatest of it below; alone where no band, or NaN, is known."""
+    if band is None or band[0] != band[0]:
         return value
     return Markup("{}<small>{} … {}</small>").format(value, *(quantity(end, unit) for end in band))
 

@@ -11,6 +11,7 @@ from reports.run.picks import BudgetCheck, PickedDesign, Picks, Saving
 from reports.run.rows import (
     BottleneckRow,
     ComparisonRow,
+    CrossoverRow,
     FinetunedRow,
     FormRow,
     HardwareRow,
@@ -30,6 +31,7 @@ __all__ = [
     "BudgetCheck",
     "ChaosFloor",
     "ComparisonRow",
+    "CrossoverRow",
     "Design",
     "FinetunedRow",
     "FinishedRun",

@@ -17,7 +17,7 @@ from reports.run.picks import PickedDesign
 from reports.run.rows import ExpectedRow, LayerRow, ResultRow, VerifiedRow
 from reports.run.tables import rows_of
 
-FINITE = ("top1", "drop", "drop_low", "drop_high", "memory_bytes", "energy_j", "latency_s", "power_w")
+FINITE = ("top1", "drop", "drop_low", "drop_high", "memory_bytes", "energy_j", "latency_s")
 Z95 = NormalDist().inv_cdf(0.975)  # half the width of a 95 % interval, in standard deviations
 WEIGHTS = "w:"  # prefix of the columns that hold the widths of layers
 POTENTIALS, STREAMS, SUMS = "v:", "r:", "b:"  # those of the columns with other widths

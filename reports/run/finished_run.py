@@ -19,6 +19,7 @@ from reports.run.rows import (
     BottleneckRow,
     BreakdownRow,
     ComparisonRow,
+    CrossoverRow,
     ExpectedRow,
     FinetunedRow,
     FormRow,
@@ -76,6 +77,7 @@ class FinishedRun:
     comparisons: tuple[ComparisonRow, ...] | None
     forms: tuple[FormRow, ...] | None
     bottlenecks: tuple[BottleneckRow, ...] | None
+    crossover: tuple[CrossoverRow, ...] | None
     finetuned: tuple[FinetunedRow, ...] | None
     stability: Stability | None
 
@@ -142,6 +144,7 @@ def read_run(directory: Path) -> FinishedRun:
         comparisons=files.of_designs("comparisons", ComparisonRow),
         forms=files.of_designs("forms", FormRow),
         bottlenecks=files.of_designs("bottlenecks", BottleneckRow),
+        crossover=files.of_designs("crossover", CrossoverRow),
         finetuned=files.rows("finetuned", FinetunedRow),
         stability=stability,
     )

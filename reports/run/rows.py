@@ -12,7 +12,10 @@ NOT_MEASURED = float("nan")
 
 @dataclass(frozen=True)
 class ResultRow:
-    """results.csv, one evaluated design: shares, drops [pp], costs [SI]; its widths stand in the w: and v: columns."""
+    """results.csv, one evaluated design: shares, drops [pp], costs [SI]; its widths stand in the w: and v: columns.
+
+    `power_w` is NaN where the chip does not reach the frame rate; `reasons` say why it cannot hold or run the design.
+    """
 
     id: str
     origin: str
@@ -32,6 +35,7 @@ class ResultRow:
     on_front: bool
     feasible: bool
     area_mm2: float = field(default=NOT_MEASURED, kw_only=True)
+    reasons: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ class HealthRow:
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """comparisons.csv: the costs of a spiking network or of its non-spiking equivalent [SI]."""
+    """comparisons.csv: costs of a spiking network or of its non-spiking equivalent [SI], with the energy's band."""
 
     id: str
     origin: str
@@ -170,6 +174,23 @@ class ComparisonRow:
     energy_j: float
     latency_s: float
     power_w: float
+    energy_low: float = NOT_MEASURED
+    energy_high: float = NOT_MEASURED
+
+
+@dataclass(frozen=True)
+class CrossoverRow:
+    """crossover.csv: spiking over non-spiking energy of a design at a firing rate, and the same in every row.
+
+    `crossover` is the rate up to which spikes need less (0: none, 1: every), `own_rate` that of the design.
+    """
+
+    id: str
+    rate: float
+    ratio: float
+    crossover: float
+    own_rate: float
+    time_steps: int
 
 
 @dataclass(frozen=True)
@@ -183,6 +204,8 @@ class FormRow:
     latency_s: float
     energy_saving: float
     latency_saving: float
+    energy_low: float = NOT_MEASURED
+    energy_high: float = NOT_MEASURED
 
 
 @dataclass(frozen=True)

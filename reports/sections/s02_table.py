@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.number_text import quantity, share, tidy
+from reports.number_text import UNITS, label, quantity, share, tidy
 from reports.page import html
 from reports.page.html import Drawing
 from reports.run import Design, FinishedRun
@@ -45,6 +47,7 @@ class Row:
     mean_weight_bits: float
     feasible: bool
     energy_band: tuple[float, float] | None = None
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,25 @@ def record(run: FinishedRun) -> FrontTable:
     place = {design: -len(order) + i for i, design in enumerate(order)}
     shown = [d for d in run.designs if d.shown or d.baseline]
     shown.sort(key=lambda d: (place.get(d.id, 0), d.memory_bytes, d.drop, d.id))
-    return FrontTable(tuple(_row(d) for d in shown), len(run.designs) - len(shown))
+    return FrontTable(tuple(_row(d, run.picks.budgets) for d in shown), len(run.designs) - len(shown))
 
 
-def _row(d: Design) -> Row:
+def missed(d: Design, budgets: Mapping[str, float]) -> tuple[str, ...]:
+    """Why a design is not feasible: why it does not fit, and the budgets, by column of results.csv, that it misses."""
+    found = [part for part in d.reasons.split("; ") if part]
+    for column, limit in budgets.items():
+        value, unit = getattr(d, column, math.nan), UNITS.get(column)
+        if column != "drop" and unit is not None and value > limit:
+            found.append(f"{label(column).lower()} {quantity(value, unit)}, the budget is {quantity(limit, unit)}")
+    limit, drop = budgets.get("drop", math.inf), quantity(d.unseen.drop, "pp")
+    if d.unseen.drop > limit:
+        found.append(f"accuracy drop {drop}, the budget is {quantity(limit, 'pp')}")
+    elif d.unseen.high > limit or not found:
+        found.append(f"accuracy drop {drop}, within {quantity(limit, 'pp')} with less than 95 % probability")
+    return tuple(found)
+
+
+def _row(d: Design, budgets: Mapping[str, float]) -> Row:
     return Row(
         id=d.id,
         name=", ".join(name for name in (d.pick, d.baseline) if name),
@@ -90,6 +108,7 @@ def _row(d: Design) -> Row:
         mean_weight_bits=d.mean_weight_bits,
         feasible=d.feasible,
         energy_band=d.energy_band,
+        reasons=() if d.feasible else missed(d, budgets),
     )
 
 
@@ -108,6 +127,7 @@ HEAD = (
     "Latency",
     "Power",
     "Mean bits",
+    "Why not",
 )
 
 
@@ -115,7 +135,7 @@ def draw(r: FrontTable) -> Drawing:
     """A table whose columns sort on click, with CSV and JSON download."""
     head = Markup("").join(
         Markup('<th scope="col" aria-sort="none"{}><button type="button">{}</button></th>').format(
-            "" if h in ("Design", "Role", "Status") else Markup(' class="number"'), h
+            "" if h in ("Design", "Role", "Status", "Why not") else Markup(' class="number"'), h
         )
         for h in HEAD
     )
@@ -128,7 +148,8 @@ def draw(r: FrontTable) -> Drawing:
             "verified where it was measured there, and predicted by the model of all measurements elsewhere. The drop "
             "on the search images is too small on average, because designs were chosen on them. Intervals are 95 %. "
             "Below an energy stand the least and the greatest that the models say when constants, forms of the chip, "
-            "firing rates and time steps change. "
+            "firing rates and time steps change. The last column says what a design misses: a budget, or why the chip "
+            "cannot hold or run it; a chip that does not reach the frame rate has no average power. "
             f"{more}",
             "lead",
         ),
@@ -163,6 +184,7 @@ def _html_row(row: Row, first: bool) -> Markup:
         (row.latency_s, quantity(row.latency_s, "s"), True),
         (row.power_w, quantity(row.power_w, "W"), True),
         (row.mean_weight_bits, tidy(row.mean_weight_bits), True),
+        (len(row.reasons), Markup("").join(Markup("<small>{}</small>").format(each) for each in row.reasons), False),
     ]
     body = Markup("").join(
         Markup('<td data-value="{}"{}>{}</td>').format(value, Markup(' class="number"') if numeric else "", shown)

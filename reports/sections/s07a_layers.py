@@ -18,7 +18,7 @@ TITLE = "Layer by layer"
 
 @dataclass(frozen=True)
 class LayerByLayer:
-    """The layers of the recommended design in network order, and energy by kind of row and place [J]."""
+    """Layers of the recommended design in network order, energy by kind of row and place [J] with the sum's band."""
 
     design: str
     layers: tuple[LayerCost, ...]
@@ -26,6 +26,7 @@ class LayerByLayer:
     multibit_j: float
     off_chip_j: float
     static_j: float
+    energy_band: tuple[float, float] | None = None
 
 
 def record(run: FinishedRun) -> LayerByLayer | None:
@@ -41,6 +42,7 @@ def record(run: FinishedRun) -> LayerByLayer | None:
         multibit_j=sum(energy for layer, energy in on_chip if not layer.spiking),
         off_chip_j=sum(layer.off_chip_j for layer in layers),
         static_j=sum(layer.static_j for layer in layers),
+        energy_band=run.by_id(run.recommended).energy_band,
     )
 
 
@@ -55,7 +57,10 @@ def draw(r: LayerByLayer | None) -> Drawing:
         "leakage and clock": r.static_j,
     }
     whole = sum(parts.values()) or 1.0
-    rows = [(name, quantity(value, "J"), share(value / whole)) for name, value in parts.items()]
+    rows: list[tuple[str | Markup, ...]] = [
+        (name, quantity(value, "J"), share(value / whole)) for name, value in parts.items()
+    ]
+    rows.append(("sum", html.with_band(quantity(whole, "J"), r.energy_band, "J"), share(1.0)))
     bound = _resources(r)
     body = html.join(
         html.table(("Energy of the recommended design", "", "Share"), rows, numeric=(1, 2)),
@@ -107,12 +112,14 @@ def chart(r: LayerByLayer) -> Chart:
 
 
 def _table(r: LayerByLayer) -> Markup:
-    rows = [
+    total = html.with_band(quantity(sum(layer.energy_j for layer in r.layers), "J"), r.energy_band, "J")
+    rows: list[tuple[str | Markup, ...]] = [
         (
             *(layer.layer, short_name(layer.stage), "spikes" if layer.spiking else "numbers", layer.binding),
             *(quantity(layer.time_s, "s"), quantity(layer.energy_j, "J"), quantity(layer.off_chip_j, "J")),
         )
         for layer in r.layers
     ]
+    rows.append(("sum", "", "", "", "", total, quantity(r.off_chip_j, "J")))
     head = ("Layer", "Stage", "Input", "Bound by", "Time", "Energy", "of it DRAM")
     return html.table(head, rows, numeric=(4, 5, 6))

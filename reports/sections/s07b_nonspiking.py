@@ -1,13 +1,18 @@
-"""The question of every review: would the same weights cost less in a network without spikes, on the same chip?"""
+"""The question of every review: would the same weights cost less in a network without spikes, on the same chip?
+
+At the firing rates that were measured, and over all of them: the rate up to which spikes need less energy.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.number_text import UNITS, quantity
+from reports.number_text import UNITS, quantity, share, tidy
 from reports.page import html
-from reports.page.html import Drawing
-from reports.run import FinishedRun
+from reports.page.html import Drawing, StaticFigure
+from reports.plots import interactive, printed
+from reports.plots.description import Axis, Chart, Line, Marker, Points, Rule
+from reports.run import CrossoverRow, FinishedRun
 
 TITLE = "The same weights without spikes"
 COSTS = ("memory_bytes", "energy_j", "latency_s", "power_w")
@@ -15,7 +20,7 @@ COSTS = ("memory_bytes", "energy_j", "latency_s", "power_w")
 
 @dataclass(frozen=True)
 class ComparedNetwork:
-    """One network of the comparison; `costs` in the order of COSTS, SI units; the band of a spiking one's energy."""
+    """One network of the comparison; `costs` in the order of COSTS, SI units; the band of its energy."""
 
     id: str
     origin: str
@@ -26,23 +31,45 @@ class ComparedNetwork:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Spiking over non-spiking energy of the recommended design at some firing rates.
+
+    `crossover` is the rate up to which spikes need less energy (0: none, 1: every), `own_rate` that of the design.
+    """
+
+    design: str
+    rates: tuple[float, ...]
+    ratios: tuple[float, ...]
+    crossover: float
+    own_rate: float
+    time_steps: int
+
+
+@dataclass(frozen=True)
 class NonSpiking:
-    """The rows of comparisons.csv, and of how many designs the spiking network needs less energy than either other."""
+    """The rows of comparisons.csv, of how many designs the spiking network needs less energy than either other, and the
+    energy over the firing rate.
+    """
 
     networks: tuple[ComparedNetwork, ...]
     designs: int
     spiking_wins: int
+    curve: Curve | None = None
 
 
 def record(run: FinishedRun) -> NonSpiking | None:
     """The comparison; None for a run without comparisons.csv."""
     if run.comparisons is None:
         return None
-    bands = {d.id: d.energy_band for d in run.designs}
+    known = {d.id: d.energy_band for d in run.designs}
     networks = tuple(
         ComparedNetwork(
             *(r.id, r.origin, r.network, r.time_steps, (r.memory_bytes, r.energy_j, r.latency_s, r.power_w)),
-            energy_band=bands.get(r.id) if r.network == "spiking" else None,
+            energy_band=(r.energy_low, r.energy_high)
+            if r.energy_low == r.energy_low
+            else known.get(r.id)
+            if r.network == "spiking"
+            else None,
         )
         for r in run.comparisons
     )
@@ -51,7 +78,16 @@ def record(run: FinishedRun) -> NonSpiking | None:
     for n in networks:
         if n.network != "spiking":
             others[n.id] = min(n.costs[1], others.get(n.id, n.costs[1]))
-    return NonSpiking(networks, len(others), sum(spiking[i] < energy for i, energy in others.items()))
+    wins = sum(spiking[i] < energy for i, energy in others.items())
+    return NonSpiking(networks, len(others), wins, _curve(run.crossover))
+
+
+def _curve(rows: tuple[CrossoverRow, ...] | None) -> Curve | None:
+    """The rows of crossover.csv, which are of one design."""
+    if not rows:
+        return None
+    rates, ratios = tuple(row.rate for row in rows), tuple(row.ratio for row in rows)
+    return Curve(rows[0].id, rates, ratios, rows[0].crossover, rows[0].own_rate, rows[0].time_steps)
 
 
 def draw(r: NonSpiking | None) -> Drawing:
@@ -83,4 +119,44 @@ def draw(r: NonSpiking | None) -> Drawing:
             ("Design", "Origin", "Network", "T", "Memory", "Energy", "Latency", "Power"), rows, numeric=(3, 4, 5, 6, 7)
         ),
     )
-    return Drawing(body)
+    if r.curve is None:
+        return Drawing(body)
+    shown = chart(r.curve)
+    over = html.join(
+        html.heading("Over the firing rate"),
+        html.text(said(r.curve), "lead"),
+        html.plot("crossover", 300, "Spiking over non-spiking energy by firing rate; the table holds the same numbers"),
+        html.table(
+            ("Firing rate", "Spiking over non-spiking energy"),
+            [(share(x), tidy(y)) for x, y in zip(r.curve.rates, r.curve.ratios, strict=True)],
+            numeric=(0, 1),
+        ),
+    )
+    caption = "Energy of the recommended design over that of the dense non-spiking network, by firing rate."
+    figure = StaticFigure(caption, lambda: printed.figure(shown, 2.6))
+    return Drawing(html.join(body, over), {"crossover": interactive.plot(shown)}, {"crossover": figure})
+
+
+def said(c: Curve) -> str:
+    """Up to which firing rate spikes need less energy, where the design stands, and what was published."""
+    until = {0.0: "At no firing rate", 1.0: "At every firing rate"}.get(
+        c.crossover, f"Below {share(c.crossover)} firing"
+    )
+    return (
+        f"{until} the recommended design, T = {c.time_steps}, needs less energy than the dense non-spiking network "
+        f"with the same weights on this chip; it fires at {share(c.own_rate)}. Published, for hardware whose constants "
+        "were not read: below 5.7 % at T = 5 (Yan et al., arXiv 2409.08290 v4). Rates are spikes per neuron and time "
+        "step, all layers scaled alike."
+    )
+
+
+def chart(c: Curve) -> Chart:
+    """The ratio of the two energies over the firing rate; below 1 spikes need less."""
+    rates = [100 * rate for rate in c.rates]
+    hover = [f"{share(x)}: {tidy(y)}" for x, y in zip(c.rates, c.ratios, strict=True)]
+    return Chart(
+        (Line(rates, c.ratios, "c0", width=2), Points(rates, c.ratios, Marker("c0"), hover=hover)),
+        x=Axis("firing rate [%]", from_zero=True),
+        y=Axis("spiking over non-spiking energy", from_zero=True),
+        rules=(Rule("y", 1.0), Rule("x", 100 * c.own_rate)),
+    )

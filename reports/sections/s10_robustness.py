@@ -115,7 +115,10 @@ def _forms(rows: tuple[FormRow, ...]) -> tuple[Markup, ...]:
     body = [
         (
             *(row.form.replace("_", "-"), row.unit),
-            *(quantity(row.energy_j, UNITS["energy_j"]), share(row.energy_saving)),
+            *(
+                html.with_band(quantity(row.energy_j, "J"), (row.energy_low, row.energy_high), "J"),
+                share(row.energy_saving),
+            ),
             *(quantity(row.latency_s, UNITS["latency_s"]), share(row.latency_saving)),
         )
         for row in rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -13,7 +15,7 @@ from reports.run import FinishedRun
 
 TITLE = "Hardware and bits together"
 HEADS = {"id": "Design", "design": "Role", "objective": "Least, with this setting", "gain": "Saved"}
-UNSHOWN = ("feasible", "file_value")
+UNSHOWN = ("feasible", "file_value", "energy_low", "energy_high")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,12 @@ def draw(r: Codesign | None) -> Drawing:
         cells = dict(zip(r.columns, row, strict=True))
         setting = "; ".join(_knob(c, v, r.units) for c, v in cells.items() if c not in plain and c not in UNSHOWN)
         body.append(
-            [Markup("{}<small>{}</small>").format(_cell(c, cells[c]), setting if c == under else "") for c in plain]
+            [
+                _energy(cells)
+                if c == "energy_j"
+                else Markup("{}<small>{}</small>").format(_cell(c, cells[c]), setting if c == under else "")
+                for c in plain
+            ]
         )
     numeric = [i for i, c in enumerate(plain) if c in UNITS or c == "gain"]
     content = html.join(
@@ -62,6 +69,12 @@ def draw(r: Codesign | None) -> Drawing:
         html.table([HEADS.get(c, label(c)) for c in plain], body, numeric=numeric, kind="knobs"),
     )
     return Drawing(content)
+
+
+def _energy(cells: Mapping[str, str | float]) -> str | Markup:
+    """The energy with its band, where the run has one."""
+    value, low, high = (float(cells.get(name, math.nan)) for name in ("energy_j", "energy_low", "energy_high"))
+    return html.with_band(quantity(value, "J"), (low, high), "J")
 
 
 def _knob(name: str, value: str | float, units: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from dse.evaluation.separable import additive_tables
 from dse.problem.build_space import build_space
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design
+from dse.results.tables import as_written, costed
 
 
 @cache
@@ -88,6 +90,21 @@ def test_states_that_a_design_leaves_open_have_the_chips_width_and_a_float_netwo
     together = costing.columns([searched, plain, wide])["energy_j"]
     alone = [float(costing.columns([d])["energy_j"][0]) for d in (searched, plain, wide)]
     assert together == pytest.approx(alone, rel=1e-12)
+
+
+def test_results_say_why_a_design_does_not_fit_and_have_no_power_at_a_rate_that_is_not_reached():
+    space, costing, _ = problem()
+    design = space.design(space.sizes - 1)
+    spikes = np.full((1, 77), 100.0)
+    table = pd.DataFrame({"id": ["a"]})
+    reached = costed(table, costing, [design], spikes)
+    assert reached["reasons"].tolist() == [""]
+    assert as_written(reached)["power_w"].tolist() == reached["power_w"].tolist()
+    fast = costed(table, Costing(costing.workloads, costing.hardware, 1e6), [design], spikes)
+    assert not fast["fits"][0]
+    assert "at 1e+06 per second there are 1e-06 s: lower the frame rate" in fast["reasons"][0]
+    assert as_written(fast)["power_w"].isna().all()
+    assert fast["power_w"].notna().all()  # the search still ranks by it
 
 
 @cache

@@ -1,9 +1,11 @@
 """What every section computes, on a run of four designs whose numbers were made by hand."""
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from reports import ReportError
@@ -396,6 +398,27 @@ def test_every_energy_of_a_design_stands_with_its_band(run):
     parts = s07_breakdown.record(run)
     assert parts.bands[PICK] == (1e-6, 9e-6)
     assert said in str(s07_breakdown.draw(parts).html)
+
+
+def test_an_infeasible_design_says_what_it_misses_and_what_does_not_fit(tmp_path):
+    out = by_hand.write(tmp_path / "run")
+    results = pd.read_csv(out / "results.csv").assign(reasons="", area_mm2=2.0)
+    small = results["id"] == SMALL
+    results.loc[small, "reasons"] = "an inference takes 2 s: lower the rate; all weights need 9 bytes"
+    results.loc[small, ["feasible", "drop", "power_w"]] = False, 5.0, math.nan
+    results.to_csv(out / "results.csv", index=False)
+    picks = json.loads((out / "picks.json").read_text(encoding="utf-8"))
+    (out / "picks.json").write_text(json.dumps(picks | {"budgets": {"drop": 1.0}}), encoding="utf-8")
+    run = read_run(out)
+    assert run.by_id(SMALL).area_mm2 == 2.0
+    rows = {row.id: row for row in s02_table.record(run).rows}
+    assert rows[SMALL].reasons == (
+        *("an inference takes 2 s: lower the rate", "all weights need 9 bytes"),
+        "accuracy drop 5.00 pp, the budget is 1.00 pp",
+    )
+    assert rows[PICK].reasons == ()
+    assert math.isnan(rows[SMALL].power_w)
+    assert "<small>all weights need 9 bytes</small>" in str(s02_table.draw(s02_table.record(run)).html)
 
 
 def test_layers_stand_with_what_binds_them_and_kinds_of_rows_apart(run):

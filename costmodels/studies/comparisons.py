@@ -1,0 +1,77 @@
+"""A design beside float, uniform widths and the equivalent non-spiking networks on the same chip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from costmodels.estimation.cost import Cost
+from costmodels.estimation.designs import Designs
+from costmodels.estimation.efficiency import bit_budgets
+from costmodels.estimation.estimate import estimate
+from costmodels.hardware.hardware import Hardware
+from costmodels.studies.non_spiking import non_spiking, with_own_activity
+from costmodels.widths import FLOAT
+from costmodels.workload.workload import Workload
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("memory_bytes", "energy_j", "latency_s", "power_w", "throughput_power_w", "off_chip_bytes")
+
+
+def comparisons(
+    workload: Workload,
+    hardware: Hardware,
+    design: Designs | ArrayLike | None = None,
+    *,
+    widths: Sequence[int] = (8, 6, 4, 3, 2),
+    frame_rate: float | None = None,
+) -> pd.DataFrame:
+    """The table a reviewer asks for: one row per network, with savings against float.
+
+    workload    the layer table with the measured activity, which all rows but the design's keep
+    hardware    the chip
+    design      one design as for `estimate`; default: none
+    widths      uniform weight widths [bit], a row each
+    frame_rate  inferences per second; default: the hardware file's
+
+    Rows are `float`, `uniform 8` and so on, `design`, and for each but float `... as QNN` (zeros skipped) and
+    `... as dense QNN`: the equivalent non-spiking network with the same weights. `ace` and `ns_ace` are bit budgets:
+    products of operand widths, over all operations and over those that happen (Shen et al., CVPR 2024).
+    `power_w` is None at a frame rate that the chip does not reach.
+    """
+    import pandas as pd
+
+    designs = [(f"uniform {bits}", workload, Designs(bits)) for bits in widths]
+    if design is not None:
+        designs.append(("design", *with_own_activity(workload, Designs.of(design))))
+    base = estimate(workload, hardware, FLOAT, frame_rate=frame_rate)
+    rows = [_row("float", workload, base, base) | _budgets(workload, hardware, Designs(FLOAT))]
+    for name, network, widths_of in designs:
+        cost = estimate(network, hardware, widths_of, frame_rate=frame_rate)
+        rows.append(_row(name, network, cost, base) | _budgets(network, hardware, widths_of))
+        for suffix, dense in (("as QNN", False), ("as dense QNN", True)):
+            equivalent = non_spiking(network, dense=dense)
+            cost = estimate(equivalent, hardware, widths_of.weight_bits, frame_rate=frame_rate)
+            row = _row(f"{name} {suffix}", equivalent, cost, base)
+            rows.append(row | _budgets(equivalent, hardware, Designs(widths_of.weight_bits)))
+    return pd.DataFrame(rows)
+
+
+def _budgets(network: Workload, hardware: Hardware, design: Designs) -> dict[str, float]:
+    found = bit_budgets(network, hardware, design)
+    return {"ace": found.dense, "ns_ace": found.happening}
+
+
+def _row(name: str, network: Workload, cost: Cost, base: Cost) -> dict[str, object]:
+    values: dict[str, object] = {"network": name, "time_steps": network.time_steps}
+    values |= {column: float(getattr(cost, column)) for column in COLUMNS}
+    if bool(cost.violations["frame_rate"]):
+        values["power_w"] = None  # at a rate that it does not reach a chip has no power
+    values["memory_saving"] = 1 - float(cost.memory_bytes / base.memory_bytes)
+    values["energy_saving"] = 1 - float(cost.energy_j / base.energy_j)
+    values["feasible"] = bool(cost.feasible)
+    return values
