@@ -1,14 +1,20 @@
 """Settings that hold for every test: reproducible hypothesis examples, and one thread for torch where it is used."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 from tests.shared import once
+
+if TYPE_CHECKING:
+    from costmodels import Hardware
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
@@ -43,6 +49,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays: the search for garbage leaves it out and comes less often, a tenth of the time else."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 20)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_waiting_for_the_disk() -> Iterator[None]:
     """A study writes its journal through to the disk after every entry; what tests write need not survive a crash."""
@@ -58,6 +71,31 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("SVIT_CACHE", str(once(tmp_path_factory, "cache", lambda folder: None)))  # of all workers
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_chips() -> Iterator[None]:
+    """Searches sweep the ends of each knob, 64 chips instead of 864, which take 4 s; a sweep has tests of its own."""
+    if robustness := sys.modules.get("dse.results.robustness"):  # imported by the files that search
+        whole = robustness.sweep
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(robustness, "sweep", lambda designs, chip, **named: whole(designs, _ends(chip), **named))
+            yield
+    else:
+        yield
+
+
+def _ends(chip: "Hardware") -> "Hardware":
+    """The chip with the first and the last value of each knob."""
+
+    def ends(knobs: Any) -> Any:
+        values = {name: getattr(knobs, name) for name in type(knobs).model_fields}
+        short = {name: v[:: max(len(v) - 1, 1)] for name, v in values.items() if isinstance(v, tuple)}
+        return knobs.model_copy(update=short)
+
+    knobs = ends(chip.file.knobs)
+    memories = {name: ends(memory) for name, memory in knobs.memories.items()}
+    return replace(chip, file=chip.file.model_copy(update={"knobs": knobs.model_copy(update={"memories": memories})}))
 
 
 @pytest.fixture(scope="session")

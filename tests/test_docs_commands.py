@@ -62,6 +62,8 @@ def steps(page: str) -> Iterator[Step]:
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 SHOWING = [page for page in PAGES if list(steps(page.read_text(encoding="utf-8")))]
+LONG = ("tutorial", "own-network", "cluster")  # pages whose commands take 10 s of processor time and more
+TRIED = [pytest.param(page, marks=pytest.mark.campaign if page.stem in LONG else ()) for page in SHOWING]
 DEMO = "runs/demo-fashion_mnist"
 
 
@@ -121,7 +123,7 @@ def run(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return said.getvalue()
 
 
-@pytest.mark.parametrize("page", SHOWING, ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", TRIED, ids=lambda path: path.stem)
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)

@@ -567,6 +567,7 @@ def test_a_finished_run_with_other_inputs_is_not_overwritten(svit: Run, small_ru
     assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before
 
 
+@pytest.mark.campaign
 def test_measurements_of_other_images_may_be_joined_and_that_is_recorded(svit: Run, small_run: Path, tmp_path: Path):
     shutil.copytree(small_run, tmp_path / "run")
     as_before = (tmp_path / "run" / "config.yaml").read_text()

@@ -118,6 +118,7 @@ def _first(layer):
     return next(kind for start, kind in starts.items() if layer.startswith(start))
 
 
+@pytest.mark.campaign
 def test_a_fine_tuned_design_is_a_design_of_the_run(svit, run):
     told = svit("finetune", run, "--design", "uniform-2", "--epochs", 1, "--images", 32, "--json")
     assert told.status == 0
@@ -148,6 +149,7 @@ def test_a_fine_tuned_design_is_a_design_of_the_run(svit, run):
     assert json.loads(told.out)[0]["design"]["top1"] == table.loc[record["id"], "top1"]
 
 
+@pytest.mark.campaign
 def test_batch_norms_are_estimated_again_from_the_command_line(svit, run):
     told = svit("reestimate", run, "--design", "uniform-2")
     assert (told.status, told.err) == (0, "")

@@ -167,6 +167,7 @@ def test_levels_of_a_design_are_the_levels_it_came_from():
         assert space.levels_of(space.design(levels)).tolist() == levels.tolist()
 
 
+@pytest.mark.campaign
 def test_a_search_measures_and_verifies_the_exact_pick_within_its_constraints(tmp_path):
     config = SMALL.model_copy(update={"budgets": {"drop": 40.0}, "constraints": Constraints(max_widths=2)})
     lines = []

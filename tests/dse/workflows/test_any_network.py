@@ -81,6 +81,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.campaign
 def test_the_users_own_network_from_file_to_report(svit, folder):
     said = svit("search", "my.yaml", "--out", "run")
     assert said.status == 0, said.err

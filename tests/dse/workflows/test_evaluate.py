@@ -118,6 +118,7 @@ def test_images_on_disk_give_what_images_in_memory_give_and_are_never_loaded_at_
     assert not raced.complete
 
 
+@pytest.mark.campaign
 def test_a_check_says_what_a_guarantee_takes():
     config = Config(
         data=Data(search_images=60, verify_images=50),

@@ -58,6 +58,7 @@ def test_a_design_is_fine_tuned_kept_and_measured_as_integers(run):
     assert again.kl != pytest.approx(experiment.evaluator(experiment.images)(design).kl)
 
 
+@pytest.mark.campaign
 def test_the_same_fine_tuning_gives_the_same_design_once(run):
     first = finetuned(run, "uniform-1", SCHEDULE, 16)
     second = finetuned(run, "uniform-1", SCHEDULE, 16)

@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from dse import version
 from dse.evaluation.prepare import code_hash
 
 
+@pytest.mark.campaign
 def test_a_serial_run_is_made_again_bit_for_bit_and_what_differs_is_said(svit, small_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(small_run, run)

@@ -93,6 +93,7 @@ def test_the_baselines_of_one_form_are_those_of_a_search_in_it(table, tmp_path):
         assert both.loc[row["id"], "energy_j"] == row["energy_j"]
 
 
+@pytest.mark.campaign
 def test_the_same_seed_gives_the_same_results_and_a_finished_run_repeats_nothing(run, tmp_path):
     lines = []
     search(CONFIG, tmp_path / "again")

@@ -196,6 +196,7 @@ def test_a_distance_is_the_divergence_of_one_change_at_a_time():
             )
 
 
+@pytest.mark.campaign
 def test_a_search_starts_from_both_priors_and_charges_for_them(tmp_path):
     config = Config(
         data=Data(search_images=20, verify_images=20, fisher_images=16, batch_size=20),

@@ -94,7 +94,8 @@ def test_a_saved_network_comes_back_as_it_was(tmp_path):
     save_checkpoint(path, model, {"command": "svit-dse train", "seed": 3, "accuracy": 0.985})
     again = load_checkpoint(path)
     assert again.config == model.config
-    assert all(torch.equal(tensor, again.state_dict()[key]) for key, tensor in model.state_dict().items())
+    loaded = again.state_dict()
+    assert all(torch.equal(tensor, loaded[key]) for key, tensor in model.state_dict().items())
     notes = read_metadata(path)
     assert (notes["command"], notes["seed"], notes["accuracy"]) == ("svit-dse train", 3, 0.985)
     assert load_checkpoint(path, time_steps=1).config.time_steps == 1

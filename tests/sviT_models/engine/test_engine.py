@@ -51,6 +51,7 @@ def test_the_engine_computes_what_is_defined(dims, steps, seed, batch, threads, 
     equal(sviT_models.Engine(model, bank, threads=1, fast=False).run(images, bits, time_steps=steps), defined)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", ["sdtv2_8_256", "sdtv2_8_384", "sdtv2_8_512", "sdtv2_8_768"])
 def test_every_size_computes_what_is_defined(name):
     model = sviT_models.build(name, num_classes=7, time_steps=1)
