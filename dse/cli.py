@@ -54,7 +54,7 @@ def _root(
 
 def _register() -> None:
     order = ["demo", "init", "check", "train", "profile", "evaluate", "estimate", "sensitivity", "search", "report"]
-    order += ["runs", "show", "diff", "pick", "plot", "worker", "repair", "reproduce"]
+    order += ["runs", "show", "diff", "pick", "plot", "dashboard", "worker", "repair", "reproduce"]
     order += ["compare", "finetune", "reestimate", "export", "verify_export", "hardware"]
     names = [m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")]
     for name in sorted(names, key=lambda n: (order.index(n) if n in order else len(order), n)):

@@ -41,6 +41,7 @@ TABLES = {
 }
 # these write files and say where in a line or two; `reestimate` prints the table of `finetune`
 NO_TABLE = {
+    "dashboard",
     "plot",
     "hardware price",
     "demo",

@@ -15,6 +15,7 @@ from dse.errors import ConfigError
 from dse.ledger.storage import open_storage, spoken
 
 STUDY_NAME = "svit-dse"
+DIMENSIONS = "dimensions"  # attribute of a study: the choices of every searched dimension by its name, for other tools
 MEANINGS = ("space", "objectives")  # what the levels and values of a stored trial stand for
 
 

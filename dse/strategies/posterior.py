@@ -104,7 +104,8 @@ class Sampler(Proposer):
         if "drop" in self._problem.budgets and rng.random() < self._focus * posterior.doubt:
             limit = min(limit, 1.5 * self._problem.budgets["drop"])
         reference, model = reference_point(self._problem, limit), posterior.centre
-        gain = pareto.improvements(self._objectives(model, candidates, past), self._measured(model, past), reference)
+        known = np.vstack([self._measured(model, past), self._objectives(model, past.under_way, past)])
+        gain = pareto.improvements(self._objectives(model, candidates, past), known, reference)
         if gain.max() <= 0:
             return np.asarray(candidates[rng.integers(len(candidates))])
         return np.asarray(candidates[int(gain.argmax())])

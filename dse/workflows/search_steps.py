@@ -36,7 +36,7 @@ from dse.results.verification import SharedRows, add_exact_pick, judged, race_of
 from dse.search.build_problem import build_problem
 from dse.search.expected_drop import expectation
 from dse.search.loop import Loop
-from dse.search.study import beside, evaluated, finished, quiet_optuna
+from dse.search.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread
 from dse.workflows.door import check_search
@@ -73,6 +73,8 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     inputs = fingerprint(config, experiment)
     timed = config.search.hours is not None  # then other workers need the images that this one makes of the hours
     study = ledger.open(inputs, hear.say, announced=not timed)
+    if DIMENSIONS not in study.user_attrs:
+        study.set_user_attr(DIMENSIONS, {d.name: list(d.choices) for d in experiment.space.dimensions})
     if finished(study):
         hear.say(f"{ledger.directory}: resuming a study with {finished(study)} finished evaluations")
     evaluator = experiment.evaluator(experiment.images)

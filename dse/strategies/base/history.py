@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import optuna
@@ -25,7 +25,7 @@ class History:
     levels: (N, D); drop and stderr: (N,) percentage points; nll and nll_stderr: (N,) nat over the float network's, NaN
     where it was not recorded; correlation: (N,) of the errors of both, 0 where it was not recorded; images: (N,);
     costs: (N, 2), the second and third objective; complete: (N,), False for an evaluation that was cut short;
-    taken: (M, D), also with designs that are being evaluated or failed;
+    taken: (M, D), also with designs that are being evaluated or failed; under_way: (R, D), those being evaluated;
     spikes: (N, LIF layers) per image, NaN where not recorded; None where the problem's costs do not follow them.
     """
 
@@ -40,6 +40,7 @@ class History:
     complete: BoolArray
     taken: IntArray
     spikes: FloatArray | None = None
+    under_way: IntArray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.drop)
@@ -96,6 +97,7 @@ def read(study: optuna.Study, problem: Problem, without: int | None = None) -> H
         costs=costs,
         complete=complete,
         taken=designs,
+        under_way=designs[[t.state == TrialState.RUNNING for t in taken]],
         spikes=_spikes(done, problem),
     )
 

@@ -1,0 +1,34 @@
+"""`svit-dse dashboard` shows a study in optuna-dashboard."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: svit-dse dashboard runs/first"
+
+
+def dashboard(
+    run: Annotated[Path, typer.Argument(help="Run directory of a search, also of one that still runs.")],
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Optuna storage URL of its study; or SVIT_DSE_STORAGE.", envvar="SVIT_DSE_STORAGE"),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8080,
+) -> None:
+    """Show the study of a run in optuna-dashboard on 127.0.0.1, without a login; it shows a copy that follows it."""
+    from dse.commands._show import say
+    from dse.workflows.dashboard import Copy, following, opened, served
+
+    copy = Copy(opened(run, storage))
+    copy.follow()
+    with served(copy, port) as server:
+        typer.echo(f"http://127.0.0.1:{server.server_port}/ shows a copy of {run} that follows it; Ctrl-C ends")
+        typer.echo("it has no login: whoever can open pages on this machine can read it, and change the copy alone")
+        end = following(copy, say)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+        end.set()
