@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from dse.commands._options import DESIGN_NAME, JSON, TRUST
+from dse.errors import ConfigError
 
+FORMATS = ("integers", "qonnx")
 EXAMPLE = "Example: svit-dse export runs/demo --design uniform-4 --out chip --golden 10"
 
 
@@ -23,16 +25,24 @@ def export(
     activation_bits: Annotated[
         int | None, typer.Option(min=4, max=16, help="Width of residual streams and activations; the run's.")
     ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="integers, or qonnx: also network.onnx, with QONNX's datatypes.")
+    ] = "integers",
     trust: TRUST = False,
     as_json: JSON = False,
 ) -> None:
     """Write a design as integers: packed weights, a specification, golden vectors for testbenches."""
+    from costmodels.yaml_file import meant
     from dse.commands._options import trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_record
-    from dse.workflows.export import Widths, export_design
+    from dse.workflows.export import Widths, export_design, export_onnx
 
+    if form not in FORMATS:
+        raise ConfigError(f"--format {form}: no such format; {meant(form, FORMATS)}")
     trusted(run, trust)
     with Meter() as advance:
-        found = export_design(run, design, out, golden, Widths(state_bits, activation_bits), advance)
+        found = (export_onnx if form == "qonnx" else export_design)(
+            run, design, out, golden, Widths(state_bits, activation_bits), advance
+        )
     print_record(vars(found), found.lines(), as_json)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dse.problem.design import Design
 from dse.progress import Advance, quiet
 from dse.results.experiment import experiment_of
 from dse.results.run import open_run
+from sviT_models.integer_network.onnx_model import need
 
 DEFAULT_STATE_BITS = 16
 
@@ -47,6 +49,7 @@ class Export:
     state_bits: int
     accumulator_bits: int
     golden: int
+    onnx: Path | None = None
 
     def lines(self) -> list[str]:
         """The export in words."""
@@ -59,7 +62,25 @@ class Export:
             said.append(
                 f"the search ran it with float potentials; exported with {self.state_bits} bits (choose --state-bits)"
             )
+        if self.onnx is not None:
+            said.append(f"{self.onnx}: the same as an ONNX model; `svit-dse verify-export {self.out}` runs it, too")
         return said
+
+
+def export_onnx(
+    run: Path, design: str, out: Path, golden: int = 0, widths: Widths = OWN, advance: Advance = quiet
+) -> Export:
+    """As `export_design`, with `network.onnx` beside the other files; nothing is left where that cannot be written.
+
+    Raises ModelError without the package onnx, before anything else, and for a network beyond 2 GB.
+    """
+    need("onnx")
+    found = export_design(run, design, out, golden, widths, advance)
+    try:
+        return replace(found, onnx=sviT_models.write_onnx(out))
+    except BaseException:
+        shutil.rmtree(out)
+        raise
 
 
 def export_design(

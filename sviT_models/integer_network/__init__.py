@@ -1,4 +1,4 @@
-"""The exported network: written, read, specified, and run by a plain interpreter.
+"""The network in integers only: specified, written and read as files, run by a plain interpreter, and as ONNX.
 
-From outside: `write`, `read`, `specification`.
+From outside: `write`, `read`, `specification`, `onnx_model`.
 """

@@ -13,10 +13,12 @@ Node = Mapping[str, Any]
 LARGEST = 2**28  # elements of a tensor, per image
 
 
-def check_nodes(spec: Mapping[str, Any], constants: Mapping[str, int]) -> None:
-    """Raises ModelError, naming the operation, where one does not fit what it reads; all as for one image.
+def check_nodes(spec: Mapping[str, Any], constants: Mapping[str, int]) -> dict[str, int]:
+    """The numbers that every tensor has per image.
 
     constants  the number of channels of every rescale
+
+    Raises ModelError, naming the operation, where one does not fit what it reads.
     """
     shapes = _Shapes(spec, constants)
     for i, node in enumerate(spec["nodes"]):
@@ -26,6 +28,7 @@ def check_nodes(spec: Mapping[str, Any], constants: Mapping[str, int]) -> None:
             raise ModelError(f"nodes[{i}] ({node['op']} {node['output']!r}): {error}") from None
     if shapes.counts.get("logits") != spec["classes"]:
         raise ModelError(f"the logits are {shapes.counts.get('logits')} numbers; expected {spec['classes']}")
+    return shapes.counts
 
 
 class _Shapes:

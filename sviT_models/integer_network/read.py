@@ -103,9 +103,21 @@ def verify_export(path: str | os.PathLike[str], progress: Callable[[int, int], N
     `progress(done, total)` hears of the images.
     """
     exported = load_export(path)
+    return compared(exported, lambda images: interpreter.run(exported.spec, exported.tensors, images), progress)
+
+
+def compared(
+    exported: Exported,
+    run: Callable[[NDArray[np.int64]], tuple[Any, dict[str, Any]]],
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """The table of `verify_export` for whatever gives logits and spikes of integer images, as `interpreter.run` does.
+
+    Raises ModelError for an export without golden vectors, or with damaged ones.
+    """
     spec = exported.spec
     if "golden" not in spec:
-        raise ModelError(f"{path}: has no golden vectors; export with --golden N")
+        raise ModelError(f"{exported.path}: has no golden vectors; export with --golden N")
     vectors = _arrays(exported.path, GOLDEN, spec)
     with _named(exported.path / GOLDEN):
         check_golden(spec, vectors)
@@ -123,7 +135,7 @@ def verify_export(path: str | os.PathLike[str], progress: Callable[[int, int], N
     place = {node["output"]: node["shape"].index(-1) for node in spec["nodes"] if node["op"] in ("fire", "levels")}
     start = 0
     for batch in _batches(vectors["image"].astype(np.int64)):
-        logits, spikes = interpreter.run(spec, exported.tensors, batch)
+        logits, spikes = run(batch)
         part = slice(start, start + len(batch))
         for name, found in spikes.items():
             compare(name.removesuffix(":spikes"), found, golden[name][(slice(None),) * place[name] + (part,)])

@@ -79,3 +79,31 @@ def test_the_commands_and_their_mistakes(run, tmp_path, monkeypatch, capsys):
     ):
         status, _, told = command(monkeypatch, capsys, *words)
         assert (status, said in told, told.count("\n")) == (2, True, 1)
+
+
+def test_an_onnx_model_stands_beside_the_integers_and_is_verified_with_them(run, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "chip"
+    words = ("export", run, "--design", "uniform-4", "--golden", 2, "--format", "qonnx", "--out", out)
+    status, told, _ = command(monkeypatch, capsys, *words)
+    assert (status, "network.onnx: the same as an ONNX model" in told) == (0, True)
+    status, told, _ = command(monkeypatch, capsys, "verify-export", out)
+    assert (status, "also of network.onnx in onnxruntime" in told, "0 mismatches" in told) == (0, True, True)
+    status, told, _ = command(monkeypatch, capsys, "verify-export", out, "--json")
+    names = [row["name"] for row in json.loads(told)]
+    assert {"logits", "network.onnx: logits"} <= set(names)
+    assert len(names) == 2 * (len(names) // 2)
+
+
+def test_a_format_that_cannot_be_written_leaves_nothing(run, tmp_path, monkeypatch, capsys):
+    words = ("export", run, "--design", "uniform-4", "--out", tmp_path / "chip", "--format")
+    status, _, told = command(monkeypatch, capsys, *words, "qonx")
+    assert (status, "did you mean 'qonnx'?" in told, told.count("\n")) == (2, True, 1)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "onnx", None)
+        status, _, told = command(monkeypatch, capsys, *words, "qonnx")
+    assert (status, "install svit-dse[onnx]" in told, told.count("\n")) == (2, True, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("sviT_models.integer_network.onnx_model.MOST", 1000)
+        status, _, told = command(monkeypatch, capsys, *words, "qonnx")
+    assert (status, "2 GB" in told, told.count("\n")) == (2, True, 1)
+    assert not (tmp_path / "chip").exists()
