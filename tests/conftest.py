@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from ruamel.yaml import YAML
 
 from tests.shared import once
 
@@ -98,17 +99,20 @@ def _ends(chip: "Hardware") -> "Hardware":
     return replace(chip, file=chip.file.model_copy(update={"knobs": knobs.model_copy(update={"memories": memories})}))
 
 
+SMALL = """\
+data: {search_images: 40, verify_images: 40, fisher_images: 16, batch_size: 40}
+quantization: {method: nearest}
+search: {strategy: random, evaluations: 8, widths: [2, 4, 8], time_steps: [1, 2]}
+"""
+
+
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run directory of a search: eight designs on forty digits. Copy it before you write into it."""
-    from dse.config.schema import Config, Data, Quantization, Search
+    from dse.config.schema import Config
     from dse.workflows.search import search
 
-    config = Config(
-        data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
-        quantization=Quantization(method="nearest"),
-        search=Search(strategy="random", evaluations=8, widths=(2, 4, 8), time_steps=(1, 2)),
-    )
+    config = Config.model_validate(YAML(typ="safe").load(SMALL))
     return once(tmp_path_factory, "small-run", lambda folder: search(config, folder / "small")) / "small"
 
 

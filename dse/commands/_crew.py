@@ -6,14 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from dse.ledger.storage import VARIABLE
 
 PATIENCE = 20.0  # s that an interrupted worker has to end by itself
+PARENT = "SVIT_DSE_PARENT"  # of the environment: the process that a worker ends with, however that one ends
+LOOK_EVERY = 0.5  # s
 THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -47,11 +52,13 @@ class Crew:
         devices = _devices()
         for number in range(2, self.count + 2):
             own = os.environ | dict.fromkeys(THREADS, str(threads_each(self.count + 1)))
-            own |= {VARIABLE: self.url} if self.url else {}
+            own |= {PARENT: str(os.getpid())} | ({VARIABLE: self.url} if self.url else {})
             if len(devices) > 1:
                 own["CUDA_VISIBLE_DEVICES"] = devices[(number - 1) % len(devices)]
             with self.log(number).open("wb") as log:
-                self._running.append(subprocess.Popen(words, env=own, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+                streams: Any = {"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL}
+                # Ctrl-C reaches this process alone, which then interrupts each worker once
+                self._running.append(subprocess.Popen(words, env=own, start_new_session=True, **streams))
 
     def log(self, number: int) -> Path:
         """What a worker says."""
@@ -80,6 +87,22 @@ class Crew:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def follow_parent() -> None:
+    """End this worker, as by Ctrl-C, when the process that started it is gone."""
+    parent = os.environ.get(PARENT, "")
+    if not parent.isdigit():
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(LOOK_EVERY)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(PATIENCE)
+        os._exit(128 + signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _devices() -> list[str]:

@@ -26,10 +26,11 @@ SECONDS_BETWEEN_LOOKS = 1.0  # at the best design so far, on a terminal: it take
 
 def describe(step: Step) -> str:
     """Throughput and the cheapest design that is trusted so far, in a few words."""
+    pace = f"{step.images_per_second:,.0f} images/s" + (f" by {step.workers} workers" if step.workers > 1 else "")
     if (best := step.best) is None:
-        return f"{step.images_per_second:,.0f} images/s, no design is trusted yet"
+        return f"{pace}, no design is trusted yet"
     reached = f"{best.memory / 1e3:,.1f} kB, expected drop {best.drop:+.2f} +- {best.sd:.2f} pp"
-    return f"{step.images_per_second:,.0f} images/s, best {best.id}: {reached}"
+    return f"{pace}, best {best.id}: {reached}"
 
 
 class Meter:

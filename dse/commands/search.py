@@ -81,6 +81,8 @@ def _search(config: Config, out: Path, wishes: Wishes) -> None:
     from dse.workflows import search as pipeline
     from dse.workflows.search_values import Ledger, Listener
 
+    if _is_finished(config, out, wishes):
+        return
     storage, workers = wishes.storage, wishes.workers
     crew = Crew(out / "workers.yaml", out, storage, workers - 1, wishes.allow_mixed)
     if workers > 1:
@@ -92,7 +94,7 @@ def _search(config: Config, out: Path, wishes: Wishes) -> None:
         use_threads(threads_each(workers))
     ledger = Ledger(out, storage, wishes.allow_mixed, crew.start, shares=workers > 1 or storage is not None)
     with Meter() as advance, crew:
-        hear = Listener(say, SearchProgress, advance)
+        hear = Listener(say, SearchProgress, advance, together=workers > 1 or storage is not None)
         run = pipeline.search(config, out, command=["svit-dse", *sys.argv[1:]], ledger=ledger, hear=hear)
         for line in crew.failures():
             say(line)
@@ -112,6 +114,22 @@ def _report(out: Path) -> Path:
     say("building the report")
     with Meter() as advance:
         return reports.build(out, progress=within(advance, "sections and figures"))
+
+
+def _is_finished(config: Config, out: Path, wishes: Wishes) -> bool:
+    """Whether the run directory holds the whole answer already; then says so, and where its report is."""
+    from dse.commands._show import print_record
+    from dse.workflows.again import finished_run
+
+    if (run := finished_run(config, out)) is None:
+        return False
+    index = out / "report" / "index.html"
+    if wishes.report and not index.is_file():
+        index = _report(out)
+    place = f"report: {index}" if wishes.report else f"run directory: {out}"
+    record = {"run": out, "report": index if wishes.report else None, **run.picks}
+    print_record(record, [f"this search is finished, there is nothing to do; {place}"], wishes.as_json)
+    return True
 
 
 def summary(picks: Picks) -> list[str]:

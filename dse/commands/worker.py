@@ -20,6 +20,7 @@ def worker(
     allow_mixed: Annotated[bool, typer.Option(help="Join although inputs differ, and record it.")] = False,
 ) -> None:
     """Measure designs for a search until its budget is used; writes nothing but to the study."""
+    from dse.commands._crew import follow_parent
     from dse.commands._progress import Meter, SearchProgress
     from dse.commands._show import say, using
     from dse.config.file import load_config
@@ -30,6 +31,7 @@ def worker(
     if storage is None and out is None:
         raise ConfigError("worker: give --storage URL, or --out with the run directory of a search on this machine")
     loaded = load_config(config)
+    follow_parent()
     with using(config), Meter() as advance:
         reason = join(loaded, Ledger(out, storage, allow_mixed, shares=True), Listener(say, SearchProgress, advance))
     typer.echo(reason)

@@ -104,6 +104,7 @@ class Manifest(TypedDict, total=False):
     created: str
     seed: int
     configuration: dict[str, Any]
+    request: str
     paths_from: str
     code: str
     git: GitState

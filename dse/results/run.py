@@ -31,6 +31,7 @@ from dse.results.tuned_weights import Weights, load_weights, save_weights
 from dse.results.verified import MEASURED, Verified, read_verified
 
 TUNED = "finetuned"
+SO_FAR = "front-so-far.csv"  # of a search that was interrupted
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,7 @@ def write_run(out: Path, contents: Contents) -> Run:
             write_csv(out / f"{name}.csv", value)
         elif isinstance(value, Mapping) and name not in ("layers", "manifest"):
             write_json(out / f"{name}.json", value)
+    (out / SO_FAR).unlink(missing_ok=True)
     write_json(out / "manifest.json", {**contents.manifest, "paths_from": here(out)})
     return open_run(out)
 

@@ -32,13 +32,17 @@ FAILURES_IN_A_ROW = 10
 
 @dataclass(frozen=True)
 class Step:
-    """What the progress line shows after a trial; `look` finds the best design, which takes a fit of the model."""
+    """What the progress line shows after a trial; `look` finds the best design, which takes a fit of the model.
+
+    workers: how many measure now, where all of a study are looked at together.
+    """
 
     done: int
     budget: int
     images_per_second: float
-    trial: FrozenTrial
+    trial: FrozenTrial | None
     look: Callable[[], Trusted | None]
+    workers: int = 1
 
     @cached_property
     def best(self) -> Trusted | None:

@@ -16,10 +16,14 @@ from dse.evaluation.measurement import Evaluation
 from dse.ledger.leases import LEASE
 from dse.ledger.storage import kept, shown_command
 from dse.results import history, tables, trust
+from dse.results.files import write_csv
 from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.robustness import robustness
-from dse.results.run import Contents, Run, write_run
+from dse.results.run import SO_FAR, Contents, Run, write_run
 from dse.results.verified import verified_table
+from dse.search.expected_drop import expectation
+from dse.search.study import evaluated
+from dse.workflows.posing import measured_so_far, posed
 from dse.workflows.search_steps import (
     base_setting,
     final_network,
@@ -61,14 +65,30 @@ def search(
 
 
 def carried_out(prepared: Prepared, out: Path, command: Sequence[str] = (), hear: Listener = SILENT) -> Run:
-    """The steps of a search after `prepare`, and its run directory.  Raises as `search` does."""
+    """The steps of a search after `prepare`, and its run directory.  Raises as `search` does.
+
+    Interrupted, it leaves the front of what was measured in front-so-far.csv.
+    """
     precision = precision_study(prepared, hear)
-    base = base_setting(prepared, precision, hear)
-    searched = guided_search(prepared, base, hear)
-    final = final_network(prepared, base, searched, hear)
+    try:
+        base = base_setting(prepared, precision, hear)
+        searched = guided_search(prepared, base, hear)
+        final = final_network(prepared, base, searched, hear)
+    except KeyboardInterrupt:
+        keep_front(prepared, precision, out, hear)
+        raise
     record = search_manifest(command, prepared, precision, base, searched, final)
     trust.keep(prepared.config)
     return write_run(out, contents(prepared, base, searched, final, record))
+
+
+def keep_front(prepared: Prepared, precision: Precision, out: Path, hear: Listener) -> None:
+    """Write the front of what workers have measured so far beside a search that is not finished."""
+    if evaluated(prepared.study):
+        problem, costing = posed(prepared, precision)
+        table = measured_so_far(prepared, problem, costing, expectation(prepared.study, problem)[0])
+        write_csv(out / SO_FAR, tables.front_of(table))
+        hear.say(f"{out / SO_FAR}: the front of the {len(table) - 1} designs measured so far")
 
 
 def join(config: Config, ledger: Ledger, hear: Listener = SILENT) -> str:
@@ -131,6 +151,7 @@ def search_manifest(
     parts: Manifest = {
         **inputs(prepared.config, experiment),
         "configuration": prepared.config.model_dump(mode="json"),
+        "request": prepared.request,
         "workers": sorted({t.user_attrs[LEASE]["worker"] for t in trials if LEASE in t.user_attrs}),
         "float": _float_record(evaluator.float, final.verifier.float),
         "chaos": asdict(prepared.chaos) | {"needed_images": prepared.needed_images},

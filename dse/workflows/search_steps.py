@@ -22,24 +22,24 @@ from dse.config.schema import Config
 from dse.evaluation.health import class_table, health_table
 from dse.evaluation.measurement import from_record, share_text
 from dse.evaluation.one_at_a_time import distances_of, measure_distances, written
-from dse.evaluation.prepare import fingerprint, goals, identity, resolved
+from dse.evaluation.prepare import fingerprint, identity, resolved
 from dse.evaluation.prepare import prepare as load_experiment
 from dse.evaluation.sample_size import needed_images
 from dse.evaluation.shared_preparation import as_json, chaos_of, shared
 from dse.evaluation.subsets import Share
 from dse.ledger.shared_work import SharedWork
-from dse.problem.shared_error import SharedError
 from dse.results import tables
 from dse.results.manifest import begin
 from dse.results.picks import choose
 from dse.results.verification import SharedRows, add_exact_pick, judged, race_of, right_of, verify
-from dse.search.build_problem import build_problem
 from dse.search.expected_drop import expectation
 from dse.search.loop import Loop
 from dse.search.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread
+from dse.workflows.again import request
 from dse.workflows.door import check_search
+from dse.workflows.posing import measured_so_far, posed
 from dse.workflows.search_images import images_text, with_images
 from dse.workflows.search_values import (
     IN_MEMORY,
@@ -66,7 +66,7 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     """
     end = begin("prepare", hear.say)
     experiment = load_experiment(config, hear.advance, ledger.shares)
-    config = resolved(config, experiment)
+    given, config = config, resolved(config, experiment)
     if experiment.checkpoint.assumed:
         hear.say(experiment.checkpoint.assumed)
     check_search(config, experiment)
@@ -91,7 +91,8 @@ def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT)
     share = Share(config.search.evaluations or 0, evaluator.each)
     hear.say(f"images: {images_text(share, evaluator.images)}")
     hear.say(chaos_advice(chaos, budget, needed))
-    return Prepared(config, experiment, study, evaluator, chaos, needed, phase, depends)
+    asked = request(given, experiment.source)
+    return Prepared(config, experiment, study, evaluator, chaos, needed, asked, phase, depends)
 
 
 def chaos_advice(chaos: sviT_models.ChaosFloor, budget: float | None, needed: int | None) -> str:
@@ -141,16 +142,13 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
     hear       how progress is shown; default: not at all
     """
     end = begin("2 base setting", hear.say)
-    config, experiment, evaluator = prepared.config, prepared.experiment, prepared.evaluator
-    search, before = config.search, evaluator.images_run
-    costing = experiment.costing()
-    error = SharedError.of(prepared.chaos, evaluator.images)
-    wanted = goals(config, experiment.space)
-    problem = build_problem(experiment, costing, precision.fisher, wanted, precision.distances, error)
+    evaluator, search = prepared.evaluator, prepared.config.search
+    before = evaluator.images_run
+    problem, costing = posed(prepared, precision)
     sampler = load_strategy(search.strategy)(problem, search.seed, **search.options)
     loop = Loop(problem, evaluator, costing.quantities, search.strategy, sampler)
     count = min(len(problem.baselines), prepared.evaluations)
-    with hear.watch() as on_step:
+    with hear.steps(prepared.study, prepared.evaluations) as on_step:
         loop.run(prepared.study, count, on_step)
     return BaseSetting(problem, costing, loop, end(count, evaluator.images_run - before))
 
@@ -164,10 +162,10 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     hear      how progress is shown; default: not at all
     """
     end = begin("3 guided search", hear.say)
-    experiment, evaluator, study = prepared.experiment, prepared.evaluator, prepared.study
+    evaluator, study = prepared.evaluator, prepared.study
     problem, count = base.problem, prepared.evaluations
     images, done = evaluator.images_run, finished(study)
-    with hear.watch() as on_step:
+    with hear.steps(study, count) as on_step:
         reason = base.loop.run(study, max(base.phase.evaluations, count - 1), on_step)
         add_exact_pick(base.loop, study, base.costing, count, hear.say)
     phase = end(finished(study) - done, evaluator.images_run - images)
@@ -175,10 +173,8 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     expected, quality = expectation(study, problem)
     for line in quality.lines:
         hear.say(line)
-    trials, reference = evaluated(study), (experiment.network.float_design, evaluator.float)
-    weights = experiment.networks.map(lambda network: network.weights)
-    table = tables.results_table(problem, base.costing, trials, reference, weights, expected)
-    evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in trials)]
+    table = measured_so_far(prepared, problem, base.costing, expected)
+    evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in evaluated(study))]
     return Searched(table, evaluations, expected, quality, reason, phase)
 
 
@@ -195,9 +191,9 @@ def verification(prepared: Prepared, base: BaseSetting, searched: Searched, hear
     verifier = experiment.evaluator(unseen)
     race = race_of(base.problem, searched.table, searched.expected, searched.quality.found.scatter, verifier)
     inputs = json.dumps([study.user_attrs.get("fingerprint"), identity(unseen)], sort_keys=True)
-    shared = SharedRows(SharedWork(beside(study, "verification")), inputs)
+    kept_rows = SharedRows(SharedWork(beside(study, "verification")), inputs)
     with quiet_optuna():
-        rows = verify(verifier, race, searched.table, shared, hear.say, hear.advance)
+        rows = verify(verifier, race, searched.table, kept_rows, hear.say, hear.advance)
     return Verification(unseen, verifier, race, rows)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from dse.results.verified import Verified
 from dse.search.expected_drop import Quality
 from dse.search.loop import Loop, Step
 from dse.search.study import open_study, quiet_optuna
+from dse.search.together import shown_together
 from dse.verification import Race, Row
 
 Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
@@ -35,11 +36,25 @@ Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
 
 @dataclass(frozen=True)
 class Listener:
-    """How the progress of a search is shown: `say` takes lines, `watch` trials, `advance` parts of long steps."""
+    """How the progress of a search is shown: `say` takes lines, `watch` trials, `advance` parts of long steps.
+
+    `together`: `watch` is told of all workers of the study, not of this one alone.
+    """
 
     say: Callable[[str], None] = lambda line: None
     watch: Watch = lambda: nullcontext(None)
     advance: Advance = quiet
+    together: bool = False
+
+    @contextmanager
+    def steps(self, study: optuna.Study, budget: int) -> Iterator[Callable[[Step], None] | None]:
+        """What a loop tells of its own trials, while the block runs and `watch` is told as it wants."""
+        with self.watch() as on_step:
+            if not self.together:
+                yield on_step
+                return
+            with shown_together(study, budget, on_step) as own:
+                yield own
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,7 @@ class Prepared:
 
     `config` has the widths that the chip has, the number of designs and the budget in images; steps take their settings
     from it and hand values on, never the whole.
+    `request` identifies the configuration as given, with all that it names, see `dse.workflows.again`.
     `needed_images` is how many unseen images a guarantee of the drop budget takes; None without such a budget.
     `shared` is what scores depend on that are kept for other workers; None where they are not.
     """
@@ -93,6 +109,7 @@ class Prepared:
     evaluator: Evaluator
     chaos: sviT_models.ChaosFloor
     needed_images: int | None
+    request: str
     phase: Phase
     shared: tuple[Any, ...] | None = None
 

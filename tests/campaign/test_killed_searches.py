@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.campaign import postgres
@@ -101,3 +103,81 @@ def test_a_search_whose_database_is_killed_says_so_in_one_line_and_goes_on_when_
         status, _, err = run(folder, *words)
         assert (status, "resuming a study" in err) == (0, True)
     assert same(folder / "run", folder / "whole")
+
+
+def processes(folder: Path) -> list[int]:
+    """Processes that work in a folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (place / "cwd").resolve() == folder.resolve() and b"dse.cli" in (place / "cmdline").read_bytes():
+                found.append(int(place.name))
+        except OSError:  # it has ended, or is another user's
+            continue
+    return found
+
+
+@pytest.mark.parametrize("who", ["the process group", "the parent only"])
+def test_ctrl_c_ends_a_search_and_its_workers_and_leaves_the_front_so_far(tmp_path, who):
+    folder = configured(tmp_path, evaluations=200)
+    out = folder / "run"
+    words = ["search", "my.yaml", "--out", "run", "--no-report"]
+    search = started(folder, *words, "--workers", 3, group=True)
+    until(lambda: finished(out / "study.journal") >= 9, search)
+    assert len(processes(folder)) == 3
+    if who == "the parent only":
+        search.send_signal(signal.SIGINT)
+    else:
+        os.killpg(search.pid, signal.SIGINT)
+    status, printed, err = ended(search)
+    assert (status, printed) == (130, ""), err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "interrupted; run the same command again to go on"
+    assert processes(folder) == []
+    for log in out.glob("worker-*.log"):
+        assert "Traceback" not in log.read_text(encoding="utf-8")
+    front = pd.read_csv(out / "front-so-far.csv")
+    assert len(front) >= 3
+    assert front["on_front"].all()
+    measured = finished(out / "study.journal")
+    status, _, err = run(folder, *words, "--evaluations", measured + 2)
+    assert status == 0, err
+    assert not (out / "front-so-far.csv").exists()
+    assert set(front["id"]) <= set(pd.read_csv(out / "results.csv")["id"])
+
+
+def test_workers_of_a_search_that_is_killed_end_by_themselves(tmp_path):
+    folder = configured(tmp_path, evaluations=200)
+    search = started(folder, "search", "my.yaml", "--out", "run", "--no-report", "--workers", 2, group=True)
+    until(lambda: finished(folder / "run" / "study.journal") >= 4, search)
+    search.kill()
+    search.communicate()
+    end = time.monotonic() + 60
+    while processes(folder):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def test_killed_in_verification_and_run_again_it_ends_as_an_undisturbed_search(tmp_path):
+    """The one row under way is measured again, and no other."""
+    folder = configured(tmp_path)
+    words = ["search", "my.yaml", "--no-report"]
+    assert run(folder, *words, "--out", "whole")[0] == 0
+    rows = (folder / "whole" / "study.journal").read_text(encoding="utf-8").count('"result":')
+    assert rows > 2
+    search = started(folder, *words, "--out", "run")
+    journal = folder / "run" / "study.journal"
+    until(lambda: journal.is_file() and '"result":' in journal.read_text(encoding="utf-8"), search)
+    search.kill()
+    search.communicate()
+    assert not (folder / "run" / "manifest.json").exists()
+    status, _, err = run(folder, *words, "--out", "run")
+    assert (status, "measured before" in err) == (0, True), err
+    text = journal.read_text(encoding="utf-8")
+    assert text.count('"result":') == rows
+    assert text.count('"piece":') <= rows + 1
+    assert same(folder / "run", folder / "whole")
+    assert (folder / "run" / "verified.csv").read_bytes() == (folder / "whole" / "verified.csv").read_bytes()
+    status, printed, err = run(folder, *words, "--out", "run")
+    assert (status, err) == (0, "")
+    assert printed == "this search is finished, there is nothing to do; run directory: run\n"

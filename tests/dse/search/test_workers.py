@@ -15,7 +15,9 @@ from sqlalchemy import event
 from dse.ledger import leases
 from dse.ledger.attributes import keep
 from dse.ledger.journal import Journal
+from dse.search import together
 from dse.search.claims import Claims, Wanted
+from dse.search.loop import Step
 from dse.search.study import evaluated, finished, open_study
 from dse.strategies import load
 from tests.dse.search.test_loop import PRINT, bits_of, loop
@@ -221,3 +223,29 @@ def test_workers_that_ask_at_once_fit_the_same_measurements_once(tmp_path, monke
         claim.renewal.__exit__(None, None, None)
     assert len({tuple(claim.levels) for claim in held}) == 3
     assert len(fits) == 2  # the first one saw nobody to share with
+
+
+def test_one_display_tells_of_all_workers(tmp_path, monkeypatch):
+    monkeypatch.setattr(together, "EVERY", 0.02)
+    study, steps = open_study(tmp_path, PRINT), []
+
+    class Slow(ToyRunner):
+        def run(self, images, weight_bits, **options):
+            time.sleep(0.1)
+            return super().run(images, weight_bits, **options)
+
+    crew = [forked(lambda: loop(Slow(), seed=1).run(open_study(tmp_path, PRINT), 12)) for _ in range(2)]
+    found = []
+
+    def show(step):
+        steps.append(step)
+        found.append(step.best)
+
+    with together.shown_together(study, 12, show) as own:
+        own(Step(0, 12, 1.0, None, lambda: "the best"))  # found here, in the thread of the search
+        assert [status(pid) for pid in crew] == [0, 0]
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    assert (steps[-1].done, steps[-1].workers) == (12, 0)
+    assert max(step.workers for step in steps) == 2
+    assert max(step.images_per_second for step in steps) > 0
+    assert set(found) == {"the best"}
