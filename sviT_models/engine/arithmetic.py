@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,12 +27,20 @@ from sviT_models.errors import ModelError
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
 
 Floats = NDArray[np.float64]
+Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 IMAGE_FRACTION = 24  # bits behind the binary point
 IMAGE_RANGE = 2.0**7
 ACTIVATION_BITS = 24
 FLOAT_CODE_BITS = 23  # float weights become integers of this many bits and a power-of-two scale
 TOKEN_FRACTION = 24
+
+
+class Affine(NamedTuple):
+    """What takes integer sums to membrane inputs, channel by channel: gain * sum + shift."""
+
+    gain: Floats
+    shift: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +90,18 @@ def join(sums: Iterable[Tensor]) -> Tensor:
     return total
 
 
-def norm_constants(norm: nn.Module) -> tuple[Floats, Floats]:
+def norm_constants(norm: Norm | nn.Identity) -> Affine:
     """Gain and shift of a batch norm in evaluation; of an identity 1 and 0."""
     if isinstance(norm, nn.Identity):
-        return np.float64(1), np.float64(0)
+        return Affine(np.ones(()), np.zeros(()))
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     weight, bias, mean, variance = (
         tensor.detach().double().numpy(force=True)
         for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
     )
     gain = weight / np.sqrt(variance + norm.eps)
-    return gain, bias - mean * gain
+    return Affine(gain, bias - mean * gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,4 +150,5 @@ def fixed_activation(sums: Tensor, rule: HandOver) -> Tensor:
 def mean_of(numbers: Tensor, axes: Sequence[int], keep: bool, count: int) -> Tensor:
     """The sum over axes of numbers with 24 bits behind the point, divided by `count`; float32."""
     fixed = (numbers.double() * 2.0**TOKEN_FRACTION).round()
-    return (fixed.sum(tuple(axes), keep) / (count * 2.0**TOKEN_FRACTION)).float()
+    total: Tensor = fixed.sum(tuple(axes), keep)
+    return (total / (count * 2.0**TOKEN_FRACTION)).float()

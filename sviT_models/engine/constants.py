@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from sviT_models.engine.arithmetic import Floats, HandOver, IntegerWeight, extremes_of, hand_over_of
+from sviT_models.engine.arithmetic import Affine, Floats, HandOver, IntegerWeight, extremes_of, hand_over_of
 from sviT_models.engine.forms import positions
 from sviT_models.engine.prepared_weights import Weights
 from sviT_models.engine.program import Depthwise, General, Layer, Operation, Program
@@ -19,13 +19,6 @@ from sviT_models.engine.values import Integers, Value
 from sviT_models.errors import ModelError
 
 T = TypeVar("T")
-
-
-class Affine(NamedTuple):
-    """What takes integer sums to membrane inputs, channel by channel: gain * sum + shift."""
-
-    gain: Floats
-    shift: Floats
 
 
 class Extremes(NamedTuple):
@@ -57,7 +50,7 @@ class Constants:
             raise TypeError(f"{value.source} is no integers")
         if kind.step is not None:
             return kind.step
-        step = self._step_of(self.program.by_name[value.source])
+        step: float = self._step_of(self.program.by_name[value.source])
         for factor, divisor in kind.factors:
             step = step * factor / divisor
         return step

@@ -52,6 +52,7 @@ def graph_weights(graph: Graph, weight_bits: Mapping[str, int] | int) -> dict[st
     for node in graph.of("conv", "linear"):
         bits = weight_bits if isinstance(weight_bits, int) else weight_bits[node.layer]
         weight, bias = (graph.parameters.get(node.parameters.get(role, "")) for role in ("weight", "bias"))
+        assert weight is not None
         try:
             found[node.layer] = integer_weight(_Bias(bias), quantize_weight(weight, bits))
         except ModelError as error:

@@ -26,14 +26,14 @@ def fire(run: Run, operation: Fire) -> Array:
     assert isinstance(law, SpikingLaw)
     sums, rest = entry, None
     if isinstance(entry, Pending):
-        (gain, shift), sums, rest = run.affine(entry, given), entry.sums, entry.rest
+        affine, sums, rest = run.affine(entry, given), entry.sums, entry.rest
     else:
         sums = run.shaped(entry, given.form)
         channels = row_of(sums.shape[1])
         sums = run.kernels.plain_sums(sums.reshape(len(sums), -1, 1, 1, channels))
-        gain, shift = run.constants.flat(given, channels)
+        affine = run.constants.flat(given, channels)
     keep = operation.keep == "number" and isinstance(entry, Pending)
-    spikes, counts, kept = run.kernels.fire(sums, gain, shift, rest, law.threshold, run.steps, keep)
+    spikes, counts, kept = run.kernels.fire(sums, affine, rest, law.threshold, run.steps, keep)
     if kept is not None:
         run.held[given.source] = kept
     run.spikes[operation.path] = run.spikes.get(operation.path, 0) + counts

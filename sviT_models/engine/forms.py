@@ -59,7 +59,8 @@ class Form:
 
     def reshaped(self, shape: Shape) -> Form | None:
         """The form after a re-shaping, or None where parts would have to be cut across one another."""
-        left, names, axes = list(self.logical), {}, []
+        left, axes = list(self.logical), list[Group]()
+        names: dict[Part, Group] = {}
         for axis in shape:
             wanted = [factor for factor in axis if factor != 1]
             taken: list[Part] = []

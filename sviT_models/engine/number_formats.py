@@ -1,6 +1,6 @@
 """The integers that a quantized network runs on: fixed-point formats, multipliers and shifts, as pure functions.
 
-docs/integer-network.md defines the arithmetic; `plan` (plans.py) makes these constants for a whole network.
+docs/integer-network.md defines the arithmetic; `fixed_point.planner` makes these constants for a whole network.
 """
 
 from __future__ import annotations
@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.neurons import LEAK_BITS, SpikingLaw
@@ -28,6 +31,16 @@ MARGIN = 2  # an input wider than its potential by this and by GUARD is never cl
 EXPONENTS = range(-12, 13)  # of the ranges that are considered for a tensor
 
 
+class Factors(NamedTuple):
+    """A rescaling in float64, which holds all of it exactly: multiplier, offset and 2^-right (C,), and the range."""
+
+    multiplier: Floats
+    offset: Floats
+    share: Floats
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, eq=False)
 class Rescale:
     """How sums become numbers of another step: clip((sums * multiplier + offset) >> right, low, high).
@@ -43,10 +56,27 @@ class Rescale:
     high: int
     fraction: int
 
+    def factors(self, channels: int) -> Factors:
+        """The constants of so many channels."""
+        a, b, c = (part if len(part) >= channels else np.full(channels, part[0]) for part in self._floats)
+        return Factors(a, b, c, float(self.low), float(self.high))
+
     @cached_property
-    def floats(self) -> tuple[Floats, Floats, Floats]:
-        """Multiplier, offset and 2^-right, which float64 holds exactly."""
-        return self.multiplier.astype(np.float64), self.offset.astype(np.float64), 0.5**self.right
+    def _floats(self) -> tuple[Floats, Floats, Floats]:
+        return (
+            self.multiplier.astype(np.float64),
+            self.offset.astype(np.float64),
+            np.asarray(0.5**self.right, np.float64),
+        )
+
+    def scaled(self, sums: Tensor) -> Tensor:
+        """(sums * multiplier + offset) >> right of sums (..., C), not yet clipped; float64 holding integers."""
+        multiplier, offset, share = (torch.from_numpy(part).to(sums.device) for part in self._floats)
+        return torch.floor((sums.double() * multiplier + offset) * share)
+
+    def of(self, sums: Tensor) -> Tensor:
+        """Sums (..., C) through the rule; float64 holding integers."""
+        return self.scaled(sums).clamp(self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -195,15 +225,15 @@ def widths_of(
         unknown = [name for name in given if name not in set(names)]
         if unknown:
             raise ModelError(f"{what}: no {unknown[0]!r} in this network")
-        found = {name: given.get(name, default) for name in names}
+        found: dict[str, int | None] = {name: given.get(name, default) for name in names}
         if missing := [name for name, bits in found.items() if bits is None]:
             raise ModelError(f"{what}: no width for {missing[0]} and {len(missing) - 1} more; give all {len(names)}")
     else:
-        listed = [given] * len(names) if np.ndim(given) == 0 else list(given)
+        listed = list(given) if isinstance(given, Sequence | np.ndarray) else [given] * len(names)
         if len(listed) != len(names):
             raise ModelError(f"{what}: {len(listed)} widths for {len(names)} layers")
         found = dict(zip(names, listed, strict=True))
     for name, bits in found.items():
-        if isinstance(bits, bool) or int(bits) != bits or bits not in WIDTHS:
+        if bits is None or isinstance(bits, bool) or int(bits) != bits or bits not in WIDTHS:
             raise ModelError(f"{what}: {name} has width {bits!r}; expected {WIDTHS[0]} to {WIDTHS[-1]} bits")
-    return {name: int(bits) for name, bits in found.items()}
+    return {name: int(bits) for name, bits in found.items() if bits is not None}

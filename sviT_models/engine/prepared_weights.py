@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sized
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sviT_models.engine.arithmetic import HandOver, IntegerWeight
+from sviT_models.engine.arithmetic import Floats, HandOver, IntegerWeight
 from sviT_models.engine.convolution import EXACT_FLOAT32, Geometry
 
 Array = Any  # what the kernels at hand compute on: tensors, or arrays of numpy
+A = TypeVar("A", bound=Sized)
+V = TypeVar("V")
 BYTE = 255
+
+
+class LayerKernels(Protocol[A]):
+    """What layers are made of, on arrays with channels last."""
+
+    def pack(self, digit: Tensor, geometry: Geometry) -> Any:
+        """Signed bytes (out, in, k, k) in the form that `conv` takes."""
+
+    def conv(self, x: A, packed: Any, geometry: Geometry) -> A:
+        """Integer sums in float32, (..., H', W', out), of bytes (..., H, W, in); exact below 2^24."""
+
+    def merge(self, planes: A, offset: Floats) -> A:
+        """Sums in float64 from those of the bytes (planes, ...); `offset` (out,) is what raising has added."""
+
+    def accumulate(self, total: A | None, sums: A, factor: float) -> A:
+        """`factor` times a total of float64 plus sums, in place of the total; the sums in float64 without one."""
+
+    def depthwise(self, sums: A, digit: Tensor) -> A:
+        """Depthwise 3x3, zero-padded, on sums (N, H, W, C), float32 or float64 -> float64; `digit` is (C, 1, 3, 3)."""
+
+    def hand_over(self, sums: A, rule: HandOver) -> A:
+        """The three bytes (3, ..., C) of the activations made of sums (..., C)."""
+
+    def depthwise_hand_over(self, sums: A, digit: Tensor, rule: HandOver) -> A:
+        """Both in one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +58,7 @@ class Prepared:
     @property
     def nbytes(self) -> int:
         """Memory of the layer [B], about: codes plain and packed."""
-        return 2 * sum(digit.nbytes for digit in self.integers.digits)
+        return 2 * sum(int(digit.nbytes) for digit in self.integers.digits)
 
     @cached_property
     def single(self) -> bool:
@@ -47,46 +74,49 @@ class Prepared:
     def output(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the output for an input of that size."""
         g = self.geometry
-        return tuple((size + 2 * g.padding - self.kernel) // g.stride + 1 for size in (height, width))
+        rows, columns = ((size + 2 * g.padding - self.kernel) // g.stride + 1 for size in (height, width))
+        return rows, columns
 
-    def on_spikes(self, kernels: Any, x: Array, geometry: Geometry | None = None) -> Array:
+    def on_spikes(self, kernels: LayerKernels[A], x: A, geometry: Geometry | None = None) -> A:
         """Exact sums over spikes (..., H, W, in): float32 up to 8 bits, else float64; `geometry` is that of a strip."""
         geometry = geometry or self.geometry
         if self.single:
             return kernels.conv(x, self.packed[0][0], geometry)
-        total = None
+        total: A | None = None
         for digit in reversed(self.packed):  # from the top
             for i, part in enumerate(digit):
                 total = kernels.accumulate(total, kernels.conv(x, part, geometry), 256.0 if i == 0 else 1.0)
+        assert total is not None
         return total
 
-    def on_bytes(self, kernels: Any, planes: Array, geometry: Geometry | None = None) -> Array:
+    def on_bytes(self, kernels: LayerKernels[A], planes: A, geometry: Geometry | None = None) -> A:
         """Exact sums over the integers whose raised bytes are `planes` (P, ..., H, W, in); float64."""
         geometry = geometry or self.geometry
-        places = len(planes)
-        total = None
+        total: A | None = None
         for digit, codes in zip(reversed(self.packed), reversed(self.totals), strict=True):
-            raised = codes * 2.0 ** (8 * places - 1)
+            raised = codes * 2.0 ** (8 * len(planes) - 1)
             for i, part in enumerate(digit):  # what raising has added goes with the first
                 merged = kernels.merge(kernels.conv(planes, part, geometry), raised if i == 0 else 0 * raised)
                 total = merged if total is None else kernels.accumulate(total, merged, 256.0 if i == 0 else 1.0)
+        assert total is not None
         return total
 
-    def depthwise(self, kernels: Any, sums: Array) -> Array:
+    def depthwise(self, kernels: LayerKernels[A], sums: A) -> A:
         """This depthwise 3x3 layer over integer sums (N, H, W, C); float64."""
-        total = None
+        total: A | None = None
         for digit in reversed(self.integers.digits):
             total = kernels.accumulate(total, kernels.depthwise(sums, digit), 256.0)
+        assert total is not None
         return total
 
-    def hand_over(self, kernels: Any, sums: Array, rule: HandOver) -> Array:
+    def hand_over(self, kernels: LayerKernels[A], sums: A, rule: HandOver) -> A:
         """This depthwise 3x3 layer over integer sums (N, H, W, C), as bytes of the next layer's input."""
         if len(self.integers.digits) == 1:
             return kernels.depthwise_hand_over(sums, self.integers.digits[0], rule)
         return kernels.hand_over(self.depthwise(kernels, sums), rule)
 
 
-def prepare(kernels: Any, integers: IntegerWeight, geometry: Geometry, largest_input: int) -> Prepared:
+def prepare(kernels: LayerKernels[A], integers: IntegerWeight, geometry: Geometry, largest_input: int) -> Prepared:
     """A layer whose inputs are integers from 0 to `largest_input` (1: spikes, 255: bytes)."""
     packed = tuple(
         tuple(kernels.pack(part, geometry) for part in _summands(digit, largest_input)) for digit in integers.digits
@@ -110,13 +140,14 @@ class Cache:
 
     def __init__(self, limit: int | None) -> None:
         self.limit, self.total = limit, 0
-        self._held: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
+        self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
 
-    def get(self, key: Any, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
+    def get(self, key: Hashable, make: Callable[[], V], size: Callable[[V], int]) -> V:
         """The value of a key, made where it is not held."""
         if key in self._held:
             self._held.move_to_end(key)
-            return self._held[key][0]
+            known: V = self._held[key][0]
+            return known
         value = make()
         self._held[key] = value, size(value)
         self.total += self._held[key][1]
@@ -132,7 +163,7 @@ class Weights:
     layers: dict[str, Prepared]
     integers: dict[str, IntegerWeight]
     bits: dict[str, int]
-    known: dict[Any, Any]
+    known: dict[Hashable, Any]
 
     def __getitem__(self, operation: str) -> Prepared:
         return self.layers[operation]

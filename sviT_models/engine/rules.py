@@ -192,7 +192,8 @@ class Rules:
             raise ModelError(f"{node.name}: an average pool over windows of different sizes; there is no rule for it")
         count = a["kernel"][0] * a["kernel"][1]
         x = value.integers if isinstance(value, Codes) else (finished(value).double() * 2.0**IMAGE_FRACTION).round()
-        sums = F.avg_pool2d(x, a["kernel"], a["stride"], divisor_override=1)
+        sums: Tensor = F.avg_pool2d(x, a["kernel"], a["stride"], divisor_override=1)
         if isinstance(value, Codes):
             return Codes(sums, value.step / count, value.low * count, value.high * count, value.known)
-        return (sums / (count * 2.0**IMAGE_FRACTION)).float()
+        mean: Tensor = sums / (count * 2.0**IMAGE_FRACTION)
+        return mean.float()

@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sviT_models.engine.constants import Affine, Constants
+from sviT_models.engine.arithmetic import Affine
+from sviT_models.engine.constants import Constants
 from sviT_models.engine.convolution import EXACT_FLOAT32
 from sviT_models.engine.exact_values import Codes, Sums, finished
 from sviT_models.engine.exact_values import Value as Defined
 from sviT_models.engine.forms import Form, Group, is_steps
+from sviT_models.engine.kernel_protocol import Kernels
 from sviT_models.engine.prepared_weights import Array, Prepared, Weights
 from sviT_models.engine.program import Map, Operation, Program
 from sviT_models.engine.streamed_sums import Later
@@ -58,7 +60,7 @@ class Run:
     """
 
     program: Program
-    kernels: Any
+    kernels: Kernels[Any, Any]
     weights: Weights
     batch: int
     work: Work
@@ -134,8 +136,7 @@ class Run:
             entry = self.held[value.source]
         if isinstance(entry, Pending):
             entry = entry.computed()
-            gain, shift = self.affine(entry, value)
-            found = self.kernels.current(entry.sums, gain, shift, entry.rest)
+            found = self.kernels.current(entry.sums, self.affine(entry, value), entry.rest)
             if not isinstance(self.program.by_name[value.source].kind, Weighted):
                 self.held[value.source] = found
             return found

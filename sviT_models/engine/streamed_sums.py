@@ -12,9 +12,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sviT_models.engine.prepared_weights import Prepared
+from sviT_models.engine.convolution import Geometry
+from sviT_models.engine.prepared_weights import LayerKernels, Prepared
 
+Array = NDArray[Any]
 STRIP = 2**22  # bytes of sums that are held at once, about; a core's second cache is of this order
 
 
@@ -23,8 +26,8 @@ class Later:
     """The sums (T, B, H', W', out) of a layer over `x` (P, T, B, H, W, in): spikes, P = 1, or `raised` bytes."""
 
     layer: Prepared
-    kernels: Any
-    x: np.ndarray
+    kernels: LayerKernels[Array]
+    x: Array
     raised: bool = False  # whether x are the bytes of integers plus 2^(8 P - 1), lowest first
     at_once: int = STRIP  # bytes of sums of one strip, where one row is not more
 
@@ -50,7 +53,7 @@ class Later:
         summands = [len(digit) for digit in self.layer.packed]
         return len(summands) if not self.raised and set(summands) == {1} else 1
 
-    def parts(self, apart: bool = True) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    def parts(self, apart: bool = True) -> Iterator[tuple[int, Array, Array]]:
         """Strips: number of positions before it, sums (P', T, b, h, W', out) and what to take from them (out,).
 
         Those of the input's bytes or, unless `apart` is False, of the weight's digits, lowest first, in float32; else
@@ -66,17 +69,17 @@ class Later:
                     seen, geometry = geometry.rows(seen, self.layer.kernel, row, rows)
                 yield (image * height + row) * width, *self._sums(seen, geometry, apart)
 
-    def whole(self) -> np.ndarray:
+    def whole(self) -> Array:
         """All sums at once."""
         return (
             self.layer.on_bytes(self.kernels, self.x) if self.raised else self.layer.on_spikes(self.kernels, self.x)[0]
         )
 
     @cached_property
-    def _nothing(self) -> np.ndarray:
+    def _nothing(self) -> Array:
         return np.zeros(self.shape[-1])
 
-    def _sums(self, seen: np.ndarray, geometry: Any, apart: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _sums(self, seen: Array, geometry: Geometry, apart: bool) -> tuple[Array, Array]:
         if apart and self._digits > 1:
             digits = (self.kernels.conv(seen, digit, geometry) for (digit,) in self.layer.packed)
             return np.concatenate(list(digits)), self._nothing

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from sviT_models.engine.firing import row_of
 from sviT_models.engine.fixed_point.run import FixedRun, Rounded
-from sviT_models.engine.kernels.fixed_point import fire_fixed, rescaled
 from sviT_models.engine.number_formats import GUARD, Rescale, State
 from sviT_models.engine.prepared_weights import Array
 from sviT_models.engine.program import Fire
@@ -41,7 +40,7 @@ def fire(run: FixedRun, operation: Fire) -> Array:
         x = run.shaped(run.number(given), given.form)
         sums = run.kernels.plain_sums(x.reshape(len(x), -1, 1, 1, row_of(x.shape[1])))
         rule = rule or unchanged(firing.state.input_fraction - firing.left)
-    spikes, counts, kept = fire_fixed(run.kernels, sums, rule, rest, firing.state, run.steps, keep)
+    spikes, counts, kept = run.kernels.fire_fixed(sums, rule, rest, firing.state, run.steps, keep)
     if kept is not None:
         run.held[given.source] = Rounded(kept)
     run.fired(operation, operation.path, spikes, counts)
@@ -66,7 +65,7 @@ def plain_fire(run: FixedRun, operation: Fire, stream: bool) -> Array:
         if operation.keep == "number" and isinstance(entry, Pending):
             run.held[given.source] = Rounded(run.number(given))
     if firing.rule is not None:
-        x = rescaled(x, firing.rule).clamp(firing.rule.low, firing.rule.high)
+        x = firing.rule.of(x)
     x = run.kernels.tensor(run.shaped(run.kernels.array(x.contiguous()), given.form))
     out = x if firing.state is None else spikes_of(x, firing.state, firing.left, run.steps)
     counts = (x.reshape(1, -1) if firing.state is None else out).count_nonzero(dim=1)

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from sviT_models.engine.fixed_point.plan import Plan
-from sviT_models.engine.kernels.fixed_point import rescaled
 from sviT_models.engine.number_formats import Rescale
 from sviT_models.engine.prepared_weights import Array
 from sviT_models.engine.program import Operation
@@ -51,7 +50,7 @@ class FixedRun(Run):
 
     def rounded(self, sums: Array, rest: Array | None, rule: Rescale) -> Array:
         """Sums through a rule, added to numbers of the same format, clipped to it."""
-        x = rescaled(self.kernels.tensor(sums), rule)
+        x = rule.scaled(self.kernels.tensor(sums))
         if rest is not None:
             x = x + self.kernels.tensor(rest).reshape(len(rest), *x.shape[1:])
         return self.kernels.array(x.clamp(rule.low, rule.high).to(torch.int32))
@@ -68,10 +67,10 @@ class FixedRun(Run):
         """See Run."""
         value, rule = self.program.output, self.plan.logits
         if rule is not None and self.plan.streams.sums(self.program.by_name[value.source]):
-            x = rescaled(self.kernels.tensor(self.sums(value)), rule).clamp(rule.low, rule.high)
+            x = rule.of(self.kernels.tensor(self.sums(value)))
         elif rule is not None:
             numbers = self.kernels.tensor(self.number(value))
-            x = rescaled(numbers.reshape(-1, 1), rule).clamp(rule.low, rule.high)
+            x = rule.of(numbers.reshape(-1, 1))
         else:
             x = self.kernels.tensor(self.number(value)).double()
         found: NDArray[np.float32] = (

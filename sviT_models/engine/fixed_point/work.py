@@ -13,7 +13,6 @@ from torch import Tensor
 from sviT_models.engine.fixed_point.firing import fire
 from sviT_models.engine.fixed_point.operations import Interpreter
 from sviT_models.engine.fixed_point.run import FixedRun, Tensors
-from sviT_models.engine.kernels.fixed_point import clipped, narrow, rescaled
 from sviT_models.engine.prepared_weights import Array
 from sviT_models.engine.program import Add, Depthwise, Encode, Fire, General, HandOver, Operation, Raise
 from sviT_models.engine.run import Deferred, Held, Pending, dtype_of
@@ -45,7 +44,7 @@ def depthwise(run: FixedRun, operation: Depthwise) -> Deferred:
     """Over sums that are shifted to the right."""
     (given,) = operation.inputs
     seen = operation.map
-    sums = clipped(run.kernels, run.sums(given), run.plan.handed[operation.name])
+    sums = run.kernels.clipped(run.sums(given), run.plan.handed[operation.name])
     sums = sums.reshape(run.steps if seen.steps else 1, -1, seen.height, seen.width, seen.channels)
     return Deferred(run.weights[operation.name], sums)
 
@@ -57,7 +56,7 @@ def hand_over(run: FixedRun, operation: HandOver) -> Array:
     if isinstance(entry, Deferred):
         run.sums(given)
         entry = run.held[given.source]
-    return narrow(run.kernels, entry.sums, rule)
+    return run.kernels.narrow(entry.sums, rule)
 
 
 def add(run: FixedRun, operation: Add) -> Pending | Array:
@@ -79,7 +78,7 @@ def general(run: FixedRun, operation: General) -> Held:
     numbers = [run.tensor(value, sums) for value in operation.inputs]
     if operation.name in plan.handed:
         rule = plan.handed[operation.name]
-        narrowed = rescaled(torch.from_numpy(numbers[0].reshape(-1, 1)), rule).clamp(rule.low, rule.high)
+        narrowed = rule.of(torch.from_numpy(numbers[0].reshape(-1, 1)))
         numbers[0] = narrowed.long().numpy()
     machine = Interpreter(plan.constants, Tensors(run))
     machine.values.update(zip(plan.reads[operation.name], numbers, strict=True))

@@ -10,13 +10,16 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from functools import cache
+from typing import Any
 
 import torch
 
+from sviT_models.engine.kernel_protocol import Kernels
+from sviT_models.engine.kernels import int8_convolutions
 from sviT_models.engine.kernels.plain import Plain
 
 
-def kernels_for(device: torch.device, fast: bool = True) -> Plain:
+def kernels_for(device: torch.device, fast: bool = True) -> Kernels[Any, Any]:
     """The fastest kernels for a device; plain torch, and one warning per process, where the compiled are missing."""
     if not fast or device.type not in ("cpu", "cuda"):
         return Plain(device)
@@ -28,9 +31,9 @@ def kernels_for(device: torch.device, fast: bool = True) -> Plain:
                 return found
         _say_so("numba cannot compile for this GPU (pip install numba-cuda[cu12])")
         return Plain(device)
-    from sviT_models.engine.kernels.cpu import Fast, available
+    if int8_convolutions.available():
+        from sviT_models.engine.kernels.cpu import Fast
 
-    if available():
         return Fast()
     _say_so("this installation of torch has no int8 convolutions, or numba is missing")
     return Plain(device)

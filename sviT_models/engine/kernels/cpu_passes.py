@@ -14,13 +14,14 @@ HALF = np.float32(0.5)
 
 
 @compiled
-def fire(sums, offset, gain, shift, rest, kept, threshold, spikes, counts, start):
+def fire(sums, offset, affine, threshold, rows_written):
     """Leaky integrate and fire over all steps, of rest + gain * (sums - offset) + shift.
 
     `sums` is (P, T or 1, rows, C), P = 2 to 4 for the sums of so many bytes or digits, lowest first; they stand for the
-    rows from `start` of `rest` and of what is written: `spikes` (T, all rows, C) uint8, `counts` (T,) and, unless it is
-    empty, `kept` (T or 1, all rows, C). An empty `rest` counts as zero.
+    rows from `start` of what is written (`Rows`). An empty `rest` counts as zero.
     """
+    gain, shift = affine
+    rest, kept, spikes, counts, start = rows_written
     places, given, rows, channels = sums.shape
     steps = spikes.shape[0]
     v = np.empty(channels, np.float32)

@@ -6,40 +6,46 @@ exact, and faster than 64-bit integers. A right shift is a product with a power 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sviT_models.compiled import compiled
+from sviT_models.engine.number_formats import GUARD, State, bounds
+
+
+class Neuron(NamedTuple):
+    """A layer of neurons as a pass takes it.
+
+    `factor` and `half` take a membrane input to its step, `guard` of which are one of the potential's; `threshold` is
+    twice the neurons' own, in that step; potentials stay between `least` and `most`.
+    """
+
+    factor: float
+    half: float
+    threshold: float
+    least: float
+    most: float
+    guard: float
+
+
+def neuron_of(state: State, fraction: int) -> Neuron:
+    """Neurons that are driven by numbers in units of 2^-fraction."""
+    left, (least, most) = state.input_fraction - fraction, bounds(state.bits)
+    threshold = state.threshold * 2.0 ** (GUARD + 1)
+    return Neuron(2.0**left, 0.5 if left < 0 else 0.0, threshold, float(least), float(most), 2.0**GUARD)
 
 
 @compiled
-def fire_fixed(
-    sums,
-    taken,
-    multiplier,
-    offset,
-    share,
-    low,
-    high,
-    rest,
-    kept,
-    factor,
-    half,
-    threshold,
-    least,
-    most,
-    guard,
-    spikes,
-    counts,
-    start,
-):
+def fire_fixed(sums, taken, factors, neuron, rows_written):
     """Leaky integrate and fire over all steps on integers, as docs/integer-network.md defines it.
 
-    `sums` is (P, T or 1, rows, C), the sums of P bytes, lowest first, less `taken` (C,); `rest` (T or 1, all rows, C)
-    int32 may be empty, as may be `kept`, which takes the rescaled and clipped sums. `factor` and `half` take these
-    to the step of a membrane input, `guard` of which are one of the potential's; `threshold` is twice the neurons' own,
-    in that step; potentials stay between `least` and `most`. `spikes` (T, all rows, C) uint8 and `counts` (T,) are
-    written from row `start`.
+    `sums` is (P, T or 1, rows, C), the sums of P bytes, lowest first, less `taken` (C,). Of what is written (`Rows`),
+    `rest` and `kept`, which takes the rescaled and clipped sums, are int32.
     """
+    multiplier, offset, share, low, high = factors
+    factor, half, threshold, least, most, guard = neuron
+    rest, kept, spikes, counts, start = rows_written
     places, given, rows, channels = sums.shape
     steps = spikes.shape[0]
     halved = 0.5 / guard
@@ -88,11 +94,12 @@ def fire_fixed(
 
 
 @compiled
-def narrow(sums, taken, multiplier, offset, share, low, high, out, start):
+def narrow(sums, taken, factors, out, start):
     """Rescaled and clipped integers of `sums` (P, T, rows, C), as for `fire_fixed`, raised by -low, as two bytes.
 
     Rows from `start` of `out` (2, T, all rows, C) uint8 are written.
     """
+    multiplier, offset, share, low, high = factors
     places, steps, rows, channels = sums.shape
     for t in range(steps):
         for row in range(rows):
@@ -109,8 +116,9 @@ def narrow(sums, taken, multiplier, offset, share, low, high, out, start):
 
 
 @compiled
-def clipped(sums, multiplier, offset, share, low, high, out):
+def clipped(sums, factors, out):
     """Rescaled and clipped integers of `sums` (rows, C), as for `fire_fixed`, into `out` (rows, C) float64."""
+    multiplier, offset, share, low, high = factors
     rows, channels = sums.shape
     for row in range(rows):
         seen, found = sums[row], out[row]

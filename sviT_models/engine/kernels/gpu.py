@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 from numba import cuda
+from numpy.typing import NDArray
 from torch import Tensor
 
+from sviT_models.engine.arithmetic import Affine
+from sviT_models.engine.kernel_protocol import Fired
 from sviT_models.engine.kernels.plain import Plain
 from sviT_models.engine.number_formats import GUARD, Rescale, State, bounds
 
@@ -101,54 +104,48 @@ def neurons_fixed(sums, multiplier, offset, share, clip, rest, scale, v_clip, th
 
 
 class Gpu(Plain):
-    """Operations on CUDA tensors; same results as `Plain`."""
+    """Operations on CUDA tensors; same results as `Plain`. `kernel` is that of its neurons."""
 
-    integers = True
+    kernel: Any
 
     def __init__(self, device: torch.device, exact: Any) -> None:
         super().__init__(device)
-        object.__setattr__(self, "_kernel", neurons(exact))
+        object.__setattr__(self, "kernel", neurons(exact))
 
     def fire(
-        self,
-        sums: Tensor,
-        gain: np.ndarray,
-        shift: np.ndarray,
-        rest: Tensor | None,
-        threshold: float,
-        steps: int,
-        keep: bool,
-    ) -> tuple[Tensor, np.ndarray, Tensor | None]:
-        """See Plain."""
-        constants = self._arrays(gain, shift)
+        self, sums: Tensor, affine: Affine, rest: Tensor | None, threshold: float, steps: int, keep: bool
+    ) -> Fired[Tensor]:
+        """See Kernels."""
+        constants = self._arrays(*affine)
 
         def launch(blocks: int, sums: Any, rest: Any, *written: Any) -> None:
-            self._kernel[blocks, THREADS](sums, *constants, rest, np.float32(threshold), *written)
+            self.kernel[blocks, THREADS](sums, *constants, rest, np.float32(threshold), *written)
 
         return self._launched(launch, sums, rest, steps, keep, torch.float32)
 
     def fire_fixed(
-        self, sums: Tensor, rule: Rescale, rest: Tensor | None, state: State, steps: int, keep: bool, left: int
-    ) -> tuple[Tensor, np.ndarray, Tensor | None]:
-        """See `integers.fire_fixed`; inputs are shifted to the left by `left` places, or to the right."""
-        multiplier, offset, share = (np.resize(part, sums.shape[-1]) for part in rule.floats)
-        clip, v_clip = np.array([rule.low, rule.high], float), np.array(bounds(state.bits), float)
+        self, sums: Tensor, rule: Rescale, rest: Tensor | None, state: State, steps: int, keep: bool
+    ) -> Fired[Tensor]:
+        """See Kernels."""
+        multiplier, offset, share, *ends = rule.factors(sums.shape[-1])
+        clip, v_clip = np.array(ends), np.array(bounds(state.bits), float)
+        left = state.input_fraction - rule.fraction
         scale = np.array([2.0**left, 0.5 if left < 0 else 0.0])
-        multiplier, offset, share, clip, scale, v_clip = self._arrays(multiplier, offset, share, clip, scale, v_clip)
+        constants = self._arrays(multiplier, offset, share, clip)
+        scales = self._arrays(scale, v_clip)
         threshold = state.threshold * 2.0 * GUARDED
 
         def launch(blocks: int, sums: Any, rest: Any, *written: Any) -> None:
-            before = sums, multiplier, offset, share, clip, rest, scale, v_clip, threshold
-            neurons_fixed[blocks, THREADS](*before, *written)
+            neurons_fixed[blocks, THREADS](sums, *constants, rest, *scales, threshold, *written)
 
         return self._launched(launch, sums, rest, steps, keep, torch.int32)
 
-    def _arrays(self, *parts: np.ndarray) -> list[Any]:
+    def _arrays(self, *parts: NDArray[np.float64]) -> list[Any]:
         return [_array(torch.from_numpy(part).to(self.device)) for part in parts]
 
     def _launched(
         self, launch: Callable[..., None], sums: Tensor, rest: Tensor | None, steps: int, keep: bool, kind: torch.dtype
-    ) -> tuple[Tensor, np.ndarray, Tensor | None]:
+    ) -> Fired[Tensor]:
         """Spikes, counts and kept inputs of `launch(blocks, sums, rest, spikes, kept, counts)`."""
         if len(sums) == 1 and rest is not None and len(rest) > 1:
             sums = sums.expand(steps, *sums.shape[1:])
@@ -159,7 +156,7 @@ class Gpu(Plain):
         rest = torch.empty(0, *shape, dtype=kind, device=sums.device) if rest is None else rest
         streams = [_array(x.contiguous().flatten(1)) for x in (sums, rest, spikes, kept)]
         launch(-(-streams[2].shape[1] // THREADS), *streams, _array(counts))
-        return spikes, counts.cpu().numpy().astype(np.int64), kept if keep else None
+        return Fired(spikes, counts.cpu().numpy().astype(np.int64), kept if keep else None)
 
 
 def _array(x: Tensor) -> Any:
@@ -172,7 +169,7 @@ def compiled(device: torch.device) -> Gpu | None:
         from numba.cuda import libdevice
 
         kernels = Gpu(device, libdevice)
-        kernels.fire(torch.ones(1, 1, 1, device=device), np.ones(1), np.zeros(1), None, 1.0, 1, False)
+        kernels.fire(torch.ones(1, 1, 1, device=device), Affine(np.ones(1), np.zeros(1)), None, 1.0, 1, False)
     except Exception:  # numba raises its own kinds for a missing compiler, a driver too old or a device unknown to it
         return None
     return kernels

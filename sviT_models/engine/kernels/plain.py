@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sviT_models.engine.arithmetic import HandOver, fixed_activation
+from sviT_models.engine.arithmetic import Affine, Floats, HandOver, fixed_activation
 from sviT_models.engine.convolution import Geometry
+from sviT_models.engine.kernel_protocol import Fired
+from sviT_models.engine.number_formats import GUARD, Rescale, State, bounds
 from sviT_models.engine.prepared_weights import Prepared
 from sviT_models.network.neuron import lif
 
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """Operations on tensors of any device.
-
-    What they take and give is `array`s: tensors here, elsewhere whatever the operations are fastest on.
-    """
+    """Operations on tensors of any device; see Kernels for what each gives."""
 
     device: torch.device
-    streams = False  # whether `fire` and `hand_over` take sums that are not computed yet
-    integers = False  # whether there is a `fire_fixed`, compiled for the device
 
-    def array(self, x: Tensor) -> Any:
+    def array(self, x: Tensor) -> Tensor:
         """A tensor as these operations take it."""
         return x
 
-    def tensor(self, x: Any) -> Tensor:
+    def tensor(self, x: Tensor) -> Tensor:
         """What these operations give, as a tensor."""
         return x
 
@@ -43,17 +39,19 @@ class Plain:
         if x.device.type == "cuda" and geometry.groups in (1, len(packed)):
             return conv_by_positions(x, packed, geometry)
         image = x.flatten(0, -4).permute(0, 3, 1, 2)
-        sums = torch.nn.functional.conv2d(  # in float32 a library may choose an algorithm that is not a plain sum
+        # in float32 a library may choose an algorithm that is not a plain sum
+        sums = torch.nn.functional.conv2d(
             image.double(), packed.double(), None, geometry.stride, geometry.sides, 1, geometry.groups
         )
-        return sums.permute(0, 2, 3, 1).float().contiguous().unflatten(0, x.shape[:-3])
+        found: Tensor = sums.permute(0, 2, 3, 1).float().contiguous().unflatten(0, x.shape[:-3])
+        return found
 
     def split(self, fixed: Tensor, planes: int) -> Tensor:
         """Unsigned bytes (planes, ...) of integers (...) plus 2^(8 planes - 1), lowest first."""
         raised = fixed.to(torch.int64) + 2 ** (8 * planes - 1)
         return torch.stack([(raised >> (8 * place) & 255).to(torch.uint8) for place in range(planes)])
 
-    def merge(self, planes: Tensor, offset: np.ndarray) -> Tensor:
+    def merge(self, planes: Tensor, offset: Floats) -> Tensor:
         """Sums in float64 from those of the bytes (planes, ...); `offset` (out,) is what raising has added."""
         *lower, total = planes.double().unbind(0)
         for plane in reversed(lower):
@@ -78,30 +76,48 @@ class Plain:
         """Both in one."""
         return self.hand_over(self.depthwise(sums, digit), rule)
 
-    def current(self, sums: Tensor, gain: np.ndarray, shift: np.ndarray, rest: Tensor | None) -> Tensor:
+    def current(self, sums: Tensor, affine: Affine, rest: Tensor | None) -> Tensor:
         """Membrane input, float32: `rest` + gain * sums + shift."""
-        scale, offset = (torch.from_numpy(part).to(sums.device) for part in (gain, shift))
+        scale, offset = (torch.from_numpy(part).to(sums.device) for part in affine)
         current = (sums.double() * scale + offset).float()
         return current if rest is None else rest.reshape(len(rest), *current.shape[1:]) + current
 
     def fire(
-        self,
-        sums: Tensor,
-        gain: np.ndarray,
-        shift: np.ndarray,
-        rest: Tensor | None,
-        threshold: float,
-        steps: int,
-        keep: bool,
-    ) -> tuple[Tensor, np.ndarray, Tensor | None]:
+        self, sums: Tensor, affine: Affine, rest: Tensor | None, threshold: float, steps: int, keep: bool
+    ) -> Fired[Tensor]:
         """Spikes (T, ..., C), their number by step, and the membrane input if it is to be kept.
 
         `sums` (T or 1, ..., C) is float32 or float64, as is `rest`; one step stands for all.
         """
-        current = self.current(sums, gain, shift, rest)
+        current = self.current(sums, affine, rest)
         spikes = lif(current.expand(steps, *current.shape[1:]).contiguous(), threshold)
         counts = spikes.flatten(1).sum(1, dtype=torch.float64).numpy(force=True).astype(np.int64)
-        return spikes.to(torch.uint8), counts, current if keep else None
+        return Fired(spikes.to(torch.uint8), counts, current if keep else None)
+
+    def clipped(self, sums: Tensor, rule: Rescale) -> Tensor:
+        """See Kernels."""
+        return rule.of(sums)
+
+    def narrow(self, sums: Tensor, rule: Rescale) -> Tensor:
+        """See Kernels."""
+        return self.split(rule.of(sums).to(torch.int32), 2)
+
+    def fire_fixed(
+        self, sums: Tensor, rule: Rescale, rest: Tensor | None, state: State, steps: int, keep: bool
+    ) -> Fired[Tensor]:
+        """See Kernels."""
+        x = rule.scaled(sums)
+        x = (x if rest is None else x + rest.reshape(len(rest), *x.shape[1:])).clamp(rule.low, rule.high)
+        kept = x.to(torch.int32) if keep else None
+        left = state.input_fraction - rule.fraction
+        x = torch.floor(x * 2.0**left + (0.5 if left < 0 else 0.0)).expand(steps, *x.shape[1:])
+        threshold, (low, high) = state.threshold * 2 ** (GUARD + 1), bounds(state.bits)
+        spikes, v = torch.empty(x.shape, dtype=torch.uint8, device=x.device), torch.zeros_like(x[0])
+        for current, out in zip(x, spikes, strict=True):
+            u = v * 2.0**GUARD + current
+            out.copy_(u >= threshold)
+            v = torch.where(u >= threshold, 0.0, torch.floor(u * 0.5 ** (GUARD + 1) + 0.5).clamp(low, high))
+        return Fired(spikes, spikes.flatten(1).sum(1, dtype=torch.int64).numpy(force=True), kept)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, spikes: bool) -> Tensor:
         """Q (K^T V) of bytes (N, tokens, heads, channels), float32 in that shape; `spikes` if no byte is above 1."""
@@ -109,7 +125,7 @@ class Plain:
         mixed = split[0] @ (split[1].transpose(-1, -2) @ split[2])  # (N, heads, tokens, d)
         return mixed.transpose(1, 2).contiguous()
 
-    def later(self, layer: Prepared, x: Tensor, raised: bool) -> Any:
+    def later(self, layer: Prepared, x: Tensor, raised: bool) -> Tensor:
         """Sums of a layer over bytes (P, T, N, H, W, in), computed now or where they are used."""
         return layer.on_bytes(self, x) if raised else layer.on_spikes(self, x)[0]
 
@@ -144,14 +160,15 @@ def conv_by_positions(x: Tensor, digit: Tensor, geometry: Geometry) -> Tensor:
     total = torch.zeros(x.shape[0], height, width, out_channels, device=x.device)
     for row in range(kernel):
         for column in range(kernel):
-            rows = slice(row, row + (height - 1) * geometry.stride + 1, geometry.stride)
-            columns = slice(column, column + (width - 1) * geometry.stride + 1, geometry.stride)
-            seen, weight = padded[:, rows, columns], digit[:, :, row, column]
+            down = slice(row, row + (height - 1) * geometry.stride + 1, geometry.stride)
+            across = slice(column, column + (width - 1) * geometry.stride + 1, geometry.stride)
+            seen, weight = padded[:, down, across], digit[:, :, row, column]
             if geometry.groups > 1:  # depthwise; others are grouped, and go another way
                 total += seen.float() * weight[:, 0].float()
             else:
                 total += _product(seen.flatten(0, 2), weight.t()).view_as(total)
-    return total.unflatten(0, leading)
+    found: Tensor = total.unflatten(0, leading)
+    return found
 
 
 def _product(seen: Tensor, weight: Tensor) -> Tensor:

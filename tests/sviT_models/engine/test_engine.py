@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import sviT_models
 from sviT_models.engine.arithmetic import IntegerWeight, digits
 from sviT_models.engine.convolution import Geometry
-from sviT_models.engine.kernels import cpu
+from sviT_models.engine.kernels import cpu, int8_convolutions
 from sviT_models.engine.kernels.plain import Plain, conv_by_positions
 from sviT_models.engine.prepared_weights import prepare
 from sviT_models.engine.streamed_sums import Later
@@ -195,7 +195,7 @@ def test_without_compiled_kernels_it_says_so_once_and_gives_the_same(trained, mo
     model, bank, images, engine = trained
     from sviT_models.engine import kernels
 
-    monkeypatch.setattr(cpu, "available", lambda: False)
+    monkeypatch.setattr(int8_convolutions, "available", lambda: False)
     kernels._say_so.cache_clear()
     with pytest.warns(UserWarning, match="int8 convolutions, or numba is missing"):
         slow = sviT_models.Engine(model, bank)
@@ -210,7 +210,7 @@ def test_a_missing_numba_is_noticed():
     code = """
 import sys
 sys.modules['numba'] = None
-from sviT_models.engine.kernels.cpu import available
+from sviT_models.engine.kernels.int8_convolutions import available
 print(available())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -227,26 +227,26 @@ def test_attention_is_its_matrix_products(images, side, heads, width, rate, seed
     tokens = [x.reshape(images, side * side, heads, width).astype(np.int64) for x in (q, k, v)]
     mixed = np.einsum("nthi,nshi,nshc->nthc", *tokens)
     spikes = [torch.from_numpy(x.astype(np.uint8)) for x in tokens]
-    kinds = [Plain(torch.device("cpu")), *([cpu.Fast()] if cpu.available() else [])]
+    kinds = [Plain(torch.device("cpu")), *([cpu.Fast()] if int8_convolutions.available() else [])]
     for kernels in kinds:
         np.testing.assert_array_equal(kernels.attend(*map(kernels.array, spikes), True), mixed)
 
 
 def test_convolutions_that_saturate_are_noticed(monkeypatch):
     """As those of processors without VNNI: sums of two products of bytes stop at 2^15 - 1."""
-    cpu.exact_convolutions.cache_clear()
-    assert cpu.exact_convolutions() == cpu.exact_convolutions.__wrapped__()
-    exact = cpu.convolve
-    monkeypatch.setattr(cpu, "convolve", lambda *arguments: exact(*arguments).clip(-(2**20), 2**20))
-    assert not cpu.exact_convolutions.__wrapped__()
+    int8_convolutions.exact_convolutions.cache_clear()
+    assert int8_convolutions.exact_convolutions() == int8_convolutions.exact_convolutions.__wrapped__()
+    exact = int8_convolutions.convolve
+    monkeypatch.setattr(int8_convolutions, "convolve", lambda *arguments: exact(*arguments).clip(-(2**20), 2**20))
+    assert not int8_convolutions.exact_convolutions.__wrapped__()
 
 
 def test_convolutions_that_are_missing_are_noticed(monkeypatch):
     def missing(*_):
         raise AttributeError("'_OpNamespace' 'onednn' object has no attribute 'qconv_pointwise'")
 
-    monkeypatch.setattr(cpu, "convolve", missing)
-    assert not cpu.exact_convolutions.__wrapped__()
+    monkeypatch.setattr(int8_convolutions, "convolve", missing)
+    assert not int8_convolutions.exact_convolutions.__wrapped__()
 
 
 def test_kernels_compile_where_nothing_can_be_written(tmp_path):

@@ -14,7 +14,6 @@ from sviT_models.engine import number_formats
 from sviT_models.engine.fixed_point import operations
 from sviT_models.engine.fixed_point.firing import spikes_of
 from sviT_models.engine.kernels import kernels_for
-from sviT_models.engine.kernels.fixed_point import fire_fixed
 from sviT_models.errors import ModelError
 from sviT_models.graph.neurons import SpikingLaw
 from tests.sviT_models.small import IMAGES, network
@@ -60,7 +59,7 @@ def test_every_implementation_is_the_loop(bits, fraction, left, inputs):
     for fast in (True, False):
         kernels = kernels_for(torch.device("cpu"), fast)
         given_ = kernels.array(torch.from_numpy(x).double())
-        spikes, counts, _ = fire_fixed(kernels, given_, rule, None, state, len(inputs), False)
+        spikes, counts, _ = kernels.fire_fixed(given_, rule, None, state, len(inputs), False)
         assert spikes.flatten().tolist() == wanted
         assert counts.tolist() == wanted
 

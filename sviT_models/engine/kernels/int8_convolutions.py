@@ -1,0 +1,82 @@
+"""Exact convolutions of bytes by signed bytes in int8, by oneDNN."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sviT_models.engine.convolution import Geometry
+
+POSITIONS = 392  # that 1x1 convolutions are laid out for; the layout is the same for more and for less
+
+
+@cache
+def exact_convolutions() -> bool:
+    """Whether the int8 convolutions give the sums of integers.
+
+    Instructions from before VNNI add two products of bytes in 16 bits and saturate; others may be missing altogether.
+    """
+    signs = torch.tensor([[127], [-128]], dtype=torch.int8)
+    try:
+        for kernel, channels in ((1, 64), (3, 64), (7, 3)):
+            digit = signs.expand(2, channels * kernel**2).reshape(2, channels, kernel, kernel).contiguous()
+            seen = np.full((1, 8, 8, channels), 255, np.uint8)
+            ones, zeros = torch.ones(2), torch.zeros(2, dtype=torch.int64)
+            sums = convolve(seen, Packed(digit, ones, zeros, kernel), Geometry())
+            if not bool((sums == signs[:, 0].double().numpy() * 255 * channels * kernel**2).all()):
+                return False
+    except (AttributeError, RuntimeError, TypeError):  # another torch, or a processor it has no such kernels for
+        return False
+    return True
+
+
+def convolve(x: np.ndarray, packed: Packed, geometry: Geometry) -> np.ndarray:
+    """Sums (..., H', W', out) of bytes (..., H, W, in)."""
+    *leading, height, width, channels = x.shape
+    pointwise = packed.kernel == geometry.stride == 1 and not geometry.padding
+    if pointwise:  # a matrix product: oneDNN is slow where an image has few positions, so that all become one image
+        seen, layout = x.reshape(1, 1, -1, channels), (1, POSITIONS)
+    else:
+        seen, layout = x.reshape(-1, height, width, channels), (height, width)
+    sums = torch.ops.onednn.qconv_pointwise.default(
+        torch.from_numpy(seen.transpose(0, 3, 1, 2)), 1.0, 0, packed.layout(*layout, geometry),
+        packed.ones, packed.zeros, None, [geometry.stride] * 2, geometry.sides, [1, 1], geometry.groups,
+        1.0, 0, torch.float32, "none", [], "",
+    )  # fmt: skip
+    rows, columns = (height, width) if pointwise else sums.shape[2:]
+    return np.ascontiguousarray(sums.numpy().transpose(0, 2, 3, 1)).reshape(*leading, rows, columns, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A weight in the layouts that oneDNN wants for the input sizes it has met, and the unit scales it is used with.
+
+    A layout made for another size still gives the right sums, but is taken apart again in every call.
+    """
+
+    digit: Tensor
+    ones: Tensor
+    zeros: Tensor
+    kernel: int
+    layouts: dict[tuple[int, int, Geometry], Tensor] = field(default_factory=dict)
+
+    def layout(self, height: int, width: int, geometry: Geometry) -> Tensor:
+        """The weight for inputs of this size."""
+        key = height, width, geometry
+        if key not in self.layouts:
+            sides = [geometry.stride] * 2, list(geometry.sides), [1, 1]
+            size = [1, self.digit.shape[1] * geometry.groups, height, width]
+            self.layouts[key] = torch.ops.onednn.qconv_prepack(
+                self.digit, self.ones, 1.0, 0, *sides, geometry.groups, size
+            )
+        return self.layouts[key]
+
+
+def available() -> bool:
+    """Whether numba can be imported, and this torch on this processor has int8 convolutions that are exact."""
+    return importlib.util.find_spec("numba") is not None and exact_convolutions()
