@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dse.config.quantities import QUANTITIES, show
 from dse.results.described import COSTS, SAID, Described, cost_text, drop_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAMED = {"state": "potentials", "stream": "stream", "between": "sums"}  # widths beside those of weights
 
@@ -71,3 +74,17 @@ def budget_text(budgets: Mapping[str, float]) -> str:
     """All budgets in one line."""
     kept = [q for q in QUANTITIES if q.column in budgets]
     return ", ".join(f"{q.key} <= {show(budgets[q.column], q.unit)}" for q in kept) or "no budgets"
+
+
+def part_rows(table: pd.DataFrame) -> list[dict[str, str]]:
+    """The rows of decomposition.csv: changes of memory and energy as shares, of the drop with its sd."""
+    return [
+        {
+            "part": str(each["part"]),
+            "how": str(each["how"]),
+            "memory": f"{each['memory_after'] / each['memory_before'] - 1:+.1%}",
+            "energy": f"{each['energy_after'] / each['energy_before'] - 1:+.1%}",
+            "drop [pp]": f"{each['drop_after'] - each['drop_before']:+.2f} +- {each['change_sd']:.2f}",
+        }
+        for each in table.to_dict("records")
+    ]

@@ -37,5 +37,8 @@ def show(
         return
     print_rows(_designs.fact_rows(found, opened.config.column_budgets()), f"design {found.id} of {run}")
     print_rows(_designs.width_rows(found), "weight widths by block, layers in network order")
+    if opened.decomposition is not None and "recommended" in found.names:
+        title = "what each part changes: alone, added to the least uniform width; last, added to the rest"
+        print_rows(_designs.part_rows(opened.decomposition), title)
     if out is not None:
         typer.echo(f"wrote {out}")

@@ -15,7 +15,7 @@ from costmodels.whole_files import formula_safe, replacing, write_text
 from dse.errors import ConfigError
 from dse.problem.design import is_other_column, is_weight_column
 
-TEXTS = ("id", "origin", "form", "parent")  # columns that hold no numbers
+TEXTS = ("id", "origin", "form", "parent", "part", "how", "basis")  # columns that hold no numbers
 FLAGS = ("fits", "reaches", "on_front", "feasible")
 COMPARED = ("memory_bytes", "energy_j")  # costs by which those of other designs are divided
 MOST_BITS, MOST_STEPS = 32, 10_000  # of a width and of a design that anybody would run

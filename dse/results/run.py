@@ -70,6 +70,8 @@ class Contents:
     """Firing of the float network and the picks: `id, name, neurons, rate, dead, saturated, membrane, rate_1, ...`."""
     classes: pd.DataFrame | None = None
     """Unseen images right per class: `class, images, right:<id>`."""
+    decomposition: pd.DataFrame | None = None
+    """What each part of the recommended design contributes; columns at `dse.results.decomposition`."""
     comparisons: pd.DataFrame | None = None
     """Beside non-spiking networks: `id, origin, network, time_steps`, costs, the energy's band."""
     codesign: pd.DataFrame | None = None
@@ -149,6 +151,12 @@ class Run:
         if not path.is_file():
             return None
         return read_table(path, ("id", "expected", "sd")).drop_duplicates("id").set_index("id")
+
+    @cached_property
+    def decomposition(self) -> pd.DataFrame | None:
+        """What each part of the recommended design contributes; None in older runs, and without pick or drop budget."""
+        path = self.path / "decomposition.csv"
+        return read_table(path, ("part", "how")) if path.is_file() else None
 
     @property
     def tuned(self) -> pd.DataFrame:

@@ -102,15 +102,18 @@ def model_of(study: optuna.Study, problem: Problem) -> Posterior:
     return belief(problem, history.measurements(history.read(study, problem)))
 
 
-def expectation(study: optuna.Study, problem: Problem) -> tuple[pd.DataFrame, Quality]:
+def expectation(
+    study: optuna.Study, problem: Problem, posterior: Posterior | None = None
+) -> tuple[pd.DataFrame, Quality]:
     """The drop of every evaluated design by the model of all measurements, and how far that model can be trusted.
 
     The table has posterior mean and standard deviation of the drop on unseen images, `expected, sd` by id [points], one
     row per design.  It is the additive model of the posterior strategy, whatever strategy proposed the designs, joined
     with the design's own measurement, which has already moved the model.  A design that was picked because its
-    measurement came out well is judged by what its neighbours say as well (the winner's curse).
+    measurement came out well is judged by what its neighbours say as well (the winner's curse).  `posterior` is what
+    `model_of` gave, made here where it is not given.
     """
-    posterior = model_of(study, problem)
+    posterior = posterior or model_of(study, problem)
     trials = evaluated(study)
     mean, sd = posterior.predict(np.array([levels_of(t, problem.space) for t in trials]))
     table = pd.DataFrame({"expected": mean, "sd": sd}, index=[t.user_attrs["design"] for t in trials])

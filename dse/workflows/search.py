@@ -126,6 +126,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         verified=verified_table(final.verified),
         health=final.health,
         classes=final.classes,
+        decomposition=final.decomposition,
         comparisons=asked.comparisons,
         codesign=asked.codesign,
         forms=asked.forms,

@@ -32,12 +32,13 @@ from dse.results import tables
 from dse.results.manifest import begin
 from dse.results.picks import choose
 from dse.results.verification import SharedRows, add_exact_pick, judged, race_of, right_of, verify
-from dse.search.expected_drop import expectation
+from dse.search.expected_drop import expectation, model_of
 from dse.search.loop import Loop
 from dse.search.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread
 from dse.workflows.again import request
+from dse.workflows.decomposed import decomposed
 from dse.workflows.door import check_search
 from dse.workflows.posing import measured_so_far, posed
 from dse.workflows.search_images import images_text, with_images
@@ -170,12 +171,13 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
         add_exact_pick(base.loop, study, base.costing, count, hear.say)
     phase = end(finished(study) - done, evaluator.images_run - images)
     hear.say(f"stopped: {reason}")
-    expected, quality = expectation(study, problem)
+    model = model_of(study, problem)
+    expected, quality = expectation(study, problem, model)
     for line in quality.lines:
         hear.say(line)
     table = measured_so_far(prepared, problem, base.costing, expected)
     evaluations = [evaluator.float, *(from_record(t.user_attrs["evaluation"]) for t in evaluated(study))]
-    return Searched(table, evaluations, expected, quality, reason, phase)
+    return Searched(table, evaluations, expected, quality, model, reason, phase)
 
 
 def verification(prepared: Prepared, base: BaseSetting, searched: Searched, hear: Listener = SILENT) -> Verification:
@@ -210,11 +212,14 @@ def final_network(prepared: Prepared, base: BaseSetting, searched: Searched, hea
     done = verification(prepared, base, searched, hear)
     race, measured, verifier = done.race, done.rows, done.verifier
     verified = judged(race, measured)
-    phase = end(len(verified) + 1, verifier.images_run)
     picks = choose(table, problem.budgets, verified, problem.objectives[2], searched.expected)
+    parts = decomposed(prepared, base, searched, picks)
+    if parts.said:
+        hear.say(parts.said)
+    phase = end(len(verified) + 1 + parts.designs, verifier.images_run + parts.images)
     rows = table.set_index("id")
     ids = [str(rows.index[0]), *(pick["id"] for pick in picks["picks"])]
     health = health_table(experiment, {i: tables.design_of(rows.loc[i]) for i in ids})
     picked = {i: right_of(race, measured, verifier, i) for i in ids[1:]}
     classes = class_table(done.unseen, {ids[0]: verifier.float.right, **picked})
-    return Final(verifier, verified, picks, health, classes, phase)
+    return Final(verifier, verified, picks, health, classes, parts.table, phase)

@@ -29,6 +29,7 @@ from dse.search.expected_drop import Quality
 from dse.search.loop import Loop, Step
 from dse.search.study import open_study, quiet_optuna
 from dse.search.together import shown_together
+from dse.surrogate import Posterior
 from dse.verification import Race, Row
 
 Watch = Callable[[], AbstractContextManager[Callable[[Step], None] | None]]
@@ -146,13 +147,14 @@ class BaseSetting:
 class Searched:
     """What the search measured: `table` is results.csv, `evaluations` its rows as measured.
 
-    `expected` (`expected, sd` [points] by id) and `quality` are the model of all measurements.
+    `model` is the model of all measurements; `expected` (`expected, sd` [points] by id) and `quality` follow from it.
     """
 
     table: pd.DataFrame
     evaluations: list[Evaluation]
     expected: pd.DataFrame
     quality: Quality
+    model: Posterior
     stop_reason: str
     phase: Phase
 
@@ -169,13 +171,17 @@ class Verification:
 
 @dataclass(frozen=True, eq=False)
 class Final:
-    """The candidates on images that the search never saw (`verifier`), the picks among them, and how they fire."""
+    """The candidates on images that the search never saw (`verifier`), the picks among them, and how they fire.
+
+    `decomposition` is what each part of the recommended design contributes; None without pick or drop budget.
+    """
 
     verifier: Evaluator
     verified: Mapping[str, Verified]
     picks: Picks
     health: pd.DataFrame
     classes: pd.DataFrame
+    decomposition: pd.DataFrame | None
     phase: Phase
 
 
