@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 DRAM_BURST = 512.0
@@ -109,13 +110,13 @@ class Chip:
     hops: float = _constant("noc.hops", 0.0)
     packet_rate: float = _constant("noc.rate", math.inf)
 
-    @property
+    @cached_property
     def leakage(self) -> float:
         """Power that flows during an inference beside that of its actions [W]: leakage, clock, and DRAM."""
         memories = self.weights.leakage + self.states.leakage + self.spikes.leakage
         return self.clock_power + self.dram_background + (self.logic_leakage + memories)
 
-    @property
+    @cached_property
     def clock_power(self) -> float:
         """Power of clock and idle logic while the clock runs [W]."""
         return (self.idle_per_cycle + self.clock_per_area * self.logic_area) * self.clock
@@ -136,7 +137,7 @@ class Chip:
         sums = max(self.processing_elements, self.tile_positions * max(1.0, self.array_channels))
         return sums * (self.accumulator_bits + self.state_bits)
 
-    @property
+    @cached_property
     def logic_area(self) -> float:
         """Eq. 66: area of processing elements and registers [mm2]."""
         return self.processing_elements * self.element_area + self.register_bits * self.register_area

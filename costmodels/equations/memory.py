@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,45 +58,53 @@ def buffers(map_bits: FloatArray, stream_bits: FloatArray, shortcuts: Shortcuts)
 
     map_bits (..., R); stream_bits (..., A) of the held sums.
     """
-    axes = np.broadcast_shapes(map_bits.shape[:-1], stream_bits.shape[:-1])
-    held = np.broadcast_to(map_bits, (*axes, shortcuts.rows)).copy()
+    held = stream_bits @ shortcuts.alive + map_bits  # whole bits, whose sums are exact in any order
     held[..., :-1] += map_bits[..., 1:]
-    for place, (first, after) in enumerate(zip(shortcuts.first, shortcuts.after, strict=True)):
-        held[..., first : after + 1] += stream_bits[..., place, None]
     return held
 
 
-def spilled(map_bits: FloatArray, stream_bits: FloatArray, shortcuts: Shortcuts, size: float) -> FloatArray:
+def spilled(
+    held: FloatArray, map_bits: FloatArray, stream_bits: FloatArray, shortcuts: Shortcuts, size: float
+) -> FloatArray:
     """Eq. 37: bits that lie in DRAM when the spike memory has `size` bits, (..., R), the least in sum.
 
-    Maps are charged to the row that reads them, held sums to the row whose result they are added to. While a row runs,
-    what is left of its input, of the next row's and of the held sums must fit. From left to right, what is needed last
-    gives way first, because that also makes room for the rows until then.
+    `held` are the `buffers` of the same maps and sums. Maps are charged to the row that reads them, held sums to the
+    row whose result they are added to. While a row runs, what is left of its input, of the next row's and of the held
+    sums must fit. From left to right, what is needed last gives way first, because that also makes room for the rows
+    until then.
     """
-    crowded = np.flatnonzero((buffers(map_bits, stream_bits, shortcuts) > size).reshape(-1, shortcuts.rows).any(axis=0))
-    axes = np.broadcast_shapes(map_bits.shape[:-1], stream_bits.shape[:-1])
-    out = np.zeros((*axes, shortcuts.rows))
+    crowded = np.flatnonzero((held > size).reshape(-1, shortcuts.rows).any(axis=0))
+    axes = held.shape[:-1]
+    out = np.zeros(held.shape)
     if not len(crowded):
         return out
-    if axes:
-        bits = [
-            *np.moveaxis(np.broadcast_to(map_bits, (*axes, shortcuts.rows)), -1, 0),
-            *np.moveaxis(stream_bits, -1, 0),
-        ]
-        for row in crowded.tolist():
-            excess = sum(bits[place] for place, _ in shortcuts.held[row]) - size
-            for place, until in shortcuts.held[row]:
-                leaves = np.maximum(0.0, np.minimum(excess, bits[place]))
-                bits[place], excess = bits[place] - leaves, excess - leaves
-                out[..., until] += leaves
-        return out
-    alone, left = out.tolist(), [*map_bits.tolist(), *stream_bits.tolist()]
+    if not axes:
+        return np.array(
+            _spilled_alone((*map_bits.tolist(), *stream_bits.tolist()), tuple(crowded.tolist()), shortcuts, size)
+        )
+    bits = [
+        *np.moveaxis(np.broadcast_to(map_bits, held.shape), -1, 0),
+        *np.moveaxis(stream_bits, -1, 0),
+    ]
     for row in crowded.tolist():
+        excess = sum(bits[place] for place, _ in shortcuts.held[row]) - size
+        for place, until in shortcuts.held[row]:
+            leaves = np.maximum(0.0, np.minimum(excess, bits[place]))
+            bits[place], excess = bits[place] - leaves, excess - leaves
+            out[..., until] += leaves
+    return out
+
+
+@lru_cache(maxsize=64)
+def _spilled_alone(bits: tuple[float, ...], crowded: tuple[int, ...], shortcuts: Shortcuts, size: float) -> list[float]:
+    """Eq. 37 of one set of maps and sums: designs of one network that differ in weights have the same."""
+    left, out = list(bits), [0.0] * shortcuts.rows
+    for row in crowded:
         excess = sum([left[place] for place, _ in shortcuts.held[row]]) - size
         for place, until in shortcuts.held[row]:
             if excess <= 0:
                 break
             leaves = min(excess, left[place])
             left[place], excess = left[place] - leaves, excess - leaves
-            alone[until] += leaves
-    return np.array(alone)
+            out[until] += leaves
+    return out

@@ -43,7 +43,7 @@ class Sums:
 
 def gather(asked: Request, names: tuple[str, ...]) -> Sums:
     """Sums over rows of the named columns for every design."""
-    return _directly(asked, names) if asked.nothing_in_common else _by_table(asked, names)
+    return _directly(asked, names) if asked.nothing_in_common or asked.designs == 1 else _by_table(asked, names)
 
 
 def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
@@ -105,7 +105,7 @@ def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums)
 
 
 def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
-    """Designs with an activity of their own have nothing in common to tabulate."""
+    """Designs with an activity of their own have nothing in common to tabulate, and one alone has no more widths."""
     work = asked.workload
     sums = Sums(np.zeros((asked.designs, len(names))), *(np.zeros(asked.designs) for _ in range(3)))
     for part in _parts(asked.designs, _OWN_ACTIVITY):

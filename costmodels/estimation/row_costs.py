@@ -57,8 +57,9 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     chip, flow = hardware.chip, dataflows.named(hardware.dataflow)
     load, counts, used = work_of(asked, rows)
     sums = held_bits(work, rows)
-    held = counts.map_bits + np.zeros(work.rows), sums * counts.stream_copies, work.shortcuts
-    spilled = 2 * memory.spilled(*held, chip.spikes.size)  # written to DRAM and read back
+    kept_bits = counts.map_bits + np.zeros(work.rows), sums * counts.stream_copies, work.shortcuts
+    held = memory.buffers(*kept_bits)
+    spilled = 2 * memory.spilled(held, *kept_bits, chip.spikes.size)  # written to DRAM and read back
     overflow_bits = spilled * (load.time_steps if flow.RESIDENT_STATES else 1.0)
     stored = memory.stored(load, chip)
     kept = memory.states(load, chip) if flow.RESIDENT_STATES else np.zeros_like(stored)
@@ -94,7 +95,7 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     sizes = (payload, stored - payload, scales, biases, kept)
     columns |= {name: parts[name] for name in ROW_ENERGIES}
     columns |= {f"{name}_bytes": bits / 8 for name, bits in zip(ROW_MEMORIES, sizes, strict=True)}
-    return RowCosts(columns, memory.buffers(*held), resources, overflow_bits / chip.dram_bandwidth)
+    return RowCosts(columns, held, resources, overflow_bits / chip.dram_bandwidth)
 
 
 def work_of(asked: Request, rows: RowInputs) -> tuple[Load, Counts, FloatArray]:

@@ -84,6 +84,13 @@ class Shortcuts:
         return self.at_rows(self.table_bits)
 
     @cached_property
+    def alive(self) -> FloatArray:
+        """Which sums take room while each row runs, (A, R): 1 or 0."""
+        rows = np.arange(self.rows)
+        first, after = (np.array(places, dtype=np.intp)[:, None] for places in (self.first, self.after))
+        return np.asarray((first <= rows) & (rows <= after), dtype=np.float64)
+
+    @cached_property
     def held(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         """What is held while each row runs, what is needed last first: place among R maps and A sums, and last row."""
         found = []

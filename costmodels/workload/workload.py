@@ -15,7 +15,7 @@ from costmodels.errors import CostError
 from costmodels.workload.activity import Activity
 from costmodels.workload.examples import example_table
 from costmodels.workload.geometry import Geometry, geometry
-from costmodels.workload.layer_table import COLUMNS, DERIVED, NUMBERS, PRODUCTS, TEXTS, checked
+from costmodels.workload.layer_table import COLUMNS, DERIVED, NONZERO, NUMBERS, PRODUCTS, TEXTS, checked
 from costmodels.workload.streams import PLACES, Shortcuts, Stream, stream_rows, streams_of
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ class Workload:
         if not np.isnan(self.columns["product_share"]).any():
             shares = (self.columns[name] for name in ("product_share", "product_sums_share"))
             table = table.assign(**{n: s * self.columns["synops"] for n, s in zip(PRODUCTS, shares, strict=True)})
+        if np.any(self.columns[NONZERO] < 1):
+            table = table.assign(**{NONZERO: self.columns[NONZERO]})
         if self.streams is None:
             return table
         additions = pd.DataFrame(stream_rows(self.streams, self.names), columns=[*COLUMNS, *PLACES])

@@ -58,7 +58,8 @@ def profile(
 
     `images` is (B, ...) as the graph was captured for, or an iterable of such batches. `spikes` are inputs that are
     not zero, whatever their number; `synops` the products with them. What does not change over time counts in every
-    step. `progress(done)` hears of the images. `products` adds what product sparsity leaves (graph.product_sparsity).
+    step. `progress(done)` hears of the images. `products` adds what product sparsity leaves (graph.product_sparsity). A
+    network with weights that are zero has the share of the others in a column `nonzero`.
     Raises ModelError where there is no image.
     """
     counted = Products() if products else None
@@ -79,7 +80,20 @@ def profile(
         table[column] = [counts.get(name, 0.0) / total for name in table["name"]]
     table["events"] = [activity.events.get(name, np.nan) / total for name in table["name"]]
     table["balance"] = [activity.balance(name) for name in table["name"]]
+    kept = nonzero(graph)
+    if any(share < 1 for share in kept.values()):  # a pruned network
+        table["nonzero"] = [kept.get(name, 1.0) for name in table["name"]]
     return table if counted is None else table.assign(**counted.columns(table["name"], table["synops"], total))
+
+
+def nonzero(graph: Graph) -> dict[str, float]:
+    """Share of the weights that are not zero, by weight layer: what a chip that skips zero weights has to add."""
+    found = {}
+    for name, nodes in Rows(graph).nodes.items():
+        weights = [graph.parameters[node.parameters["weight"]] for node in nodes if node.layer]
+        if total := sum(weight.numel() for weight in weights):
+            found[name] = sum(int(weight.count_nonzero()) for weight in weights) / total
+    return found
 
 
 def _place(name: str, group: str) -> Row:

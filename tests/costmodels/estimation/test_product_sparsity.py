@@ -1,12 +1,14 @@
 """Sums that rows of spikes share: a two-layer network by hand, published densities, and what tables must know."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import architectures
+import numpy as np
 import pandas as pd
 import pytest
 
-from costmodels import CostError, Workload, actions, estimate
+from costmodels import CostError, Workload, actions, estimate, load_hardware
 from tests.costmodels.small import CONV, HEAD, plain, two_layers
 
 PJ = 1e-12
@@ -80,3 +82,20 @@ def test_the_order_of_published_architectures():
     page = (Path(__file__).parents[3] / "docs" / "validation.md").read_text(encoding="utf-8")
     for row in rows:
         assert architectures.line(row) in page
+
+
+def test_the_shipped_chip_saves_with_what_the_profile_counts():
+    """The same table with and without reuse: three operations of ten are left, and sums are moved for them."""
+    work, chip = Workload.example("sdtv2_8_256"), load_hardware("prosperity_28nm")
+    with pytest.raises(CostError, match="product_sparsity of prosperity_28nm needs the columns product_synops"):
+        estimate(work, chip, 8)
+    reused = ~work.geometry.multibit & work.geometry.has_weights
+    costs = []
+    for share in (1.0, 0.3):
+        columns = {"product_share": np.where(reused, share, 1.0), "product_sums_share": np.full(work.rows, 0.05)}
+        costs.append(estimate(replace(work, columns={**work.columns, **columns}), chip, 8))
+    before, after = (cost.energy_by_component for cost in costs)
+    for name in ("compute", "weights"):
+        spent = float(before[name])
+        assert 0.3 * spent < float(after[name]) < spent
+    assert float(costs[1].latency_s) < float(costs[0].latency_s)

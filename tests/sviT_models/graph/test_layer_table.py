@@ -206,3 +206,17 @@ def test_the_progress_is_told():
     profile(graph, images(3).split(2), done.append)
     assert done == [2, 3]
     assert np.isfinite(profile(graph, images(3)).balance).all()
+
+
+def test_pruned_weights_are_counted():
+    """A quarter of the first layer's weights are zero; a network without zeros has no such column."""
+    network, x = seeded(lambda: Inside(LIFNode)), images()
+    assert "nonzero" not in profile(capture(network, x), x)
+    with torch.no_grad():
+        weights = network.conv1.weight.view(-1)
+        weights[: len(weights) // 4] = 0
+    table = profile(capture(network, x), x)
+    assert table.set_index("name").nonzero.to_dict() == {"conv1": 0.75, "conv2": 1, "fc": 1}
+    work = Workload.from_table(table)
+    assert work.columns["nonzero"].tolist() == [0.75, 1, 1]
+    assert Workload.from_table(work.table()).columns["nonzero"].tolist() == [0.75, 1, 1]
