@@ -103,13 +103,11 @@ def work_of(asked: Request, rows: RowInputs) -> tuple[Load, Counts, FloatArray]:
     hardware, load = asked.hardware, load_of(asked, rows)
     chip, flow = hardware.chip, dataflows.named(hardware.dataflow)
     counts = flow.counts(load, chip)
-    stored = memory.stored(load, chip)
     if not flow.PIPELINED:
-        used = np.zeros_like(stored)
-    else:
-        constants = asked.workload.columns["channel_constants"]
-        resident = stored + memory.scales(load, chip) + memory.biases(load, chip, constants)
-        used = timing.cores(load, chip, resident, counts.own_sum_bits)
+        return load, counts, np.zeros_like(load.weight_bits)
+    constants = asked.workload.columns["channel_constants"]
+    resident = memory.stored(load, chip) + memory.scales(load, chip) + memory.biases(load, chip, constants)
+    used = timing.cores(load, chip, resident, counts.own_sum_bits)
     return load, replace(counts, packets=timing.packets(load, counts, used)), used
 
 

@@ -156,7 +156,7 @@ def test_other_text_is_refused(content: str, message: str, tmp_path: Path):
 
 
 def test_an_unknown_chip_is_refused_with_the_known_ones():
-    with pytest.raises(CostError, match="pentium: neither a file nor a shipped accelerator; there are .*generic_22nm"):
+    with pytest.raises(CostError, match=r"pentium: neither a file nor a shipped accelerator; there are .*generic_22nm"):
         load_hardware("pentium")
     assert lint("pentium")
 
