@@ -10,7 +10,9 @@ from typing import Any
 
 import pydantic
 
+from costmodels import dataflows
 from costmodels.errors import CostError
+from costmodels.hardware.checks import missing_memories
 from costmodels.hardware.datapath import FORMS
 from costmodels.hardware.quantity import Quantity
 from costmodels.hardware.schema import HardwareFile
@@ -40,7 +42,15 @@ def check(path: Path) -> tuple[list[str], HardwareFile | None]:
     except pydantic.ValidationError as error:
         # unknown keys first: a misspelt key is the cause of a missing one
         found = sorted(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
-        return [_explain(dict(mistake), tree, path) for mistake in found], None
+        return [*(_explain(dict(mistake), tree, path) for mistake in found), *_missing_memories(tree, path)], None
+
+
+def _missing_memories(tree: Mapping[str, Any], path: Path) -> list[str]:
+    """Memories that the data flow of a file with other mistakes needs as well."""
+    dataflow, memories = tree.get("dataflow"), tree.get("memories")
+    if dataflow not in dataflows.names() or not isinstance(memories, Mapping):
+        return []
+    return [f"{place(tree, ['memories'], str(path))}: {said}" for said in missing_memories(dataflow, memories)]
 
 
 def _explain(mistake: dict[str, Any], tree: Any, path: Path) -> str:

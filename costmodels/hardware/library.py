@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costmodels.errors import CostError
+from costmodels.hardware.checks import disagreements
 from costmodels.hardware.file import check, parse
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.yaml_file import line_of, meant, read_yaml
@@ -60,6 +61,8 @@ def lint(name_or_path: str | Path) -> list[str]:
     if file is None:
         return mistakes
     try:
+        if disagreeing := disagreements(file):
+            return [_placed(mistake, path) for mistake in disagreeing]
         resolve(file, path.stem, str(path), "")
     except CostError as error:
         return [_placed(str(error), path)]

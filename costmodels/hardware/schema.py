@@ -61,7 +61,8 @@ class Memory(Section):
         given = [self.read, self.write, self.leakage, self.area, self.cycle]
         if any(q is None for q in given) and (self.device is None or self.temperature is None):
             missing = [n for n in ("read", "write", "leakage", "area", "cycle") if getattr(self, n) is None]
-            raise ValueError(f"{missing[0]} is missing; give it, or device and temperature to take it from CACTI")
+            said, it = ("is missing; give it", "it") if len(missing) == 1 else ("are missing; give them", "them")
+            raise ValueError(f"{', '.join(missing)} {said}, or device and temperature to take {it} from CACTI")
         return self
 
 

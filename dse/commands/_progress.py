@@ -1,4 +1,4 @@
-"""Progress on stderr: bars with the time that is left on a terminal; a search writes plain lines elsewhere."""
+"""Progress on stderr: bars with the time that is left on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rich.progress import (
 from dse.search.loop import Step
 
 SECONDS_BETWEEN_LINES = 5.0
+SECONDS_OF_A_STEP = 30.0  # between the lines of a long step
 SECONDS_BETWEEN_LOOKS = 1.0  # at the best design so far, on a terminal: it takes a fit of the model
 
 
@@ -34,10 +35,10 @@ def describe(step: Step) -> str:
 
 
 class Meter:
-    """Shows how far the steps of a command are: a bar with ETA on a terminal, nothing elsewhere.
+    """Shows how far the steps of a command are: a bar with ETA on a terminal, a line every 30 s elsewhere.
 
-    Used as a context manager, called with a step's name and how many of its parts are done; a bar goes when its step is
-    done or another begins, so that nothing of it stays beside the results.
+    A step that takes less writes no line.  Used as a context manager, called with a step's name and how many of its
+    parts are done; a bar goes when its step is done or another begins, so that nothing of it stays beside the results.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -46,6 +47,8 @@ class Meter:
         self._task = TaskID(0)
         self._what = ""
         self._lock = Lock()  # workers may call
+        self._began = self._last = 0.0  # of the step that is told in lines
+        self._first = 0
 
     def __enter__(self) -> Meter:
         return self
@@ -55,9 +58,10 @@ class Meter:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """`done` of `total` parts of the step `what` are done."""
-        if not self._console.is_terminal:
-            return
         with self._lock:
+            if not self._console.is_terminal:
+                self._line(what, done, total)
+                return
             if what != self._what or self._bar is None:
                 self._close()
                 columns = SpinnerColumn(), TextColumn(what), BarColumn(bar_width=20), MofNCompleteColumn()
@@ -69,6 +73,16 @@ class Meter:
             self._bar.update(self._task, completed=done, total=total)
             if done >= total:
                 self._close()
+
+    def _line(self, what: str, done: int, total: int) -> None:
+        """A line for a log file, where the last one is long enough ago."""
+        now = time.monotonic()
+        if what != self._what or done < self._first:
+            self._what, self._began, self._last, self._first = what, now, now, done
+        elif now - self._last >= SECONDS_OF_A_STEP and self._first < done < total:
+            left = (now - self._began) / (done - self._first) * (total - done)
+            print(f"{what} {done:,}/{total:,}, ETA {left:.0f} s", file=self._console.file, flush=True)
+            self._last = now
 
     def _close(self) -> None:
         if self._bar is not None:

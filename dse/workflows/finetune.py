@@ -20,7 +20,7 @@ import sviT_models
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
 from dse.problem.design import Design
-from dse.progress import Advance, quiet
+from dse.progress import Advance, quiet, within
 from dse.results.experiment import experiment_of
 from dse.results.origin import FINETUNED, REESTIMATED
 from dse.results.run import Run, open_run
@@ -74,6 +74,7 @@ def finetuned(
         schedule,
         time_steps=chosen.time_steps,
         progress=progress,
+        step=within(advance, "training steps"),
     )
     return keep(opened, experiment, chosen, weights, Source(FINETUNED, images, {"schedule": asdict(schedule)}))
 

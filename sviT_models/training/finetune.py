@@ -101,6 +101,7 @@ def finetune_design(
     *,
     time_steps: int | None = None,
     progress: Callable[[int, float], None] | None = None,
+    step: Callable[[int, int], None] | None = None,
 ) -> dict[str, QuantizedWeight]:
     """The integer weights of every layer of a design after training on `images` (N, 3, H, W), unlabelled.
 
@@ -110,7 +111,8 @@ def finetune_design(
     schedule     how long and how fast it learns
 
     The teacher is the float network at its own number of time steps; the student runs `time_steps`. `progress` is told
-    the epoch and its mean loss [nat]. Network and bank stay as they are.
+    the epoch and its mean loss [nat], `step` how many training steps are done, and of how many. Network and bank stay
+    as they are.
     Raises ModelError where every layer is float, and when the loss is no longer finite.
     """
     model, learn = as_network(model), learners(model, bank, weight_bits)
@@ -141,6 +143,8 @@ def finetune_design(
             optimizer.step()
             fall.step()
             total += loss.item()
+            if step is not None:
+                step(fall.last_epoch, steps)
         if not math.isfinite(total):
             raise ModelError(f"fine-tuning diverged in epoch {epoch}; try a smaller learning_rate")
         if progress is not None:

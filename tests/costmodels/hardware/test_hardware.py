@@ -139,6 +139,34 @@ def test_lint_names_every_mistake(tmp_path: Path):
     assert len(lint(path)) == 2
 
 
+def test_lint_names_what_sections_and_the_data_flow_lack_at_once(tmp_path: Path):
+    """A wrong unit, two energies of a memory and a memory that the data flow needs: one round, not three."""
+    text = (CHIPS / "seneca_like.yaml").read_text(encoding="utf-8")
+    states = text.index("\n  states:")
+    for key in ("device", "temperature", "read", "write"):
+        line = text.index(f"\n    {key}:", states)
+        text = text[:line] + text[text.index("\n", line + 1) :]
+    text = text.replace("\n  weights:\n", "\n  weight_memory:\n").replace("unit: MHz", "unit: kg")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    mistakes = lint(path)
+    assert any("unknown key memories.weight_memory" in line for line in mistakes)
+    assert any("memories.weights is missing; data flow event_driven needs it" in line for line in mistakes)
+    assert any("memories.states: read, write" in line and "are missing; give them" in line for line in mistakes)
+    assert any("clock.unit" in line for line in mistakes)
+
+
+def test_lint_names_all_entries_that_do_not_fit_each_other(tmp_path: Path):
+    text = (CHIPS / "generic_45nm.yaml").read_text(encoding="utf-8")
+    text = text.replace("positions: {value: 16", "positions: {value: 8").replace("[1, 2, 3", "[1, 20, 24")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    geometry, first, second = lint(path)
+    assert "8 positions x 512 channels are 4096 elements, processing_elements is 8192" in geometry
+    assert "weight_widths: 20 is not supported" in first
+    assert "weight_widths: 24 is not supported" in second
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -1,4 +1,4 @@
-"""Progress: a bar with the time left on a terminal, nothing in a pipe; every long step says how far it is."""
+"""Progress: a bar with the time left on a terminal, a line now and then in a log; every long step tells its parts."""
 
 import io
 from pathlib import Path
@@ -34,8 +34,21 @@ def test_a_terminal_sees_step_parts_and_the_time_left():
     assert "3/3" in text
 
 
-def test_a_pipe_sees_nothing():
+def test_a_pipe_sees_nothing_of_short_steps():
     assert shown(terminal=False) == ""
+
+
+def test_a_log_gets_a_line_every_half_minute_with_the_time_left(monkeypatch):
+    """By a clock that is set by hand: 100 parts of 1 s each, of which one line in 30 s tells."""
+    now, out = [0.0], io.StringIO()
+    monkeypatch.setattr("dse.commands._progress.time.monotonic", lambda: now[0])
+    with Meter(Console(file=out, force_terminal=False)) as advance:
+        for done in range(101):
+            now[0] = float(done)
+            advance("images backward", done, 100)
+        advance("rounding", 1, 10)  # another step begins anew
+    said = ["images backward 30/100, ETA 70 s", "images backward 60/100, ETA 40 s", "images backward 90/100, ETA 10 s"]
+    assert out.getvalue().splitlines() == said
 
 
 def test_a_bar_of_a_failed_step_goes_away():
