@@ -52,25 +52,26 @@ class Target:
         return cls(workload.weight_layers, workload.time_steps, others)
 
 
-def read_widths(path: Path, target: Target) -> dict[str, Design]:
+def read_widths(path: Path, *targets: Target) -> dict[str, Design]:
     """The designs in a file by name: their ids, or those that the file gives them in a column or key `id`.
 
-    path    .csv, .json, .yaml or .yml
-    target  the network; time steps that the file does not give are its own
+    path     .csv, .json, .yaml or .yml
+    targets  the network in every form, of which a design has the layers of one; time steps that the file does not give
+             are the network's
 
     Raises ConfigError with file, layer, value and remedy for a layer that is missing or unknown, for a width that does
     not exist, and for what is no such file.
     """
     out: dict[str, Design] = {}
     for cells in parsed(path):
-        design = _design(path, cells, target)
+        design = _design(path, cells, targets)
         out[str(cells.get("id") or design.id)] = design
     return out
 
 
-def one_of(path: Path, target: Target, name: str | None = None) -> Design:
+def one_of(path: Path, *targets: Target, name: str | None = None) -> Design:
     """The only design in a file, or the one called `name`.  Raises ConfigError as `read_widths`, and for several."""
-    found = read_widths(path, target)
+    found = read_widths(path, *targets)
     if name is None and len(found) == 1:
         return next(iter(found.values()))
     if name in found:
@@ -154,11 +155,12 @@ def _flat(tree: Mapping[str, Any]) -> Cells:
     return cells
 
 
-def _design(path: Path, cells: Cells, target: Target) -> Design:
+def _design(path: Path, cells: Cells, targets: Sequence[Target]) -> Design:
     """One design of the network.  Raises ConfigError for layers that are missing or unknown, and for strange widths."""
     given = {k.removeprefix(WEIGHTS): v for k, v in cells.items() if is_weight_column(k)}
     if not given:  # layers stand there by their bare names, and nothing else does
         given = {k: v for k, v in cells.items() if k not in ("id", STEPS) and not is_other_column(k)}
+    target = next((each for each in targets if set(each.layers) == set(given)), targets[0])
     for name in given:
         if name not in target.layers:
             raise ConfigError(f"{path}: the network has no weight layer {name!r}; {_meant(name, target.layers)}")

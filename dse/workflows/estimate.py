@@ -93,7 +93,7 @@ def file_designs(path: Path, text: str | None, run: Path | None, hardware: str |
     else:
         work, chip = workload_of(str(text)), load_hardware(hardware or CHIP)
         costing = Costing(ByForm.single(work, work.weight_layers), chip, chip.frame_rate)
-    found = read_widths(path, Target.of(costing.workload))
+    found = read_widths(path, *(Target.of(workload) for workload in costing.workloads.values()))
     designs = costing.candidates(list(found.values()), None, tuple(found))
     title = f"{path} for {text or run}, at the firing rates of the float network,"
     return Selection(title, designs, costing.hardware, costing.frame_rate)

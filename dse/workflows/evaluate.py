@@ -77,7 +77,8 @@ def file_design(
     """
     parsed(path)
     experiment = prepare(config, advance)
-    return experiment, one_of(path, Target.of(experiment.costing().workload), name)
+    design = one_of(path, *(Target.of(each) for each in experiment.costing().workloads.values()), name=name)
+    return experiment, design
 
 
 def evaluated(experiment: Experiment, design: Design, split: str, count: int | None) -> Measured:

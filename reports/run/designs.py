@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from statistics import NormalDist
 
@@ -21,6 +21,7 @@ FINITE = ("top1", "drop", "drop_low", "drop_high", "memory_bytes", "energy_j", "
 Z95 = NormalDist().inv_cdf(0.975)  # half the width of a 95 % interval, in standard deviations
 WEIGHTS = "w:"  # prefix of the columns that hold the widths of layers
 POTENTIALS, STREAMS, SUMS = "v:", "r:", "b:"  # those of the columns with other widths
+OWN = "own:"  # prefix that the w: columns have here beside those of all layers, where forms were searched
 FORM = "form"  # the column of results.csv that says fused or unfused, where the search had the choice
 
 
@@ -61,12 +62,13 @@ class Design(ResultRow):
     """One evaluated design: measured accuracy, computed costs (SI), its widths in network order.
 
     `baseline` is its name as a baseline, `pick` its name among the picks, `form` says fused or unfused where the
-    search had the choice; each empty where there is none.  `state_bits` are the widths of the membrane potentials by
-    stage: empty for a design that was evaluated with float32 potentials; `stream_bits` and `between_bits` those of the
-    residual streams and of the sums between layers, where they were searched.  A fused layer's width stands for all
-    layers that were fused into it.  `verified` is the drop as unseen images measured it, `unseen` the best that is
-    known of it, `top1_low` and `top1_high` Wilson's 95 % interval of the top-1 accuracy.  `energy_band` is the least
-    and greatest energy [J] over all variations of the models, None where the design was not costed again.
+    search had the choice, and `own_bits` the widths of the layers of that form; each empty where there is none.
+    `state_bits` are the widths of the membrane potentials by stage: empty for a design that was evaluated with
+    float32 potentials; `stream_bits` and `between_bits` those of the residual streams and of the sums between
+    layers, where they were searched. A fused layer's width stands for all layers that were fused into it.
+    `verified` is the drop as unseen images measured it, `unseen` the best that is known of it, `top1_low` and
+    `top1_high` Wilson's 95 % interval of the top-1 accuracy. `energy_band` is the least and greatest energy [J]
+    over all variations of the models, None where the design was not costed again.
     """
 
     baseline: str
@@ -80,6 +82,7 @@ class Design(ResultRow):
     top1_low: float
     top1_high: float
     form: str = ""
+    own_bits: dict[str, int] = field(default_factory=dict)
     energy_band: tuple[float, float] | None = None
 
     @property
@@ -163,7 +166,8 @@ def _by_unfused_layers(results: pd.DataFrame, weighted: Sequence[str]) -> pd.Dat
     every = [c for c in results.columns if c.startswith(WEIGHTS)]
     only_fused = [c for c in every if c.removeprefix(WEIGHTS) not in set(weighted)]
     filled = results[every].bfill(axis=1).drop(columns=only_fused)
-    return pd.concat([results.drop(columns=every), filled], axis=1)
+    own = results[every].rename(columns=lambda name: OWN + str(name).removeprefix(WEIGHTS))
+    return pd.concat([results.drop(columns=every), filled, own], axis=1)
 
 
 def designs(
@@ -188,10 +192,11 @@ def designs(
     picked = {p.id: p.name for p in reversed(picks)}
     weights = unique[[c for c in unique.columns if c.startswith(WEIGHTS)]].astype(int).to_numpy().tolist()
     others = unique[[c for c in unique.columns if c.startswith((POTENTIALS, STREAMS, SUMS))]].to_dict("records")
+    own = unique[[c for c in unique.columns if c.startswith(OWN)]].to_dict("records")
     forms = unique[FORM].astype(str).tolist() if FORM in unique.columns else [""] * len(unique)
     return tuple(
         Design(
-            **{field.name: getattr(row, field.name) for field in fields(row)},
+            **{each.name: getattr(row, each.name) for each in fields(row)},
             baseline=names.get(row.id, ""),
             pick=picked.get(row.id, ""),
             verified=unseen.get(row.id),
@@ -203,8 +208,11 @@ def designs(
             top1_low=share_interval(row.top1, row.images)[0],
             top1_high=share_interval(row.top1, row.images)[1],
             form=form,
+            own_bits=_widths(layers, OWN),
         )
-        for row, bits, cells, form in zip(rows_of(path, unique, ResultRow), weights, others, forms, strict=True)
+        for row, bits, cells, form, layers in zip(
+            rows_of(path, unique, ResultRow), weights, others, forms, own, strict=True
+        )
     )
 
 

@@ -456,9 +456,10 @@
   function save(kind) {
     const rows = numbers.sections.table.rows.map((r) => {
       const d = byId.get(r.id);
+      const weights = d.form ? Object.entries(d.own_bits) : numbers.layers.names.map((n, i) => [n, d.bits[i]]);  // a form has layers of its own
       const others = [["v:", d.state_bits], ["r:", d.stream_bits], ["b:", d.between_bits]];
       const named = others.flatMap(([prefix, bits]) => Object.entries(bits).map(([n, b]) => [prefix + n, b]));
-      return { ...r, ...Object.fromEntries(named), ...Object.fromEntries(numbers.layers.names.map((n, i) => [`w:${n}`, d.bits[i]])) };
+      return { ...r, ...Object.fromEntries(named), ...Object.fromEntries(weights.map(([n, b]) => [`w:${n}`, b])) };
     });
     const quoted = (v) => (/[",\n]/.test(String(v)) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
     const heads = [...new Set(rows.flatMap(Object.keys))];

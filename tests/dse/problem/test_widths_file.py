@@ -50,7 +50,7 @@ def test_time_steps_that_a_file_does_not_give_are_the_networks(tmp_path: Path):
 def test_one_of_several_designs_is_named(tmp_path: Path):
     path = tmp_path / "front.csv"
     path.write_text("id,w:stem.conv,w:block1.fc,w:head\na,8,8,8\nb,4,4,4\n")
-    assert one_of(path, TARGET, "b").weight_bits == (4, 4, 4)
+    assert one_of(path, TARGET, name="b").weight_bits == (4, 4, 4)
     with pytest.raises(ConfigError, match=r"front\.csv: has 2 designs \(a, b, \.\.\.\); name one with --design"):
         one_of(path, TARGET)
 
@@ -89,3 +89,17 @@ def test_a_mistake_is_one_line_with_the_file(tmp_path: Path, name: str, text: st
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"--widths .*none\.csv: no such file"):
         one_of(tmp_path / "none.csv", TARGET)
+
+
+def test_designs_of_two_forms_have_the_layers_of_theirs(tmp_path):
+    """As in results.csv of a search over forms: a design's row is empty where its form has no such layer."""
+    fused = Target(("a.fused", "c"), 4, TARGET.others)
+    path = tmp_path / "both.csv"
+    head = list(dict.fromkeys(["id", "form", *(f"w:{name}" for name in (*TARGET.layers, *fused.layers))]))
+    rows = [{"id": "u", "form": "unfused"} | {f"w:{n}": "8" for n in TARGET.layers}]
+    rows += [{"id": "f", "form": "fused"} | {f"w:{n}": "4" for n in fused.layers}]
+    lines = [",".join(head), *(",".join(row.get(name, "") for name in head) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found = read_widths(path, TARGET, fused)
+    assert (found["u"].layers, found["f"].layers) == (TARGET.layers, fused.layers)
+    assert found["f"].weight_bits == (4, 4)
