@@ -10,14 +10,14 @@ import typer
 from dse.commands._options import DESIGN_NAME, JSON, TRUST
 from dse.errors import ConfigError
 
-FORMATS = ("integers", "qonnx")
+FORMATS = ("integers", "qonnx", "modelopt", "torchao")
 EXAMPLE = "Example: svit-dse export runs/demo --design uniform-4 --out chip --golden 10"
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="The --out of a search.")],
     design: Annotated[str, typer.Option(help=DESIGN_NAME)],
-    out: Annotated[Path, typer.Option(help="New folder.")],
+    out: Annotated[Path, typer.Option(help="New folder; for modelopt and torchao a .json file.")],
     golden: Annotated[int, typer.Option(min=0, help="Images of golden vectors.")] = 0,
     state_bits: Annotated[
         int | None, typer.Option(min=4, max=16, help="Width of potentials where the design leaves them float; 16.")
@@ -26,7 +26,8 @@ def export(
         int | None, typer.Option(min=4, max=16, help="Width of residual streams and activations; the run's.")
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", help="integers, or qonnx: also network.onnx, with QONNX's datatypes.")
+        str,
+        typer.Option("--format", help="integers; qonnx: also network.onnx; modelopt, torchao: weight widths as JSON."),
     ] = "integers",
     trust: TRUST = False,
     as_json: JSON = False,
@@ -36,10 +37,15 @@ def export(
     from dse.commands._options import trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_record
-    from dse.workflows.export import Widths, export_design, export_onnx
+    from dse.workflows.export import Widths, export_design, export_layout, export_onnx
 
     if form not in FORMATS:
         raise ConfigError(f"--format {form}: no such format; {meant(form, FORMATS)}")
+    if form in ("modelopt", "torchao"):
+        if golden or state_bits or activation_bits:
+            raise ConfigError(f"--format {form}: has weight widths only; leave out --golden and other widths")
+        print_record({"out": out, "format": form}, export_layout(run, design, out, form), as_json)
+        return
     trusted(run, trust)
     with Meter() as advance:
         found = (export_onnx if form == "qonnx" else export_design)(

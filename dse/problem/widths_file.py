@@ -6,6 +6,7 @@ fc,4                  a33b5ab0ef,2,8,8,4
 
 {time_steps: 2, weights: {conv1: 8, fc: 4}, states: {block3: 8}}      # JSON or YAML; or a list of such designs
 
+Configurations of ModelOpt and torchao (`dse.problem.tool_layouts`) are read, too.
 Beside `states`, potentials by stage (`v:`), `streams` are residual streams (`r:`) and `between` sums (`b:`).
 """
 
@@ -25,6 +26,7 @@ from costmodels.yaml_file import plain, read_yaml
 from dse.config.choices import STATE_WIDTHS, WEIGHT_WIDTHS
 from dse.errors import ConfigError
 from dse.problem.design import PREFIXES, WEIGHTS, Design, is_other_column, is_weight_column, other_column, weight_column
+from dse.problem.tool_layouts import widths_of
 
 SECTIONS = {"states": "state", "streams": "stream", "between": "between"}  # of JSON and YAML, beside `weights`
 STEPS = "time_steps"
@@ -122,7 +124,7 @@ def parsed(path: Path) -> list[Cells]:
     designs = tree if isinstance(tree, list) else [tree]
     if not designs or not all(isinstance(one, Mapping) for one in designs):
         raise ConfigError(f"{path}: expected widths by layer, such as {{conv1: 8, fc: 4}}, or a list of such designs")
-    return [_flat(one) for one in designs]
+    return [_flat(path, one) for one in designs]
 
 
 def _of_csv(path: Path) -> list[Cells]:
@@ -139,12 +141,14 @@ def _of_csv(path: Path) -> list[Cells]:
         return [{row["layer"]: row["bits"] for row in rows if {"layer", "bits"} <= set(row)}]
     if not any(is_weight_column(name) for name in head):
         raise ConfigError(f"{path}: has columns {', '.join(head[:4])}; expected layer,bits, or columns w:<layer>")
-    return [_flat(row) for row in rows]
+    return [_flat(path, row) for row in rows]
 
 
-def _flat(tree: Mapping[str, Any]) -> Cells:
+def _flat(path: Path, tree: Mapping[str, Any]) -> Cells:
     """A design's sections as `w:` and `v:` cells beside its other ones."""
     cells: Cells = {}
+    if (found := widths_of(path, tree)) is not None:
+        return {weight_column(name): bits for name, bits in found.items()}
     for key, value in tree.items():
         if key == "weights" and isinstance(value, Mapping):
             cells |= {weight_column(str(name)): bits for name, bits in value.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,9 +12,11 @@ from typing import Any
 import numpy as np
 
 import sviT_models
+from costmodels.whole_files import write_text
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
 from dse.problem.design import Design
+from dse.problem.tool_layouts import layout
 from dse.progress import Advance, quiet
 from dse.results.experiment import experiment_of
 from dse.results.run import open_run
@@ -81,6 +84,24 @@ def export_onnx(
     except BaseException:
         shutil.rmtree(out)
         raise
+
+
+def export_layout(run: Path, design: str, out: Path, tool: str) -> list[str]:
+    """Write the weight widths of a design as the configuration of a quantization library, and say so in words.
+
+    run, design  as for `export_design`
+    out          a file that ends in .json
+    tool         a key of `dse.problem.tool_layouts.LAYOUTS`
+
+    Raises ConfigError as `export_design`, for another ending, and for a width that the library does not have.
+    """
+    if out.suffix.lower() != ".json":
+        raise ConfigError(f"--out {out}: expected a name that ends in .json for --format {tool}")
+    chosen = open_run(run).design(design)
+    write_text(out, json.dumps(layout(chosen, tool), indent=1) + "\n")
+    others = ", nor widths of potentials and streams" if any(chosen.other_bits.values()) else ""
+    said = f"weight widths of design {chosen.id} for {tool}; time steps ({chosen.time_steps}) are not in it{others}"
+    return [f"{out}: {said}"]
 
 
 def export_design(

@@ -107,3 +107,16 @@ def test_a_format_that_cannot_be_written_leaves_nothing(run, tmp_path, monkeypat
         status, _, told = command(monkeypatch, capsys, *words, "qonnx")
     assert (status, "2 GB" in told, told.count("\n")) == (2, True, 1)
     assert not (tmp_path / "chip").exists()
+
+
+@pytest.mark.parametrize("tool", ["modelopt", "torchao"])
+def test_the_widths_as_the_configuration_of_a_library(run, tmp_path, monkeypatch, capsys, tool):
+    words = ("export", run, "--design", "uniform-4", "--format", tool, "--out")
+    assert command(monkeypatch, capsys, *words, tmp_path / "bits.json")[0] == 0
+    assert "4" in (tmp_path / "bits.json").read_text()
+    for given, said in (
+        ((tmp_path / "bits.yaml",), "ends in .json"),
+        ((tmp_path / "b.json", "--golden", 2), "leave out --golden"),
+    ):
+        status, _, told = command(monkeypatch, capsys, *words, *given)
+        assert (status, said in told, told.count("\n")) == (2, True, 1)
