@@ -3,7 +3,7 @@
 modelopt  NVIDIA ModelOpt, `quant_cfg`: nvidia.github.io/Model-Optimizer/guides/_quant_cfg.html (0.47)
 torchao   `config_to_dict` of `FqnToConfig`: docs.pytorch.org/ao, torchao.quantization.FqnToConfig (0.18)
 
-Both have widths of weights only: time steps, potentials and streams have no place there. A float layer is not quantized.
+Both have widths of weights only: time steps, potentials and streams have no place there.
 """
 
 from __future__ import annotations
