@@ -16,7 +16,7 @@ from dse.search.best_design import cheapest
 from dse.search.study import quiet_optuna
 from dse.strategies.base import history
 from dse.strategies.base.seeding import seed_trial
-from dse.surrogate import Posterior, belief
+from dse.surrogate import Posterior, belief, diagnose, learned
 
 IMAGES = 1000
 DISTANCES = "+distances"  # behind a strategy's name: it reads one-at-a-time distances as well, and pays for them
@@ -110,6 +110,7 @@ def pick(strategy: str, seed: int, evaluations: int, case: str = "base") -> dict
         "over": memory / simulation.least_memory(1.0)[1] - 1,
         "coverage": _coverage(simulation, posterior, past.levels),
         "coverage_unmeasured": _coverage(simulation, posterior, fronts),
+        "warned": bool(learned(posterior).warnings) or diagnose(posterior).warning is not None,
     }
 
 

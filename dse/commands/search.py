@@ -142,10 +142,12 @@ def summary(picks: Picks) -> list[str]:
         return [f"no design meets the budgets ({limits}); front.csv lists what was reached"]
     best = picks["picks"][0]
     verified, searched = best["verified_drop"], best["searched_drop"]
-    interval = f"95 % interval {verified['low']:+.2f} to {verified['high']:+.2f}"
+    unseen = best["unseen_drop"] or verified
+    interval = f"95 % interval {unseen['low']:+.2f} to {unseen['high']:+.2f}"
     lines = [
         f"recommended: {best['id']} ({best['why']})",
-        f"  verified drop {verified['value']:+.2f} pp, {interval}, on {verified['images']} unseen images",
+        f"  drop on unseen images {unseen['value']:+.2f} pp, {interval}, by search and verification",
+        f"  on the {verified['images']} unseen images alone {verified['value']:+.2f} pp, by which it was chosen",
         f"  in the search {searched['value']:+.2f} pp on {searched['images']} images, on which designs were chosen",
     ]
     for row in best["rows"]:

@@ -47,12 +47,17 @@ class Verdict(TypedDict):
 
 
 class Judgement(TypedDict):
-    """A design against every budget, and its drops on the images of the search and on unseen ones."""
+    """A design against every budget, and its drops on the images of the search and on unseen ones.
+
+    `verified_drop` is as measured, too small on average where the design was chosen by it; `unseen_drop` is by search
+    and verification together, None in runs that do not have it.
+    """
 
     p_drop_within_budget: float | None
     rows: list[Verdict]
     searched_drop: MeasuredDrop
     verified_drop: MeasuredDrop
+    unseen_drop: Interval | None
 
 
 class Pick(Judgement):
@@ -194,6 +199,9 @@ def _judged(row: pd.Series, budgets: Mapping[str, float], verified: Verified) ->
             "high": verified.drop_high,
             "images": verified.images,
         },
+        "unseen_drop": None
+        if np.isnan(verified.expected)
+        else {"value": verified.expected, "low": verified.expected_low, "high": verified.expected_high},
     }
 
 

@@ -85,7 +85,9 @@ def test_the_most_accurate_design_is_that_of_search_and_verification_together():
         "d4": replace(seen(0.1), expected=0.5, expected_low=0.3, expected_high=0.7),
     }
     found = picks.choose(judged_results({"drop": 1.0}), {"drop": 1.0}, verified, "power_w")
-    assert {p["name"]: p["id"] for p in found["picks"]}["most accurate"] == "d1"
+    best = next(p for p in found["picks"] if p["name"] == "most accurate")
+    assert (best["id"], best["verified_drop"]["value"]) == ("d1", 0.3)
+    assert best["unseen_drop"] == {"value": 0.1, "low": 0.0, "high": 0.2}
 
 
 def test_candidates_meet_the_cost_budgets_and_may_meet_the_drop():
