@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Container, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,7 +79,11 @@ class View(optuna.Study):
     ) -> None:
         self.__dict__.update(study.__dict__)
         self._space, self._dimensions = space, space.distributions()
-        self._trials = [self._with_parameters(trial, finished) for trial in trials]
+        self._finished, self._given = finished, trials
+
+    @cached_property
+    def _trials(self) -> list[FrozenTrial]:
+        return [self._with_parameters(trial, self._finished) for trial in self._given]
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False

@@ -6,6 +6,7 @@ that want the same, the lower number has it.  A worker proposes when every lower
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +18,14 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from dse.arrays import IntArray
 from dse.ledger import proposals
 from dse.ledger.attributes import keep
-from dse.ledger.leases import LEASE, LOST, VOID, WITHDRAWN, Renewal, Watch, give_up, new_lease, pauses
+from dse.ledger.leases import LEASE, LONGEST_PAUSE, LOST, VOID, WITHDRAWN, Renewal, Watch, give_up, new_lease, pauses
 from dse.ledger.proposals import AGAIN, DESIGN, FOR, LEVELS, ORIGIN, TURN, View
 from dse.problem.problem import Problem
 from dse.search.tally import Tally
 from dse.strategies.base.sampler import Strategy
 from dse.strategies.base.seeding import PerTrial
+
+TURN_PAUSE = 0.05  # s between two looks of a worker that is next to propose
 
 
 @dataclass(frozen=True)
@@ -138,10 +141,15 @@ class Claims:
                 return None
             lower = trials[:at]
             below = self.tally.open(lower)
-            if not any(t.state == TrialState.RUNNING and blocks(t) for t in below):
+            before = [t for t in below if t.state == TrialState.RUNNING and blocks(t)]
+            if not before:
                 return lower, trials
-            if not self.bury(study, below):
-                next(wait)
+            if self.bury(study, below):
+                continue
+            if LEVELS in before[0].user_attrs:
+                next(wait)  # for an evaluation
+            else:
+                time.sleep(min(TURN_PAUSE * len(before), LONGEST_PAUSE))  # for a turn: who is next looks often
 
     def _proposed(self, trial: Trial) -> IntArray:
         """The strategy's next design, levels (D,)."""
