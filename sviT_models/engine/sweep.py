@@ -7,7 +7,8 @@ there and goes on alone. So only one intermediate state is held for each batch, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from threading import Lock
 
 import torch
@@ -67,9 +68,23 @@ def sweep(
             raise ModelError(f"state_bits has {len(state_bits)} entries for {len(designs)} designs; give one for each")
         pairs = zip(designs, state_bits, strict=True)
         plans = [engine.plan(images, bits, states, activation_bits, time_steps) for bits, states in pairs]
-    work = partial(_worked, engine, program, widths, plans, _leaving(program, widths, plans), count)
+    work = partial(_worked, engine, _Designs(program, widths, plans), count)
     batches = list(engine.each(program, images, work, evenly(len(images), engine.threads, batch_size)))
     return (joined(parts) for parts in zip(*batches, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class _Designs:
+    """The designs of a sweep: widths of layers and plans, and where each leaves the base."""
+
+    program: Program
+    widths: Sequence[Mapping[str, int]]
+    plans: Sequence[Plan | None]
+
+    @cached_property
+    def leaving(self) -> list[list[int]]:
+        """See `_leaving`."""
+        return _leaving(self.program, self.widths, self.plans)
 
 
 def _leaving(program: Program, widths: Sequence[Mapping[str, int]], plans: Sequence[Plan | None]) -> list[list[int]]:
@@ -101,20 +116,13 @@ def _fires(operation: Operation) -> str:
 
 
 @torch.no_grad()
-def _worked(
-    engine: Engine,
-    program: Program,
-    widths: Sequence[Mapping[str, int]],
-    plans: Sequence[Plan | None],
-    leaving: Sequence[Sequence[int]],
-    count: Callable[[int], None],
-    batch: Tensor,
-) -> list[Output]:
+def _worked(engine: Engine, designs: _Designs, count: Callable[[int], None], batch: Tensor) -> list[Output]:
     """One batch through all designs: the base operation by operation, the others from where they differ."""
+    program, widths, plans = designs.program, designs.widths, designs.plans
     outputs: dict[int, Output] = {}
     run = engine.start(program, widths[0], batch, plans[0])
     for position in range(len(program.operations)):
-        for design in leaving[position]:
+        for design in designs.leaving[position]:
             alone = run.branch(engine.weights(program, widths[design]), plans[design])
             alone.go(position)
             outputs[design] = alone.output()

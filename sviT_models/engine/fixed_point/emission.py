@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sviT_models.engine.fixed_point.plan import Format, Node, Plan
 from sviT_models.engine.forms import Form, Group, Part, fresh, is_batch
@@ -31,6 +32,15 @@ def shape_of(program: Program, axes: Iterable[Group]) -> list[int]:
     return found
 
 
+class Kernel(NamedTuple):
+    """How a layer's kernel moves over a map."""
+
+    stride: Sizes = (1, 1)
+    padding: Sizes = (0, 0)
+    dilation: Sizes = (1, 1)
+    groups: int = 1
+
+
 @dataclass(eq=False)
 class Emission:
     """Appends to the nodes of a plan; between `begin` and `end` also to those of one operation."""
@@ -54,20 +64,9 @@ class Emission:
             self._own.append(node)
         return output
 
-    def conv(
-        self,
-        layer: str,
-        label: str,
-        tensor: str,
-        positions: Sizes,
-        stride: Sizes,
-        padding: Sizes,
-        groups: int,
-        dilation: Sizes = (1, 1),
-    ) -> str:
+    def conv(self, layer: str, label: str, tensor: str, positions: Sizes, kernel: Kernel) -> str:
         """Sums of a layer; its parameters are the keys of the node."""
-        sides = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        return self.put("conv", f"{label}:sums", layer=layer, input=tensor, positions=positions, **sides)
+        return self.put("conv", f"{label}:sums", layer=layer, input=tensor, positions=positions, **kernel._asdict())
 
     def rescale(self, constants: str, tensor: str, output: str, add: str = "") -> str:
         """A multiply-shift."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sviT_models.engine.fixed_point.emission import shape_of
+from sviT_models.engine.fixed_point.emission import Kernel, shape_of
 from sviT_models.engine.forms import Form
 from sviT_models.engine.program import General
 from sviT_models.graph.graph import Node
@@ -29,14 +29,14 @@ def convolved(planner: Planner, operation: General, tensor: str, shape: Sequence
     node, rank = operation.node, len(shape)
     planner.give_sums(operation, sums)
     if node.op == "linear":
-        planner.emission.conv(node.layer, sums.label, tensor, (1, 1), (1, 1), (0, 0), 1)
+        planner.emission.conv(node.layer, sums.label, tensor, (1, 1), Kernel())
         return
     order = [0, *range(2, rank), 1]
     last = planner.emission.arrange(tensor, shape, order, [shape[i] for i in order], f"{operation.name}:last")
     a = node.attributes
     sides = {key: [*a[key], *[one] * (4 - rank)] for key, one in (("stride", 1), ("padding", 0), ("dilation", 1))}
     positions = [*shape[2:], *[1] * (4 - rank)]
-    planner.emission.conv(node.layer, sums.label, last, positions, groups=a["groups"], **sides)
+    planner.emission.conv(node.layer, sums.label, last, positions, Kernel(**sides, groups=a["groups"]))
 
 
 def _mean_of_sums(planner: Planner, operation: General) -> None:

@@ -5,9 +5,9 @@ A tensor is its elements in order; each operation says in which shape it sees th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 Node = Mapping[str, Any]
+Number = TypeVar("Number", np.int64, np.float64)
 LOWEST = -(2**62)  # stands for nothing in the border of a pool
 
 
@@ -55,7 +56,7 @@ def conv(
 
     The sums are taken in float64, where they are exact: the constants were made so that none reaches 2^53.
     """
-    seen = windows(x.astype(np.float64), weight.shape[2:], stride, padding, dilation, 0)  # (N, H', W', C, k, l)
+    seen = windows(x.astype(np.float64), Window(weight.shape[2:], stride, padding, dilation), 0)  # (N, H', W', C, k, l)
     out, inside, *kernel = weight.shape
     taps = weight.astype(np.float64)
     if inside == 1 and groups == out:
@@ -68,10 +69,20 @@ def conv(
     return np.concatenate(parts, axis=1).astype(np.int64).reshape(*seen.shape[:3], out)
 
 
-def windows(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, border: Any, out: Any = None) -> Any:
+class Window(NamedTuple):
+    """How windows lie on a map, rows first."""
+
+    kernel: Sequence[int]
+    stride: Sequence[int]
+    padding: Sequence[int]
+    dilation: Sequence[int]
+
+
+def windows(x: NDArray[Number], window: Window, border: int, out: Sequence[int] | None = None) -> NDArray[Number]:
     """The windows (N, H', W', C, k, l) of x (N, H, W, C); `out`, if given, is their number (H', W')."""
+    kernel, stride, padding, dilation = window
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    sides = [(p, p) for p in padding]
+    sides: list[tuple[int, int]] = [(p, p) for p in padding]
     if out is not None:  # the last windows may reach beyond the border
         ends = [(o - 1) * s + span for o, s, span in zip(out, stride, spans, strict=True)]
         sides = [(p, max(p, end - size - p)) for p, end, size in zip(padding, ends, x.shape[1:3], strict=True)]
@@ -84,8 +95,8 @@ def windows(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, borde
 def pool(x: Integers, node: Node) -> Integers:
     """The largest of every window of x (N, H, W, C), or, `how` sum, their sum."""
     how = node["how"]
-    kernel, stride, padding, dilation = (node[key] for key in ("kernel", "stride", "padding", "dilation"))
-    seen = windows(x, kernel, stride, padding, dilation, LOWEST if how == "max" else 0, node["out"])
+    window = Window(*(node[key] for key in ("kernel", "stride", "padding", "dilation")))
+    seen = windows(x, window, LOWEST if how == "max" else 0, node["out"])
     found: Integers = seen.max((4, 5)) if how == "max" else seen.sum((4, 5))
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sviT_models.engine.fixed_point.emission import sizes_of
+from sviT_models.engine.fixed_point.emission import Kernel, sizes_of
 from sviT_models.engine.fixed_point.formats import Formats, bits_of, ratio
 from sviT_models.engine.fixed_point.general import planned
 from sviT_models.engine.fixed_point.plan import LOGIT_BITS, Format, Plan
@@ -71,9 +71,8 @@ class Planner(Formats):
         sums = self.layer_sums(operation.layer, operation, given)
         self.give_sums(operation, sums)
         g, seen = operation.geometry, operation.map
-        self.emission.conv(
-            operation.layer, sums.label, tensor, (seen.height, seen.width), (g.stride,) * 2, (g.padding,) * 2, g.groups
-        )
+        kernel = Kernel((g.stride,) * 2, (g.padding,) * 2, groups=g.groups)
+        self.emission.conv(operation.layer, sums.label, tensor, (seen.height, seen.width), kernel)
 
     def narrowed(self, operation: Operation) -> tuple[str, Rescale, Sums]:
         """The sums of a layer as a depthwise layer sees them: shifted to the right, their constants left to it."""
@@ -101,7 +100,9 @@ class Planner(Formats):
         self.give_sums(operation, sums)
         seen = operation.map
         channels = len(sums.gain)
-        self.emission.conv(operation.layer, sums.label, tensor, (seen.height, seen.width), (1, 1), (1, 1), channels)
+        self.emission.conv(
+            operation.layer, sums.label, tensor, (seen.height, seen.width), Kernel(padding=(1, 1), groups=channels)
+        )
 
     def hand_over(self, operation: HandOver) -> None:
         """Sums as integers for the next layer."""
