@@ -62,7 +62,7 @@ def steps(page: str) -> Iterator[Step]:
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 SHOWING = [page for page in PAGES if list(steps(page.read_text(encoding="utf-8")))]
-LONG = ("tutorial", "own-network", "cluster")  # pages whose commands take 10 s of processor time and more
+LONG = ("tutorial", "own-network", "own-data-set", "cluster", "faq")  # pages that take 9 s of processor time and more
 TRIED = [pytest.param(page, marks=pytest.mark.campaign if page.stem in LONG else ()) for page in SHOWING]
 DEMO = "runs/demo-fashion_mnist"
 

@@ -167,6 +167,7 @@ def test_images_that_stay_on_disk_are_refused():
         one_at_a_time.measured(None, [], SimpleNamespace(images=SimpleNamespace(part=None)))
 
 
+@pytest.mark.campaign
 def test_a_distance_is_the_divergence_of_one_change_at_a_time():
     config = Config(
         data=Data(search_images=20, fisher_images=16, batch_size=20),

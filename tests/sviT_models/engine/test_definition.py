@@ -8,7 +8,7 @@ import sviT_models
 from sviT_models.engine.definition import graph_definition, graph_weights
 from sviT_models.engine.rules import Rules
 from sviT_models.errors import ModelError
-from sviT_models.graph.capture import capture
+from sviT_models.graph.capture import capture, graph_of
 from sviT_models.graph.run import run
 from tests import zoo_goldens
 from tests.sviT_models.engine.module_definition import module_definition
@@ -32,7 +32,7 @@ RULED = [
 def graphs():
     """SDTv2 with a few channels, as built and fused."""
     model = network((4, 6, 8, 12), 2)
-    return {form: (m, capture(m, IMAGES[:2])) for form, m in (("unfused", model), ("fused", sviT_models.fuse(model)))}
+    return {form: (m, graph_of(m, IMAGES[:2])) for form, m in (("unfused", model), ("fused", sviT_models.fuse(model)))}
 
 
 @pytest.mark.parametrize("form", ["unfused", "fused"])
@@ -59,7 +59,7 @@ def test_the_zoo_in_integers_does_not_depend_on_the_batch_and_is_near_the_float_
     model = zoo_goldens.network(
         recording, resolution=32, **({"levels": 4} if family in ("sdtv3", "qsd") else {"time_steps": 2})
     )
-    graph = capture(model, pictures)
+    graph = graph_of(model, pictures)
     weights = graph_weights(graph, 16)
     found = graph_definition(graph, weights, pictures)
     apart = [graph_definition(graph, weights, picture) for picture in pictures.split(1)]

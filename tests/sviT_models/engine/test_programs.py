@@ -13,7 +13,7 @@ import sviT_models
 from sviT_models.engine.definition import graph_definition, graph_weights
 from sviT_models.engine.lowering.lower import lowered
 from sviT_models.engine.program import Attend, Depthwise, General, Reform
-from sviT_models.graph.capture import capture
+from sviT_models.graph.capture import capture, graph_of
 from sviT_models.network.neuron import LIF, IntegerNeuron
 from tests import zoo_goldens
 from tests.sviT_models.graph.small import Inside, Leaky, LIFNode, Recurrent, images, seeded
@@ -73,7 +73,7 @@ def captured():
             levels = family in ("sdtv3", "sdtv3_large", "qsd")
             pictures = zoo_goldens.images(recording)[:3].float()
             options = {"levels": 4} if levels else {"time_steps": 2}
-            known[family] = capture(zoo_goldens.network(recording, resolution=32, **options), pictures), pictures
+            known[family] = graph_of(zoo_goldens.network(recording, resolution=32, **options), pictures), pictures
         return known[family]
 
     return get

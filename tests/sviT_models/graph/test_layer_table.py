@@ -10,7 +10,7 @@ import sviT_models
 from costmodels import Workload, estimate, load_hardware
 from sviT_models.engine.number_formats import leak_of
 from sviT_models.errors import ModelError
-from sviT_models.graph.capture import capture
+from sviT_models.graph.capture import capture, graph_of
 from sviT_models.graph.layer_table import layer_table, profile
 from sviT_models.network.neuron import LIF, IntegerNeuron
 from sviT_models.network.steps import each_step
@@ -36,7 +36,7 @@ def test_the_table_of_sdtv2_is_the_one_measured_on_its_modules(form):
     model = sviT_models.open_checkpoint("sdtv2_tiny_digits").model
     model = sviT_models.fuse(model) if form == "fused" else model
     pictures = sviT_models.load_data("digits", "search", count=5).images
-    expected, graph = sviT_models.profile(model, pictures), capture(model, pictures)
+    expected, graph = sviT_models.profile(model, pictures), graph_of(model, pictures)
     table = profile(graph, pictures)
     additions = table[table.kind == "add"]
     pd.testing.assert_frame_equal(table[list(expected.columns)], expected, check_dtype=False, rtol=1e-12)
@@ -54,7 +54,7 @@ def test_layers_and_operations_are_those_counted_in_the_official_code(family, va
     official = zoo_goldens.manifest(family)[variant]["measured"]
     model = sviT_models.build(zoo_goldens.name_of(family, variant), num_classes=10, resolution=official["resolution"])
     size = official["resolution"]
-    table = layer_table(capture(model, images(2, 3, size, size)))
+    table = layer_table(graph_of(model, images(2, 3, size, size)))
     layers = table[table.weights > 0]
     assert len(layers) == official["weight_layers"]
     others = dict(official["weight_layers_with_other_than_binary_input"])
