@@ -31,6 +31,8 @@ class Designs:
                      layer table's
     stream_bits      widths of the residual streams [bit], (..., A) in the order of Workload.streams, or one number;
                      default: the layer table's
+    sum_bits         widths of accumulators that sums were measured to need [bit], (..., R), 0 where a row's is not
+                     known, such as `observed_bits` of an export; default: what the shapes can need at most
 
     L layers have weights, R rows are in the layer table, F LIF layers and A additions in the network. Widths are
     checked against the network when they are costed. Raises CostError for batch axes that do not broadcast.
@@ -43,6 +45,7 @@ class Designs:
     spikes: Activity | ArrayLike | Mapping[str, float] | None = None
     activation_bits: ArrayLike | None = None
     stream_bits: ArrayLike | None = None
+    sum_bits: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         count = len(self)  # checks the batch axes
@@ -64,6 +67,7 @@ class Designs:
             "spikes": _spike_axes(self.spikes),
             "activation_bits": () if self.activation_bits is None else np.shape(self.activation_bits)[:-1],
             "stream_bits": () if self.stream_bits is None else np.shape(self.stream_bits)[:-1],
+            "sum_bits": () if self.sum_bits is None else np.shape(self.sum_bits)[:-1],
         }
         try:
             return np.broadcast_shapes(*axes.values())
@@ -118,6 +122,7 @@ class Designs:
             spikes=spikes,
             activation_bits=None if self.activation_bits is None else some(self.activation_bits, 1),
             stream_bits=None if self.stream_bits is None else some(self.stream_bits, 1),
+            sum_bits=None if self.sum_bits is None else some(self.sum_bits, 1),
         )
 
 

@@ -16,6 +16,7 @@ WidthArray = NDArray[np.uint8]
 _KNOWN = np.zeros(256, dtype=bool)
 _KNOWN[list(WEIGHT_WIDTHS)] = True
 _BLOCK = 1 << 20
+MOST_SUM_BITS = 64
 
 
 def widths(given: ArrayLike, count: int, name: str, meaning: str) -> WidthArray:
@@ -63,16 +64,24 @@ def _checked(states: WidthArray) -> WidthArray:
     return states
 
 
-def numbers(given: ArrayLike | None, count: int, shape: tuple[int, ...], name: str, meaning: str) -> FloatArray | None:
+def numbers(
+    given: ArrayLike | None,
+    count: int,
+    shape: tuple[int, ...],
+    name: str,
+    meaning: str,
+    bounds: tuple[int, int] = (1, FLOAT),
+) -> FloatArray | None:
     """Widths of multi-bit numbers as (N, count), or (1, count) where all designs share them; None for None."""
     if given is None:
         return None
     values = np.asarray(given, dtype=np.float64)
     if values.ndim and values.shape[-1] not in (1, count):
         raise CostError(f"{name} has shape {values.shape}; expected one number, or (..., {count}), one per {meaning}")
-    wrong = values[~((values >= 1) & (values <= FLOAT))]
+    low, high = bounds
+    wrong = values[~((values >= low) & (values <= high))]
     if wrong.size:
-        raise CostError(f"{name} is {wrong.flat[0]:g}; expected 1 to {FLOAT}")
+        raise CostError(f"{name} is {wrong.flat[0]:g}; expected {low} to {high}")
     full = np.broadcast_to(values, (*values.shape[:-1], count))
     return full.reshape(1, count) if full.ndim <= 1 else np.broadcast_to(full, (*shape, count)).reshape(-1, count)
 

@@ -52,6 +52,7 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     operands = operands_of(work, chip, stored, Inputs(input_bits, states, added, is_float))
     dense = column["macs"] * work.time_steps
     density = np.divide(activity.synops, dense, out=np.ones_like(activity.synops * dense), where=dense > 0)
+    measured = rows.sum_bits
     busy, reads = _of_array(work, Array(chip.array_positions, chip.array_channels))
     return Load(
         geometry=shape,
@@ -78,7 +79,7 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
         product_sums_share=column["product_sums_share"],
         nonzero=column["nonzero"] if chip.skips_zeros else np.ones(work.rows),
         idle_steps=float(work.rows - 1),
-        needed_sum_bits=operands.needed,
+        needed_sum_bits=operands.needed if measured is None else np.where(measured > 0, measured, operands.needed),
         switching=reduced(switching(operands, chip, is_float), operands, chip, density),
     )
 

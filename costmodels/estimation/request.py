@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from costmodels import dataflows
 from costmodels.errors import CostError
 from costmodels.estimation.designs import Designs
-from costmodels.estimation.given_widths import WidthArray, check_known, flat, numbers, state_widths, widths
+from costmodels.estimation.given_widths import (
+    MOST_SUM_BITS,
+    WidthArray,
+    check_known,
+    flat,
+    numbers,
+    state_widths,
+    widths,
+)
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.activity import Activity
 from costmodels.workload.propagation import activity_of
@@ -23,7 +31,8 @@ Number = TypeVar("Number", np.uint8, np.float64)
 
 class RowInputs(NamedTuple):
     """What rows are costed at: widths of weights (..., R), 0 where a row has none, activity, and where not None widths
-    of potentials (..., R), of inputs between convolutions (..., R) and of residual streams (..., A).
+    of potentials (..., R), of inputs between convolutions (..., R), of residual streams (..., A), and of accumulators
+    as measured (..., R), 0 where unknown.
     """
 
     weight_bits: FloatArray
@@ -31,6 +40,7 @@ class RowInputs(NamedTuple):
     activity: Activity
     activation_bits: FloatArray | None = None
     stream_bits: FloatArray | None = None
+    sum_bits: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +50,7 @@ class Request:
     weight_bits  (N, L) or (1, L)
     state_bits   (N, R), (1, R) or None for the chip's own
     activation_bits, stream_bits  (N, R) and (N, A), (1, R) and (1, A), or None for the layer table's
+    sum_bits     (N, R), (1, R) or None for the bound by shapes
     activity     arrays (R,), or (N, R) where designs bring their own
     """
 
@@ -50,6 +61,7 @@ class Request:
     state_bits: WidthArray | None
     activation_bits: FloatArray | None
     stream_bits: FloatArray | None
+    sum_bits: FloatArray | None
     activity: Activity
     frame_rate: float
 
@@ -67,13 +79,13 @@ class Request:
     def nothing_in_common(self) -> bool:
         """Whether designs differ in more than widths of weights and potentials: their rows cannot be tabulated."""
         return self.own_activity or any(
-            given is not None and len(given) > 1 for given in (self.activation_bits, self.stream_bits)
+            given is not None and len(given) > 1 for given in (self.activation_bits, self.stream_bits, self.sum_bits)
         )
 
     @property
     def common_widths(self) -> dict[str, FloatArray | None]:
-        """Widths of inputs (R,) and streams (A,) that all designs share; None for the layer table's."""
-        given = {"activation_bits": self.activation_bits, "stream_bits": self.stream_bits}
+        """Widths of inputs (R,), streams (A,) and accumulators (R,) that all designs share; None where not given."""
+        given = {name: getattr(self, name) for name in ("activation_bits", "stream_bits", "sum_bits")}
         return {name: None if values is None else values[0] for name, values in given.items()}
 
     def rows(self, part: slice) -> RowInputs:
@@ -81,9 +93,9 @@ class Request:
         weights = some(self.weight_bits, part)
         states = None if self.state_bits is None else some(self.state_bits, part).astype(np.float64)
         activity = self.activity[part] if self.own_activity else self.activity
-        inputs = None if self.activation_bits is None else some(self.activation_bits, part)
-        streams = None if self.stream_bits is None else some(self.stream_bits, part)
-        return RowInputs(self.spread(weights), states, activity, inputs, streams)
+        numbers = self.activation_bits, self.stream_bits, self.sum_bits
+        given = [None if values is None else some(values, part) for values in numbers]
+        return RowInputs(self.spread(weights), states, activity, *given)
 
     def only(self, purpose: str) -> RowInputs:
         """What the rows of the one design are costed at, arrays (R,). Raises CostError for several designs."""
@@ -91,10 +103,9 @@ class Request:
             raise CostError(f"{purpose} for one design, not {self.designs}; call it once per design")
         one = self.rows(slice(0, 1))
         activity = one.activity[0] if one.activity.shape else one.activity
-        states, inputs, streams = (
-            None if v is None else v[0] for v in (one.state_bits, one.activation_bits, one.stream_bits)
-        )
-        return RowInputs(one.weight_bits[0], states, activity, inputs, streams)
+        widths_of = one.state_bits, one.activation_bits, one.stream_bits, one.sum_bits
+        states, *numbers = (None if values is None else values[0] for values in widths_of)
+        return RowInputs(one.weight_bits[0], states, activity, *numbers)
 
     def spread(self, weight_bits: WidthArray) -> FloatArray:
         """Widths (n, L) at their rows, (n, R); 0 in rows without weights."""
@@ -128,6 +139,7 @@ def request(workload: Workload, hardware: Hardware, designs: Designs, frame_rate
         state_bits=None if potentials is None else flat(potentials, shape),
         activation_bits=numbers(designs.activation_bits, workload.rows, shape, "activation_bits", "row"),
         stream_bits=numbers(designs.stream_bits, len(workload.streams or ()), shape, "stream_bits", "addition"),
+        sum_bits=numbers(designs.sum_bits, workload.rows, shape, "sum_bits", "row", (0, MOST_SUM_BITS)),
         activity=activity.broadcast(shape).flat() if activity.shape else activity,
         frame_rate=rate,
     )

@@ -138,6 +138,21 @@ def test_sums_that_outgrow_the_accumulator_are_a_violation(tmp_path: Path):
     assert not bool(estimate(two_layers(), one, 32).violations["accumulator"])  # float has units of its own
 
 
+def test_measured_sums_say_what_an_accumulator_must_hold(tmp_path: Path):
+    """The same layers on 8 bits: measured 8 and 7 fit, 9 does not; where 0 says unknown, the bounds are 9 and 8."""
+    narrow = plain(tmp_path).with_constant("compute.accumulator_bits", 8)
+    for measured, broken in (([8, 7], False), ([9, 7], True), ([0, 7], True), ([8, 0], False)):
+        cost = estimate(two_layers(), narrow, Designs(BITS, sum_bits=measured))
+        assert bool(cost.violations["accumulator"]) is broken, measured
+        assert float(cost.energy_j) == float(estimate(two_layers(), narrow, BITS).energy_j)
+    many = estimate(two_layers(), narrow, Designs([BITS, BITS], sum_bits=[[8, 7], [8, 12]]))
+    assert many.violations["accumulator"].tolist() == [False, True]
+    (said,) = reasons(two_layers(), narrow, Designs(BITS, sum_bits=[8, 12]))
+    assert "has sums of up to 12 bits; compute.accumulator_bits is 8" in said
+    with pytest.raises(CostError, match="sum_bits is 65; expected 0 to 64"):
+        estimate(two_layers(), narrow, Designs(BITS, sum_bits=[8, 65]))
+
+
 def test_time_step_major_fetches_weights_in_every_step(tmp_path: Path):
     cost = estimate(two_layers(), plain(tmp_path, "time_step_major"), BITS)
     part = {name: float(value) / PJ for name, value in cost.energy_by_component.items()}
