@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from dse.config.schema import Config
 
 SETS = "digits, fashion_mnist, glyphs, event_glyphs, or a path: .npz, IDX files, class folders, events."
 DATA = Annotated[str, typer.Option(help=SETS)]
@@ -22,6 +25,20 @@ DESIGN_NAME = "An id or its beginning, an origin such as uniform-4, or recommend
 WIDTHS_FILE = "Widths of your own by layer: .csv (also the report's download), .json or .yaml."
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python file that a run from elsewhere names.")]
+
+
+def configured(path: Path) -> Config:
+    """The configuration in a file that the user named.
+
+    Raises ConfigError for a mistake in it, and where it lies in a run directory and names a Python file that is not
+    executed here for that.
+    """
+    from dse.config.file import load_config
+    from dse.results import trust
+
+    config = load_config(path)
+    trust.check_given(config, path)
+    return config
 
 
 def trusted(run: Path, given: bool) -> None:

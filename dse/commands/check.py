@@ -16,12 +16,12 @@ def check(
 ) -> None:
     """Validate a configuration and say what a search would cost."""
     from dse import strategies
+    from dse.commands._options import configured
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows, using
-    from dse.config.file import load_config
     from dse.workflows.check import checkup
 
-    loaded = load_config(config)
+    loaded = configured(config)
     with using(config), Meter() as advance:
         strategies.load(loaded.search.strategy)
         rows = checkup(loaded, advance)

@@ -38,11 +38,11 @@ def search(
     as_json: JSON = False,
 ) -> None:
     """Search the bit allocations of a network on a chip; writes a run directory with the report."""
+    from dse.commands._options import configured
     from dse.commands._show import using
-    from dse.config.file import load_config
 
     changes = {"strategy": strategy, "evaluations": evaluations, "seed": seed}
-    loaded = load_config(config)
+    loaded = configured(config)
     given: dict[str, object] = {k: v for k, v in changes.items() if v is not None}
     if hours:
         given |= {"hours": hours, "images": None} | ({} if evaluations else {"evaluations": None})
@@ -88,9 +88,11 @@ def _search(config: Config, out: Path, wishes: Wishes) -> None:
     if workers > 1:
         from costmodels.whole_files import write_text
         from dse.config.file import dump_config
+        from dse.results import trust
         from sviT_models.threads import use_threads
 
         write_text(crew.config, dump_config(config))
+        trust.keep(config)  # as this process is about to run it, so may the workers
         use_threads(threads_each(workers))
     ledger = Ledger(out, storage, wishes.allow_mixed, crew.start, shares=workers > 1 or storage is not None)
     with Meter() as advance, crew:

@@ -28,15 +28,15 @@ def sensitivity(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score how much every group of layers suffers from fewer bits (one backward pass), or measure it."""
+    from dse.commands._options import configured
     from dse.commands._progress import Meter
     from dse.commands._show import say, using
-    from dse.config.file import load_config
     from dse.evaluation.prepare import prepare
     from dse.results.tables import score_rows
     from dse.workflows.sensitivity import measured_study
 
     _check_files(out, chart, base, measure)
-    loaded, setting = load_config(config), None
+    loaded, setting = configured(config), None
     with using(config), Meter() as advance:
         experiment = prepare(loaded, advance)
         scores = experiment.scores(experiment.fisher(experiment.widths))

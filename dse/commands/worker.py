@@ -21,16 +21,16 @@ def worker(
 ) -> None:
     """Measure designs for a search until its budget is used; writes nothing but to the study."""
     from dse.commands._crew import follow_parent
+    from dse.commands._options import configured
     from dse.commands._progress import Meter, SearchProgress
     from dse.commands._show import say, using
-    from dse.config.file import load_config
     from dse.errors import ConfigError
     from dse.workflows.search import join
     from dse.workflows.search_values import Ledger, Listener
 
     if storage is None and out is None:
         raise ConfigError("worker: give --storage URL, or --out with the run directory of a search on this machine")
-    loaded = load_config(config)
+    loaded = configured(config)
     follow_parent()
     with using(config), Meter() as advance:
         reason = join(loaded, Ledger(out, storage, allow_mixed, shares=True), Listener(say, SearchProgress, advance))

@@ -207,7 +207,7 @@ class Run:
         Raises ConfigError as `row`, and where the file lacks a layer.
         """
         row = self.row(name)
-        folder, design = self.path / TUNED / str(row["id"]), tables.design_of(row)
+        folder, design = self._tuned_folder(str(row["id"])), tables.design_of(row)
         return load_weights(folder, design.layers, design.weight_bits) if folder.is_dir() else None
 
     def workload(self) -> Workload:
@@ -244,12 +244,18 @@ class Run:
             at = f"{self.path / 'results.csv'}:{int(right.argmin()) + 2}"
             raise ConfigError(f"{at}: has not the widths of the layers in layers.csv; search again")
 
+    def _tuned_folder(self, design: str) -> Path:
+        """The folder of a fine-tuned design, which never lies outside of the run."""
+        if Path(design).name != design or design == "..":
+            raise ConfigError(f"{self.path / 'results.csv'}: id {design!r} is no name of a folder; search again")
+        return self.path / TUNED / design
+
     def add_tuned(self, row: Mapping[str, Any], record: Mapping[str, Any], weights: Weights) -> Path:
         """Keep a design with other integers: its folder finetuned/<id>, which is returned, and a row of finetuned.csv.
 
         `row` has the columns of `tuned`, `record` becomes design.json.  A design of the same id is replaced.
         """
-        folder = self.path / TUNED / str(row["id"])
+        folder = self._tuned_folder(str(row["id"]))
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder, weights)
         write_json(folder / "design.json", record)

@@ -17,6 +17,7 @@ from pathlib import Path
 from costmodels.whole_files import write_text
 from dse.config.schema import Config
 from dse.errors import ConfigError
+from dse.ledger.journal import NAME
 
 OPTION = "--trust"
 
@@ -44,12 +45,33 @@ def keep(config: Config) -> None:
 
 def check(config: Config, run: Path) -> None:
     """Raises ConfigError where the configuration of a run names a Python file that this user has not run as it is."""
-    if config.network.file is None or not (file := Path(config.network.file)).is_file():
+    if file := _unknown(config):
+        raise ConfigError(
+            f"{run / 'config.yaml'}: names the Python file {file}, which no search on this machine has run as it is "
+            f"now; read it, and give {OPTION} to execute it"
+        )
+
+
+def check_given(config: Config, path: Path) -> None:
+    """The same for a configuration that the user named, where its file lies in a run directory: that is data.
+
+    One that lies elsewhere is the user's own word.
+    """
+    if not any((path.parent / name).is_file() for name in ("manifest.json", NAME)):
         return
+    if file := _unknown(config):
+        raise ConfigError(
+            f"{path}: lies in a run directory, which may come from anybody, and names the Python file {file}, which no "
+            "search on this machine has run as it is now; read both, and give a copy of the configuration in another "
+            "folder to execute it"
+        )
+
+
+def _unknown(config: Config) -> Path | None:
+    """The configuration's Python file, where this user has not run it as it is."""
+    if config.network.file is None or not (file := Path(config.network.file)).is_file():
+        return None
     known = _known()
     if known.is_file() and _entry(file) in known.read_text(encoding="utf-8").splitlines():
-        return
-    raise ConfigError(
-        f"{run / 'config.yaml'}: names the Python file {file}, which no search on this machine has run as it is now; "
-        f"read it, and give {OPTION} to execute it"
-    )
+        return None
+    return file

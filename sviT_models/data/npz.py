@@ -14,19 +14,22 @@ from numpy.typing import NDArray
 from sviT_models.errors import ModelError
 
 MOST_BYTES = 2**33
+FREELY, MOST_RATIO = 2**28, 100  # bytes that any archive may hold; beyond them, how much more than its own size
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def read(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, NDArray]:
     """All arrays of the file `path` by name, read-only.
 
-    Sizes are compared before anything is unpacked: those that the archive announces with `most_bytes`, and the shape
-    that every array announces with the bytes it has. Raises ModelError, naming the file, for anything but such arrays.
+    Sizes are compared before anything is unpacked: those that the archive announces with `most_bytes` and, beyond 256
+    MiB, with a hundred times its own size; the shape that every array announces with the bytes it has. Raises
+    ModelError, naming the file, for anything but such arrays.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             size = sum(member.file_size for member in members)
+            most_bytes = min(most_bytes, max(FREELY, MOST_RATIO * path.stat().st_size))
             if size <= most_bytes:
                 return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:

@@ -1,6 +1,7 @@
 """A run directory: what is written is read back, and a damaged one is answered in one line."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -173,3 +174,16 @@ def test_formulas_in_tables_are_text(tmp_path):
     table = pd.DataFrame({"class": ["=1+1", "-3", "b"], "images": [1, 2, None], "x": [1, None, True]})
     write_csv(tmp_path / "classes.csv", table)
     assert (tmp_path / "classes.csv").read_text() == "class,images,x\n'=1+1,1.0,1\n-3,2.0,\nb,,True\n"
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/secret", "..", "a/b"])
+def test_an_id_never_leads_out_of_the_run(tmp_path, name):
+    """A design that was fine-tuned has a folder of its id: that of a run from elsewhere may be any text."""
+    (tmp_path / "secret").mkdir()
+    named = {"results": TABLE.replace(TABLE["id"][2], name), "spikes": SPIKES.replace(TABLE["id"][2], name)}
+    run = write_run(tmp_path / "some" / "run", replace(CONTENTS, **named, verified=None))
+    with pytest.raises(ConfigError, match=r"results.csv: id .* is no name of a folder; search again"):
+        run.weights("posterior")
+    with pytest.raises(ConfigError, match="is no name of a folder"):
+        run.add_tuned({**run.table.iloc[2], "id": name}, {}, {})
+    assert list((tmp_path / "secret").iterdir()) == []

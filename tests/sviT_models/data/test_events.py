@@ -258,6 +258,12 @@ def test_an_archive_is_not_unpacked_beyond_what_it_may_hold(tmp_path):
     assert bomb.stat().st_size < 2**15
     with pytest.raises(ModelError, match=r"b.npz: announces 16777\d+ bytes of arrays; at most 1048576 are read"):
         npz.read(bomb, 2**20)
+    large = tmp_path / "g.npz"
+    with zipfile.ZipFile(large, "w") as content:
+        content.writestr("images.npy", header((2**33 - 128,), "|u1"))
+        content.filelist[0].file_size = 2**33  # as a file of 8 MB of zeros, packed, would announce it
+    with pytest.raises(ModelError, match=r"g.npz: announces 8589934592 bytes of arrays; at most 268435456 are read"):
+        npz.read(large)
     lying = archive(tmp_path / "l.npz", header((2**40,)), bytes(100))
     with pytest.raises(ModelError, match=r"announces \(1099511627776,\) of uint8, which is not what it holds"):
         npz.read(lying)
