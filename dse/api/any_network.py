@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,20 +20,26 @@ from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluator, Runner, Subject
 from dse.evaluation.measurement import Evaluation
 from dse.ledger.proposals import levels_of
+from dse.optimize.integer_program import InfeasibleError
 from dse.optimize.pareto import is_nondominated
 from dse.problem.by_form import ByForm
 from dse.problem.design import FLOAT, Design, uniform, weight_column
 from dse.problem.problem import Baseline, Part, Problem
+from dse.problem.shared_error import SharedError
 from dse.problem.space import Dimension, Space
-from dse.search.expected_drop import expectation
+from dse.search.best_design import cheapest
+from dse.search.expected_drop import expectation, model_of
 from dse.search.loop import Loop
 from dse.search.study import evaluated, quiet_optuna
-from sviT_models import Output
+from sviT_models import Output, chaos_floor
 from sviT_models.measure.accuracy import Z95
 from sviT_models.quantization.quantizers import quantize_weight
 
 Cost = Callable[[FloatArray], FloatArray]
 CONFIDENCE = 0.95  # that a feasible design keeps the budget
+CHAOS_IMAGES = 1000
+LEAST_FOR_MODEL = 5  # measurements before the best design is asked for
+EXACT = "exact"  # the origin of the best design by the model
 COLUMNS = {"memory_bytes": "memory_bytes", "cost": "energy_j"}  # ours, and the separable table that stands for it
 
 
@@ -116,19 +122,43 @@ def search(
     [percentage points], the drop on unseen images by the model of all measurements with its 95 % interval; `p_within`,
     the probability that it is at most `drop`; `memory_bytes, cost`; `on_front` (by the expected drop), `feasible`
     (`p_within` at least 0.95) and `w:<layer>`; by ascending memory.  A design that was measured to lose little by luck
-    is not feasible for that.  Raises ConfigError for arguments that do not fit together.
+    is not feasible for that.  As with the command line, the last evaluation is the least memory that the model trusts;
+    for a module on images (N, 3, H, W), the chaos floor says how far measurements err together.  Raises ConfigError for
+    arguments that do not fit together.
     """
     labels = _labels(labels, len(images))
     runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
     sizes = dict(weights if weights is not None else getattr(runner, "weights", {}))
     problem, costs = _problem(sizes, tuple(sorted(set(widths))), cost, scores, drop)
+    if isinstance(network, nn.Module) and np.ndim(images) == 4 and np.shape(images)[1] == 3:
+        part = slice(0, CHAOS_IMAGES)
+        chaos = chaos_floor(network, torch.as_tensor(images[part]), labels[part], seed=seed)
+        problem = replace(problem, shared_error=SharedError.of(chaos, len(labels)))
     subject = Subject(runner, uniform(problem.space.layers, FLOAT, 1))
     evaluator = Evaluator(ByForm.single(subject, subject.reference.layers), images, labels)
     sampler = strategies.load(strategy)(problem, seed, **(options or {}))
     with quiet_optuna():
         study = optuna.create_study(directions=["minimize"] * 3)
-    Loop(problem, evaluator, costs.quantities, strategy, sampler).run(study, evaluations)
+    loop = Loop(problem, evaluator, costs.quantities, strategy, sampler)
+    loop.run(study, max(evaluations - 1, 1))
+    _measure_best(loop, study, evaluations)
     return _table(study, problem, evaluator)
+
+
+def _measure_best(loop: Loop, study: optuna.Study, evaluations: int) -> None:
+    """As the last evaluation, the least memory that the model trusts to keep the budget; the next proposal if none."""
+    done = evaluated(study)
+    if LEAST_FOR_MODEL <= len(done) < evaluations:
+        try:
+            found = cheapest(loop.problem.whole, model_of(study, loop.problem), loop.problem.budgets)
+        except InfeasibleError:
+            pass
+        else:
+            seen = {trial.user_attrs["design"] for trial in done}
+            if loop.problem.space.design(found.levels).id not in seen:
+                loop.measure(study, found.levels, EXACT, evaluations)
+                return
+    loop.run(study, evaluations)
 
 
 def _labels(labels: Any, images: int) -> IntArray:

@@ -126,3 +126,23 @@ def test_a_search_leaves_every_part_of_the_module_in_its_mode():
     before = [part.training for part in net.modules()]
     search(net, torch.zeros(6, 6), torch.arange(6) % 3, widths=(4, 8), evaluations=2, drop=100.0)
     assert [part.training for part in net.modules()] == before
+
+
+def test_the_last_evaluation_is_the_least_memory_that_the_model_trusts(monkeypatch):
+    # 81 designs, 9 evaluated by a strategy without a model: the best one of the model is better than a random one
+    sizes = {"a": 100, "b": 400, "c": 200, "d": 5000}
+    options = {"weights": sizes, "widths": (2, 4, 8), "strategy": "random", "drop": 30.0, "seed": 2, "evaluations": 9}
+    found = search(Four(), INDEX, INDEX % 4, **options)
+    monkeypatch.setattr("dse.api.any_network._measure_best", lambda loop, study, count: loop.run(study, count))
+    plain = search(Four(), INDEX, INDEX % 4, **options)
+    assert len(found) == len(plain) == 9
+    assert (found["id"].isin(plain["id"])).sum() == 8
+    least = [table.loc[table["feasible"], "memory_bytes"].min() for table in (found, plain)]
+    assert least[0] < least[1]
+
+
+class Four(ToyRunner):
+    """The toy with a fourth layer, which does no harm."""
+
+    def run(self, images, weight_bits, **kwargs):
+        return super().run(images, list(weight_bits)[:3], **kwargs)
