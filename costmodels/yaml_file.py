@@ -99,6 +99,8 @@ def explained(mistake: Mapping[str, Any], keys: Sequence[Any], tree: Any, source
     name, value = ".".join(map(str, keys)), mistake["input"]
     message = mistake["msg"].removeprefix("Value error, ")
     message = message.replace("Input should be", "expected").replace("Input tag", "tag")
+    if mistake["type"] in ("tuple_type", "list_type"):
+        message = f"expected a list, such as [{value}]"
     if not keys or message.startswith(f"{name}."):  # a check of a whole section names the key itself
         return f"{place(tree, keys or message.split()[0].split('.'), source)}: {message}"
     shown = ":" if isinstance(value, Mapping) else f" is {value!r};"

@@ -22,6 +22,7 @@ from dse.search.loop import Step
 
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_OF_A_STEP = 30.0  # between the lines of a long step
+FEW_PARTS = 10  # whose number says nothing of the time left
 SECONDS_BETWEEN_LOOKS = 1.0  # at the best design so far, on a terminal: it takes a fit of the model
 
 
@@ -80,6 +81,8 @@ class Meter:
         if what != self._what or done < self._first:
             self._what, self._began, self._last, self._first = what, now, now, done
         elif now - self._last >= SECONDS_OF_A_STEP and self._first < done < total:
+            if total < FEW_PARTS:
+                return
             left = (now - self._began) / (done - self._first) * (total - done)
             print(f"{what} {done:,}/{total:,}, ETA {left:.0f} s", file=self._console.file, flush=True)
             self._last = now

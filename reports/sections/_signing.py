@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import NormalDist
 
 from reports.number_text import NAMES, UNITS, label, quantity, share, tidy
-from reports.run import BudgetCheck, FinishedRun, Stability
+from reports.run import BudgetCheck, FinishedRun, PickedDesign, Stability
 
 CONFIDENCE = 0.95  # posterior from which a drop budget counts as kept
 Fact = tuple[str, str]  # what, and what is said of it
@@ -17,13 +18,22 @@ def facts(run: FinishedRun) -> tuple[Fact, ...]:
     if run.recommended is None:
         return ()
     found = (
-        ("Tightest budget", _tightest(run.picks.picks[0].checks)),
+        ("Tightest budget", _tightest(checks_of(run, run.picks.picks[0]))),
         ("What limits its speed", _bottleneck(run)),
         ("Worst form of the datapath", _worst_form(run)),
         ("Under other constants", _constants(run)),
         ("Without spikes", _twin(run)),
     )
     return tuple((what, said) for what, said in found if said)
+
+
+def checks_of(run: FinishedRun, pick: PickedDesign) -> tuple[BudgetCheck, ...]:
+    """The budgets of a pick, the drop as everywhere: by the search and the unseen images together."""
+    drop = run.by_id(pick.id).unseen.drop
+    return tuple(
+        replace(check, achieved=drop, slack=check.budget - drop) if check.quantity == "drop" else check
+        for check in pick.checks
+    )
 
 
 def advice(run: FinishedRun) -> tuple[str, ...]:

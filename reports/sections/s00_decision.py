@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from reports.number_text import UNITS, label, quantity, share, tidy
 from reports.page import html
 from reports.page.html import Drawing
-from reports.run import Accuracy, BudgetCheck, FinishedRun, PickedDesign, Saving, share_interval
-from reports.sections._signing import Fact, advice, facts
+from reports.run import Accuracy, BudgetCheck, FinishedRun, Saving, share_interval
+from reports.sections._signing import Fact, advice, checks_of, facts
 
 TITLE = "Decision"
 
@@ -66,7 +66,7 @@ class Decision:
 def record(run: FinishedRun) -> Decision:
     """What the first page says about a run."""
     picks = tuple(
-        JudgedPick(p.name, p.id, p.why, p.verdict, p.probability, p.verified_images, _checks(run, p))
+        JudgedPick(p.name, p.id, p.why, p.verdict, p.probability, p.verified_images, checks_of(run, p))
         for p in run.picks.picks
     )
     savings = run.picks.savings
@@ -80,15 +80,6 @@ def record(run: FinishedRun) -> Decision:
         results=_results(run),
         facts=facts(run),
         advice=advice(run),
-    )
-
-
-def _checks(run: FinishedRun, pick: PickedDesign) -> tuple[BudgetCheck, ...]:
-    """The budgets of a pick, the drop as everywhere: by the search and the unseen images together."""
-    drop = run.by_id(pick.id).unseen.drop
-    return tuple(
-        replace(check, achieved=drop, slack=check.budget - drop) if check.quantity == "drop" else check
-        for check in pick.checks
     )
 
 

@@ -222,6 +222,7 @@ CONFIGURATIONS = [
     ("evaluatons: 3", ["my.yaml:1: unknown key evaluatons"]),
     ("search:\n  evaluatons: 3", ["my.yaml:2: unknown key search.evaluatons; did you mean 'evaluations'?"]),
     ("search:\n  widths: [0, 4]", ["my.yaml:2: search.widths", "width 0 does not exist; choose from 1, 2"]),
+    ("search: {widths: 4}", ["my.yaml:1: search.widths is 4; expected a list, such as [4]"]),
     ("search:\n  widths: [4, 9]", ["width 9 does not exist"]),
     ("search:\n  evaluations: 0", ["my.yaml:2: search.evaluations is 0", "greater than or equal to 1"]),
     ("search:\n  evaluations: many", ["my.yaml:2: search.evaluations is 'many'"]),

@@ -54,6 +54,14 @@ def test_page_one_says_what_limits_the_design(run):
     assert twin in html
 
 
+def test_the_tightest_budget_takes_the_drop_that_the_page_shows(run):
+    """The check of the drop may hold what unseen images said alone; the page has one drop per design."""
+    first = run.picks.picks[0]
+    alone = replace(first.checks[0], achieved=0.1, slack=0.9)
+    told = replace(run, picks=replace(run.picks, picks=(replace(first, checks=(alone, *first.checks[1:])),)))
+    assert dict(_signing.facts(told))["Tightest budget"].startswith("Accuracy drop, 0.70 pp of 1.00 pp")
+
+
 def test_a_small_gain_of_every_resource_is_said_as_such(run):
     one = replace(run, bottlenecks=(BottleneckRow(PICK, "compute", 1, 1.0, 0.0),))
     assert "twice as much of any one resource saves less than 1 %" in dict(_signing.facts(one))["What limits its speed"]
