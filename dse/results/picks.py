@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
 from dse.config.quantities import QUANTITIES, show
 from dse.evaluation.sample_size import needed_images
@@ -267,6 +268,16 @@ def savings(
     }
 
 
+def _kept(row: pd.Series, verified: Mapping[str, Verified], limit: float) -> float:
+    """P(drop on unseen images <= limit) of a row: by verification, else by the model; 0 where neither knows."""
+    if row["id"] in verified:
+        return verified[str(row["id"])].within(limit)
+    if "expected" not in row.index or np.isnan(row["expected"]):
+        return 0.0
+    reach = float(row["expected_high"] - row["expected_low"]) / 2
+    return float(ndtr((limit - row["expected"]) / max(reach / Z95, 1e-9)))
+
+
 def _best_uniform(
     rows: pd.DataFrame,
     design: str,
@@ -274,9 +285,9 @@ def _best_uniform(
     verified: Mapping[str, Verified],
 ) -> list[str]:
     """The origin of the best uniform width, none where no uniform width is sure enough; `rows` are by origin."""
-    uniform = [o for o in rows.index if is_uniform(str(o)) and rows.loc[o, "id"] in verified]
-    kept = [o for o in uniform if others_met(rows.loc[o], budgets)]
-    if "drop" in budgets and design in verified:
-        wanted = min(CONFIDENCE, verified[design].within(budgets["drop"]))
-        kept = [o for o in kept if verified[str(rows.loc[o, "id"])].within(budgets["drop"]) >= wanted]
+    kept = [o for o in rows.index if is_uniform(str(o)) and others_met(rows.loc[o], budgets)]
+    if "drop" in budgets:
+        limit = budgets["drop"]
+        wanted = min(CONFIDENCE, verified[design].within(limit)) if design in verified else CONFIDENCE
+        kept = [o for o in kept if _kept(rows.loc[o], verified, limit) >= wanted]
     return [str(o) for o in sorted(kept, key=lambda o: rows.loc[o, "memory_bytes"])[:1]]
