@@ -13,7 +13,8 @@ from dse.results.tables import unseen_drop
 from sviT_models.measure.accuracy import Z95
 
 CHANCES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)  # of keeping the drop budget: a ladder of candidates
-MOST = 14  # candidates
+SURER = (0.99, 0.9999, 0.999999)  # its upper rungs: what is left to recommend where the model was too bold
+MOST = 17  # candidates
 
 
 def knee(front: pd.DataFrame, cost: str = "memory_bytes", most_drop: float = 10.0) -> str | None:
@@ -71,9 +72,9 @@ def candidates(
 
 
 def _cheapest_by_chance(designs: pd.DataFrame, budgets: Mapping[str, float], expected: pd.DataFrame) -> list[str]:
-    """The designs with the least memory whose chance of keeping the drop budget is at least each of CHANCES."""
+    """The designs with the least memory whose chance of keeping the drop budget is at least each of the ladder's."""
     known = with_chances(designs, budgets, expected)
-    found = [known.index[known["chance"] >= least] for least in CHANCES]
+    found = [known.index[known["chance"] >= least] for least in (*CHANCES, *SURER)]
     return list(dict.fromkeys(str(known.loc[ids, "memory_bytes"].idxmin()) for ids in found if len(ids)))
 
 

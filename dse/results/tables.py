@@ -87,7 +87,7 @@ def costed(table: pd.DataFrame, costing: Costing, designs: Sequence[Design], spi
     found = costing.columns(designs, spikes)
     every = zip(found["fits"].tolist(), designs, spikes, strict=True)
     why = ["" if fits else "; ".join(costing.reasons(design, own)) for fits, design, own in every]
-    return table.assign(**found, reasons=why)
+    return table.copy().assign(**found, reasons=why)  # the copy puts columns of one kind together again
 
 
 def as_written(table: pd.DataFrame) -> pd.DataFrame:

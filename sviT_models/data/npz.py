@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from sviT_models.errors import ModelError
 
 MOST_BYTES = 2**33
 FREELY, MOST_RATIO = 2**28, 100  # bytes that any archive may hold; beyond them, how much more than its own size
+BROKEN_HEADER = (SyntaxError, tokenize.TokenError)  # what numpy lets pass of a header that is no Python literal
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -32,7 +34,7 @@ def read(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, NDArray]:
             most_bytes = min(most_bytes, max(FREELY, MOST_RATIO * path.stat().st_size))
             if size <= most_bytes:
                 return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, *BROKEN_HEADER) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{path}: cannot be read as .npz ({reason}); save it again") from error
     raise ModelError(f"{path}: announces {size} bytes of arrays; at most {most_bytes} are read, so store fewer samples")

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -327,6 +328,16 @@ def test_arrays_that_do_not_fit_are_named(tmp_path, change, complaint):
     with pytest.raises(ModelError, match=complaint) as caught:
         load_data(save(tmp_path / "x.npz", **content), "search")
     assert "x.npz" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["{'descr': ('|u1', 'fortran_order'", "{'descr': '|u1', ]", "{0x: 1}"])
+def test_an_array_header_that_is_no_python_is_told_in_one_line(tmp_path, header):
+    text = header.ljust(117) + "\n"
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("images.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode())
+    with pytest.raises(ModelError, match=r"x.npz: cannot be read as .npz") as caught:
+        load_data(tmp_path / "x.npz", "search")
     assert "\n" not in str(caught.value)
 
 
