@@ -150,4 +150,13 @@ def test_every_command_that_prints_a_result_has_json():
     }
     without = NO_TABLE - having - {"reestimate"}
     # files with a line that names them, and what other programs start
-    assert without == {"plot", "hardware price", "init", "hardware schema", "repair", "reproduce", "worker"}
+    assert without == {
+        "dashboard",
+        "plot",
+        "hardware price",
+        "init",
+        "hardware schema",
+        "repair",
+        "reproduce",
+        "worker",
+    }

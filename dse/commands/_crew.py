@@ -94,6 +94,7 @@ def follow_parent() -> None:
     parent = os.environ.get(PARENT, "")
     if not parent.isdigit():
         return
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a search in the background hands on an ignored one
 
     def watch() -> None:
         while os.getppid() == int(parent):

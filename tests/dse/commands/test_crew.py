@@ -37,7 +37,8 @@ def test_a_worker_whose_parent_is_killed_is_interrupted():
 
 
 STUB = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as `follow_parent` does
 try:
     print("begun", flush=True)
     time.sleep(60)

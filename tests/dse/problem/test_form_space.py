@@ -36,7 +36,7 @@ FORMS = ("unfused", "fused")
 NAMES = ("drop", "memory_bytes", "power_w")
 CLOSE = {
     "memory_bytes": 1e-9,
-    "energy_j": 1e-2,
+    "energy_j": 1.5e-2,
 }  # of tables that add up; energy: some weights are pinned, the rest stream
 
 
@@ -223,7 +223,7 @@ def test_tables_of_a_form_add_up_to_its_costs():
     ("chip", "rate", "cheaper"),
     [
         ("generic_45nm", 0.2, "unfused"),
-        ("generic_45nm", 0.005, "fused"),
+        ("generic_45nm", 0.0005, "fused"),
         ("loihi_like", 0.05, "fused"),
         ("literature_45nm", 0.2, "fused"),
         ("generic_22nm", 0.05, "unfused"),

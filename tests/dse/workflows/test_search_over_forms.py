@@ -92,7 +92,8 @@ def test_the_baselines_of_one_form_are_those_of_a_search_in_it(table, tmp_path):
     judged = ("on_front", "origin", "feasible", "expected", "expected_low", "expected_high")  # by all measurements
     shared = [c for c in one.columns if c not in judged]
     for _, row in one[one["origin"].isin(["float", "uniform-8", "uniform-4", "uniform-2", "uniform-8-T1"])].iterrows():
-        assert both.loc[row["id"], shared[1:]].tolist() == row[shared[1:]].tolist() or row["origin"] == "float"
+        if row["origin"] != "float":
+            assert both.loc[row["id"], shared[1:]].fillna("").tolist() == row[shared[1:]].fillna("").tolist()
         assert both.loc[row["id"], "energy_j"] == row["energy_j"]
 
 

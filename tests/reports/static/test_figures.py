@@ -96,7 +96,7 @@ def test_figures_share_one_width_one_font_and_readable_sizes(figures):
 def test_axes_of_quantities_name_their_unit(figures):
     for name in ("front_memory", "front_energy"):
         axes = figures[name].axes[0]
-        assert axes.get_ylabel() == "accuracy drop [pp]"
+        assert axes.get_ylabel() == "drop on unseen images [pp]"
         assert re.search(r"\[[kMGmµnp]?[BJ]\]$", axes.get_xlabel()), axes.get_xlabel()
 
 
