@@ -56,6 +56,7 @@ def searched(data: str, evaluations: int, seed: int, out: Path) -> list[dict[str
                 "mean_bits": float(row["mean_weight_bits"]),
                 "time_steps": int(row["time_steps"]),
                 "distinct_widths": int(row[weights].nunique()),
+                "verdict": run.picks["picks"][0]["rows"][0]["verdict"] if what == "recommended" else "",
                 "drop": float(seen["drop"]),
                 "low": float(seen["drop_low"]),
                 "high": float(seen["drop_high"]),
@@ -86,11 +87,11 @@ def main() -> None:
     print(f"\n| {heads} | evaluations |")
     print("|---|---|---|---|---|---|---|---|---|")
     for r in rows:
-        interval = f"{r['drop']:+.2f} ({r['low']:+.2f} to {r['high']:+.2f}), {r['images']} images"
-        saved = f"-{r['memory_saved']:.1%} | -{r['energy_saved']:.1%}"
+        interval = f"{r['drop']:+.2f} ({r['low']:+.2f} to {r['high']:+.2f}), {r['images']} images {r['verdict']}"
+        memory, energy, below = (-float(r[key]) for key in ("memory_saved", "energy_saved", "memory_below_guided"))
         print(
-            f"| {r['data']} | {r['design']} | {r['mean_bits']:.2f} | {r['time_steps']} | {interval} | {saved} "
-            f"| -{r['memory_below_guided']:.1%} | {r['evaluations']} |"
+            f"| {r['data']} | {r['design']} | {r['mean_bits']:.2f} | {r['time_steps']} | {interval} | {memory:+.1%} "
+            f"| {energy:+.1%} | {below:+.1%} | {r['evaluations']} |"
         )
     published = f"within {QSVIT['drop']} | -{QSVIT['memory']:.2%} | -{QSVIT['power']:.2%} (power)"
     print(f"| ImageNet | QSViT, published | | | {published} | | |")

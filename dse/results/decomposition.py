@@ -144,4 +144,4 @@ def verdict(table: pd.DataFrame) -> str | None:
         return None
     saved = 1 - float(rows["memory_after"].iloc[0] / rows["memory_before"].iloc[0])
     told = f"the search saves {saved:.1%} of memory over the widths that the scores alone give at the same drop budget"
-    return told + ("; on this network, `guided` is enough" if saved < ENOUGH else "")
+    return told + ("; on this network, `search.strategy: guided` is enough" if saved < ENOUGH else "")

@@ -47,7 +47,7 @@ def test_parts_are_compared_between_designs_that_keep_the_budget(searched):
     assert widths["drop_after"] == pytest.approx(model.predict(chosen[None])[0][0])
     saved = 1 - last / problem.costs(found.scores[None])[0, 0]
     assert verdict(table).startswith(f"the search saves {saved:.1%} of memory")
-    assert ("`guided` is enough" in verdict(table)) == (saved < 0.03)
+    assert ("`search.strategy: guided` is enough" in verdict(table)) == (saved < 0.03)
 
 
 def test_a_part_is_added_to_the_uniform_width_and_taken_out_of_the_pick():
