@@ -208,16 +208,16 @@ def test_a_downloaded_browser_without_its_libraries_asks_for_them(machine, capsy
     assert f"type: sudo {sys.executable} -m playwright install-deps chromium; " in capsys.readouterr().err
 
 
+def as_make_test_does(log: Path) -> subprocess.CompletedProcess[str]:
+    """What the Makefile runs, in a process of its own."""
+    words = [sys.executable, "-m", "tests.browser.chromium", str(log)]
+    return subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300)
+
+
 def test_the_browser_of_this_machine_renders_a_page():
     """As `make test` calls it; the stub browsers above hold what this asks of a real one."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.browser.chromium", os.devnull],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-    )
+    done = as_make_test_does(Path(os.devnull))
+    assert done.returncode == 0, done.stderr
     assert chromium.complaint(done.stdout.strip()) == ""
 
 
@@ -239,8 +239,8 @@ def test_a_machine_without_a_browser_gets_one_that_opens_a_page(tmp_path, monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("CHROMIUM", raising=False)
     log = tmp_path / "install.log"
-    done = subprocess.run([sys.executable, chromium.__file__, str(log)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr + log.read_text(encoding="utf-8")
+    done = as_make_test_does(log)
+    assert done.returncode == 0, done.stderr
     assert "installing" in done.stderr or "downloading" in done.stderr
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=done.stdout.strip(), args=["--no-sandbox"])
