@@ -25,8 +25,8 @@ from simulated_verification import images, ladder
 
 from dse.evaluation.measurement import counted, within
 from dse.evaluation.subsets import Subsets
+from dse.problem.goals import CONFIDENCE
 from dse.verification import outcome, strata_of
-from dse.verification.race import CONFIDENCE
 from sviT_models.measure.accuracy import share_interval, tango_interval
 
 CHANGED = (0.0, 0.001, 0.01, 0.05, 0.1)  # shares of images that change sides, lost and won together

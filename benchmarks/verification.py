@@ -18,8 +18,8 @@ import json
 import numpy as np
 from simulated_verification import ladder
 
+from dse.problem.goals import CONFIDENCE
 from dse.verification import outcome
-from dse.verification.race import CONFIDENCE
 
 HEAD = (
     "optimism",

@@ -24,6 +24,7 @@ from dse.optimize.integer_program import InfeasibleError
 from dse.optimize.pareto import is_nondominated
 from dse.problem.by_form import ByForm
 from dse.problem.design import FLOAT, Design, uniform, weight_column
+from dse.problem.goals import CONFIDENCE
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.shared_error import SharedError
 from dse.problem.space import Dimension, Space
@@ -36,7 +37,6 @@ from sviT_models.measure.accuracy import Z95
 from sviT_models.quantization.quantizers import quantize_weight
 
 Cost = Callable[[FloatArray], FloatArray]
-CONFIDENCE = 0.95  # that a feasible design keeps the budget
 CHAOS_IMAGES = 1000
 LEAST_FOR_MODEL = 5  # measurements before the best design is asked for
 EXACT = "exact"  # the origin of the best design by the model

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from dse.problem.constraints import Sides
 
+CONFIDENCE = 0.95  # probability of keeping the drop budget from which a design counts as keeping it
+
 
 @dataclass(frozen=True)
 class Goals:

@@ -16,13 +16,13 @@ import pandas as pd
 from dse.arrays import FloatArray, IntArray
 from dse.evaluation.costs import Costing
 from dse.optimize import lagrangian
+from dse.problem.goals import CONFIDENCE
 from dse.problem.problem import Problem
 from dse.results.origin import is_plain_uniform
 from dse.search.best_design import chance_within, costs_of
 from dse.surrogate import Posterior
 from dse.surrogate.prior import prior_harm
 
-CONFIDENCE = 0.95  # that the uniform width and the design of the scores keep the drop budget
 PARTS = {"time steps": ("time_steps",), "potentials": ("state",), "streams and sums": ("stream", "between")}
 ENOUGH = 0.03  # share of memory saved below which the scores alone give as good a design
 

@@ -7,16 +7,16 @@ from typing import TypedDict
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from dse.config.quantities import QUANTITIES, show
 from dse.evaluation.sample_size import needed_images
+from dse.problem.goals import CONFIDENCE
 from dse.results.candidates import knee, others_met
 from dse.results.origin import FLOAT, GUIDED, is_uniform
+from dse.results.tables import expected_chance
 from dse.results.verified import Verified
 from sviT_models.measure.accuracy import Z95
 
-CONFIDENCE = 0.95  # posterior from which a drop budget counts as kept
 ALIKE = 0.01  # probabilities that differ by less name no better design
 SAVINGS = {"memory": "memory_bytes", "energy": "energy_j"}
 
@@ -272,10 +272,7 @@ def _kept(row: pd.Series, verified: Mapping[str, Verified], limit: float) -> flo
     """P(drop on unseen images <= limit) of a row: by verification, else by the model; 0 where neither knows."""
     if row["id"] in verified:
         return verified[str(row["id"])].within(limit)
-    if "expected" not in row.index or np.isnan(row["expected"]):
-        return 0.0
-    reach = float(row["expected_high"] - row["expected_low"]) / 2
-    return float(ndtr((limit - row["expected"]) / max(reach / Z95, 1e-9)))
+    return float(np.nan_to_num(expected_chance(row.to_frame().T, limit))[0])
 
 
 def _best_uniform(

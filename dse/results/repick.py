@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from dse.errors import ConfigError
 from dse.evaluation.costs import objective_columns
+from dse.problem.goals import CONFIDENCE
 from dse.results.candidates import with_chances
 from dse.results.origin import FLOAT
-from dse.results.picks import CONFIDENCE, choose
+from dse.results.picks import choose
 from dse.results.run import Run
 
 POSTERIOR = "posterior"  # in the place of a verdict, where a budget was changed after verification

@@ -16,6 +16,7 @@ from dse.optimize.pareto import is_nondominated
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design, is_other_column, weight_column
 from dse.problem.form_space import merged_columns
+from dse.problem.goals import CONFIDENCE
 from dse.problem.problem import Problem
 from dse.problem.space import Space
 from dse.results.origin import FLOAT, Kind, origins
@@ -102,8 +103,6 @@ def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequen
     front compares drop and the two cost objectives among designs that are not float.  A drop is the expected one, as
     measured ones are too small where designs were chosen by them; that as measured where the table has no other.
     """
-    from dse.verification.race import CONFIDENCE  # brings scipy.stats, which reading tables does not need
-
     table, drop = table.copy(), unseen_drop(table)
     table["feasible"] = table["fits"]
     for column, limit in budgets.items():
@@ -130,11 +129,16 @@ def unseen_drop(table: pd.DataFrame) -> pd.Series:
 
 def _chance(table: pd.DataFrame, limit: float) -> FloatArray:
     """P(drop on unseen images <= limit) of every row; certain where only a measurement is known."""
-    if "expected" not in table:
-        return np.asarray(table["drop"] <= limit, dtype=np.float64)
-    sd = (table["expected_high"] - table["expected_low"]).to_numpy(dtype=float) / (2 * Z95)
-    chance = ndtr((limit - table["expected"].to_numpy(dtype=float)) / np.maximum(sd, 1e-9))
+    chance = expected_chance(table, limit)
     return np.asarray(np.where(np.isnan(chance), table["drop"] <= limit, chance))
+
+
+def expected_chance(table: pd.DataFrame, limit: float) -> FloatArray:
+    """P(drop on unseen images <= limit) of every row by the model of all measurements, NaN where it says nothing."""
+    if "expected" not in table:
+        return np.full(len(table), np.nan)
+    sd = (table["expected_high"] - table["expected_low"]).to_numpy(dtype=float) / (2 * Z95)
+    return np.asarray(ndtr((limit - table["expected"].to_numpy(dtype=float)) / np.maximum(sd, 1e-9)))
 
 
 def spikes_table(table: pd.DataFrame, evaluations: Sequence[Evaluation], lif_layers: Sequence[str]) -> pd.DataFrame:

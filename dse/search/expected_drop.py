@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from dse.ledger.proposals import DESIGN, levels_of
+from dse.problem.goals import CONFIDENCE
 from dse.problem.problem import Problem
 from dse.search.study import evaluated
 from dse.strategies.base import history
@@ -59,7 +60,6 @@ class Quality:
 
 
 LEAST_TO_TRUST = 5  # measurements before any design is called trusted
-CONFIDENCE = 0.95  # that a trusted design keeps the drop budget
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import norm
 
 from dse.arrays import BoolArray, FloatArray, IntArray
+from dse.problem.goals import CONFIDENCE
 from dse.verification import sequential
 from dse.verification.estimate import Estimate, Sample, estimate
 from dse.verification.posterior import Belief, posterior
@@ -17,7 +18,6 @@ from dse.verification.prior import Prediction
 from dse.verification.rows import Row, Task, table
 from dse.verification.strata import batches, first_batch
 
-CONFIDENCE = 0.95  # posterior from which a budget counts as kept
 SAFE = 0.97  # posterior at which a candidate is not measured further; above CONFIDENCE, as others may move it
 HOPELESS = 0.1  # chance of reaching CONFIDENCE on all images below which it is not measured further
 

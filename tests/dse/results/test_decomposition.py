@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dse.results.decomposition import CONFIDENCE, anchors, changes, decomposition, verdict
+from dse.problem.goals import CONFIDENCE
+from dse.results.decomposition import anchors, changes, decomposition, verdict
 from dse.search.best_design import chance_within
 from dse.strategies.base.history import measurements, read
 from dse.surrogate import belief

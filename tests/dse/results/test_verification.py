@@ -1,7 +1,5 @@
 """Verification is shared and kept: whoever measures a row, and whoever is killed, the rows are those of one process."""
 
-import itertools
-import os
 import signal
 from collections import Counter
 from dataclasses import replace
@@ -18,7 +16,7 @@ from dse.results.verification import SharedRows
 from dse.search.study import beside, open_study
 from dse.verification import plan
 from tests.dse.search.test_loop import PRINT
-from tests.dse.search.test_workers import forked, status
+from tests.dse.search.test_workers import forked, killing_write, status
 
 
 def race():
@@ -82,15 +80,7 @@ def test_killed_at_any_write_and_gone_on_the_rows_are_those_of_an_undisturbed_on
         folder = tmp_path / f"killed{count}"
         folder.mkdir()
         open_study(folder, PRINT)
-        real, calls = Journal.append_logs, itertools.count(1)
-
-        def write(self, logs, real=real, calls=calls, count=count):
-            at = next(calls) == count
-            if at and place == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            real(self, logs)
-            if at:
-                os.kill(os.getpid(), signal.SIGKILL)
+        write = killing_write(place, count)
 
         def work(folder=folder, write=write):
             Journal.append_logs = write

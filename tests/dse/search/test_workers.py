@@ -47,8 +47,8 @@ def labels(study):
     return {t.user_attrs["origin"]: bits_of(t) for t in evaluated(study) if t.user_attrs["origin"] in UNIFORM}
 
 
-def killed_at(place, count, tmp_path, budget=8):
-    """A worker that ends as by kill -9 when it writes for the `count`-th time: before or after the write."""
+def killing_write(place, count):
+    """A journal's method that ends the process as by kill -9 at the `count`-th write: before it or after it."""
     real = Journal.append_logs
     calls = itertools.count(1)
 
@@ -59,6 +59,13 @@ def killed_at(place, count, tmp_path, budget=8):
         real(self, logs)
         if at:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    return write
+
+
+def killed_at(place, count, tmp_path, budget=8):
+    """A worker that is killed at its `count`-th write."""
+    write = killing_write(place, count)
 
     def work():
         study = open_study(tmp_path, PRINT)
