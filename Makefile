@@ -48,7 +48,7 @@ check-imports: .venv/installed-dev
 bench: .venv/installed
 	$(BIN)/python benchmarks/evaluator.py
 
-# Hours: every cell of docs/study.md whose row is missing in docs/study.csv.
+# Hours: every cell of docs/study.md whose row is missing in docs/study/ or older than its strategy.
 study: .venv/installed
 	$(BIN)/python benchmarks/study.py core nearest budgets glyphs glyphs-nearest
 

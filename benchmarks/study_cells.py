@@ -21,6 +21,7 @@ SEARCHED = {
     "nsga2": "NSGA-II",
     "tpe": "TPE",
     "gp": "constrained GP",
+    "random": "random designs",
 }
 NAMES = BASELINES | SEARCHED
 LIMITS = {"gp": 60}  # evaluations: an ask takes seconds
@@ -48,6 +49,13 @@ class Cell:
     def name(self) -> str:
         """Its row in the table of results and its folder."""
         return f"{self.network}-{self.method}-{self.rounding}-{self.budget:g}pp-seed{self.seed}"
+
+    @property
+    def run(self) -> str:
+        """The folder of its search; methods without a search of their own have one in common."""
+        if self.method not in BASELINES:
+            return self.name
+        return f"{self.network}-baselines-{self.rounding}-seed{self.seed}"
 
     @property
     def config(self) -> Config:

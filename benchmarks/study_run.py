@@ -18,7 +18,6 @@ from dse.results.origin import EXACT, FLOAT, GUIDED, is_plain_uniform
 from dse.results.picks import choose
 from dse.results.robustness import designs_of
 from dse.results.verification import judged
-from dse.workflows.evaluate import evaluated
 from dse.workflows.search_steps import base_setting, guided_search, precision_study, prepare, verification
 from dse.workflows.search_values import Ledger, Searched
 from sviT_models.data import has_test
@@ -30,8 +29,8 @@ Row = dict[str, object]
 
 def run(cell: Cell, work: Path) -> Row:
     """The row of a cell; its study lies in `work` and goes on from there after an interruption."""
-    began = time.perf_counter()
-    prepared = prepare(cell.config, Ledger(work / cell.name))
+    began, used = time.perf_counter(), time.process_time()
+    prepared = prepare(cell.config, Ledger(work / cell.run, shares=True))
     base = base_setting(prepared, precision_study(prepared))
     searched = guided_search(prepared, base)
     own = _own(searched, cell.method)
@@ -44,7 +43,10 @@ def run(cell: Cell, work: Path) -> Row:
     chosen = picks[0]["id"] if passed else str(table.loc[table["origin"] == FALLBACK, "id"].iloc[0])
     row = table.set_index("id", drop=False).loc[chosen]
     split = "test" if has_test(cell.data) else "verify"
-    seen = evaluated(experiment, tables.design_of(row), split, None).evaluation
+    images = experiment.source.load(split, None)
+    judge, design = experiment.evaluator(images), tables.design_of(row)
+    experiment.round([design])
+    seen = judge(design)
     return {
         "cell": cell.name,
         "network": cell.network,
@@ -67,8 +69,10 @@ def run(cell: Cell, work: Path) -> Row:
         "drop_high": seen.drop_high,
         "test_images": seen.images,
         "evaluations": len(searched.evaluations) - 1,
-        "images": prepared.evaluator.images_run + found.verifier.images_run,
+        "float_top1": judge.float.top1,
+        "images": sum(each.images for each in searched.evaluations) + found.verifier.images_run,
         "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - used,
         "code": code_hash(),
         **_parts(base.costing, searched, chosen),
         **_energies(base.costing, searched, chosen),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
-from study_cells import NAMES
+from study_cells import NAMES, PARTS, Cell
 
 MARK = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+CHIP = "generic_45nm"  # on which the tables of methods state energy
+FORMS_OF = ("posterior", "guided_sweep", "qsvit", "aq4svit_beam")
 FORMS = ("ideal", "fixed", "decomposable", "bit_serial")
 
 
@@ -28,62 +30,67 @@ def _range(values: pd.Series, form: str) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def methods(rows: pd.DataFrame) -> str:
-    """One line per method: what its picks need and lose; medians over seeds, least and greatest in brackets."""
+def methods(rows: pd.DataFrame, wanted: Sequence[Cell]) -> str:
+    """One line per method: what its picks need and lose; medians over seeds, least and greatest in brackets.
+
+    The float network comes first; a method of `wanted` without a row is named with what is missing.
+    """
     passed = rows[rows["passed"]]
     bases = [passed[passed["method"] == each].set_index("seed")["memory_bytes"] for each in ("guided_sweep", "uniform")]
-    body = []
+    floats = [_range(rows["float_memory_bytes"] / 1e3, ".1f"), "32.0", "", "", "", "+0.00", "", "", "", "", ""]
+    body = [["float network", *floats]]
     for method, name in NAMES.items():
         own = rows[rows["method"] == method].set_index("seed")
+        seeds = sum(cell.method == method for cell in wanted)
         if own.empty:
+            body += [[name, *["not run"] * bool(seeds), *[""] * 10]] if seeds else []
             continue
         saved = [1 - own["memory_bytes"] / base.reindex(own.index) for base in bases]
+        energy = [1 - own[f"energy:{CHIP}:{form}"] / own[f"energy8:{CHIP}:{form}"] for form in ("ideal", "fixed")]
         body.append(
             [
                 name,
                 _range(own["memory_bytes"] / 1e3, ".1f"),
+                _range(own["mean_bits"], ".2f"),
                 *(_range(100 * each.dropna(), "+.1f") if each.notna().any() else "" for each in saved),
+                " / ".join(_range(100 * each, ".1f") for each in energy),
                 _range(own["drop"], "+.2f"),
                 f"{int((own['drop'] <= own['budget']).sum())} of {len(own)}",
                 f"{int(own['passed'].sum())} of {len(own)}",
                 _range(own["evaluations"], ".0f"),
                 _range(own["images"] / 1e3, ".0f"),
-                _range(own["seconds"] / 60, ".1f"),
+                f"{len(own)} of {seeds}",
             ]
         )
-    head = [
-        "method",
-        "memory [kB]",
-        "below scores alone [%]",
-        "below uniform [%]",
-        "drop on test [pp]",
-        "within budget",
-    ]
-    return _markdown([*head, "passed", "designs", "images [k]", "minutes"], body)
+    head = ["method", "memory [kB]", "mean bits", "below scores alone [%]", "below uniform [%]"]
+    head += ["energy below 8 bits, ideal / fixed [%]", "drop on test [pp]", "within budget", "passed", "designs"]
+    return _markdown([*head, "images [k]", "seeds run"], body)
 
 
 def forms(rows: pd.DataFrame) -> str:
-    """Energy of the default method's pick against uniform 8 bits, by chip and form of the datapath."""
-    own = rows[rows["method"] == "posterior"]
+    """Energy of some methods' picks against uniform 8 bits, by chip and form of the datapath."""
     chips = sorted({str(column).split(":")[1] for column in rows.columns if str(column).startswith("energy8:")})
     body = []
-    for chip in chips:
-        line = [f"`{chip}`"]
-        for form in FORMS:
-            saved = 1 - own[f"energy:{chip}:{form}"] / own[f"energy8:{chip}:{form}"]
-            line.append(_range(100 * saved, ".1f"))
-        body.append(line)
-    return _markdown(["chip", *(f"{form.replace('_', '-')} [%]" for form in FORMS)], body)
+    for method in FORMS_OF:
+        own = rows[rows["method"] == method]
+        for chip in chips if len(own) else []:
+            line = [NAMES[method], f"`{chip}`"]
+            for form in FORMS:
+                saved = 1 - own[f"energy:{chip}:{form}"] / own[f"energy8:{chip}:{form}"]
+                line.append(_range(100 * saved, ".1f"))
+            body.append(line)
+    return _markdown(["method", "chip", *(f"{form.replace('_', '-')} [%]" for form in FORMS)], body)
 
 
 def parts(rows: pd.DataFrame) -> str:
-    """Memory of the default method's pick by part [kB]."""
-    own = rows[rows["method"] == "posterior"]
-    columns = [str(c) for c in rows.columns if str(c).startswith("bytes:") and own[c].notna().any()]
-    return _markdown(
-        [column.removeprefix("bytes:") for column in columns],
-        [[_range(own[column].fillna(0) / 1e3, ".1f") for column in columns]],
-    )
+    """Memory of every method's pick by part [kB]."""
+    columns = [str(c) for c in rows.columns if str(c).startswith("bytes:") and rows[c].fillna(0).any()]
+    body = []
+    for method, name in NAMES.items():
+        own = rows[rows["method"] == method]
+        if len(own):
+            body.append([name, *(_range(own[column].fillna(0) / 1e3, ".1f") for column in columns)])
+    return _markdown(["method", *(column.removeprefix("bytes:") for column in columns)], body)
 
 
 def _where(table: Callable[[pd.DataFrame], str], **equal: object) -> Callable[[pd.DataFrame], str]:
@@ -91,20 +98,28 @@ def _where(table: Callable[[pd.DataFrame], str], **equal: object) -> Callable[[p
 
     def made(rows: pd.DataFrame) -> str:
         for column, value in equal.items():
-            rows = rows[rows[column] == value]
+            rows = rows[rows[column] == value] if column in rows else rows[:0]
         return table(rows) if len(rows) else "No cell of this table has been run yet."
 
     return made
 
 
+def _of(part: str, **equal: object) -> Callable[[pd.DataFrame], str]:
+    """The table of methods of a part of the study."""
+    wanted = [c for c in PARTS[part] if all(getattr(c, key) == value for key, value in equal.items())]
+    first = wanted[0]
+    same = {"network": first.network, "rounding": first.rounding, "budget": first.budget}
+    return _where(lambda rows: methods(rows, wanted), **same)
+
+
 TINY = {"network": "sdtv2_tiny_fashion_mnist", "rounding": "compensated", "budget": 1.0}
 TABLES: dict[str, Callable[[pd.DataFrame], str]] = {
-    "core": _where(methods, **TINY),
+    "core": _of("core"),
     "forms": _where(forms, **TINY),
     "parts": _where(parts, **TINY),
-    "nearest": _where(methods, **TINY | {"rounding": "nearest"}),
-    "budget-one-and-a-half": _where(methods, **TINY | {"budget": 1.5}),
-    "budget-two-point-one": _where(methods, **TINY | {"budget": 2.1}),
-    "glyphs": _where(methods, **TINY | {"network": "sdtv2_tiny_glyphs"}),
-    "glyphs-nearest": _where(methods, **TINY | {"network": "sdtv2_tiny_glyphs", "rounding": "nearest"}),
+    "nearest": _of("nearest"),
+    "budget-one-and-a-half": _of("budgets", budget=1.5),
+    "budget-two-point-one": _of("budgets", budget=2.1),
+    "glyphs": _of("glyphs"),
+    "glyphs-nearest": _of("glyphs-nearest"),
 }

@@ -5,8 +5,9 @@ import re
 import pandas as pd
 import pytest
 import study_cells
+import study_rows
 import study_tables
-from study import PAGE, ROWS, added, carry_out, known
+from study import PAGE, carry_out
 
 BASE = {
     "network": "sdtv2_tiny_fashion_mnist",
@@ -17,9 +18,15 @@ BASE = {
     "evaluations": 100,
     "images": 200_000,
     "seconds": 120.0,
-    "energy:chip:ideal": 3.0,
-    "energy8:chip:ideal": 4.0,
-    **{f"energy{which}:chip:{form}": 1.0 for which in ("", "8") for form in ("fixed", "decomposable", "bit_serial")},
+    "mean_bits": 3.0,
+    "float_memory_bytes": 4_000_000,
+    "energy:generic_45nm:ideal": 3.0,
+    "energy8:generic_45nm:ideal": 4.0,
+    **{
+        f"energy{which}:generic_45nm:{form}": 1.0
+        for which in ("", "8")
+        for form in ("fixed", "decomposable", "bit_serial")
+    },
     "bytes:weights": 90_000.0,
 }
 
@@ -54,32 +61,33 @@ def lines(text: str) -> dict[str, list[str]]:
 def test_a_method_is_its_median_between_its_extremes_against_what_passed_on_the_same_seed(rows):
     found = lines(study_tables.TABLES["core"](rows))
     ours = found["svit-dse"]
-    assert ours[0] == "110.0 (100.0 to 120.0)"
-    assert ours[1] == "+37.5 (+25.0 to +50.0)"  # 1 - 100 / 200 and 1 - 120 / 160
-    assert ours[2] == "+75.0"  # uniform passed on seed 0 only
-    assert ours[3:6] == ["+0.80 (+0.40 to +1.20)", "1 of 2", "2 of 2"]
-    assert ours[6:] == ["100", "200", "2.0"]
-    assert found["NSGA-II"][5] == "0 of 1"
-    assert "TPE" not in found
+    assert ours[:2] == ["110.0 (100.0 to 120.0)", "3.00"]
+    assert ours[2] == "+37.5 (+25.0 to +50.0)"  # 1 - 100 / 200 and 1 - 120 / 160
+    assert ours[3] == "+75.0"  # uniform passed on seed 0 only
+    assert ours[4] == "25.0 / 0.0"
+    assert ours[5:8] == ["+0.80 (+0.40 to +1.20)", "1 of 2", "2 of 2"]
+    assert ours[8:] == ["100", "200", "2 of 5"]
+    assert found["NSGA-II"][7] == "0 of 1"
+    assert found["TPE"][0] == "not run"
+    assert found["float network"][0] == "4000.0"
 
 
 def test_energy_is_stated_against_uniform_8_bits_of_the_same_chip_and_form(rows):
     found = lines(study_tables.TABLES["forms"](rows))
-    assert found["`chip`"] == ["25.0", "0.0", "0.0", "0.0"]
+    assert found["svit-dse"] == ["`generic_45nm`", "25.0", "0.0", "0.0", "0.0"]
 
 
 def test_a_table_takes_the_rows_of_its_rounding_only(rows):
     found = lines(study_tables.TABLES["nearest"](rows))
     assert found["svit-dse"][0] == "300.0"
     assert "No cell" in study_tables.TABLES["glyphs"](rows)
+    assert lines(study_tables.TABLES["parts"](rows))["NSGA-II"] == ["90.0"]
 
 
 def test_every_mark_of_the_page_is_a_table_and_the_page_is_that_of_its_rows():
     page = PAGE.read_text(encoding="utf-8")
     assert set(re.findall(r"<!-- table: ([a-z-]+) -->", page)) == set(study_tables.TABLES)
-    finished = known(ROWS)
-    if len(finished):
-        assert study_tables.filled(page, finished) == page
+    assert study_tables.filled(page, study_rows.known()) == page
 
 
 def test_cells_come_seed_by_seed_with_names_of_their_own():
@@ -91,12 +99,38 @@ def test_cells_come_seed_by_seed_with_names_of_their_own():
     assert study_cells.cells(["core"], "*uniform*")[0].config.search.strategy == "guided"
 
 
+def test_methods_without_a_search_share_one(tmp_path):
+    uniform, guided, nsga2 = (
+        study_cells.cells(["core"], f"*-{each}-*seed1")[0] for each in ("uniform", "guided", "nsga2")
+    )
+    assert uniform.run == guided.run != nsga2.run
+    assert uniform.name != guided.name
+
+
 def test_a_cell_with_a_row_is_not_run_again(tmp_path):
-    path = tmp_path / "rows.csv"
-    cell = study_cells.cells(["core"])[0]
-    added(path, {"cell": cell.name, "memory_bytes": 1.0})
-    added(path, {"cell": "a", "memory_bytes": 2.0})
-    before = path.read_bytes()
-    carry_out([cell], path, tmp_path)
-    assert path.read_bytes() == before
-    assert list(known(path)["cell"]) == sorted(["a", cell.name])
+    cell, other = study_cells.cells(["core"])[:2]
+    assert study_rows.state(cell, tmp_path) == "open"
+    study_rows.keep(cell, {"cell": cell.name, "memory_bytes": 1.0}, tmp_path)
+    study_rows.keep(other, {"cell": other.name, "memory_bytes": 2.0}, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    carry_out([cell, other], tmp_path, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert list(study_rows.known(tmp_path)["cell"]) == sorted([cell.name, other.name])
+
+
+def test_a_row_is_old_when_its_settings_or_its_strategy_have_changed_since(tmp_path, monkeypatch):
+    cell = study_cells.cells(["core"], "*nsga2*seed0")[0]
+    study_rows.keep(cell, {"cell": cell.name}, tmp_path)
+    monkeypatch.setitem(study_cells.IMAGES, "fashion_mnist", (1000, 1000))
+    monkeypatch.setattr(study_rows, "strategy_files", lambda name: ["dse/strategies/random.py"])
+    assert study_rows.state(cell, tmp_path) == "old: other settings, strategy"
+
+
+def test_a_strategy_is_its_file_and_what_it_proposes_with():
+    default, scripted = study_rows.strategy_files("posterior"), study_rows.strategy_files("qsvit")
+    assert {"dse/strategies/posterior.py", "dse/optimize/lagrangian.py", "dse/strategies/base/sampler.py"} <= set(
+        default
+    )
+    assert "dse/surrogate/posterior.py" in default
+    assert "dse/strategies/posterior.py" not in scripted
+    assert not [path for path in default if path.startswith(("dse/problem", "dse/search"))]
