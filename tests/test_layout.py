@@ -58,6 +58,14 @@ def test_what_reads_a_run_or_costs_a_design_imports_nothing_that_only_a_search_n
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("name", ["dse.results.described", "dse.results.repick", "dse.commands._designs"])
+def test_what_shows_a_design_or_picks_again_imports_no_cost_model_and_no_scipy(name):
+    """They take most of a second, and `svit-dse show` needs neither."""
+    heavy = {"scipy", "moocore", "costmodels.equations", "costmodels.hardware", "torch", "matplotlib"}
+    done = python(f"import sys, {name}\nassert not {heavy!r} & set(sys.modules), {heavy!r} & set(sys.modules)")
+    assert done.returncode == 0, done.stderr
+
+
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 
 

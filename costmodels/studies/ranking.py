@@ -43,16 +43,11 @@ def nondominated(losses: FloatArray) -> NDArray[np.bool_]:
 def kendall_tau(a: FloatArray, b: FloatArray) -> float:
     """Kendall's tau-b of two rankings of N things; where it is undefined, 1 if both are constant and 0 if one is.
 
-    Counted pair by pair, so that equal rankings give exactly 1: scipy.stats.kendalltau divides by two rounded square
-    roots and says 0.9999999999999998. Its import would also take longer than the study.
+    To 12 digits, so that equal rankings give 1: scipy divides by two rounded square roots.
     """
-    agree = untied_a = untied_b = 0
-    for start in range(0, len(a), 512):
-        x = np.sign(a[start : start + 512, None] - a).astype(np.int8)
-        y = np.sign(b[start : start + 512, None] - b).astype(np.int8)
-        agree += int(np.sum(x * y, dtype=np.int64))
-        untied_a += int(np.count_nonzero(x))
-        untied_b += int(np.count_nonzero(y))
-    if untied_a == 0 or untied_b == 0:
-        return 1.0 if untied_a == untied_b else 0.0
-    return float(agree / np.sqrt(float(untied_a) * float(untied_b)))
+    from scipy.stats import kendalltau  # takes longer to import than most commands
+
+    found = float(kendalltau(a, b).statistic)
+    if np.isnan(found):
+        return float(np.ptp(a) == np.ptp(b) == 0)
+    return round(found, 12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dse.errors import ConfigError
@@ -34,6 +35,13 @@ QUANTITIES = (
     Quantity("power", "power_w", "W", "2 mW"),
     Quantity("area", "area_mm2", "mm2", "4 mm2"),
 )
+
+
+def objective_columns(names: Sequence[str]) -> tuple[str, str, str]:
+    """Columns of results.csv behind the three objectives of a configuration, by their keys in `QUANTITIES`."""
+    known = {quantity.key: quantity.column for quantity in QUANTITIES}
+    first, second, third = (known[name] for name in names)
+    return first, second, third
 
 
 def parse(text: str | float, unit: str, key: str, example: str) -> float:

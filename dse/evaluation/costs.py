@@ -21,16 +21,9 @@ from dse.problem.space import Space
 if TYPE_CHECKING:
     from dse.surrogate.spike_rates import Features, Rates
 
-COLUMNS = {"memory": "memory_bytes", "energy": "energy_j", "latency": "latency_s", "power": "power_w"}
-QUANTITIES = (*COLUMNS.values(), "area_mm2")
+QUANTITIES = ("memory_bytes", "energy_j", "latency_s", "power_w", "area_mm2")
 
 Columns = dict[str, NDArray[Any]]
-
-
-def objective_columns(names: Sequence[str]) -> tuple[str, str, str]:
-    """Columns of results.csv behind the objectives of a configuration."""
-    first, second, third = (COLUMNS.get(name, name) for name in names)
-    return first, second, third
 
 
 @dataclass(frozen=True)

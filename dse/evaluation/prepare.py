@@ -16,10 +16,10 @@ import costmodels
 import sviT_models
 from costmodels import Hardware, load_hardware
 from dse import version
+from dse.config.quantities import objective_columns
 from dse.config.schema import Activations, Config, Search
 from dse.errors import ConfigError
 from dse.evaluation.activation_widths import ActivationWidths, engine_widths, with_input_widths
-from dse.evaluation.costs import objective_columns
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.images import ImageSource
 from dse.evaluation.network import Network

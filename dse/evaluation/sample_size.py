@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import ndtri
-
 
 def needed_images(
     changed: float, budget: float, confidence: float = 0.95, slack: float = 0.5, images: int | None = None
@@ -19,6 +17,8 @@ def needed_images(
     misses it. Zero when nothing changes; but where `images` says on how many `changed` was measured, one of each
     are added to them (the rule of succession): seeing no change on ten images does not show that there is none.
     """
+    from scipy.special import ndtri
+
     if images is not None:
         changed = (changed * images + 1) / (images + 2)
     margin = slack * budget / 100.0

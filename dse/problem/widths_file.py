@@ -18,15 +18,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from costmodels import CostError, Workload
+from costmodels import CostError
 from costmodels.whole_files import write_text
 from costmodels.yaml_file import plain, read_yaml
 from dse.config.choices import STATE_WIDTHS, WEIGHT_WIDTHS
 from dse.errors import ConfigError
 from dse.problem.design import PREFIXES, WEIGHTS, Design, is_other_column, is_weight_column, other_column, weight_column
 from dse.problem.tool_layouts import widths_of
+
+if TYPE_CHECKING:
+    from costmodels import Workload
 
 SECTIONS = {"states": "state", "streams": "stream", "between": "between"}  # of JSON and YAML, beside `weights`
 STEPS = "time_steps"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from dse.results.origin import EXACT, FLOAT, GUIDED
 from dse.results.tables import unseen_drop
@@ -83,6 +82,8 @@ def with_chances(designs: pd.DataFrame, budgets: Mapping[str, float], expected: 
     model the `chance` of keeping that one."""
     kept = np.array([others_met(row, budgets) for _, row in designs.iterrows()], dtype=np.bool_)
     known = designs[kept].drop_duplicates("id").set_index("id")[["memory_bytes"]].join(expected, how="inner")
+    from scipy.special import ndtr
+
     chance = ndtr((budgets["drop"] - known["expected"]) / known["sd"].clip(lower=1e-9))
     return known[["memory_bytes"]].assign(chance=chance)
 
@@ -91,6 +92,8 @@ def _risk(designs: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series:
     """Chance that the drop budget is missed, by the interval of the drop."""
     if "drop" not in budgets:
         return pd.Series(0.0, index=designs.index)
+    from scipy.special import ndtr
+
     sd = (designs["drop_high"] - designs["drop_low"]).clip(lower=1e-9) / (2 * Z95)
     return pd.Series(ndtr((designs["drop"] - budgets["drop"]) / sd), index=designs.index)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dse.config.quantities import objective_columns
 from dse.errors import ConfigError
-from dse.evaluation.costs import objective_columns
 from dse.problem.goals import CONFIDENCE
 from dse.results.candidates import with_chances
 from dse.results.origin import FLOAT

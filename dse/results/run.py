@@ -6,18 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from costmodels import Hardware, Workload, load_hardware
 from costmodels.whole_files import write_text
 from dse.config.file import dump_config, load_config
 from dse.config.schema import Config
 from dse.errors import ConfigError
-from dse.evaluation.costs import Costing
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design, is_weight_column, weight_column
 from dse.results import tables
@@ -29,6 +27,10 @@ from dse.results.picks import Picks
 from dse.results.places import here, placed
 from dse.results.tuned_weights import Weights, load_weights, save_weights
 from dse.results.verified import MEASURED, Verified, read_verified
+
+if TYPE_CHECKING:
+    from costmodels import Hardware, Workload
+    from dse.evaluation.costs import Costing
 
 TUNED = "finetuned"
 SO_FAR = "front-so-far.csv"  # of a search that was interrupted
@@ -212,6 +214,8 @@ class Run:
 
     def workload(self) -> Workload:
         """The layer table of the first form for the cost models."""
+        from costmodels import Workload
+
         return Workload.from_table(self.layers, str(self.path / "layers.csv"))
 
     def costing(self, chip: Hardware | None = None) -> Costing:
@@ -220,6 +224,9 @@ class Run:
         Raises ConfigError where a layer table is missing, or the spikes of one of its LIF layers, and where the widths
         of a design are not those of the layers of a form.
         """
+        from costmodels import Workload, load_hardware  # reading a run does not need these
+        from dse.evaluation.costs import Costing
+
         chip = chip or load_hardware(self.config.hardware)
         first, *others = self.config.forms
         workloads: dict[str, Workload] = {first: self.workload()}

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from dse.arrays import FloatArray
-from dse.evaluation.costs import Costing
-from dse.evaluation.measurement import Evaluation, from_record
-from dse.optimize.pareto import is_nondominated
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design, is_other_column, weight_column
 from dse.problem.form_space import merged_columns
@@ -24,6 +20,9 @@ from sviT_models.measure.accuracy import Z95
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+    from dse.evaluation.costs import Costing
+    from dse.evaluation.measurement import Evaluation
 
 LEADING = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
@@ -53,7 +52,8 @@ def results_table(
     `weights` has the number of weights of every layer, by form; `expected` (`expected, sd` [points] by id) are the
     drops on unseen images by the model of all measurements. `on_front` and `feasible` are those of `judged`.
     """
-    from dse.ledger.proposals import levels_of  # brings Optuna, which reading tables does not need
+    from dse.evaluation.measurement import from_record  # these bring scipy and Optuna, which reading does not need
+    from dse.ledger.proposals import levels_of
 
     designs = [reference[0], *(problem.space.design(levels_of(t, problem.space)) for t in trials)]
     evaluations = [reference[1], *(from_record(t.user_attrs["evaluation"]) for t in trials)]
@@ -107,6 +107,8 @@ def judged(table: pd.DataFrame, budgets: Mapping[str, float], objectives: Sequen
     table["feasible"] = table["fits"]
     for column, limit in budgets.items():
         table["feasible"] &= (_chance(table, limit) >= CONFIDENCE) if column == "drop" else table[column] <= limit
+    from dse.optimize.pareto import is_nondominated  # brings moocore, which reading does not need
+
     searched = table["origin"] != FLOAT
     table["on_front"] = False
     losses = table.assign(drop=drop).loc[searched, list(objectives)].fillna(np.inf)  # no power is worse than any
@@ -137,6 +139,8 @@ def expected_chance(table: pd.DataFrame, limit: float) -> FloatArray:
     """P(drop on unseen images <= limit) of every row by the model of all measurements, NaN where it says nothing."""
     if "expected" not in table:
         return np.full(len(table), np.nan)
+    from scipy.special import ndtr
+
     sd = (table["expected_high"] - table["expected_low"]).to_numpy(dtype=float) / (2 * Z95)
     return np.asarray(ndtr((limit - table["expected"].to_numpy(dtype=float)) / np.maximum(sd, 1e-9)))
 

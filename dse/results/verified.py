@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from sviT_models.measure.accuracy import Z95
 
@@ -41,6 +40,8 @@ class Verified:
         """P(true drop <= `limit` [percentage points]); by the interval as measured where nothing else is known."""
         if limit == self.budget and not np.isnan(self.p_within):
             return self.p_within
+        from scipy.special import ndtr
+
         known = not np.isnan(self.expected)
         mean = self.expected if known else self.drop
         low, high = (self.expected_low, self.expected_high) if known else (self.drop_low, self.drop_high)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from costmodels import load_hardware
 from costmodels.whole_files import replacing
+from dse.config.quantities import objective_columns
 from dse.errors import ConfigError
-from dse.evaluation.costs import objective_columns
 from dse.results import tables
 from dse.results.manifest import Manifest
 from dse.results.picks import choose

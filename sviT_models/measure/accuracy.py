@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, ndtri
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.integer]
-Z95 = float(ndtri(0.975))
+Z95 = 1.959963984540054  # scipy.special.ndtri(0.975); importing scipy takes longer than most commands
 
 
 @dataclass(frozen=True)
@@ -110,6 +109,8 @@ def tango_interval(lost: float, won: float, images: float, z: float = Z95) -> tu
 
 def kl(reference: Floats, logits: Floats) -> float:
     """Mean Kullback-Leibler divergence from the reference's class probabilities to the other's [nat]."""
+    from scipy.special import log_softmax
+
     p, q = log_softmax(reference, axis=1), log_softmax(logits, axis=1)
     return float((np.exp(p) * (p - q)).sum(1).mean())
 
@@ -121,6 +122,8 @@ def logit_distance(reference: Floats, logits: Floats) -> float:
 
 def nll_per_image(logits: Floats, labels: Labels) -> NDArray[np.float64]:
     """Negative log-likelihood of every label [nat], (N,)."""
+    from scipy.special import log_softmax
+
     return np.asarray(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels], dtype=np.float64)
 
 
