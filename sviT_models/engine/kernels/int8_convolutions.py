@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -13,30 +14,55 @@ from torch import Tensor
 from sviT_models.engine.convolution import Geometry
 
 POSITIONS = 392  # that 1x1 convolutions are laid out for; the layout is the same for more and for less
+PAIRED = 128  # largest byte of which two products with signed bytes fit 16 bits: 2 x 128 x 128 = 2^15
 
 
 @cache
 def exact_convolutions() -> bool:
-    """Whether the int8 convolutions give the sums of integers.
-
-    Instructions from before VNNI add two products of bytes in 16 bits and saturate; others may be missing altogether.
-    """
-    signs = torch.tensor([[127], [-128]], dtype=torch.int8)
+    """Whether the int8 convolutions give the sums of integers; some processors have no such instructions."""
     try:
-        for kernel, channels in ((1, 64), (3, 64), (7, 3)):
-            digit = signs.expand(2, channels * kernel**2).reshape(2, channels, kernel, kernel).contiguous()
-            seen = np.full((1, 8, 8, channels), 255, np.uint8)
-            ones, zeros = torch.ones(2), torch.zeros(2, dtype=torch.int64)
-            sums = convolve(seen, Packed(digit, ones, zeros, kernel), Geometry())
-            if not bool((sums == signs[:, 0].double().numpy() * 255 * channels * kernel**2).all()):
-                return False
+        return _gives_sums(convolve)
     except (AttributeError, RuntimeError, TypeError):  # another torch, or a processor it has no such kernels for
         return False
-    return True
+
+
+@cache
+def whole_bytes() -> bool:
+    """Whether one convolution is exact for every byte.
+
+    Instructions from before VNNI (AVX2) add two products of bytes in 16 bits and saturate there.
+    """
+    return _gives_sums(_one_pass)
 
 
 def convolve(x: np.ndarray, packed: Packed, geometry: Geometry) -> np.ndarray:
-    """Sums (..., H', W', out) of bytes (..., H, W, in)."""
+    """Sums (..., H', W', out) of bytes (..., H, W, in).
+
+    Without VNNI, bytes above `PAIRED` take two passes, over their lower seven bits and over their highest; spikes and
+    small counts never do.
+    """
+    if x.max(initial=0) <= PAIRED or whole_bytes():
+        return _one_pass(x, packed, geometry)
+    sums = _one_pass(x >> 7, packed, geometry)
+    sums *= 128
+    sums += _one_pass(x & 127, packed, geometry)
+    return sums
+
+
+def _gives_sums(conv: Callable[[np.ndarray, Packed, Geometry], np.ndarray]) -> bool:
+    """Whether a convolution of the largest byte with the largest signed ones is that of integers."""
+    signs = torch.tensor([[127], [-128]], dtype=torch.int8)
+    for kernel, channels in ((1, 64), (3, 64), (7, 3)):
+        digit = signs.expand(2, channels * kernel**2).reshape(2, channels, kernel, kernel).contiguous()
+        seen = np.full((1, 8, 8, channels), 255, np.uint8)
+        ones, zeros = torch.ones(2), torch.zeros(2, dtype=torch.int64)
+        sums = conv(seen, Packed(digit, ones, zeros, kernel), Geometry())
+        if not bool((sums == signs[:, 0].double().numpy() * 255 * channels * kernel**2).all()):
+            return False
+    return True
+
+
+def _one_pass(x: np.ndarray, packed: Packed, geometry: Geometry) -> np.ndarray:
     *leading, height, width, channels = x.shape
     pointwise = packed.kernel == geometry.stride == 1 and not geometry.padding
     if pointwise:  # a matrix product: oneDNN is slow where an image has few positions, so that all become one image

@@ -241,6 +241,29 @@ def test_convolutions_that_saturate_are_noticed(monkeypatch):
     assert not int8_convolutions.exact_convolutions.__wrapped__()
 
 
+def _adding_pairs_in_16_bits(x, packed, geometry):
+    """A 1x1 convolution as AVX2 does it (vpmaddubsw): two neighbouring products are added in 16 bits, with saturation."""
+    products = x[..., None, :].astype(np.int64) * packed.digit.numpy()[:, :, 0, 0]
+    pairs = products.reshape(*products.shape[:-1], -1, 2).sum(-1)
+    return pairs.clip(-(2**15), 2**15 - 1).sum(-1).astype(np.float32)
+
+
+def test_without_vnni_bytes_are_convolved_in_two_passes(monkeypatch):
+    rng = np.random.default_rng(4)
+    digit = torch.from_numpy(rng.integers(-128, 128, (6, 32, 1, 1)).astype(np.int8))
+    digit[0], digit[1] = 127, -128
+    packed = int8_convolutions.Packed(digit, torch.ones(6), torch.zeros(6, dtype=torch.int64), 1)
+    whole = Geometry()
+    monkeypatch.setattr(int8_convolutions, "_one_pass", _adding_pairs_in_16_bits)
+    monkeypatch.setattr(int8_convolutions, "whole_bytes", lambda: False)
+    for top in (1, 128, 129, 255):
+        x = rng.integers(0, top + 1, (2, 3, 3, 32)).astype(np.uint8)
+        x[0] = top
+        exact = x.astype(np.int64) @ digit[:, :, 0, 0].long().numpy().T
+        np.testing.assert_array_equal(int8_convolutions.convolve(x, packed, whole), exact)
+        assert (_adding_pairs_in_16_bits(x, packed, whole) == exact).all() == (top <= int8_convolutions.PAIRED)
+
+
 def test_convolutions_that_are_missing_are_noticed(monkeypatch):
     def missing(*_):
         raise AttributeError("'_OpNamespace' 'onednn' object has no attribute 'qconv_pointwise'")
