@@ -242,7 +242,7 @@ def test_convolutions_that_saturate_are_noticed(monkeypatch):
 
 
 def _adding_pairs_in_16_bits(x, packed, geometry):
-    """A 1x1 convolution as AVX2 does it (vpmaddubsw): two neighbouring products are added in 16 bits, with saturation."""
+    """A 1x1 convolution as AVX2 does it (vpmaddubsw): two products are added in 16 bits, with saturation."""
     products = x[..., None, :].astype(np.int64) * packed.digit.numpy()[:, :, 0, 0]
     pairs = products.reshape(*products.shape[:-1], -1, 2).sum(-1)
     return pairs.clip(-(2**15), 2**15 - 1).sum(-1).astype(np.float32)
