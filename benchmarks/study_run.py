@@ -14,7 +14,7 @@ from costmodels import forms, load_hardware
 from dse.evaluation.costs import Costing
 from dse.evaluation.prepare import code_hash
 from dse.results import tables
-from dse.results.origin import EXACT, FLOAT, GUIDED, is_plain_uniform
+from dse.results.origin import EXACT, FLOAT, GUIDED, SURER, is_plain_uniform
 from dse.results.picks import choose
 from dse.results.robustness import designs_of
 from dse.results.verification import judged
@@ -91,7 +91,7 @@ def _own(searched: Searched, method: str) -> pd.DataFrame:
     else:
         mine = origin == method
         if method == "posterior":  # its last evaluation, and the setting from which it starts
-            mine |= (origin == EXACT) | (origin == GUIDED)
+            mine |= origin.isin([EXACT, SURER]) | (origin == GUIDED)
     return searched.table[mine | (origin == FLOAT)].reset_index(drop=True)
 
 

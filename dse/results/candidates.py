@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from dse.results.origin import EXACT, FLOAT, GUIDED
+from dse.results.origin import EXACT, FLOAT, GUIDED, SURER
 from dse.results.tables import unseen_drop
 from sviT_models.measure.accuracy import Z95
 
 CHANCES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)  # of keeping the drop budget: a ladder of candidates
-SURER = (0.99, 0.9999, 0.999999)  # its upper rungs: what is left to recommend where the model was too bold
+UPPER = (0.99, 0.9999, 0.999999)  # its upper rungs: what is left to recommend where the model was too bold
 MOST = 17  # candidates
 
 
@@ -62,7 +62,7 @@ def candidates(
     chosen = [knee(table[table["on_front"]]), *front.nsmallest(1, third)["id"], *front.nsmallest(1, "drop")["id"]]
     for origin in (GUIDED, "qsvit"):
         chosen += list(designs[designs["origin"] == origin]["id"][:1])
-    exact = [str(i) for i in designs[designs["origin"] == EXACT]["id"]]
+    exact = [str(i) for i in designs[designs["origin"].isin([EXACT, SURER])]["id"]]
     uniform = designs[designs["origin"].str.startswith("uniform")]
     chosen += list(uniform.nsmallest(1, "memory_bytes")["id"])
     ids = list(dict.fromkeys([*exact, *sure, *(str(c) for c in chosen if c is not None)]))
@@ -73,7 +73,7 @@ def candidates(
 def _cheapest_by_chance(designs: pd.DataFrame, budgets: Mapping[str, float], expected: pd.DataFrame) -> list[str]:
     """The designs with the least memory whose chance of keeping the drop budget is at least each of the ladder's."""
     known = with_chances(designs, budgets, expected)
-    found = [known.index[known["chance"] >= least] for least in (*CHANCES, *SURER)]
+    found = [known.index[known["chance"] >= least] for least in (*CHANCES, *UPPER)]
     return list(dict.fromkeys(str(known.loc[ids, "memory_bytes"].idxmin()) for ids in found if len(ids)))
 
 

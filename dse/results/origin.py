@@ -6,6 +6,7 @@ The column holds one name, so that a table stays readable and old runs stay vali
     uniform-8, uniform-8-T1, guided  baseline   every search measures these first
     uniform-8-fused, guided-fused    baseline   the same in the second form of a search over forms
     exact                            exact      the optimum of the integer program on the fitted model
+    surer                            exact      the same for a part of the drop budget
     finetuned, reestimated           tuned      a row of finetuned.csv
     posterior, qsvit, ...            strategy   a proposal of the strategy of that name
 """
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-FLOAT, GUIDED, EXACT = "float", "guided", "exact"
+FLOAT, GUIDED, EXACT, SURER = "float", "guided", "exact", "surer"
 FINETUNED, REESTIMATED = "finetuned", "reestimated"
 _UNIFORM = re.compile(r"uniform-(\d+)(-T\d+)?(-[a-z]+)?")
 _GUIDED = re.compile(rf"{GUIDED}(-[a-z]+)?")
@@ -43,7 +44,8 @@ class Origin:
 
 def origin_of(name: str) -> Origin:
     """The origin that a name stands for; `guided` is read as the baseline."""
-    fixed = {FLOAT: Kind.REFERENCE, EXACT: Kind.EXACT, FINETUNED: Kind.TUNED, REESTIMATED: Kind.TUNED}
+    fixed = {FLOAT: Kind.REFERENCE, EXACT: Kind.EXACT, SURER: Kind.EXACT}
+    fixed |= {FINETUNED: Kind.TUNED, REESTIMATED: Kind.TUNED}
     if name in fixed:
         return Origin(fixed[name], name)
     baseline = _UNIFORM.fullmatch(name) or _GUIDED.fullmatch(name)

@@ -31,7 +31,7 @@ from dse.ledger.shared_work import SharedWork
 from dse.results import tables
 from dse.results.manifest import begin
 from dse.results.picks import choose
-from dse.results.verification import SharedRows, add_exact_pick, judged, race_of, right_of, verify
+from dse.results.verification import SharedRows, add_exact_picks, judged, last_designs, race_of, right_of, verify
 from dse.search.expected_drop import expectation, model_of
 from dse.search.loop import Loop
 from dse.search.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
@@ -167,8 +167,8 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     problem, count = base.problem, prepared.evaluations
     images, done = evaluator.images_run, finished(study)
     with hear.steps(study, count) as on_step:
-        reason = base.loop.run(study, max(base.phase.evaluations, count - 1), on_step)
-        add_exact_pick(base.loop, study, base.costing, count, hear.say)
+        reason = base.loop.run(study, max(base.phase.evaluations, count - last_designs(problem, count)), on_step)
+        add_exact_picks(base.loop, study, base.costing, count, hear.say)
     phase = end(finished(study) - done, evaluator.images_run - images)
     hear.say(f"stopped: {reason}")
     model = model_of(study, problem)
