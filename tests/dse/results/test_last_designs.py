@@ -1,4 +1,4 @@
-"""The optima that a search measures last: one for the budgets, and before it surer ones for parts of the drop budget."""
+"""The optima that a search measures last: surer ones for parts of the drop budget, then the one for the budgets."""
 
 import pytest
 from optuna.trial import TrialState
@@ -42,9 +42,10 @@ def ended(path, monkeypatch, kill_after=None):
             left[0] -= 1
             measure(self, *arguments)
 
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch:
             patch.setattr(type(worker), "measure", killed)
-            add_exact_picks(worker, study, Costing(), 12, print)
+            with pytest.raises(KeyboardInterrupt):
+                add_exact_picks(worker, study, Costing(), 12, print)
         study, worker = open_study(path, PRINT), loop(ToyRunner(), problem=toy_problem(BUDGET))
     lines = []
     add_exact_picks(worker, study, Costing(), 12, lines.append)
