@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from costmodels.studies.exchange import priced, write_hardware
     from costmodels.studies.forms import forms
     from costmodels.studies.non_spiking import activation_width, equivalents, non_spiking
+    from costmodels.studies.part_bands import part_bands
     from costmodels.studies.published import measured_operations, published_consistency
     from costmodels.studies.stability import Stability, stability
     from costmodels.workload.activity import Activity
@@ -95,6 +96,7 @@ _HOME = {
     "measured_operations": "studies.published",
     "non_spiking": "studies.non_spiking",
     "op_tables": "hardware.op_energy",
+    "part_bands": "studies.part_bands",
     "priced": "studies.exchange",
     "published_consistency": "studies.published",
     "reasons": "estimation.reasons",
@@ -148,6 +150,7 @@ __all__ = [
     "measured_operations",
     "non_spiking",
     "op_tables",
+    "part_bands",
     "priced",
     "published_consistency",
     "reasons",

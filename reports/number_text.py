@@ -76,6 +76,13 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
     return f"{significant(value / factor, digits)} {prefixed}".strip()
 
 
+def band_text(value: str, band: tuple[float, float] | None, unit: str) -> str:
+    """A value in words with its least and greatest, where they are known: `2.00 µJ (1.00 µJ … 9.00 µJ)`."""
+    if band is None or band[0] != band[0]:
+        return value
+    return f"{value} ({quantity(band[0], unit)} … {quantity(band[1], unit)})"
+
+
 def significant(value: float, digits: int = 3) -> str:
     """A number with so many significant digits, never in exponent form between 0.001 and a million."""
     if value == 0:

@@ -52,5 +52,6 @@ def _first_page(decision: object) -> FirstPage:
         answer=f"{decision.verdict}: {decision.sentence}",
         identity=decision.identity,
         checks=tuple((pick.name, pick.id, pick.rows) for pick in decision.picks),
+        energies={pick.id: pick.energy_band for pick in decision.picks},
         savings=decision.savings,
     )

@@ -55,6 +55,17 @@ def breakdown(
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
 
 
+def row_energies(workload: Workload, hardware: Hardware, design: Designs) -> dict[str, FloatArray]:
+    """Energy of every component per row of one design, (R,) each [J]; all of them sum to the design's.
+
+    workload  the layer table with the measured activity
+    hardware  the chip
+    design    one design as for `estimate`
+    """
+    asked = request(workload, hardware, design, None)
+    return _energies(asked, row_costs(asked, asked.only("breakdown is")), gather(asked, SUMMED))
+
+
 def _energies(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArray]:
     """Energy components per row (R,), what belongs to the whole design spread over the rows that cause it."""
     chip, column, rows = asked.hardware.chip, costs.columns, (asked.workload.rows,)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from costmodels.errors import CostError
+from costmodels.estimation.candidates import Candidates
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.estimate import estimate
 from costmodels.hardware.hardware import Hardware
 from costmodels.studies.non_spiking import non_spiking, with_own_activity
-from costmodels.studies.variations import at_rate
+from costmodels.studies.variations import at_rate, variations
 from costmodels.workload.activity import Activity
 from costmodels.workload.workload import Workload
 
@@ -24,23 +25,75 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-_LEAST, _POINTS, _ROUNDS = 1e-4, 33, 4  # each round is 32 times finer
+_LEAST = 1e-4
+_FINE, _COARSE = (33, 4), (9, 3)  # points and rounds: each is 32 or, for the ends of a band, 8 times finer
 
 
 @dataclass(frozen=True)
 class Crossover:
     """Energy of a spiking network over its firing rate, and that of the non-spiking network with the same weights.
 
-    curve       one row per rate: `rate` (spikes per neuron and step), `spiking_j`, `non_spiking_j`, `ratio` of the two
+    curve       one row per rate: `rate` (spikes per neuron and step), `spiking_j`, `non_spiking_j`, `ratio` of the two;
+                with bands also `spiking_low`, `spiking_high`, and so on
     rate        the rate up to which the spiking network needs less; 0: at no rate, 1: at every rate
     time_steps  of the spiking network
     own_rate    the firing rate that the design has
+    rate_band   least and greatest of `rate` over the variations of `stability`; None where they were not asked for
     """
 
     curve: pd.DataFrame
     rate: float
     time_steps: int
     own_rate: float
+    rate_band: tuple[float, float] | None = None
+
+
+class _Curve(NamedTuple):
+    """Energies at the asked rates [J], that of the non-spiking network, and the rate at which the two cross."""
+
+    spiking: FloatArray
+    other: float
+    rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """A spiking network with one design, of which every neuron that fires does so equally more, and its equivalent."""
+
+    network: Workload
+    design: Designs
+    dense: Workload
+
+    @property
+    def fires(self) -> float:
+        """Spikes per inference as measured."""
+        return float(self.network.columns["lif_spikes"].sum())
+
+    @property
+    def neurons(self) -> float:
+        """Neuron updates per inference: the most that may fire."""
+        return float(self.network.columns["neurons"].sum()) * self.network.time_steps
+
+    def spiking(self, hardware: Hardware, rates: Sequence[float] | FloatArray) -> FloatArray:
+        """Energy at the rates (n,), (n,) [J]."""
+        scale = self.neurons / self.fires
+        each = [at_rate(self.network, self.network.activity, float(rate) * scale) for rate in rates]
+        batch = Activity(*(np.stack([getattr(a, name) for a in each]) for name in ("spikes", "lif_spikes", "synops")))
+        designs = replace(self.design, spikes=batch, names=())
+        return estimate(self.network, hardware, designs, components=False).energy_j
+
+    def curve(self, hardware: Hardware, rates: Sequence[float], search: tuple[int, int]) -> _Curve:
+        """Both energies on a chip, and where they cross."""
+        other = float(estimate(self.dense, hardware, self.design.weight_bits, components=False).energy_j)
+        (points, rounds), low, high = search, _LEAST, 1.0
+        for _ in range(rounds):
+            grid = np.linspace(low, high, points)
+            wins = np.flatnonzero(self.spiking(hardware, grid) < other)
+            if not len(wins) or wins[-1] == points - 1:
+                low = high = grid[-1] if len(wins) else (0.0 if low == _LEAST else low)
+                break
+            low, high = grid[wins[-1]], grid[wins[-1] + 1]
+        return _Curve(self.spiking(hardware, rates), other, float((low + high) / 2))
 
 
 def crossover(
@@ -50,6 +103,7 @@ def crossover(
     *,
     rates: Sequence[float] = RATES,
     density: float = 1.0,
+    bands: bool = False,
 ) -> Crossover:
     """The curve of spiking against non-spiking energy over the firing rate, as in Yan et al. (arXiv 2409.08290).
 
@@ -59,6 +113,9 @@ def crossover(
     design    one design as for `estimate`
     rates     firing rates of the curve, mean over all neurons and steps, above 0 and at most 1
     density   share of the activations of the non-spiking network that are not zero; the chip skips zeros
+    bands     whether the ends of all energies, ratios and of the crossing are added: least and greatest over the
+              variations of `stability` but firing rates, which are the axis, and time steps, which are the design's;
+              the crossing to 0.1 percentage points
 
     The non-spiking network has activations of ceil(log2(T + 1)) bits and runs once. No neuron fires more than once per
     step: above the rate at which the first ones do, the others fire as much as asked. Raises CostError for rates and
@@ -71,29 +128,28 @@ def crossover(
     if wrong := [rate for rate in rates if not 0 < rate <= 1]:
         raise CostError(f"rates: {wrong[0]:g} is no firing rate; expected above 0 and at most 1")
     network, alone = with_own_activity(workload, Designs.of(design))
-    fires = float(network.columns["lif_spikes"].sum())
-    neurons = float(network.columns["neurons"].sum()) * network.time_steps
-    if not fires:
+    pair = _Pair(network, alone, _thinned(non_spiking(network, dense=True), network, density))
+    if not pair.fires:
         raise CostError("no neuron of the layer table fires; there is no firing rate to scale")
-    dense = _thinned(non_spiking(network, dense=True), network, density)
-    other = float(estimate(dense, hardware, alone.weight_bits, components=False).energy_j)
+    found = pair.curve(hardware, rates, _FINE)
+    table = pd.DataFrame({"rate": list(rates), **_columns(found)})
+    whole = Crossover(table, found.rate, network.time_steps, pair.fires / pair.neurons)
+    if not bands:
+        return whole
+    others = variations(Candidates.of(network, alone), hardware, 0)
+    chips = [each.hardware for each in others if each.name not in ("firing rates", "time steps")]
+    every = [found, *(pair.curve(chip, rates, _COARSE) for chip in chips)]
+    for name in _columns(found):
+        values = np.stack([np.broadcast_to(_columns(each)[name], len(table)) for each in every])
+        head = name.removesuffix("_j")
+        table[f"{head}_low"], table[f"{head}_high"] = values.min(axis=0), values.max(axis=0)
+    crossings = [each.rate for each in every]
+    return replace(whole, rate_band=(min(crossings), max(crossings)))
 
-    def spiking(at: Sequence[float] | FloatArray) -> FloatArray:
-        each = [at_rate(network, network.activity, float(rate) * neurons / fires) for rate in at]
-        batch = Activity(*(np.stack([getattr(a, name) for a in each]) for name in ("spikes", "lif_spikes", "synops")))
-        return estimate(network, hardware, replace(alone, spikes=batch, names=()), components=False).energy_j
 
-    found = spiking(rates)
-    curve = {"rate": list(rates), "spiking_j": found, "non_spiking_j": other, "ratio": found / other}
-    low, high = _LEAST, 1.0
-    for _ in range(_ROUNDS):
-        grid = np.linspace(low, high, _POINTS)
-        wins = np.flatnonzero(spiking(grid) < other)
-        if not len(wins) or wins[-1] == _POINTS - 1:
-            low = high = grid[-1] if len(wins) else (0.0 if low == _LEAST else low)
-            break
-        low, high = grid[wins[-1]], grid[wins[-1] + 1]
-    return Crossover(pd.DataFrame(curve), float((low + high) / 2), network.time_steps, fires / neurons)
+def _columns(found: _Curve) -> dict[str, FloatArray | float]:
+    """The columns of a curve beside the rate."""
+    return {"spiking_j": found.spiking, "non_spiking_j": found.other, "ratio": found.spiking / found.other}
 
 
 def _thinned(dense: Workload, spiking: Workload, density: float) -> Workload:

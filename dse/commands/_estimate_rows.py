@@ -30,6 +30,11 @@ def energy_text(joules: float) -> str:
     return f"{joules * 1e12:.3g} pJ" if joules < 1e-9 else show(joules, "J")
 
 
+def ends(low: float, high: float, unit: str = "J") -> str:
+    """Least and greatest over all variations of the models, in words."""
+    return f"{show(low, unit)} … {show(high, unit)}"
+
+
 def readable(row: dict[str, Any], first: str) -> dict[str, Any]:
     """The costs of one row in words, under `first` its name."""
     shown = {first: row[first]}

@@ -11,7 +11,8 @@ import typer
 
 import costmodels
 from dse.commands._estimate_beside import compare, crossover, forms
-from dse.commands._estimate_rows import SHOWN, each, energy_text, readable, title
+from dse.commands._estimate_parts import breakdown
+from dse.commands._estimate_rows import SHOWN, each, readable, title
 from dse.commands._show import check_out, print_rows
 from dse.config.quantities import show
 from dse.workflows.estimate import Selection
@@ -19,13 +20,6 @@ from dse.workflows.estimate import Selection
 FURTHER = ("interval_s", "throughput_power_w", "on_chip_bytes", "off_chip_bytes", "room_bytes", "area_mm2")
 ENDS = {"energy": "value", "least": "low", "greatest": "high"}
 WIDE = 80  # columns of a line of text
-PLACES = {
-    "spiking_j": "spiking rows, on chip",
-    "multibit_j": "multi-bit rows, on chip",
-    "off_chip_j": "off chip (DRAM)",
-    "static_j": "leakage",
-    "per_synop_j": "per synaptic operation",
-}
 MOST = 12  # rows of long tables that are printed; --json has all
 
 
@@ -57,40 +51,6 @@ def costs(chosen: Selection, as_json: bool) -> None:
 def _why(chosen: Selection, place: int) -> list[str]:
     workload, design = chosen.candidates.one(place)
     return costmodels.reasons(workload, chosen.hardware, design, frame_rate=chosen.frame_rate)
-
-
-def breakdown(chosen: Selection, as_json: bool) -> None:
-    """Energy and memory by component, one column per design."""
-    tables = {}
-    for place, name in enumerate(chosen.candidates.names):
-        workload, design = chosen.candidates.one(place)
-        tables[name] = costmodels.breakdown(workload, chosen.hardware, design, frame_rate=chosen.frame_rate)
-    if as_json:
-        print_rows([{"design": n} | row for n, t in tables.items() for row in t.to_dict("records")], as_json=True)
-        return
-    for quantity, unit in (("energy_j", "J"), ("memory_bytes", "B")):
-        sums = {
-            n: t[t["quantity"] == quantity].groupby("component", sort=False)["value"].sum() for n, t in tables.items()
-        }
-        components = dict.fromkeys(c for s in sums.values() for c in s.index)
-        rows = [{"component": c} | {n: show(float(s.get(c, 0.0)), unit) for n, s in sums.items()} for c in components]
-        rows.append({"component": "total"} | {n: show(float(s.sum()), unit) for n, s in sums.items()})
-        print_rows(rows, f"{title(chosen)}: {quantity.split('_')[0]} by component")
-    found = {n: costmodels.efficiency(w, chosen.hardware, d) for n, w, d in each(chosen)}
-    kinds = [
-        {"energy": text} | {n: energy_text(getattr(part, name)) for n, part in found.items()}
-        for name, text in PLACES.items()
-    ]
-    kinds.append({"energy": "bit operations"} | {n: f"{part.bit_operations:.3g}" for n, part in found.items()})
-    print_rows(kinds, f"{title(chosen)}: on the chip and off it, spiking rows and others")
-    chips = costmodels.measured_operations().to_dict("records")
-    print_rows(
-        [
-            {"measured": row["chip"], "node": f"{row['node_nm']} nm", "pJ": row["pj"], "per": row["denominator"]}
-            for row in chips
-        ],
-        "stated by chips, over different denominators",
-    )
 
 
 def floorline(chosen: Selection, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from costmodels import (
     energy_bands,
     forms,
     knobs,
+    part_bands,
     stability,
     sweep,
 )
@@ -31,12 +32,14 @@ from dse.results.origin import FLOAT, GUIDED, Kind, is_plain_uniform, origin_of
 from dse.results.picks import Picks
 
 MOST_DESIGNS = 60
+BESIDE = ("uniform-8", "uniform-4")
 COMPARED = ["spiking", "non-spiking", "non-spiking, dense"]
 
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """The records behind stability.json, comparisons.csv, codesign.csv, forms.csv, bottlenecks.csv and crossover.csv.
+    """The records behind stability.json, comparisons.csv, codesign.csv, forms.csv, bottlenecks.csv, crossover.csv and
+    energy_parts.csv.
 
     Stability takes two designs, co-design a pick and a chip with knobs, the forms of the datapath a pick and a chip
     whose file does not state energies per operation, bottlenecks a pick, the crossover a pick that fires; without them
@@ -49,6 +52,7 @@ class Robustness:
     forms: pd.DataFrame | None
     bottlenecks: pd.DataFrame | None
     crossover: pd.DataFrame | None
+    energy_parts: pd.DataFrame
 
 
 def robustness(
@@ -79,7 +83,8 @@ def robustness(
         named = table["origin"].map(lambda name: origin_of(name).kind in (Kind.REFERENCE, Kind.BASELINE))
         others = table[(named | table["id"].isin(list(verified))) & ~table["id"].isin(set(ranked["id"]))]
         stable["energy_bands"] += _bands(costing, others.drop_duplicates("id"), spikes)
-    return Robustness(stable, _comparisons(costing, table, spikes, chosen), codesign, by_form, bound, curve)
+    beside = _comparisons(costing, table, spikes, chosen)
+    return Robustness(stable, beside, codesign, by_form, bound, curve, _energy_parts(costing, table, spikes, chosen))
 
 
 def _bands(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> list[dict[str, Any]]:
@@ -91,6 +96,23 @@ def _bands(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> list[d
         {"design": str(i), "value": float(value), "low": float(low), "high": float(high)}
         for i, value, (low, high) in zip(rows["id"], rows["energy_j"], ends, strict=True)
     ]
+
+
+def _energy_parts(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+    """Energy of the parts of the picks, and of the baselines that the report puts beside them, with its ends:
+    `id, layer, component, energy_j, energy_low, energy_high`.
+
+    A part is a layer, a component, or the DRAM of a layer; an empty `layer` or `component` is the sum over all.
+    """
+    first = {each: place for place, each in enumerate(chosen)}
+    named = table["origin"].isin([GUIDED, *BESIDE]) | table["id"].isin(list(chosen))
+    rows = table[named].drop_duplicates("id")
+    rows = rows.iloc[np.argsort([first.get(each, len(first)) for each in rows["id"]], kind="stable")]
+    if rows.empty:
+        return pd.DataFrame(columns=["id", "layer", "component", "energy_j", "energy_low", "energy_high"])
+    found = part_bands(designs_of(costing, rows, spikes), costing.hardware).rename(columns={"design": "id"})
+    sums = (found["layer"] == "") | found["component"].isin(["", "dram"])
+    return found[sums].reset_index(drop=True)
 
 
 def designs_of(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Candidates:
@@ -192,15 +214,18 @@ def _forms(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> pd.Dat
 def _crossover(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> pd.DataFrame | None:
     """One design over the firing rate, beside the dense non-spiking network with its weights.
 
-    `id, rate, ratio` (spiking over non-spiking energy), and the same in every row: `crossover` (the rate up to which
-    spikes need less), `own_rate` of the design, `time_steps`.
+    `id, rate, ratio` (spiking over non-spiking energy) with its ends `ratio_low` and `ratio_high`, and the same in
+    every row: `crossover` (the rate up to which spikes need less) with `crossover_low` and `crossover_high`, `own_rate`
+    of the design, `time_steps`.
     """
     try:
-        found = crossover(*_network(costing, rows, spikes))
+        found = crossover(*_network(costing, rows, spikes), bands=True)
     except CostError:  # no neuron fires
         return None
     same = {"crossover": found.rate, "own_rate": found.own_rate, "time_steps": found.time_steps}
-    return found.curve[["rate", "ratio"]].assign(id=rows["id"].iloc[0], **same)
+    if found.rate_band is not None:
+        same |= dict(zip(("crossover_low", "crossover_high"), found.rate_band, strict=True))
+    return found.curve[["rate", "ratio", "ratio_low", "ratio_high"]].assign(id=rows["id"].iloc[0], **same)
 
 
 def _network(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> tuple[Workload, Hardware, Designs]:

@@ -84,6 +84,8 @@ class Contents:
     """What sets the latency of the picks: `id, resource, layers, share, latency_s` with twice of it, `saving`."""
     crossover: pd.DataFrame | None = None
     """The recommended design over the firing rate beside its dense non-spiking equivalent: `id, rate, ratio`, ..."""
+    energy_parts: pd.DataFrame | None = None
+    """Energy of parts with its ends: `id, layer, component, energy_j, energy_low, energy_high`; empty: all of them."""
     picks: Picks | None = None
     """The recommended design and its alternatives with their verdicts."""
     base_setting: Mapping[str, Any] | None = None

@@ -65,10 +65,5 @@ def recosted(run: Run, hardware: str) -> Contents:
         hardware=pd.DataFrame(chip.constants()),
         breakdown=tables.breakdown_table(costing, table, run.spikes, search.strategy, list(run.verified or ())),
         picks=picks,
-        stability=asked.stability if asked else None,
-        comparisons=asked.comparisons if asked else None,
-        codesign=asked.codesign if asked else None,
-        forms=asked.forms if asked else None,
-        bottlenecks=asked.bottlenecks if asked else None,
-        crossover=asked.crossover if asked else None,
+        **(vars(asked) if asked else {}),
     )

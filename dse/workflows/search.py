@@ -127,14 +127,9 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         health=final.health,
         classes=final.classes,
         decomposition=final.decomposition,
-        comparisons=asked.comparisons,
-        codesign=asked.codesign,
-        forms=asked.forms,
-        bottlenecks=asked.bottlenecks,
-        crossover=asked.crossover,
         picks=final.picks,
         base_setting=history.base_setting(problem, prepared.study),
-        stability=asked.stability,
+        **vars(asked),
     )
 
 

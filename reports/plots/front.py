@@ -30,7 +30,8 @@ AGAINST = {"memory": "memory_bytes", "energy": "energy_j"}
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A design on the front plot: drop on unseen images with its 95 % interval [pp], memory [B], energy [J].
+    """A design on the front plot: drop on unseen images with its 95 % interval [pp], memory [B], energy [J]
+    with its band.
 
     `name` is its name as a baseline; `verified` says whether unseen images were measured: else the drop is predicted,
     or that on the search images where the run has no prediction.
@@ -47,6 +48,7 @@ class FrontPoint:
     feasible: bool
     verified: bool
     time_steps: int
+    energy_band: tuple[float, float] | None = None
 
     def cost(self, column: str) -> float:
         """Memory or energy [SI], by its column of results.csv."""

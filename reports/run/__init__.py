@@ -4,7 +4,7 @@
 """
 
 from reports.run.designs import Design, UnseenDrop, VerifiedDrop, WeightLayers, share_interval
-from reports.run.finished_run import Breakdown, FinishedRun, KnobTable, read_run
+from reports.run.finished_run import Bands, Breakdown, FinishedRun, KnobTable, read_run
 from reports.run.layer_costs import LayerCost
 from reports.run.manifest import Accuracy, ChaosFloor, Manifest, Phase
 from reports.run.picks import BudgetCheck, PickedDesign, Picks, Saving
@@ -26,6 +26,7 @@ from reports.run.stability import Band, FrontSurvival, Scenario, Stability, Swin
 __all__ = [
     "Accuracy",
     "Band",
+    "Bands",
     "BottleneckRow",
     "Breakdown",
     "BudgetCheck",

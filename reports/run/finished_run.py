@@ -20,6 +20,7 @@ from reports.run.rows import (
     BreakdownRow,
     ComparisonRow,
     CrossoverRow,
+    EnergyPartRow,
     ExpectedRow,
     FinetunedRow,
     FormRow,
@@ -38,6 +39,7 @@ from reports.run.stability import Stability, read_stability
 from reports.run.tables import Row, missing, optional_rows, read_rows, read_table
 
 Breakdown = Mapping[tuple[str, str, str, str], float]
+Bands = Mapping[tuple[str, str, str], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class FinishedRun:
 
     `designs` are in the order of evaluation, each once; `baselines` maps a baseline's name to the id of its design,
     float first. `spikes` are spikes per image by design and LIF layer; `breakdown` are costs [SI] by quantity, design,
-    stage and component.
+    stage and component; `energy_parts` are least and greatest energy [J] by design, layer and component, where an empty
+    layer or component is all of them.
     """
 
     directory: Path
@@ -69,6 +72,7 @@ class FinishedRun:
     spikes: Mapping[str, Mapping[str, float]] | None
     breakdown: Breakdown | None
     layer_costs: tuple[LayerCost, ...]
+    energy_parts: Bands
     hardware: tuple[HardwareRow, ...] | None
     history: tuple[HistoryRow, ...] | None
     predictions: tuple[PredictionRow, ...] | None
@@ -121,6 +125,7 @@ def read_run(directory: Path) -> FinishedRun:
     expected = files.of_designs("expected", ExpectedRow) or ()
     stability = read_stability(directory / "stability.json", tuple(table["id"]))
     designs = design_reader.designs(path, results, picks.picks, verified, expected)
+    parts = files.energy_parts()
     if stability is not None:
         designs = tuple(replace(d, energy_band=stability.energy_of(d.id)) for d in designs)
     return FinishedRun(
@@ -135,7 +140,8 @@ def read_run(directory: Path) -> FinishedRun:
         sensitivity=files.rows("sensitivity", SensitivityRow),
         spikes=files.spikes(),
         breakdown=files.breakdown(),
-        layer_costs=files.layer_costs(layers, picks.picks[0].id if picks.picks else ""),
+        layer_costs=files.layer_costs(layers, picks.picks[0].id if picks.picks else "", parts),
+        energy_parts=parts,
         hardware=files.rows("hardware", HardwareRow),
         history=files.of_designs("history", HistoryRow),
         predictions=files.of_designs("predictions", PredictionRow),
@@ -206,10 +212,16 @@ class _Files:
         sums = table.groupby(keys)["value"].sum()
         return {key: float(sums[key]) for key in table[keys].drop_duplicates().itertuples(index=False, name=None)}
 
-    def layer_costs(self, layers: tuple[LayerRow, ...], design: str) -> tuple[LayerCost, ...]:
+    def layer_costs(self, layers: tuple[LayerRow, ...], design: str, parts: Bands) -> tuple[LayerCost, ...]:
         """The layers of one design; nothing where breakdown.csv does not hold it."""
         table = self._table("breakdown", BreakdownRow)
-        return () if table is None else layer_costs(table[table["id"] == design], layers)
+        own = {(layer, component): band for (each, layer, component), band in parts.items() if each == design}
+        return () if table is None else layer_costs(table[table["id"] == design], layers, own)
+
+    def energy_parts(self) -> Bands:
+        """Least and greatest energy of parts of designs; empty in older runs."""
+        rows = self.of_designs("energy_parts", EnergyPartRow) or ()
+        return {(row.id, row.layer, row.component): (row.energy_low, row.energy_high) for row in rows}
 
     def knobs(self) -> KnobTable | None:
         """The table of codesign.csv."""

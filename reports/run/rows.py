@@ -182,7 +182,8 @@ class ComparisonRow:
 class CrossoverRow:
     """crossover.csv: spiking over non-spiking energy of a design at a firing rate, and the same in every row.
 
-    `crossover` is the rate up to which spikes need less (0: none, 1: every), `own_rate` that of the design.
+    `crossover` is the rate up to which spikes need less (0: none, 1: every), `own_rate` that of the design; `..._low`
+    and `..._high` are the ends over all variations, NaN in older runs.
     """
 
     id: str
@@ -191,6 +192,23 @@ class CrossoverRow:
     crossover: float
     own_rate: float
     time_steps: int
+    ratio_low: float = NOT_MEASURED
+    ratio_high: float = NOT_MEASURED
+    crossover_low: float = NOT_MEASURED
+    crossover_high: float = NOT_MEASURED
+
+
+@dataclass(frozen=True)
+class EnergyPartRow:
+    """energy_parts.csv: the energy of a layer or a component of a design [J] with its least and greatest over all
+    variations; an empty `layer` or `component` is the sum over all.
+    """
+
+    id: str
+    layer: str
+    component: str
+    energy_low: float
+    energy_high: float
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import NormalDist
 
-from reports.number_text import NAMES, UNITS, label, quantity, share, tidy
-from reports.run import BudgetCheck, FinishedRun, PickedDesign, Stability
+from reports.number_text import NAMES, UNITS, band_text, label, quantity, share, tidy
+from reports.run import BudgetCheck, FinishedRun, FormRow, PickedDesign, Stability
 
 CONFIDENCE = 0.95  # posterior from which a drop budget counts as kept
 Fact = tuple[str, str]  # what, and what is said of it
@@ -18,7 +18,7 @@ def facts(run: FinishedRun) -> tuple[Fact, ...]:
     if run.recommended is None:
         return ()
     found = (
-        ("Tightest budget", _tightest(checks_of(run, run.picks.picks[0]))),
+        ("Tightest budget", _tightest(checks_of(run, run.picks.picks[0]), run.by_id(run.recommended).energy_band)),
         ("What limits its speed", _bottleneck(run)),
         ("Worst form of the datapath", _worst_form(run)),
         ("Under other constants", _constants(run)),
@@ -86,14 +86,16 @@ def _gaps(run: FinishedRun) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _tightest(checks: Sequence[BudgetCheck]) -> str:
-    """The budget of which the least share is left."""
+def _tightest(checks: Sequence[BudgetCheck], energies: tuple[float, float] | None) -> str:
+    """The budget of which the least share is left; `energies` are least and greatest energy of the design [J]."""
     limited = [c for c in checks if c.budget > 0]
     if not limited:
         return ""
     tight = min(limited, key=lambda c: c.slack / c.budget)
     left = f"{share(tight.slack / tight.budget, 0)} of it is left" if tight.slack >= 0 else "exceeded"
-    achieved, budget = quantity(tight.achieved, tight.unit), quantity(tight.budget, tight.unit)
+    band = energies if tight.quantity == "energy_j" else None
+    achieved = band_text(quantity(tight.achieved, tight.unit), band, tight.unit)
+    budget = quantity(tight.budget, tight.unit)
     return f"{label(tight.quantity)}, {achieved} of {budget}: {left}"
 
 
@@ -116,12 +118,14 @@ def _worst_form(run: FinishedRun) -> str:
     if len(rows) < 2:
         return ""
     own, worst = rows[0], max(rows, key=lambda r: r.energy_j)
-    said = (
-        f"{_form(worst.form)}: {quantity(worst.energy_j, 'J')}, {share(worst.energy_saving, 0)} less than 8-bit weights"
-    )
+    said = f"{_form(worst.form)}: {_energy(worst)}, {share(worst.energy_saving, 0)} less than 8-bit weights"
     if worst is own:
         return f"{said}; it is that of this chip"
-    return f"{said}; this chip is {_form(own.form)}: {quantity(own.energy_j, 'J')}"
+    return f"{said}; this chip is {_form(own.form)}: {_energy(own)}"
+
+
+def _energy(row: FormRow) -> str:
+    return band_text(quantity(row.energy_j, "J"), (row.energy_low, row.energy_high), "J")
 
 
 def _form(name: str) -> str:

@@ -26,13 +26,15 @@ class JudgedPick:
     probability: float | None
     images: int
     rows: tuple[BudgetCheck, ...]
+    energy_band: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Result:
     """One quantity of the recommended design [SI, pp]; `budget` and `slack` are None where there is none.
 
-    `low` and `high` are the 95 % interval of a drop, None for computed costs.
+    `low` and `high` are the 95 % interval of a drop, of an energy the least and the greatest over all variations;
+    None where there are no such ends.
     """
 
     quantity: str
@@ -66,7 +68,10 @@ class Decision:
 def record(run: FinishedRun) -> Decision:
     """What the first page says about a run."""
     picks = tuple(
-        JudgedPick(p.name, p.id, p.why, p.verdict, p.probability, p.verified_images, checks_of(run, p))
+        JudgedPick(
+            *(p.name, p.id, p.why, p.verdict, p.probability, p.verified_images, checks_of(run, p)),
+            energy_band=run.by_id(p.id).energy_band,
+        )
         for p in run.picks.picks
     )
     savings = run.picks.savings
@@ -96,7 +101,8 @@ def _results(run: FinishedRun) -> tuple[Result, ...]:
         if column in reached:
             budget = run.picks.budgets.get(column)
             slack = None if budget is None else budget - reached[column]
-            ends = (design.unseen.low, design.unseen.high) if column == "drop" else (None, None)
+            bands = {"drop": (design.unseen.low, design.unseen.high), "energy_j": design.energy_band}
+            ends = bands.get(column) or (None, None)
             out.append(Result(column, unit, reached[column], budget, slack, *ends))
     return tuple(out)
 
@@ -198,6 +204,8 @@ def _reached(result: Result) -> str | Markup:
     shown = quantity(result.achieved, result.unit)
     if result.low is None or result.high is None:
         return shown
+    if result.quantity != "drop":
+        return html.with_band(shown, (result.low, result.high), result.unit)
     return Markup("{}<small>{} … {}, 95 %</small>").format(shown, tidy(result.low), tidy(result.high))
 
 
@@ -214,6 +222,7 @@ def _budget_table(r: Decision) -> Markup:
 
 def _budget_row(pick: JudgedPick, place: int, check: BudgetCheck) -> Markup:
     """One budget of a pick; the first row of a pick names it."""
+    energy = check.quantity == "energy_j"
     lead = Markup('<th scope="rowgroup" rowspan="{}">{}<br>{}<small>{}</small></th>').format(
         len(pick.rows), pick.name.capitalize(), html.design_link(pick.id), pick.why
     )
@@ -226,7 +235,7 @@ def _budget_row(pick: JudgedPick, place: int, check: BudgetCheck) -> Markup:
         lead if place == 0 else "",
         Markup("{}<small>{}</small>").format(label(check.quantity), check.note if check.quantity == "drop" else ""),
         _amount(check.quantity, check.budget),
-        quantity(check.achieved, check.unit),
+        html.with_band(quantity(check.achieved, check.unit), pick.energy_band if energy else None, check.unit),
         quantity(check.slack, check.unit),
         html.verdict(check.verdict),
     )

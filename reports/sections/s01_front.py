@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.number_text import NAMES, UNITS, quantity
+from reports.number_text import NAMES, UNITS, band_text, quantity
 from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import front
@@ -76,6 +76,7 @@ def _point(d: Design) -> FrontPoint:
         feasible=d.feasible,
         verified=d.verified is not None,
         time_steps=d.time_steps,
+        energy_band=d.energy_band,
     )
 
 
@@ -148,6 +149,11 @@ def _static(r: Front, name: str) -> StaticFigure:
     return StaticFigure(f"{shown} {outside_text(r, name)}".strip(), lambda: front.figure(r, name))
 
 
+def _cost(p: FrontPoint, column: str) -> str:
+    band = p.energy_band if column == "energy_j" else None
+    return band_text(quantity(p.cost(column), UNITS[column]), band, UNITS[column])
+
+
 def outside_text(r: Front, name: str) -> str:
     """Says what lies outside the frame of a projection, baselines by name; empty where everything is inside."""
     by_id = {p.id: p for p in r.points}
@@ -156,7 +162,7 @@ def outside_text(r: Front, name: str) -> str:
     if not beyond:
         return ""
     named = [
-        f"{front.baseline_label(p, r)} ({quantity(p.cost(column), UNITS[column])}, {quantity(p.drop, 'pp')})"
+        f"{front.baseline_label(p, r)} ({_cost(p, column)}, {quantity(p.drop, 'pp')})"
         for p in beyond
         if front.baseline_label(p, r)
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from reports.number_text import UNITS, quantity, scale, share, short_name
+from reports.number_text import UNITS, band_text, quantity, scale, share, short_name
 from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import interactive, printed, style
@@ -39,13 +39,19 @@ class CostBreakdown:
 
     `binding` is the time [s] of the stages of the first of them by the resource that binds their layers.
 
-    `by_stage[id][stage]` splits a stage by component, `bands` has the least and greatest energy [J] of the compared.
+    `by_stage[id][stage]` splits a stage by component, `bands` has the least and greatest energy [J] of the compared,
+    `component_bands` those of its components by design.
     """
 
     parts: dict[str, CostParts]
     compared: tuple[tuple[str, str], ...]
     binding: tuple[tuple[str, dict[str, float]], ...] = ()
     bands: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+    component_bands: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+
+    def band(self, name: str, design: str, component: str) -> tuple[float, float] | None:
+        """Least and greatest of a component of the energy of a compared design; None where it is not known."""
+        return self.component_bands.get(design, {}).get(component) if name == "energy" else None
 
 
 def record(run: FinishedRun) -> CostBreakdown | None:
@@ -59,7 +65,11 @@ def record(run: FinishedRun) -> CostBreakdown | None:
     stages = tuple(dict.fromkeys(layer.stage for layer in run.layers))
     parts = {name: _parts(run.breakdown, column, stages) for name, column in QUANTITIES.items()}
     bands = {design: run.by_id(design).energy_band for _, design in compared}
-    return CostBreakdown(parts, compared, _binding(run.breakdown, compared, stages), bands)
+    own: dict[str, dict[str, tuple[float, float]]] = {}
+    for (design, layer, part), band in run.energy_parts.items():
+        if not layer:
+            own.setdefault(design, {})[part] = band
+    return CostBreakdown(parts, compared, _binding(run.breakdown, compared, stages), bands, own)
 
 
 def _binding(
@@ -169,7 +179,11 @@ def component_chart(r: CostBreakdown, name: str) -> Chart:
             values=[parts.by_component[i][k] / factor for _, i in rows],
             colour=f"c{k % 10}",
             name=readable(component),
-            hover=[f"{readable(component)}: {quantity(parts.by_component[i][k], unit)}" for _, i in rows],
+            hover=[
+                f"{readable(component)}: {band_text(quantity(parts.by_component[i][k], unit), band, unit)}"
+                for _, i in rows
+                for band in [r.band(name, i, component)]
+            ],
             key=k,
         )
         for k, component in enumerate(parts.components)
@@ -226,7 +240,8 @@ def _table(r: CostBreakdown) -> Markup:
         parts = r.parts[name]
         rows: list[tuple[str | Markup, ...]] = []
         for k, c in enumerate(parts.components):
-            rows.append((readable(c), *(quantity(parts.by_component[i][k], UNITS[column]) for _, i in r.compared)))
+            said = ((quantity(parts.by_component[i][k], UNITS[column]), r.band(name, i, c)) for _, i in r.compared)
+            rows.append((readable(c), *(html.with_band(text, band, UNITS[column]) for text, band in said)))
         bands = r.bands if name == "energy" else {}
         totals = ((quantity(sum(parts.by_component[i]), UNITS[column]), bands.get(i)) for _, i in r.compared)
         rows.append(("sum", *(html.with_band(said, band, UNITS[column]) for said, band in totals)))

@@ -12,13 +12,16 @@ from reports.page.html import Drawing, StaticFigure
 from reports.plots import interactive, printed
 from reports.plots.description import Axis, Bars, Chart
 from reports.run import FinishedRun, LayerCost
+from reports.run.layer_costs import DRAM, LEAKAGE, MULTIBIT, SPIKING, Band
 
 TITLE = "Layer by layer"
 
 
 @dataclass(frozen=True)
 class LayerByLayer:
-    """Layers of the recommended design in network order, energy by kind of row and place [J] with the sum's band."""
+    """Layers of the recommended design in network order, energy by kind of row and place [J], its bands in the same
+    order, and that of the sum.
+    """
 
     design: str
     layers: tuple[LayerCost, ...]
@@ -26,7 +29,8 @@ class LayerByLayer:
     multibit_j: float
     off_chip_j: float
     static_j: float
-    energy_band: tuple[float, float] | None = None
+    energy_band: Band = None
+    part_bands: tuple[Band, Band, Band, Band] = (None, None, None, None)
 
 
 def record(run: FinishedRun) -> LayerByLayer | None:
@@ -34,6 +38,11 @@ def record(run: FinishedRun) -> LayerByLayer | None:
     layers = run.layer_costs
     if not layers or run.recommended is None:
         return None
+    design = run.recommended
+
+    def known(part: str) -> Band:
+        return run.energy_parts.get((design, "", part))
+
     on_chip = [(layer, layer.energy_j - layer.off_chip_j - layer.static_j) for layer in layers]
     return LayerByLayer(
         design=run.recommended,
@@ -43,6 +52,7 @@ def record(run: FinishedRun) -> LayerByLayer | None:
         off_chip_j=sum(layer.off_chip_j for layer in layers),
         static_j=sum(layer.static_j for layer in layers),
         energy_band=run.by_id(run.recommended).energy_band,
+        part_bands=(known(SPIKING), known(MULTIBIT), known(DRAM), known(LEAKAGE)),
     )
 
 
@@ -58,7 +68,8 @@ def draw(r: LayerByLayer | None) -> Drawing:
     }
     whole = sum(parts.values()) or 1.0
     rows: list[tuple[str | Markup, ...]] = [
-        (name, quantity(value, "J"), share(value / whole)) for name, value in parts.items()
+        (name, html.with_band(quantity(value, "J"), band, "J"), share(value / whole))
+        for (name, value), band in zip(parts.items(), r.part_bands, strict=True)
     ]
     rows.append(("sum", html.with_band(quantity(whole, "J"), r.energy_band, "J"), share(1.0)))
     bound = _resources(r)
@@ -116,10 +127,12 @@ def _table(r: LayerByLayer) -> Markup:
     rows: list[tuple[str | Markup, ...]] = [
         (
             *(layer.layer, short_name(layer.stage), "spikes" if layer.spiking else "numbers", layer.binding),
-            *(quantity(layer.time_s, "s"), quantity(layer.energy_j, "J"), quantity(layer.off_chip_j, "J")),
+            quantity(layer.time_s, "s"),
+            html.with_band(quantity(layer.energy_j, "J"), layer.energy_band, "J"),
+            html.with_band(quantity(layer.off_chip_j, "J"), layer.off_chip_band, "J"),
         )
         for layer in r.layers
     ]
-    rows.append(("sum", "", "", "", "", total, quantity(r.off_chip_j, "J")))
+    rows.append(("sum", "", "", "", "", total, html.with_band(quantity(r.off_chip_j, "J"), r.part_bands[2], "J")))
     head = ("Layer", "Stage", "Input", "Bound by", "Time", "Energy", "of it DRAM")
     return html.table(head, rows, numeric=(4, 5, 6))

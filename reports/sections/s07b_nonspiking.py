@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from reports.number_text import UNITS, quantity, share, tidy
 from reports.page import html
 from reports.page.html import Drawing, StaticFigure
@@ -34,7 +36,8 @@ class ComparedNetwork:
 class Curve:
     """Spiking over non-spiking energy of the recommended design at some firing rates.
 
-    `crossover` is the rate up to which spikes need less energy (0: none, 1: every), `own_rate` that of the design.
+    `crossover` is the rate up to which spikes need less energy (0: none, 1: every), `own_rate` that of the design; the
+    bands are least and greatest over all variations.
     """
 
     design: str
@@ -43,6 +46,8 @@ class Curve:
     crossover: float
     own_rate: float
     time_steps: int
+    ratio_bands: tuple[tuple[float, float], ...] = ()
+    crossover_band: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,14 @@ def _curve(rows: tuple[CrossoverRow, ...] | None) -> Curve | None:
     if not rows:
         return None
     rates, ratios = tuple(row.rate for row in rows), tuple(row.ratio for row in rows)
-    return Curve(rows[0].id, rates, ratios, rows[0].crossover, rows[0].own_rate, rows[0].time_steps)
+    first, ends = rows[0], tuple((row.ratio_low, row.ratio_high) for row in rows)
+    band = (first.crossover_low, first.crossover_high)
+    known = band[0] == band[0]  # NaN in older runs
+    return Curve(
+        *(first.id, rates, ratios, first.crossover, first.own_rate, first.time_steps),
+        ratio_bands=ends if known else (),
+        crossover_band=band if known else None,
+    )
 
 
 def draw(r: NonSpiking | None) -> Drawing:
@@ -128,7 +140,7 @@ def draw(r: NonSpiking | None) -> Drawing:
         html.plot("crossover", 300, "Spiking over non-spiking energy by firing rate; the table holds the same numbers"),
         html.table(
             ("Firing rate", "Spiking over non-spiking energy"),
-            [(share(x), tidy(y)) for x, y in zip(r.curve.rates, r.curve.ratios, strict=True)],
+            _curve_rows(r.curve),
             numeric=(0, 1),
         ),
     )
@@ -137,11 +149,20 @@ def draw(r: NonSpiking | None) -> Drawing:
     return Drawing(html.join(body, over), {"crossover": interactive.plot(shown)}, {"crossover": figure})
 
 
+def _curve_rows(c: Curve) -> list[tuple[str | Markup, ...]]:
+    """The points of the curve, with the ends of the ratio where the run has them."""
+    ends = c.ratio_bands or (None,) * len(c.rates)
+    return [(share(x), html.with_band(tidy(y), band, "")) for x, y, band in zip(c.rates, c.ratios, ends, strict=True)]
+
+
 def said(c: Curve) -> str:
     """Up to which firing rate spikes need less energy, where the design stands, and what was published."""
     until = {0.0: "At no firing rate", 1.0: "At every firing rate"}.get(
         c.crossover, f"Below {share(c.crossover)} firing"
     )
+    if c.crossover_band is not None:
+        low, high = (share(rate) for rate in c.crossover_band)
+        until += f" ({low} … {high} over all variations)"
     return (
         f"{until} the recommended design, T = {c.time_steps}, needs less energy than the dense non-spiking network "
         f"with the same weights on this chip; it fires at {share(c.own_rate)}. Published, for hardware whose constants "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,16 @@ A4 = (8.27, 11.69)  # inch
 
 @dataclass(frozen=True)
 class FirstPage:
-    """What the first page says: question and answer, (what, name, hash) of the inputs, (name, id, checks) of picks."""
+    """What the first page says: question and answer, (what, name, hash) of the inputs, (name, id, checks) of picks;
+    least and greatest of their energy by id [J].
+    """
 
     question: str
     answer: str
     identity: tuple[tuple[str, str, str], ...]
     checks: tuple[tuple[str, str, tuple[BudgetCheck, ...]], ...]
     savings: tuple[Saving, ...]
+    energies: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
 
 
 def write_pdf(path: Path, title: str, first: FirstPage | None, pages: Sequence[tuple[str, str, Figure]]) -> None:
@@ -56,7 +59,10 @@ def _first_page(title: str, first: FirstPage) -> Figure:
     rows: list[tuple[str, ...]] = [("Design", "Quantity", "Budget", "Achieved", "Slack", "Verdict")]
     for name, design, checks in first.checks:
         for i, check in enumerate(checks):
-            values = (quantity(v, check.unit) for v in (check.budget, check.achieved, check.slack))
+            budget, reached, slack = (quantity(v, check.unit) for v in (check.budget, check.achieved, check.slack))
+            if check.quantity == "energy_j" and (band := first.energies.get(design)):
+                reached += "\n" + " … ".join(quantity(end, check.unit) for end in band)
+            values = budget, reached, slack
             rows.append((f"{name}\n{design}" if i == 0 else "", label(check.quantity), *values, check.verdict))
     sides = ("left", "left", "right", "right", "right", "left")
     y = _rows(figure, rows, y, (0.08, 0.27, 0.56, 0.69, 0.82, 0.84), sides)

@@ -198,7 +198,7 @@
     const facts = [
       ["Drop, search images", `${fixed(d.drop)} pp (${fixed(d.drop_low)} … ${fixed(d.drop_high)})`],
       ["Top-1, search images", `${fixed(100 * d.top1, 1)} % (${fixed(100 * d.top1_low, 1)} … ${fixed(100 * d.top1_high, 1)})`],
-      ["Memory", quantity(d.memory_bytes, "B")], ["Energy", quantity(d.energy_j, "J")],
+      ["Memory", quantity(d.memory_bytes, "B")], ["Energy", quantity(d.energy_j, "J") + (d.energy_band ? ` (${d.energy_band.map((end) => quantity(end, "J")).join(" … ")})` : "")],
       ["Latency", quantity(d.latency_s, "s")], ["Power", quantity(d.power_w, "W")],
       ["Mean width", `${fixed(d.mean_weight_bits)} bit`], ["Time steps", String(d.time_steps)],
     ];

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from costmodels import (
@@ -10,19 +11,24 @@ from costmodels import (
     CostError,
     Designs,
     Workload,
+    breakdown,
     comparisons,
     configured,
+    crossover,
+    efficiency,
     energy_bands,
     equivalents,
     estimate,
     forms,
     load_hardware,
     non_spiking,
+    part_bands,
     stability,
     sweep,
 )
 from costmodels.studies.variants import variants
 from tests.costmodels.networks import example, mixtures, own_designs
+from tests.costmodels.small import two_layers
 
 CHIP = load_hardware("generic_45nm")
 
@@ -77,6 +83,71 @@ def test_forms_and_settings_of_the_knobs_have_bands_of_their_own():
     row = sweep(candidates, few, objectives=("energy_j",), bands=True).iloc[0]
     best = configured(few, {"tile_positions": row["tile_positions"]})
     assert [row["energy_low"], row["energy_high"]] == energy_bands(candidates, best)[0].tolist()
+
+
+def small() -> Workload:
+    """Two layers, the first of which reads numbers: thousands of variations of them take no time."""
+    return two_layers(input="multibit", input_bits=4, lif_spikes=10, neurons=32, lif="stem.lif")
+
+
+def test_parts_of_a_design_have_ends_of_their_own():
+    """Beside three chips by hand: the parts are those of the breakdown, and no sum leaves the sums of its terms."""
+    table = part_bands(Candidates.of(small(), Designs([[4, 2]], names=("mine",))), CHIP)
+    assert set(table["design"]) == {"mine"}
+    table = table.set_index(["layer", "component"])
+    every = table.loc[("", "")]
+    whole = energy_bands(Candidates.of(small(), Designs([[4, 2]])), CHIP)[0]
+    assert [every["energy_low"], every["energy_high"]] == pytest.approx(whole.tolist(), rel=1e-12)
+    dear = CHIP.with_constant("memories.weights.read", 2 * CHIP.table["memories.weights.read"].value)
+    for chip in (CHIP, dear, CHIP.with_constant("wire", 0)):
+        parts = breakdown(small(), chip, [4, 2]).query("quantity == 'energy_j'")
+        sums = [parts, parts.assign(layer=""), parts.assign(component=""), parts.assign(layer="", component="")]
+        found = pd.concat(sums).groupby(["layer", "component"])["value"].sum()
+        ends = table.loc[found.index]
+        assert np.all(ends["energy_low"] <= found * (1 + 1e-12))
+        assert np.all(ends["energy_high"] >= found * (1 - 1e-12))
+        if chip is CHIP:
+            assert ends["energy_j"].to_numpy() == pytest.approx(found.to_numpy(), rel=1e-12)
+    known = efficiency(small(), CHIP, [4, 2])
+    assert table.loc[("", ROWS[0]), "energy_j"] == pytest.approx(known.spiking_j, rel=1e-12)
+    assert table.loc[("", ROWS[1]), "energy_j"] == pytest.approx(known.multibit_j, rel=1e-12)
+    components = table.xs("", level="layer").drop(index=["", *ROWS])
+    assert components["energy_low"].sum() <= every["energy_low"]
+    assert every["energy_high"] <= components["energy_high"].sum()
+
+
+ROWS = ("on chip, spiking rows", "on chip, multi-bit rows")
+
+
+def test_networks_of_a_comparison_have_the_bands_of_their_designs():
+    table = comparisons(two_layers(), CHIP, [2, 2], widths=(4,), bands=True).set_index("network")
+    narrow, wide = (Candidates.of(two_layers(), Designs([[bits, bits]])) for bits in (2, 4))
+    for network, suffix in (("spiking", ""), ("non-spiking", " as QNN"), ("non-spiking, dense", " as dense QNN")):
+        ends = energy_bands(wide, CHIP, network=network)[0]
+        assert table.loc[f"uniform 4{suffix}", ["energy_low", "energy_high"]].tolist() == pytest.approx(ends.tolist())
+        # control per operation is that of the first row, so the ends of the others may lie further out
+        near = energy_bands(narrow, CHIP, network=network, without=("control",))[0]
+        assert table.loc[f"design{suffix}", "energy_low"] <= near[0] * (1 + 1e-12)
+        assert table.loc[f"design{suffix}", "energy_high"] >= near[1] * (1 - 1e-12)
+    assert (table["energy_low"] < table["energy_j"]).all()
+    assert (table["energy_j"] < table["energy_high"]).all()
+
+
+def test_the_crossover_has_a_band_of_every_chip_that_it_could_be():
+    found = crossover(two_layers(), CHIP, 4, rates=(0.1, 0.3), bands=True)
+    dear = CHIP.with_constant("memories.weights.read", 2 * CHIP.table["memories.weights.read"].value)
+    for chip in (CHIP, dear, CHIP.with_constant("wire", 0)):
+        alone = crossover(two_layers(), chip, 4, rates=(0.1, 0.3))
+        low, high = found.rate_band
+        assert low - 2e-3 <= alone.rate <= high + 2e-3  # the ends are searched to 0.1 points
+        for name in ("spiking", "non_spiking"):
+            values = alone.curve[f"{name}_j"].to_numpy()
+            assert np.all(found.curve[f"{name}_low"] <= values)
+            assert np.all(values <= found.curve[f"{name}_high"])
+        assert np.all(found.curve["ratio_low"] <= alone.curve["ratio"])
+        assert np.all(alone.curve["ratio"] <= found.curve["ratio_high"])
+    assert low < found.rate < high
+    assert crossover(two_layers(), CHIP, 4).rate_band is None
 
 
 def test_networks_have_no_power_at_a_rate_that_the_chip_does_not_reach():

@@ -400,7 +400,9 @@ def test_a_table_written_by_hand_is_costed(svit: Run, tmp_path: Path):
     assert "has no residual streams, which are not charged" in " ".join(svit("estimate", "layers.csv").out.split())
 
 
-@pytest.mark.parametrize("table", ["", "--breakdown", "--compare", "--crossover", "--sweep", "--stability"])
+@pytest.mark.parametrize(
+    "table", ["", "--breakdown", "--compare", "--crossover", "--floorline", "--forms", "--sweep", "--stability"]
+)
 def test_every_table_of_estimate_fits_80_columns_and_has_json(svit: Run, table: str):
     words = [
         "estimate",
@@ -421,11 +423,23 @@ def test_every_table_of_estimate_fits_80_columns_and_has_json(svit: Run, table: 
         total = sum(r["value"] for r in found if r["design"] == "uniform 4" and r["quantity"] == "energy_j")
         cost = estimate(Workload.example("sdtv2_8_256"), load_hardware("seneca_like"), 4)
         assert total == pytest.approx(float(cost.energy_j), rel=1e-12)
+        energies = [row for row in found if row["quantity"] == "energy_j"]
+        assert all(row["low"] <= row["value"] <= row["high"] for row in energies)
+        assert "least and greatest energy over all variations" in told.out
     elif table == "--compare":
         assert {"float", "uniform 4", "uniform 4 as QNN", "uniform 4 as dense QNN"} <= {r["network"] for r in found}
+        assert all(row["energy_low"] < row["energy_j"] < row["energy_high"] for row in found)
     elif table == "--crossover":
         assert {row["design"] for row in found} == {"uniform 8", "uniform 4"}
         assert all((row["rate"] < row["crossover"]) == (row["ratio"] < 1) for row in found)
+        assert all(row["crossover_low"] <= row["crossover"] <= row["crossover_high"] for row in found)
+        assert all(row["ratio_low"] <= row["ratio"] <= row["ratio_high"] for row in found)
+    elif table == "--forms":
+        assert {row["form"] for row in found} == {"ideal", "fixed", "bit_serial", "decomposable"}
+        assert all(row["energy_low"] < row["energy_j"] < row["energy_high"] for row in found)
+    elif table == "--floorline":
+        assert {row["design"] for row in found} == {"uniform 8", "uniform 4"}
+        assert all(row["time_s"] == row[row["binding"]] for row in found)
     elif table == "--stability":
         assert found["designs"] == 200
         assert found["worst_tau"] == min(row["tau"] for row in found["scenarios"]) < 1

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -398,6 +399,52 @@ def test_every_energy_of_a_design_stands_with_its_band(run):
     parts = s07_breakdown.record(run)
     assert parts.bands[PICK] == (1e-6, 9e-6)
     assert said in str(s07_breakdown.draw(parts).html)
+
+
+def banded(out: Path) -> FinishedRun:
+    """The run by hand where every energy that it holds has ends: half and double."""
+    directory = by_hand.write(out)
+    results, stability = pd.read_csv(directory / "results.csv"), dict(by_hand.STABILITY)
+    energies = results["energy_j"]
+    stability["energy_bands"] = [
+        {"design": i, "value": e, "low": e / 2, "high": 2 * e} for i, e in zip(results["id"], energies, strict=True)
+    ]
+    (directory / "stability.json").write_text(json.dumps(stability), encoding="utf-8")
+    forms = pd.read_csv(directory / "forms.csv")
+    ends = {"energy_low": forms["energy_j"] / 2, "energy_high": 2 * forms["energy_j"]}
+    forms.assign(**ends).to_csv(directory / "forms.csv", index=False)
+    parts = pd.read_csv(directory / "breakdown.csv").query("quantity == 'energy_j'")
+    sums = [parts.assign(layer=""), parts.assign(component="")]
+    table = pd.concat(sums).groupby(["id", "layer", "component"])["value"].sum().reset_index()
+    places = [("on chip, spiking rows", 0), ("on chip, multi-bit rows", 2e-6), ("dram", 0), ("leakage", 0)]
+    table = pd.concat(
+        [table, pd.DataFrame([{"id": PICK, "layer": "", "component": n, "value": v} for n, v in places])],
+    )
+    dram = pd.DataFrame([{"id": PICK, "layer": n, "component": "dram", "value": 0.0} for n in ("a.conv", "head")])
+    table = pd.concat([table, dram]).assign(energy_low=lambda t: t["value"] / 2, energy_high=lambda t: 2 * t["value"])
+    table.rename(columns={"value": "energy_j"}).to_csv(directory / "energy_parts.csv", index=False)
+    codesign = pd.read_csv(directory / "codesign.csv")
+    codesign.assign(energy_low=1e-7, energy_high=1e-5).to_csv(directory / "codesign.csv", index=False)
+    return read_run(directory)
+
+
+ENERGY = r"[\d.,]+ [nµm]?J\b"
+
+
+def test_no_energy_of_the_report_stands_without_its_band(tmp_path):
+    """Every amount in J is followed by its ends, or is one of them, or is a column of ends."""
+    run = banded(tmp_path / "run")
+    met = set()
+    for name, section in all_sections().items():
+        html = str(section.draw(section.record(run)).html)
+        text = re.sub(rf"(?:<small>|\(){ENERGY} … {ENERGY}(?:</small>|\))", "[ends]", html)
+        for found in re.finditer(ENERGY, text):
+            met.add(name)
+            if text[found.end() :].lstrip().startswith("[ends]"):
+                continue
+            head = text[text.rfind("<thead", 0, found.start()) : found.start()].split("</thead>")[0]
+            assert "Least" in head, (name, text[found.start() - 200 : found.end() + 60])
+    assert len(met) >= 7, met
 
 
 def test_an_infeasible_design_says_what_it_misses_and_what_does_not_fit(tmp_path):
