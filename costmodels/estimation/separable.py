@@ -26,7 +26,7 @@ class SeparableTables:
     """quantity(design) = offsets[quantity] + sum over layers of tables[quantity][layer, option of the layer].
 
     So it is to the last digits where `below` and `above` are 0; otherwise the cost lies at most `below` under and
-    `above` over the sum. They are not 0 only where weights stream and some are pinned (eq. 34, 52).
+    `above` over the sum (eq. 86). They are not 0 only where weights stream.
 
     layers   the L rows with weights
     tables   (L, B): memory_bytes and weight_bytes [byte], energy_j and dynamic_j [J], latency_s [s], power_w [W];
@@ -69,7 +69,7 @@ def separable_tables(
     fetches = bool(np.any(column["fetched_bits"] > 0))
     side = fetches and bool(largest > hardware.chip.weights.size) if streamed is None else streamed
     tables, offsets = _quantities(asked, column, float(costs.buffer_bits.max()), side)
-    below, above = _bounds(asked, column, tables) if side and asked.hardware.chip.pins else ({}, {})
+    below, above = _bounds(asked, column, tables) if side else ({}, {})
     without = np.setdiff1d(np.arange(work.rows), work.weight_rows)
     return SeparableTables(
         layers=work.weight_layers,
@@ -83,19 +83,21 @@ def separable_tables(
 def _bounds(
     asked: Request, column: Mapping[str, FloatArray], tables: Mapping[str, FloatArray]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """How far the costs of designs whose weights stream may lie under and over the sums of the tables.
+    """Eq. 86: how far the costs of designs whose weights stream may lie under and over the sums of the tables.
 
-    The sums take the whole buffer from what is pinned, though a small excess takes only as much as itself; leave out
-    that bursts are whole and that inputs are read again; and take as long as if all weights were fetched.
+    The sums leave out that bursts are whole. Where some weights are pinned, they also take the whole buffer from these,
+    though a small excess takes only as much as itself, leave out that inputs are read again, and take as long as if all
+    weights were fetched.
     """
     chip, buffer = asked.hardware.chip, buffer_of(asked)
     least = float(column["stored_bits"].min(0).sum()) - chip.weights.size
     joule = float(column["fetched_bits"].sum() / column["stored_bits"].sum()) * energy.fetch_per_bit(chip)
-    below = {"dynamic_j": max(0.0, buffer - max(0.0, least)) * joule}
-    above = {"dynamic_j": chip.dram_burst * joule + float(column["reread_j"].max(0).sum())}
+    pins = float(chip.pins)
+    below = {"dynamic_j": pins * max(0.0, buffer - max(0.0, least)) * joule}
+    above = {"dynamic_j": chip.dram_burst * joule + pins * float(column["reread_j"].max(0).sum())}
     below["power_w"], above["power_w"] = (each["dynamic_j"] * asked.frame_rate for each in (below, above))
     if "latency_s" in tables:
-        below["latency_s"] = float(
+        below["latency_s"] = pins * float(
             (column["reread_s"] + exposed(chip, column["fetched_bits"], column["hidden_bits"])).max(0).sum()
         )
         below["energy_j"] = below["dynamic_j"] + chip.leakage * below["latency_s"]
