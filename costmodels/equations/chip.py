@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 DRAM_BURST = 512.0
 """Bits that DRAM transfers at once where a file does not say: 16 beats of 32 bit (LPDDR4, JESD209-4)."""
 STREAM_BUFFER = 64.0 * 1024 * 8
@@ -32,7 +34,8 @@ class Port:
 
     def words_per_second(self, clock: float) -> float:
         """Accesses per second of all banks: a bank takes one per clock, or per own cycle where that is longer."""
-        return self.banks * (min(clock, 1.0 / self.cycle) if self.cycle > 0 else clock)
+        pace: float = np.minimum(clock, 1.0 / self.cycle) if np.all(self.cycle > 0) else clock
+        return self.banks * pace
 
 
 def _constant(key: str, absent: float | None = None) -> Any:
@@ -45,6 +48,7 @@ class Chip:
     """One accelerator; energies in J, rates in 1/s, times in s, powers in W, sizes and widths in bit.
 
     A field names the dotted key of the hardware file that it comes from; what a file leaves out costs nothing.
+    Where several chips are costed at once, numbers are arrays (see costmodels.equations.chips).
     """
 
     clock: float = _constant("clock")
@@ -134,7 +138,7 @@ class Chip:
     @property
     def register_bits(self) -> float:
         """Eq. 66: bits of registers: a sum and a potential for every element, and for every position of a tile."""
-        sums = max(self.processing_elements, self.tile_positions * max(1.0, self.array_channels))
+        sums: float = np.maximum(self.processing_elements, self.tile_positions * max(1.0, self.array_channels))
         return sums * (self.accumulator_bits + self.state_bits)
 
     @cached_property

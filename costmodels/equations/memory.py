@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +26,7 @@ def payload(load: Load, asked_bits: FloatArray) -> FloatArray:
 
 def stored(load: Load, chip: Chip) -> FloatArray:
     """Eq. 26: weights as stored: in the next width that the chip has, whole weights per word of its memory."""
-    if math.isinf(chip.weights.size):  # the chip describes no weight memory, hence no words
+    if np.all(np.isinf(chip.weights.size)):  # the chip describes no weight memory, hence no words
         return load.weights * load.weight_bits
     return words(load.weights, load.weight_bits, chip.weights.word) * chip.weights.word
 

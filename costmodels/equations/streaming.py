@@ -34,7 +34,8 @@ def stream_buffer(chip: Chip, largest_channel: float) -> float:
 
     Each half holds at least one output channel of every row; largest_channel is the widest of them [bit].
     """
-    return min(max(chip.stream_buffer, 2 * largest_channel), chip.weights.size)
+    buffer: float = np.minimum(max(chip.stream_buffer, 2 * largest_channel), chip.weights.size)
+    return buffer
 
 
 def streaming(

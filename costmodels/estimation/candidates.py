@@ -13,6 +13,7 @@ from costmodels.errors import CostError
 from costmodels.estimation.cost import Cost, joined
 from costmodels.estimation.designs import Designs, Places
 from costmodels.estimation.estimate import estimate
+from costmodels.estimation.many_chips import groups, on_chips
 from costmodels.estimation.request import settled
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
@@ -93,3 +94,27 @@ class Candidates:
             for workload, designs, places in self.parts
         ]
         return joined(parts, (len(self),))
+
+    def costs_on(self, chips: Sequence[Hardware], *, frame_rate: float | None = None) -> Cost:
+        """What all N cost on each of H chips, arrays (H, N); every row as `costs` gives it, to the last bit."""
+        parts = []
+        for numbers, some in groups(chips):
+            for workload, designs, places in self.parts:
+                at = numbers[:, None] * len(self) + places
+                parts.append((at.reshape(-1), on_chips(workload, some, designs, frame_rate)))
+        return joined(parts, (len(chips), len(self)))
+
+
+def costs_of(
+    pairs: Sequence[tuple[Candidates, Hardware]], names: Sequence[str], frame_rate: float | None = None
+) -> list[dict[str, NDArray[np.float64]]]:
+    """The named costs of candidates on a chip, for every pair; the same candidates may have many chips."""
+    found: list[dict[str, NDArray[np.float64]]] = [{} for _ in pairs]
+    same: dict[int, list[int]] = {}
+    for place, (candidates, _) in enumerate(pairs):
+        same.setdefault(id(candidates), []).append(place)
+    for places in same.values():
+        cost = pairs[places[0]][0].costs_on([pairs[place][1] for place in places], frame_rate=frame_rate)
+        for row, place in enumerate(places):
+            found[place] = {name: getattr(cost, name)[row] for name in names}
+    return found

@@ -70,9 +70,9 @@ class Whole:
 
 def whole(asked: Request, total: Mapping[str, FloatArray], sums: Sums) -> Whole:
     """Weights that stream, potentials that spill, and the latency that results (eq. 34 to 36, 52)."""
-    chip, flow, steps = asked.hardware.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
+    chip, flow, steps = asked.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
     stored, fetched = total["stored_bits"], total["fetched_bits"]
-    streamed = np.where(fetched > 0, streamed_bits(chip, stored, buffer_of(asked)), 0.0)
+    streamed = np.where(fetched > 0, streamed_bits(chip, stored, buffer_of(asked, chip)), 0.0)
     share = reread_share(streamed, stored, total["single_bits"])
     fetches = np.divide(fetched, stored, out=np.zeros_like(stored), where=stored > 0)
     fetched_bits = fetches * whole_bursts(chip, streamed)
@@ -98,7 +98,7 @@ def whole(asked: Request, total: Mapping[str, FloatArray], sums: Sums) -> Whole:
 
 def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     """The cost of designs from the sums over their rows."""
-    chip = asked.hardware.chip
+    chip = asked.chip
     total = {name: sums.totals[:, place] for place, name in enumerate(names)}
     design = whole(asked, total, sums)
     dynamic = total["dynamic"] + design.fetch_j + design.reread_j + design.spill_j
@@ -128,7 +128,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
         memory_bytes=shaped(memory_bytes),
         on_chip_bytes=shaped(memory_bytes - off_chip),
         off_chip_bytes=shaped(off_chip),
-        area_mm2=np.full(asked.shape, chip.area),
+        area_mm2=shaped(np.broadcast_to(chip.area, energy_j.shape)),
         room_bytes=shaped(chip.weights.size / 8 - weight_bytes),
         feasible=np.asarray(~np.any(np.stack(list(violations.values())), axis=0)).reshape(asked.shape),
         violations={name: flags.reshape(asked.shape) for name, flags in violations.items()},
@@ -151,7 +151,7 @@ def _by_component(
 
 def _power(dynamic: FloatArray, latency_s: FloatArray, chip: Chip, frame_rate: float) -> FloatArray:
     """Eq. 68: average power at a frame rate [W]; a gated clock runs during inferences only."""
-    per_inference = dynamic + chip.gated_power * latency_s if chip.gated_power else dynamic
+    per_inference = dynamic + chip.gated_power * latency_s if np.any(chip.gated_power) else dynamic
     return per_inference * frame_rate + (chip.leakage - chip.gated_power)
 
 
@@ -164,7 +164,7 @@ def _violations(
     asked: Request, total: Mapping[str, FloatArray], design: Whole, overflow_bytes: FloatArray
 ) -> dict[str, BoolArray]:
     """Why designs do not fit, one flag each; `costmodels.estimation.reasons` puts them into words."""
-    chip = asked.hardware.chip
+    chip = asked.chip
     weights_leave = total["stored_bits"] > chip.weights.size
     fetched_from = chip.has_dram & (total["fetched_bits"] > 0)
     return {

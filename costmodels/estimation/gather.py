@@ -43,7 +43,8 @@ class Sums:
 
 def gather(asked: Request, names: tuple[str, ...]) -> Sums:
     """Sums over rows of the named columns for every design."""
-    return _directly(asked, names) if asked.nothing_in_common or asked.designs == 1 else _by_table(asked, names)
+    alone = asked.nothing_in_common or asked.designs == 1 or asked.chips is not None
+    return _directly(asked, names) if alone else _by_table(asked, names)
 
 
 def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
@@ -80,7 +81,7 @@ def _tabulate(
     states = None
     if asked.state_bits is not None:
         states = np.tile(state_widths, len(widths))[:, None].astype(np.float64)
-    costs = row_costs(asked, RowInputs(bits, states, asked.activity, **asked.common_widths))
+    costs = row_costs(asked, RowInputs(bits, states, asked.activity, asked.chip, **asked.common_widths))
     table = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
     table[: work.rows] = np.moveaxis(costs.stacked(names), 0, 1)
     return table, float(costs.buffer_bits.max())

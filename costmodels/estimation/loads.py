@@ -38,7 +38,7 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     chip adds levels, an input of k counts as k spikes.
     """
     work, hardware, asked_bits, state_bits = asked.workload, asked.hardware, rows.weight_bits, rows.state_bits
-    chip, shape, column, activity = hardware.chip, work.geometry, work.columns, rows.activity
+    chip, shape, column, activity = rows.chip, work.geometry, work.columns, rows.activity
     is_float = asked_bits >= FLOAT
     stored = containers(hardware.weight_widths)[asked_bits.astype(np.intp)]
     if state_bits is None:

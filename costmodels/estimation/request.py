@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodels import dataflows
+from costmodels.equations.chip import Chip
+from costmodels.equations.chips import Chips
 from costmodels.errors import CostError
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.given_widths import (
@@ -32,12 +35,13 @@ Number = TypeVar("Number", np.uint8, np.float64)
 class RowInputs(NamedTuple):
     """What rows are costed at: widths of weights (..., R), 0 where a row has none, activity, and where not None widths
     of potentials (..., R), of inputs between convolutions (..., R), of residual streams (..., A), and of accumulators
-    as measured (..., R), 0 where unknown.
+    as measured (..., R), 0 where unknown; and the chip, whose numbers may be arrays (..., 1).
     """
 
     weight_bits: FloatArray
     state_bits: FloatArray | None
     activity: Activity
+    chip: Chip
     activation_bits: FloatArray | None = None
     stream_bits: FloatArray | None = None
     sum_bits: FloatArray | None = None
@@ -52,6 +56,7 @@ class Request:
     activation_bits, stream_bits  (N, R) and (N, A), (1, R) and (1, A), or None for the layer table's
     sum_bits     (N, R), (1, R) or None for the bound by shapes
     activity     arrays (R,), or (N, R) where designs bring their own
+    chips        a chip for every design, like that of `hardware` but for some numbers; None where it is the same
     """
 
     workload: Workload
@@ -64,6 +69,12 @@ class Request:
     sum_bits: FloatArray | None
     activity: Activity
     frame_rate: float
+    chips: Chips | None = None
+
+    @cached_property
+    def chip(self) -> Chip:
+        """The chip of the designs; its numbers may be arrays (N,)."""
+        return self.hardware.chip if self.chips is None else self.chips.for_designs()
 
     @property
     def designs(self) -> int:
@@ -95,7 +106,8 @@ class Request:
         activity = self.activity[part] if self.own_activity else self.activity
         numbers = self.activation_bits, self.stream_bits, self.sum_bits
         given = [None if values is None else some(values, part) for values in numbers]
-        return RowInputs(self.spread(weights), states, activity, *given)
+        chip = self.chip if self.chips is None else self.chips.for_rows(part)
+        return RowInputs(self.spread(weights), states, activity, chip, *given)
 
     def only(self, purpose: str) -> RowInputs:
         """What the rows of the one design are costed at, arrays (R,). Raises CostError for several designs."""
@@ -105,7 +117,7 @@ class Request:
         activity = one.activity[0] if one.activity.shape else one.activity
         widths_of = one.state_bits, one.activation_bits, one.stream_bits, one.sum_bits
         states, *numbers = (None if values is None else values[0] for values in widths_of)
-        return RowInputs(one.weight_bits[0], states, activity, *numbers)
+        return RowInputs(one.weight_bits[0], states, activity, one.chip, *numbers)
 
     def spread(self, weight_bits: WidthArray) -> FloatArray:
         """Widths (n, L) at their rows, (n, R); 0 in rows without weights."""

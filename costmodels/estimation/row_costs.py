@@ -54,7 +54,7 @@ class RowCosts:
 def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     """All costs of the rows at given widths and activity, (..., R)."""
     work, hardware = asked.workload, asked.hardware
-    chip, flow = hardware.chip, dataflows.named(hardware.dataflow)
+    chip, flow = rows.chip, dataflows.named(hardware.dataflow)
     load, counts, used = work_of(asked, rows)
     sums = held_bits(work, rows)
     kept_bits = counts.map_bits + np.zeros(work.rows), sums * counts.stream_copies, work.shortcuts
@@ -73,7 +73,7 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     on_chip = timing.on_chip(resources)
     channel = resident * work.geometry.positions / work.geometry.out_elements
     times = on_chip, overflow_bits / chip.dram_bandwidth
-    stream = streaming(chip, counts, resident, times, channel, buffer_of(asked) / 2)
+    stream = streaming(chip, counts, resident, times, channel, buffer_of(asked, chip) / 2)
     columns = {
         "idle_j": energy.idle(load, counts, chip) if flow.PIPELINED else np.zeros_like(stored),
         "dynamic": _total([parts[name] for name in ROW_ENERGIES]),
@@ -101,7 +101,7 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
 def work_of(asked: Request, rows: RowInputs) -> tuple[Load, Counts, FloatArray]:
     """The work of rows, the actions that it takes, and the cores that every row fills (0 where flows have none)."""
     hardware, load = asked.hardware, load_of(asked, rows)
-    chip, flow = hardware.chip, dataflows.named(hardware.dataflow)
+    chip, flow = rows.chip, dataflows.named(hardware.dataflow)
     counts = flow.counts(load, chip)
     if not flow.PIPELINED:
         return load, counts, np.zeros_like(load.weight_bits)
@@ -111,9 +111,9 @@ def work_of(asked: Request, rows: RowInputs) -> tuple[Load, Counts, FloatArray]:
     return load, replace(counts, packets=timing.packets(load, counts, used)), used
 
 
-def buffer_of(asked: Request) -> float:
+def buffer_of(asked: Request, chip: Chip) -> float:
     """Bits of the weight memory through which weights stream, the same for all designs (eq. 34)."""
-    return stream_buffer(asked.hardware.chip, float(asked.workload.columns["fan_in"].max() * WIDEST_INTEGER))
+    return stream_buffer(chip, float(asked.workload.columns["fan_in"].max() * WIDEST_INTEGER))
 
 
 def _energies(load: Load, counts: Counts, chip: Chip) -> dict[str, FloatArray]:

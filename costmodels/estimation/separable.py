@@ -89,7 +89,7 @@ def _bounds(
     though a small excess takes only as much as itself, leave out that inputs are read again, and take as long as if all
     weights were fetched.
     """
-    chip, buffer = asked.hardware.chip, buffer_of(asked)
+    chip, buffer = asked.hardware.chip, buffer_of(asked, asked.chip)
     least = float(column["stored_bits"].min(0).sum()) - chip.weights.size
     joule = float(column["fetched_bits"].sum() / column["stored_bits"].sum()) * energy.fetch_per_bit(chip)
     pins = float(chip.pins)
@@ -117,7 +117,7 @@ def _quantities(
         per_bit = energy.fetch_per_bit(chip)
         dynamic = dynamic + column["fetched_bits"] * per_bit + (0.0 if chip.pins else column["reread_j"])
         fetches = float(column["fetched_bits"].sum() / column["stored_bits"].sum())
-        pinned = (chip.weights.size - buffer_of(asked)) * fetches * per_bit if chip.pins else 0.0
+        pinned = (chip.weights.size - buffer_of(asked, asked.chip)) * fetches * per_bit if chip.pins else 0.0
     tables = {"memory_bytes": column["bytes"], "weight_bytes": column["stored_bits"] / 8, "dynamic_j": dynamic}
     offsets = {"memory_bytes": buffer_bits / 8, "weight_bytes": 0.0, "dynamic_j": spill * chip.dram_energy - pinned}
     tables["power_w"] = dynamic * asked.frame_rate

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodels.errors import CostError
-from costmodels.estimation.candidates import Candidates
+from costmodels.estimation.candidates import Candidates, costs_of
 from costmodels.hardware.hardware import Hardware
 from costmodels.studies.non_spiking import equivalents
 from costmodels.studies.variations import variations
@@ -40,11 +40,11 @@ def energy_bands(
         raise CostError(f"unknown network {network!r}; there are {', '.join(NETWORKS)}")
     of, designs = NETWORKS[network], candidates.settled()
     made = {id(designs): of(designs)}  # one chip after the other runs the same networks
-    found = [made[id(designs)].costs(hardware).energy_j]
+    pairs = [(made[id(designs)], hardware)]
     for each in variations(designs, hardware, 0):
         if each.name not in without:
-            networks = made.get(id(each.candidates)) or of(each.candidates)
-            found.append(networks.costs(each.hardware).energy_j)
+            pairs.append((made.get(id(each.candidates)) or of(each.candidates), each.hardware))
+    found = [cost["energy_j"] for cost in costs_of(pairs, ("energy_j",))]
     return np.stack([np.min(found, axis=0), np.max(found, axis=0)], axis=-1)
 
 

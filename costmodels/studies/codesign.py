@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OBJECTIVES = ("energy_j", "latency_s", "power_w", "area_mm2", "energy_delay_js")
 _COSTS = ("energy_j", "latency_s", "power_w", "memory_bytes", "area_mm2")
 _MANY = 100_000
+_AT_ONCE = 4096  # chips that are costed at once
 _WORTH = 1e-3  # a larger chip that saves less energy than this share is not on the front
 Setting = dict[str, float | str]
 
@@ -194,10 +195,11 @@ def _costs(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     values = np.empty((len(chips), len(candidates), len(_COSTS)))
     feasible = np.empty((len(chips), len(candidates)), dtype=bool)
-    for place, chip in enumerate(chips):
-        cost = candidates.costs(chip, frame_rate=frame_rate)
-        values[place] = np.stack([getattr(cost, name) for name in _COSTS], axis=-1)
-        feasible[place] = cost.feasible
+    for start in range(0, len(chips), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        cost = candidates.costs_on(chips[part], frame_rate=frame_rate)
+        values[part] = np.stack([getattr(cost, name) for name in _COSTS], axis=-1)
+        feasible[part] = cost.feasible
     return values, feasible
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from costmodels.errors import CostError
-from costmodels.estimation.candidates import Candidates
+from costmodels.estimation.candidates import Candidates, costs_of
 from costmodels.hardware.hardware import Hardware
 from costmodels.studies.ranking import SAME, cheapest, kendall_tau, nondominated, regret
 from costmodels.studies.tornado import tornado as swings
@@ -105,12 +106,14 @@ class _Study:
     drop: FloatArray | None
     frame_rate: float | None
 
-    def costs(self, candidates: Candidates, hardware: Hardware) -> _Costs:
-        """What the study looks at of N designs on a chip."""
-        cost = candidates.costs(hardware, frame_rate=self.frame_rate)
-        values: FloatArray = getattr(cost, self.objective)
-        others = [cost.memory_bytes] if self.drop is None else [self.drop, cost.memory_bytes]
-        return _Costs(values, np.stack(others, axis=1), cost.energy_j)
+    def costs(self, pairs: Sequence[tuple[Candidates, Hardware]]) -> list[_Costs]:
+        """What the study looks at of N designs on a chip, for every pair."""
+        found = costs_of(pairs, (self.objective, "memory_bytes", "energy_j"), self.frame_rate)
+        lost = [] if self.drop is None else [self.drop]
+        return [
+            _Costs(cost[self.objective], np.stack([*lost, cost["memory_bytes"]], axis=1), cost["energy_j"])
+            for cost in found
+        ]
 
 
 def stability(
@@ -143,7 +146,7 @@ def stability(
     if losses is not None and losses.shape != (count,):
         raise CostError(f"drop has shape {losses.shape}; expected ({count},), one per design")
     study = _Study(objective, losses, frame_rate)
-    unchanged = study.costs(candidates, hardware)
+    (unchanged,) = study.costs([(candidates, hardware)])
     base = unchanged.values
     front = np.flatnonzero(nondominated(np.column_stack([unchanged.others, base])))
     if reference is None:
@@ -180,8 +183,8 @@ def _compare(
     unchanged = base.values
     rows, stayed = [], np.zeros(len(front))
     objectives, energies = [unchanged], [base.energy]
-    for each in changed:
-        values, others, energy = study.costs(each.candidates, each.hardware)
+    costs = study.costs([(each.candidates, each.hardware) for each in changed])
+    for each, (values, others, energy) in zip(changed, costs, strict=True):
         on = nondominated(np.column_stack([others, values]))[front]
         stayed += on
         ratio = np.divide(values, unchanged, out=np.ones_like(unchanged), where=unchanged > 0)

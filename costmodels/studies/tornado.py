@@ -19,16 +19,16 @@ def tornado(design: Candidates, hardware: Hardware, objective: str, frame_rate: 
     """Change of one design's objective at both ends of every constant's range, the widest first."""
     import pandas as pd
 
-    def value(chip: Hardware) -> float:
-        return float(getattr(design.costs(chip, frame_rate=frame_rate), objective)[0])
-
-    base = value(hardware)
     ranged = tuple(key for key, c in hardware.table.items() if not c.value and c.high)  # zero, but perhaps more
+    keys = (*uncertain(hardware), *ranged)
+    chips = [hardware.with_constant(key, x) for key in keys for x in range_of(hardware.table[key])[:2]]
+    cost = design.costs_on([hardware, *chips], frame_rate=frame_rate)
+    base, *values = getattr(cost, objective)[:, 0].tolist()
     rows = []
-    for key in (*uncertain(hardware), *ranged):
+    for place, key in enumerate(keys):
         constant = hardware.table[key]
         low, high, stated = range_of(constant)
-        changes = [value(hardware.with_constant(key, x)) / base - 1 if base else 0.0 for x in (low, high)]
+        changes = [value / base - 1 if base else 0.0 for value in values[2 * place : 2 * place + 2]]
         shown = replace(constant, low=low, high=high).shown()
         row: dict[str, object] = {"constant": key, "unit": constant.unit}
         row |= {name: shown[name] for name in ("value", "low", "high")}
