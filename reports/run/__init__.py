@@ -11,6 +11,7 @@ from reports.run.picks import BudgetCheck, PickedDesign, Picks, Saving
 from reports.run.rows import (
     BottleneckRow,
     ComparisonRow,
+    ContributionRow,
     CrossoverRow,
     FinetunedRow,
     FormRow,
@@ -32,6 +33,7 @@ __all__ = [
     "BudgetCheck",
     "ChaosFloor",
     "ComparisonRow",
+    "ContributionRow",
     "CrossoverRow",
     "Design",
     "FinetunedRow",

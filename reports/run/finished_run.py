@@ -19,6 +19,7 @@ from reports.run.rows import (
     BottleneckRow,
     BreakdownRow,
     ComparisonRow,
+    ContributionRow,
     CrossoverRow,
     EnergyPartRow,
     ExpectedRow,
@@ -82,6 +83,7 @@ class FinishedRun:
     forms: tuple[FormRow, ...] | None
     bottlenecks: tuple[BottleneckRow, ...] | None
     crossover: tuple[CrossoverRow, ...] | None
+    contributions: tuple[ContributionRow, ...] | None
     finetuned: tuple[FinetunedRow, ...] | None
     stability: Stability | None
 
@@ -151,6 +153,7 @@ def read_run(directory: Path) -> FinishedRun:
         forms=files.of_designs("forms", FormRow),
         bottlenecks=files.of_designs("bottlenecks", BottleneckRow),
         crossover=files.of_designs("crossover", CrossoverRow),
+        contributions=files.rows("decomposition", ContributionRow),
         finetuned=files.rows("finetuned", FinetunedRow),
         stability=stability,
     )

@@ -241,6 +241,27 @@ class BottleneckRow:
 
 
 @dataclass(frozen=True)
+class ContributionRow:
+    """decomposition.csv: two designs that differ in one part, and what the part changes.
+
+    `how`: `alone`, the part is added to the least uniform width that keeps the drop budget; `last`, it is taken out of
+    the recommended design. Memory [B] and energy [J] before and after, drops on unseen images with the standard
+    deviation of their difference [pp]; `basis` says whether a design was measured for the row or the model predicts it.
+    """
+
+    part: str
+    how: str
+    memory_before: float
+    memory_after: float
+    energy_before: float
+    energy_after: float
+    drop_before: float
+    drop_after: float
+    change_sd: float
+    basis: str
+
+
+@dataclass(frozen=True)
 class FinetunedRow:
     """finetuned.csv: a design after training at its widths, drop with its 95 % interval [pp]."""
 

@@ -21,6 +21,7 @@ from reports.sections import (
     s04_bits,
     s05_sensitivity,
     s06_prediction,
+    s06a_contributions,
     s07_breakdown,
     s07a_layers,
     s08_health,
@@ -210,6 +211,22 @@ def test_coverage_counts_the_measurements_inside_their_interval(run):
     total = sum((x - mean) ** 2 for x in (0.2, 0.5, 5.0))
     assert r.r2 == pytest.approx(1 - (0.01 + 0.01 + 9.0) / total)
     assert r.rank == pytest.approx(1.0)
+
+
+def test_contributions_are_changes_from_one_design_to_the_other(run):
+    r = s06a_contributions.record(run)
+    rounding, search = r.parts
+    assert (rounding.memory, rounding.energy, rounding.drop, rounding.measured) == (0.0, 0.0, -20.0, True)
+    assert (search.memory, search.energy) == (pytest.approx(-0.25), pytest.approx(-0.05))
+    assert (search.drop, search.reach) == (pytest.approx(0.2), pytest.approx(0.196, abs=1e-3))
+    assert r.search_saves == pytest.approx(0.25)
+    html = str(s06a_contributions.draw(r).html)
+    assert "takes 25.0 % less memory than the widths that the gradient scores alone give" in html
+    assert "−20.00 ± 1.96 pp" in html
+    assert "+0.20 ± 0.20 pp" in html
+    assert "3.0 % more memory than" in str(
+        s06a_contributions.draw(dataclasses.replace(r, search_saves=-0.03)).html
+    )  # a pick that had to be safer than the scores' best
 
 
 def test_energy_is_split_by_component_and_by_stage(run):

@@ -1,0 +1,104 @@
+"""What rounding, widths from the scores, the search and other parts contribute to the recommended design."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from reports.number_text import share, tidy
+from reports.page import html
+from reports.page.html import Drawing
+from reports.run import ContributionRow, FinishedRun
+
+TITLE = "What each part contributes"
+SEARCH = "search over scores"  # the row of `dse.results.decomposition` whose saving the section opens with
+Z95 = NormalDist().inv_cdf(0.975)
+FROM = {"alone": "added to the best uniform width", "last": "taken out of the recommended design"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison: changes of memory and energy as shares, of the drop [pp] with half its 95 % interval."""
+
+    name: str
+    how: str
+    memory: float
+    energy: float
+    drop: float
+    reach: float
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """All comparisons, and the share of memory that the search saves over the scores alone; None where unknown."""
+
+    parts: tuple[Part, ...]
+    search_saves: float | None
+
+
+def record(run: FinishedRun) -> Contributions | None:
+    """The comparisons of decomposition.csv; None in a run without them."""
+    if run.contributions is None:
+        return None
+    parts = tuple(_part(row) for row in run.contributions)
+    saved = next((-part.memory for part in parts if part.name == SEARCH), None)
+    return Contributions(parts, saved)
+
+
+def _part(row: ContributionRow) -> Part:
+    return Part(
+        row.part,
+        row.how,
+        row.memory_after / row.memory_before - 1,
+        row.energy_after / row.energy_before - 1,
+        row.drop_after - row.drop_before,
+        Z95 * row.change_sd,
+        row.basis == "measured",
+    )
+
+
+def draw(r: Contributions | None) -> Drawing:
+    """A sentence on the search over the scores, and the table."""
+    if r is None:
+        return Drawing(
+            html.not_measured("what each part contributes", "It needs a drop budget and a pick of `svit-dse search`.")
+        )
+    body = [
+        [
+            part.name.capitalize(),
+            FROM.get(part.how, part.how),
+            _change(part.memory),
+            _change(part.energy),
+            f"{_signed(tidy(part.drop))} ± {tidy(part.reach)} pp",
+            "measured" if part.measured else "predicted",
+        ]
+        for part in r.parts
+    ]
+    heads = ["Part", "Compared", "Memory", "Energy", "Drop, 95 %", "Basis"]
+    caption = (
+        "Each row compares two designs that differ in one part. Rounding compares compensated with nearest rounding at "
+        "the same widths. Drops are those on unseen images, expected by the model of all measurements unless measured."
+    )
+    table = html.table(heads, body, caption, numeric=(2, 3, 4))
+    return Drawing(
+        html.join(
+            *([html.text(html.code_in(_said(r.search_saves)), "lead")] if r.search_saves is not None else []), table
+        )
+    )
+
+
+def _said(saved: float) -> str:
+    than = f"{share(abs(saved))} {'less' if saved >= 0 else 'more'} memory than"
+    return (
+        f"The search's design takes {than} the widths that the gradient scores alone give at the same drop budget. "
+        "Where that is next to nothing, `search.strategy: guided` finds as good a design without a search."
+    )
+
+
+def _change(ratio: float) -> str:
+    return _signed(share(ratio))
+
+
+def _signed(text: str) -> str:
+    return text if text.startswith("−") or text.startswith("0.0") else f"+{text}"
