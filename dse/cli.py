@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from dse import commands
+from dse.commands._storage import leave_command_line
 
 INTERRUPTED = 130
 _USAGE: Any = typer.BadParameter.__mro__[1]  # click's UsageError, wherever this release of typer keeps click
@@ -80,6 +81,7 @@ def _user_mistakes() -> tuple[type[Exception], ...]:
 def main() -> None:
     """Entry point of the console script."""
     warnings.formatwarning = lambda message, *_: f"svit-dse: warning: {message}\n"
+    leave_command_line()
     try:
         status = app(standalone_mode=False)
     except BrokenPipeError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dse.ledger.storage import VARIABLE
+from dse.ledger.address import VARIABLE
 
 PATIENCE = 20.0  # s that an interrupted worker has to end by itself
 PARENT = "SVIT_DSE_PARENT"  # of the environment: the process that a worker ends with, however that one ends

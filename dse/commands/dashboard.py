@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._storage import whole
+
 EXAMPLE = "Example: svit-dse dashboard runs/first"
 
 
@@ -15,7 +17,11 @@ def dashboard(
     run: Annotated[Path, typer.Argument(help="Run directory of a search, also of one that still runs.")],
     storage: Annotated[
         str | None,
-        typer.Option(help="Optuna storage URL of its study; or SVIT_DSE_STORAGE.", envvar="SVIT_DSE_STORAGE"),
+        typer.Option(
+            help="Optuna storage URL of its study; with a password in SVIT_DSE_STORAGE.",
+            envvar="SVIT_DSE_STORAGE",
+            callback=whole,
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8080,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dse.commands._options import JSON
+from dse.commands._storage import whole
 from dse.strategies import names
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ def search(
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes on this machine.")] = 1,
     storage: Annotated[
         str | None,
-        typer.Option(help="Optuna storage URL that workers share; or SVIT_DSE_STORAGE.", envvar="SVIT_DSE_STORAGE"),
+        typer.Option(
+            help="Optuna storage URL that workers share; with a password in SVIT_DSE_STORAGE.",
+            envvar="SVIT_DSE_STORAGE",
+            callback=whole,
+        ),
     ] = None,
     allow_mixed: Annotated[bool, typer.Option(help="Resume although inputs differ, and record it.")] = False,
     report: Annotated[bool, typer.Option(help="Build the report at the end.")] = True,

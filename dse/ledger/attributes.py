@@ -6,21 +6,19 @@ statements.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.storages.journal._storage import JournalOperation
 from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 from optuna.trial import Trial, TrialState
 
-DIALECTS = ("mysql", "postgresql", "sqlite")  # with a statement that writes over what is there
+from dse.ledger.database import Database
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ def write(storage: BaseStorage, trial_id: int, said: Said) -> None:
     """The same for a trial by its number in the storage, without a word to the sampler."""
     if isinstance(storage, JournalStorage):
         _in_journal(storage, trial_id, said)
-    elif isinstance(storage, _CachedStorage):
-        _in_database(storage._backend, trial_id, said)
+    elif isinstance(storage, _CachedStorage) and isinstance(storage._backend, Database):
+        storage._backend.say(trial_id, said.user, said.system, said.state, said.values)
     else:
         for key, value in said.user.items():
             storage.set_trial_user_attr(trial_id, key, value)
@@ -96,36 +94,3 @@ def _in_journal(storage: JournalStorage, trial_id: int, said: Said) -> None:
                 ended = error
         if ended is not None:
             raise ended
-
-
-def _in_database(storage: RDBStorage, trial_id: int, said: Said) -> None:
-    from optuna.storages._rdb import models
-    from optuna.storages._rdb.storage import _create_scoped_session
-
-    with _create_scoped_session(storage.scoped_session) as session:
-        trial: Any = models.TrialModel.find_or_raise_by_id(trial_id, session, for_update=said.state is not None)
-        storage.check_trial_is_updatable(trial_id, trial.state)
-        kinds = (models.TrialUserAttributeModel, said.user), (models.TrialSystemAttributeModel, said.system)
-        for model, attributes in kinds:
-            rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(v)} for key, v in attributes.items()]
-            if rows and storage.engine.name in DIALECTS:
-                session.execute(_upsert(model.__table__, storage.engine.name), rows)
-            else:
-                for key, value in attributes.items():
-                    storage._set_trial_attr_without_commit(session, model, trial_id, key, value)
-        if said.state is not None:
-            for objective, value in enumerate(said.values or ()):
-                number, kind = models.TrialValueModel.value_to_stored_repr(value)
-                row = models.TrialValueModel(trial_id=trial_id, objective=objective, value=number, value_type=kind)
-                session.add(row)
-            trial.state, trial.datetime_complete = said.state, datetime.now()
-
-
-def _upsert(table: Any, dialect: str) -> Any:
-    """A statement that writes rows of attributes, over those of the same name."""
-    found = import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
-    if dialect == "mysql":
-        return found.on_duplicate_key_update(value_json=found.inserted.value_json)
-    return found.on_conflict_do_update(
-        index_elements=[table.c.trial_id, table.c.key], set_={"value_json": found.excluded.value_json}
-    )

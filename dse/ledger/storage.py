@@ -1,64 +1,21 @@
-"""A study's storage: the journal of a run directory, or any storage that Optuna opens by its URL.
-
-URLs hold passwords, and libraries put URLs into their error texts: whatever is shown or kept passes `redacted`.
-"""
+"""A study's storage: the journal of a run directory, or any storage that Optuna opens by its URL."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 
 from dse.errors import ConfigError, LostStorageError
+from dse.ledger.address import OPTION, redacted, without_secrets
+from dse.ledger.database import Database
 from dse.ledger.journal import NAME, Journal
-
-HIDDEN = "***"
-# user and password before the last @ of the authority, options after a question mark
-PARTS = re.compile(r"^(?P<scheme>[\w+.-]*:/*)(?:(?P<user>.*)@)?(?P<place>[^?#]*)(?P<options>[?#].*)?$", re.DOTALL)
-OPTION = "--storage"
-VARIABLE = "SVIT_DSE_STORAGE"  # of the environment, in its place
-
-
-def redacted(url: str) -> str:
-    """A storage URL without user, password and options, which may be secret."""
-    if not (parts := PARTS.match(url)):
-        return HIDDEN
-    user = f"{HIDDEN}@" if parts["user"] is not None else ""
-    return f"{parts['scheme']}{user}{parts['place']}" + (f"?{HIDDEN}" if parts["options"] else "")
-
-
-def without_secrets(text: str, url: str | None) -> str:
-    """A text without the secret parts of a storage URL, as typed and as decoded."""
-    if url is None:
-        return text
-    text = text.replace(url, redacted(url))
-    parts = PARTS.match(url)
-    user = "" if parts is None else parts["user"] or ""
-    pieces = [piece for piece in re.split("[:@]", user) if len(piece) > 3]  # a library may cut elsewhere
-    secrets = [] if parts is None else [user, user.partition(":")[2], parts["options"], *pieces]
-    for secret in sorted({s for found in secrets if found for s in (found, unquote(found))}, key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
-    return text
-
-
-def shown_command(words: Sequence[str]) -> list[str]:
-    """The words of a command line, with the secret parts of a storage URL left out."""
-    out, url = [], False
-    for word in words:
-        option, equals, value = word.partition("=")
-        if url:
-            word = redacted(word)
-        elif equals and option == OPTION:
-            word = f"{option}={redacted(value)}"
-        url = word == OPTION
-        out.append(word)
-    return out
+from dse.ledger.statements import UPSERTS
 
 
 def open_storage(run_dir: Path, url: str | None) -> BaseStorage:
@@ -76,7 +33,8 @@ def open_storage(run_dir: Path, url: str | None) -> BaseStorage:
                 raise
             raise ConfigError(f"{path}: does not hold a study ({error!r}); take another --out") from None
     with spoken(url):
-        return optuna.storages.get_storage(url)
+        dialect = re.split("[+:]", url)[0]
+        return optuna.storages.get_storage(Database(url) if dialect in UPSERTS else url)
 
 
 @contextmanager

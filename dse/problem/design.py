@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Design:
         if len(self.layers) != len(self.weight_bits):
             raise ValueError(f"{len(self.layers)} layers but {len(self.weight_bits)} widths")
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Short content hash: equal designs have equal ids on every machine.
 

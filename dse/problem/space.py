@@ -85,6 +85,10 @@ class Space:
 
     def distributions(self) -> dict[str, optuna.distributions.BaseDistribution]:
         """Optuna's search space over level indexes; a dimension with one choice is left out."""
+        return dict(self._distributions)
+
+    @cached_property
+    def _distributions(self) -> dict[str, optuna.distributions.BaseDistribution]:
         import optuna  # takes a third of a second, and only a search needs it
 
         return {

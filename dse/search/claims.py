@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -38,12 +39,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Claim:
-    """A trial that this worker measures: its trial, what it is, the trials with lower numbers as this worker read them,
-    and the renewal of its lease, already running."""
+    """A trial that this worker measures: its trial, what it is, what seeds its random numbers, the trials with lower
+    numbers as this worker read them, and the renewal of its lease, already running."""
 
     trial: Trial
     levels: IntArray
     origin: str
+    turn: int
     lower: list[FrozenTrial]
     renewal: Renewal
 
@@ -108,7 +110,7 @@ class Claims:
 
     def _settled(
         self, study: optuna.Study, trial_id: int, budget: int, wanted: Wanted | None
-    ) -> tuple[Trial, IntArray, str, list[FrozenTrial]] | None:
+    ) -> tuple[Trial, IntArray, str, int, list[FrozenTrial]] | None:
         found = self._when(study, trial_id, lambda t: LEVELS not in t.user_attrs)
         lower = [] if found is None else found[0]
         if found is None or self.tally.counted_among(lower) >= budget or _taken(wanted, lower):
@@ -127,7 +129,7 @@ class Claims:
             found = self._when(study, trial_id, lambda t: t.user_attrs.get(DESIGN) == said[DESIGN])
             if found is None:
                 return None
-        return trial, proposals.levels_of(trial, self.problem.space), str(said[ORIGIN]), found[0]
+        return trial, np.array(said[LEVELS], dtype=np.int64), str(said[ORIGIN]), turn, found[0]
 
     def _when(
         self, study: optuna.Study, trial_id: int, blocks: Any

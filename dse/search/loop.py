@@ -152,7 +152,7 @@ class Loop:
         again = self.evaluator.known(design) is not None
         before = self.evaluator.images_run, self.evaluator.seconds
         expected = self._expected(claim)
-        evaluation = self.evaluator(design, self._cut(claim), turn=proposals.turn_of(claim.trial))
+        evaluation = self.evaluator(design, self._cut(claim), turn=claim.turn)
         values = self.quantities(design, evaluation)
         said = expected | {
             "evaluation": evaluation.record(),

@@ -13,8 +13,9 @@ from dse.config.schema import Config
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
+from dse.ledger.address import shown_command
 from dse.ledger.leases import LEASE
-from dse.ledger.storage import kept, shown_command
+from dse.ledger.storage import kept
 from dse.results import history, tables, trust
 from dse.results.files import write_csv
 from dse.results.manifest import Inputs, Manifest, manifest

@@ -1,9 +1,13 @@
 """Passwords of storage URLs never leave: not in errors, not in the manifest's command."""
 
+import subprocess
+import sys
+
 import pytest
 
 from dse.errors import ConfigError, LostStorageError
-from dse.ledger.storage import kept, redacted, shown_command, without_secrets
+from dse.ledger.address import VARIABLE, meant, redacted, shown_command, typed, without_secrets
+from dse.ledger.storage import kept
 from dse.search.study import open_study
 from tests.dse.search.test_loop import PRINT, loop
 from tests.dse.toy import ToyRunner
@@ -35,6 +39,44 @@ def test_what_is_shown_of_a_url(url, shown):
     assert redacted(url) == shown
     assert shown_command(["svit-dse", "search", "--storage", url]) == ["svit-dse", "search", "--storage", shown]
     assert shown_command(["svit-dse", f"--storage={url}", "--seed", "1"])[1:] == [f"--storage={shown}", "--seed", "1"]
+
+
+@pytest.mark.parametrize(("url", "shown"), URLS.items())
+def test_a_typed_password_is_handed_on_beside_the_command_line(url, shown):
+    for words in (["worker", "my.yaml", "--storage", url], [f"--storage={url}", "--seed", "1"]):
+        assert typed(words) == url
+        assert typed(shown_command(words)) is None
+        assert not [word for word in shown_command(words) if WORD in word]
+    assert meant(shown, {VARIABLE: url}) == url
+    assert meant("sqlite:///other.db", {VARIABLE: url}) == "sqlite:///other.db"
+    assert meant(None, {VARIABLE: url}) is None
+
+
+@pytest.mark.parametrize("url", ["postgresql://svit@h/x", "sqlite:///s.db?timeout=30", "--storage", ""])
+def test_what_holds_no_password_is_left_on_the_command_line(url):
+    assert typed(["worker", "my.yaml", "--storage", url]) is None
+
+
+SHOWN = """
+import sys
+from pathlib import Path
+from dse.commands._storage import leave_command_line, whole
+leave_command_line()
+print(Path("/proc/self/cmdline").read_text().replace("\\0", " "))
+print(whole(sys.argv[3]))
+"""
+
+
+def test_the_list_of_processes_shows_no_typed_password():
+    url = f"postgresql://svit:{WORD}@h/x"
+    words = [sys.executable, "-c", SHOWN, "worker", "--storage", url, "--seed", "1"]
+    told = subprocess.run(words, capture_output=True, text=True, check=True)
+    title, found = told.stdout.splitlines()[-2:]
+    assert title.split()[-5:] == ["worker", "--storage", "postgresql://***@h/x", "--seed", "1"]
+    assert found == url
+    assert WORD not in title
+    assert WORD not in told.stderr
+    assert "give the URL in SVIT_DSE_STORAGE" in told.stderr
 
 
 def test_a_password_is_found_as_typed_and_as_decoded():
