@@ -61,6 +61,7 @@ RC: Any = {
     "legend.frameon": False,
     "legend.fontsize": 7,
     "text.color": INK,
+    "text.parse_math": False,  # names from outside may hold dollars
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "pdf.fonttype": 42,

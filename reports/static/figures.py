@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from costmodels.whole_files import write_text
 from reports.page.page import Part
 from reports.static.pdf import FirstPage, write_pdf
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# control characters of names from outside, which no XML may hold: text is drawn as outlines, with a comment beside it
+NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def write_figures(out: Path, title: str, first_page: FirstPage | None, parts: Sequence[Part]) -> Iterator[int]:
@@ -53,6 +59,8 @@ def save(figure: Figure, stem: Path) -> None:
     canvas.print_png(stem.with_suffix(".png"), metadata={"Software": None})
     figure.dpi = screen
     canvas = FigureCanvasSVG(figure)
-    canvas.print_svg(stem.with_suffix(".svg"), metadata={"Date": None})
+    drawn = io.StringIO()
+    canvas.print_svg(drawn, metadata={"Date": None})
+    write_text(stem.with_suffix(".svg"), NO_XML.sub("", drawn.getvalue()))
     canvas = FigureCanvasPdf(figure)
     canvas.print_pdf(stem.with_suffix(".pdf"), metadata={"CreationDate": None, "ModDate": None})

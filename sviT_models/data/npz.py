@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sviT_models.errors import ModelError
 
 MOST_BYTES = 2**33
-FREELY, MOST_RATIO = 2**28, 100  # bytes that any archive may hold; beyond them, how much more than its own size
+# bytes up to which an archive may hold so many times its own size: no file below 205 MiB takes more than 2 GiB
+RATIOS = ((2**28, None), (2**31, 100), (MOST_BYTES, 10))
 BROKEN_HEADER = (SyntaxError, tokenize.TokenError)  # what numpy lets pass of a header that is no Python literal
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -23,21 +24,29 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 def read(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, NDArray]:
     """All arrays of the file `path` by name, read-only.
 
-    Sizes are compared before anything is unpacked: those that the archive announces with `most_bytes` and, beyond 256
-    MiB, with a hundred times its own size; the shape that every array announces with the bytes it has. Raises
-    ModelError, naming the file, for anything but such arrays.
+    Sizes are compared before anything is unpacked: those that the archive announces with `most_bytes`, beyond 256 MiB
+    with a hundred times its own size, and beyond 2 GiB with ten times; the shape that every array announces with the
+    bytes it has. Raises ModelError, naming the file, for anything but such arrays.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             size = sum(member.file_size for member in members)
-            most_bytes = min(most_bytes, max(FREELY, MOST_RATIO * path.stat().st_size))
+            most_bytes = min(most_bytes, allowed(path.stat().st_size))
             if size <= most_bytes:
                 return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, *BROKEN_HEADER) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{path}: cannot be read as .npz ({reason}); save it again") from error
-    raise ModelError(f"{path}: announces {size} bytes of arrays; at most {most_bytes} are read, so store fewer samples")
+    raise ModelError(
+        f"{path}: announces {size} bytes of arrays; at most {most_bytes} are read from a file of its "
+        "size, so store fewer samples, or store them uncompressed (numpy.savez)"
+    )
+
+
+def allowed(size: int) -> int:
+    """Bytes that an archive of `size` bytes may hold unpacked."""
+    return max(most if ratio is None else min(most, ratio * size) for most, ratio in RATIOS)
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray:

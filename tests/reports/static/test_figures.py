@@ -3,6 +3,7 @@
 import re
 from itertools import combinations
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,6 +14,7 @@ from matplotlib.transforms import Bbox
 from reports.plots import style
 from reports.run import read_run
 from reports.sections import all_sections
+from reports.static.figures import save
 from tests.reports import by_hand
 from tests.reports.make_run import make_run
 
@@ -107,3 +109,29 @@ def test_the_pdf_has_the_decision_and_a_page_for_every_figure(tmp_path: Path):
     figures = list((index.parent / "figures").glob("*.png"))
     pages = re.findall(rb"/Type /Page\b", (index.parent / "report.pdf").read_bytes())
     assert len(pages) == 1 + len(figures)
+
+
+NAMES = (
+    "--><script>alert(1)</script>",
+    "<g onload='x'>&amp;",
+    r"$\nosuch{$",
+    "$x$ and $",
+    "a\x00\x1b[31mb",
+    "\ufffe",
+)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_names_from_outside_are_text_in_svg(tmp_path):
+    with style.styled():
+        figure, axes = style.new()
+        axes.set_title(NAMES[0])
+        axes.set_xlabel(NAMES[1])
+        axes.legend([axes.plot([0, len(NAMES)])[0]], [NAMES[2]])
+        axes.set_xticks(range(len(NAMES)), NAMES)
+        axes.set_xlim(0, len(NAMES))
+        save(figure, tmp_path / "names")
+    assert "[31m" in (tmp_path / "names.svg").read_text(encoding="utf-8")
+    kinds = {element.tag.rpartition("}")[2] for element in ElementTree.parse(tmp_path / "names.svg").iter()}
+    assert "path" in kinds
+    assert not kinds & {"script", "a", "image", "foreignObject"}

@@ -264,6 +264,12 @@ def test_an_archive_is_not_unpacked_beyond_what_it_may_hold(tmp_path):
         content.filelist[0].file_size = 2**33  # as a file of 8 MB of zeros, packed, would announce it
     with pytest.raises(ModelError, match=r"g.npz: announces 8589934592 bytes of arrays; at most 268435456 are read"):
         npz.read(large)
+    held = large.read_bytes()
+    with large.open("wb") as file:  # an archive is read from its end, so that anything may stand before it
+        file.seek(86 * 10**6)
+        file.write(held)
+    with pytest.raises(ModelError, match=r"g.npz: announces 8589934592 bytes of arrays; at most 2147483648 are read"):
+        npz.read(large)
     lying = archive(tmp_path / "l.npz", header((2**40,)), bytes(100))
     with pytest.raises(ModelError, match=r"announces \(1099511627776,\) of uint8, which is not what it holds"):
         npz.read(lying)
@@ -277,6 +283,12 @@ def test_an_archive_is_not_unpacked_beyond_what_it_may_hold(tmp_path):
     (tmp_path / "d.npz").write_bytes(damaged)
     with pytest.raises(ModelError, match=r"d.npz: cannot be read as .npz \(.*\); save it again"):
         npz.read(tmp_path / "d.npz")
+
+
+def test_what_a_file_may_hold_grows_with_it_and_is_never_more_than_stated():
+    mib = 2**20
+    found = [npz.allowed(size * mib) // mib for size in (0, 1, 2, 3, 10, 21, 86, 200, 300, 820, 10_000)]
+    assert found == [256, 256, 256, 300, 1000, 2048, 2048, 2048, 3000, 8192, 8192]
 
 
 @given(st.sampled_from(["<f4", ">u2", "|b1", "<U3"]), st.lists(st.integers(0, 4), max_size=3), st.booleans())
