@@ -50,7 +50,7 @@ def statements(dialect: str) -> Statements:
     told["state"] = literal(TrialState.RUNNING, trials.c.state.type)
     told["datetime_start"] = bindparam("start", type_=trials.c.datetime_start.type)
     count = select(func.count(key), *told.values()).where(trials.c.study_id == told["study_id"])
-    ended = {"state": bindparam("state"), "datetime_complete": bindparam("complete")}
+    ended: dict[str, Any] = {"state": bindparam("state"), "datetime_complete": bindparam("complete")}
     return Statements(
         one=select(trials).where(this),
         since=select(trials).where(*since).order_by(key),
@@ -75,7 +75,7 @@ def _said(models: Any, ids: Any) -> Any:
 
     def of(kind: str, model: Any, **columns: Any) -> Any:
         told = [(none | columns)[name].label(name) for name in none]
-        named = literal_column(f"'{kind}'").label("kind")
+        named: Any = literal_column(f"'{kind}'").label("kind")
         return select(model.trial_id, named, *told).where(model.trial_id.in_(ids))
 
     user, system, values = models.TrialUserAttributeModel, models.TrialSystemAttributeModel, models.TrialValueModel
