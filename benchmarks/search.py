@@ -81,7 +81,7 @@ def _tasks(options: argparse.Namespace) -> list[tuple[object, ...]]:
     if "ask" in options.part:
         tasks.append((search_parts.ask_time, 74, 500))
     if "simulator" in options.part:
-        names = options.strategies or [*strategies.names(), *WITH_DISTANCES, "ridge"]
+        names = options.strategies or [*strategies.names(), *WITH_DISTANCES]
         most = max(options.budgets)
         seeds = range(options.seeds)
         tasks += [(search_parts.curve, s, seed, most, case) for case in options.cases for seed in seeds for s in names]

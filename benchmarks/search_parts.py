@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import optuna
-from search_rivals import RIVALS, oracle
+from search_rivals import oracle
 from simulated_network import CASES, Simulation, simulate
 
 from dse import strategies
@@ -34,7 +34,7 @@ def search(
     simulation = simulate(seed, difficulty, low_fidelity, groups)
     problem = simulation.problem
     paid = 2 * len(problem.space.dimensions) * low_fidelity / IMAGES
-    rule = RIVALS.get(strategy) or strategies.load(strategy.removesuffix(DISTANCES))
+    rule = strategies.load(strategy.removesuffix(DISTANCES))
     study = optuna.create_study(directions=["minimize"] * 3, sampler=rule(problem, seed))
     space, asks = problem.space.distributions(), []
     for number in range(int(evaluations - paid)):

@@ -13,6 +13,7 @@ BASELINES = {"uniform": "narrowest uniform width", "guided": "guided setting, on
 SEARCHED = {
     "posterior": "svit-dse",
     "guided_sweep": "gradient scores alone, many designs",
+    "ridge": "ridge on the scores",
     "qsvit": "QSViT-like",
     "aq4svit_greedy": "AQ4SViT-like, greedy",
     "aq4svit_beam": "AQ4SViT-like, beam",

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from search_rivals import Ridge, oracle
+from search_rivals import oracle
 from simulated_layers import repeated, spoiled
-from simulated_network import Difficulty, simulate
+from simulated_network import CAP, Difficulty, simulate
 
+from dse import strategies
 from dse.strategies.base.history import History
 
 
@@ -29,7 +30,7 @@ def test_the_ridge_finds_factors_where_harm_adds_up_exactly():
     levels = levels[sim.drop(levels) < 30]
     few = np.full(len(levels), 0.01)
     past = History(levels, sim.drop(levels), few, *([few] * 2), 0 * few, few, problem.costs(levels), few > 0, levels)
-    found = Ridge(problem, 0)._factors(past)
+    found = strategies.load("ridge")(problem, 0, cap=CAP).factors(problem.whole, past)
     # scores are relative to the widest level, whose own harm is left out
     assert np.corrcoef(np.log(found), np.log(factors))[0, 1] > 0.95
 
