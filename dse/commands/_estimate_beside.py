@@ -37,7 +37,7 @@ def compare(chosen: Selection, as_json: bool) -> None:
         [
             {
                 "network": row["network"],
-                "least … greatest energy": ends(row["energy_low"], row["energy_high"]),
+                "least to greatest energy": ends(row["energy_low"], row["energy_high"]),
                 "all operations": f"{row['ace']:.3g}",
                 "not zero": f"{row['ns_ace']:.3g}",
             }
@@ -66,7 +66,7 @@ def crossover(chosen: Selection, as_json: bool) -> None:
         print_rows([_at_rate(row) for row in rows], head)
         if one.rate_band is not None:
             low, high = one.rate_band
-            title = f"least and greatest over all variations; the rate: {low:.1%} … {high:.1%}"
+            title = f"least and greatest over all variations; the rate: {low:.1%} to {high:.1%}"
             print_rows([_ends_at_rate(row) for row in rows], title)
 
 
@@ -84,7 +84,7 @@ def _ends_at_rate(row: dict[str, Any]) -> dict[str, str]:
         "firing rate": f"{row['rate']:.0%}",
         "spiking": ends(row["spiking_low"], row["spiking_high"]),
         "dense non-spiking": ends(row["non_spiking_low"], row["non_spiking_high"]),
-        "ratio": f"{row['ratio_low']:.2f} … {row['ratio_high']:.2f}",
+        "ratio": f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}",
     }
 
 
@@ -113,7 +113,7 @@ def forms(chosen: Selection, as_json: bool) -> None:
             "design": row["design"],
             "datapath": row["form"].replace("_", "-"),
             "unit": row["unit"],
-            "least … greatest energy": ends(row["energy_low"], row["energy_high"]),
+            "least to greatest energy": ends(row["energy_low"], row["energy_high"]),
         }
         for row in rows
     ]

@@ -32,7 +32,7 @@ def energy_text(joules: float) -> str:
 
 def ends(low: float, high: float, unit: str = "J") -> str:
     """Least and greatest over all variations of the models, in words."""
-    return f"{show(low, unit)} … {show(high, unit)}"
+    return f"{show(low, unit)} to {show(high, unit)}"
 
 
 def readable(row: dict[str, Any], first: str) -> dict[str, Any]:
