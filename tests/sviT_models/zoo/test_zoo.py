@@ -26,10 +26,13 @@ def test_a_network_has_the_entries_and_the_size_of_the_official_one(family, vari
         assert getattr(model.config, "heads", official["heads"]) == official["heads"]
 
 
+OWN = {"sdtv1_small"}  # a size that trains on one core; it has no published counterpart
+
+
 @pytest.mark.parametrize("family", sorted({family for family, _ in HERE}))
 def test_a_family_has_exactly_the_networks_of_its_manifest(family):
     names = {zoo_goldens.name_of(family, variant) for variant in zoo_goldens.manifest(family)}
-    assert set(sviT_models.names(family)) == names
+    assert set(sviT_models.names(family)) - OWN == names
     assert names <= set(sviT_models.names())
 
 
