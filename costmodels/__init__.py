@@ -15,8 +15,9 @@ those behind it in this list: studies, estimation, hardware, dataflows, equation
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from costmodels.lazy_names import lazily
 
 if TYPE_CHECKING:
     from costmodels.equations.chip import Chip
@@ -160,12 +161,4 @@ __all__ = [
     "write_hardware",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazily(__name__, _HOME)

@@ -83,6 +83,11 @@ def band_text(value: str, band: tuple[float, float] | None, unit: str) -> str:
     return f"{value} ({quantity(band[0], unit)} … {quantity(band[1], unit)})"
 
 
+def cost_text(value: float, column: str, energies: tuple[float, float] | None) -> str:
+    """A cost of a design by its column of results.csv; an energy with its least and greatest [J], where known."""
+    return band_text(quantity(value, UNITS[column]), energies if column == "energy_j" else None, UNITS[column])
+
+
 def significant(value: float, digits: int = 3) -> str:
     """A number with so many significant digits, never in exponent form between 0.001 and a million."""
     if value == 0:

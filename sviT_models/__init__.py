@@ -5,8 +5,7 @@ Names are imported when first used (PEP 562), so `import sviT_models` alone does
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from costmodels.lazy_names import lazily
 
 _HOME = {
     "ModelError": "errors",
@@ -93,12 +92,4 @@ _HOME = {
 
 __all__ = sorted(_HOME)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = lazily(__name__, _HOME)

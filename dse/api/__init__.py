@@ -5,8 +5,9 @@ Names are imported when first used (PEP 562): reading a run needs no torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from costmodels.lazy_names import lazily
 
 if TYPE_CHECKING:
     from dse.api.any_network import ModuleRunner, search
@@ -22,12 +23,4 @@ _HOME = {
 
 __all__ = ["LoadedDesign", "LoadedRun", "ModuleRunner", "load", "search"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazily(__name__, _HOME)

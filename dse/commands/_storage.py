@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
+
+import typer
 
 from dse.ledger.address import OPTION, VARIABLE, meant, shown_command, typed
 
@@ -16,6 +19,11 @@ HINT = (
 def whole(url: str | None) -> str | None:
     """The URL that the option means, with the password that `leave_command_line` took out of it."""
     return meant(url, os.environ)
+
+
+def storage(what: str) -> Any:
+    """The option for a command; `what` says whose storage it is."""
+    return typer.Option(help=f"{what}; with a password in {VARIABLE}.", envvar=VARIABLE, callback=whole)
 
 
 def leave_command_line() -> None:

@@ -8,21 +8,14 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._storage import whole
+from dse.commands._storage import storage as storage_option
 
 EXAMPLE = "Example: svit-dse dashboard runs/first"
 
 
 def dashboard(
     run: Annotated[Path, typer.Argument(help="Run directory of a search, also of one that still runs.")],
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            help="Optuna storage URL of its study; with a password in SVIT_DSE_STORAGE.",
-            envvar="SVIT_DSE_STORAGE",
-            callback=whole,
-        ),
-    ] = None,
+    storage: Annotated[str | None, storage_option("Optuna storage URL of its study")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8080,
 ) -> None:
     """Show the study of a run in optuna-dashboard on 127.0.0.1, without a login; it shows a copy that follows it."""

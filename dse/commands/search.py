@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dse.commands._options import JSON
-from dse.commands._storage import whole
+from dse.commands._storage import storage as storage_option
 from dse.strategies import names
 
 if TYPE_CHECKING:
@@ -30,14 +30,7 @@ def search(
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed, instead of the file's.")] = None,
     hardware: Annotated[str | None, typer.Option(help="Chip name or file, instead of the file's.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes on this machine.")] = 1,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            help="Optuna storage URL that workers share; with a password in SVIT_DSE_STORAGE.",
-            envvar="SVIT_DSE_STORAGE",
-            callback=whole,
-        ),
-    ] = None,
+    storage: Annotated[str | None, storage_option("Optuna storage URL that workers share")] = None,
     allow_mixed: Annotated[bool, typer.Option(help="Resume although inputs differ, and record it.")] = False,
     report: Annotated[bool, typer.Option(help="Build the report at the end.")] = True,
     as_json: JSON = False,

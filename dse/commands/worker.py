@@ -7,21 +7,14 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._storage import whole
+from dse.commands._storage import storage as storage_option
 
 EXAMPLE = "Example: svit-dse worker my.yaml --storage postgresql://user@host/name"
 
 
 def worker(
     config: Annotated[Path, typer.Argument(help="The configuration of the search.")],
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            help="Optuna storage URL that the workers share; with a password in SVIT_DSE_STORAGE.",
-            envvar="SVIT_DSE_STORAGE",
-            callback=whole,
-        ),
-    ] = None,
+    storage: Annotated[str | None, storage_option("Optuna storage URL that the workers share")] = None,
     out: Annotated[Path | None, typer.Option(help="Instead: the run directory of a search on this machine.")] = None,
     allow_mixed: Annotated[bool, typer.Option(help="Join although inputs differ, and record it.")] = False,
 ) -> None:

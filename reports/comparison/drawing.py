@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from reports.comparison.record import ComparedDesign, Comparison, Side
-from reports.number_text import UNITS, band_text, quantity, share, tidy
+from reports.number_text import cost_text, quantity, share, tidy
 from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import interactive, printed, style
@@ -70,15 +70,12 @@ def _points(designs: list[ComparedDesign], column: str, marker: Marker, run: str
         y=[d.drop for d in designs],
         marker=marker,
         name=run,
-        hover=[f"{run} {d.id}<br>{tidy(d.drop)} pp, {_cost(d, column)}" for d in designs],
+        hover=[
+            f"{run} {d.id}<br>{tidy(d.drop)} pp, {cost_text(d.cost(column), column, d.energy_band)}" for d in designs
+        ],
         y_interval=intervals([d.low for d in designs], [d.high for d in designs]),
         interval_colour=marker.edge or marker.colour,
     )
-
-
-def _cost(d: ComparedDesign, column: str) -> str:
-    band = d.energy_band if column == "energy_j" else None
-    return band_text(quantity(d.cost(column), UNITS[column]), band, UNITS[column])
 
 
 def figure(r: Comparison) -> Figure:

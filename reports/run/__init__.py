@@ -3,7 +3,7 @@
 `FinishedRun` is the whole directory, `Design` an evaluated design, `WeightLayers` the layers that have weights.
 """
 
-from reports.run.designs import Design, UnseenDrop, VerifiedDrop, WeightLayers, share_interval
+from reports.run.designs import Z95, Design, UnseenDrop, VerifiedDrop, WeightLayers, share_interval
 from reports.run.finished_run import Bands, Breakdown, FinishedRun, KnobTable, read_run
 from reports.run.layer_costs import LayerCost
 from reports.run.manifest import Accuracy, ChaosFloor, Manifest, Phase
@@ -25,6 +25,7 @@ from reports.run.rows import (
 from reports.run.stability import Band, FrontSurvival, Scenario, Stability, Swing
 
 __all__ = [
+    "Z95",
     "Accuracy",
     "Band",
     "Bands",

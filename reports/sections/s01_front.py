@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.number_text import NAMES, UNITS, band_text, quantity
+from reports.number_text import NAMES, cost_text, quantity
 from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import front
@@ -149,11 +149,6 @@ def _static(r: Front, name: str) -> StaticFigure:
     return StaticFigure(f"{shown} {outside_text(r, name)}".strip(), lambda: front.figure(r, name))
 
 
-def _cost(p: FrontPoint, column: str) -> str:
-    band = p.energy_band if column == "energy_j" else None
-    return band_text(quantity(p.cost(column), UNITS[column]), band, UNITS[column])
-
-
 def outside_text(r: Front, name: str) -> str:
     """Says what lies outside the frame of a projection, baselines by name; empty where everything is inside."""
     by_id = {p.id: p for p in r.points}
@@ -162,7 +157,7 @@ def outside_text(r: Front, name: str) -> str:
     if not beyond:
         return ""
     named = [
-        f"{front.baseline_label(p, r)} ({_cost(p, column)}, {quantity(p.drop, 'pp')})"
+        f"{front.baseline_label(p, r)} ({cost_text(p.cost(column), column, p.energy_band)}, {quantity(p.drop, 'pp')})"
         for p in beyond
         if front.baseline_label(p, r)
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +13,12 @@ from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import interactive, printed, style
 from reports.plots.description import Chart, Line, Marker, Points, drop_axis, intervals
-from reports.run import FinishedRun
+from reports.run import Z95, FinishedRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "Predicted against measured"
-Z95 = NormalDist().inv_cdf(0.975)  # half the width of a 95 % interval, in standard deviations
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from reports.number_text import share, tidy
 from reports.page import html
 from reports.page.html import Drawing
-from reports.run import ContributionRow, FinishedRun
+from reports.run import Z95, ContributionRow, FinishedRun
 
 TITLE = "What each part contributes"
 SEARCH = "search over scores"  # the row of `dse.results.decomposition` whose saving the section opens with
-Z95 = NormalDist().inv_cdf(0.975)
 FROM = {"alone": "added to the best uniform width", "last": "taken out of the recommended design"}
 
 
@@ -68,8 +66,8 @@ def draw(r: Contributions | None) -> Drawing:
         [
             part.name.capitalize(),
             FROM.get(part.how, part.how),
-            _change(part.memory),
-            _change(part.energy),
+            _signed(share(part.memory)),
+            _signed(share(part.energy)),
             f"{_signed(tidy(part.drop))} ± {tidy(part.reach)} pp",
             "measured" if part.measured else "predicted",
         ]
@@ -81,11 +79,8 @@ def draw(r: Contributions | None) -> Drawing:
         "the same widths. Drops are those on unseen images, expected by the model of all measurements unless measured."
     )
     table = html.table(heads, body, caption, numeric=(2, 3, 4))
-    return Drawing(
-        html.join(
-            *([html.text(html.code_in(_said(r.search_saves)), "lead")] if r.search_saves is not None else []), table
-        )
-    )
+    said = [] if r.search_saves is None else [html.text(html.code_in(_said(r.search_saves)), "lead")]
+    return Drawing(html.join(*said, table))
 
 
 def _said(saved: float) -> str:
@@ -94,10 +89,6 @@ def _said(saved: float) -> str:
         f"The search's design takes {than} the widths that the gradient scores alone give at the same drop budget. "
         "Where that is next to nothing, `search.strategy: guided` finds as good a design without a search."
     )
-
-
-def _change(ratio: float) -> str:
-    return _signed(share(ratio))
 
 
 def _signed(text: str) -> str:

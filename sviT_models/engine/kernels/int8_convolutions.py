@@ -14,7 +14,7 @@ from torch import Tensor
 from sviT_models.engine.convolution import Geometry
 
 POSITIONS = 392  # that 1x1 convolutions are laid out for; the layout is the same for more and for less
-PAIRED = 128  # largest byte of which two products with signed bytes fit 16 bits: 2 x 128 x 128 = 2^15
+PAIRED = 128  # largest byte of which two products with signed bytes fit 16 bits: 2 x 128 x (-128) = -2^15
 
 
 @cache
