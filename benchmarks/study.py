@@ -5,7 +5,7 @@
     python benchmarks/study.py --list        # cells with what is done
 
 A cell is one method with one rounding, budget and seed. Its row goes into docs/study/ as soon as it is there; a cell
-whose row stands there is not run again unless its settings, its checkpoint or the source of its strategy are others
+whose row stands there is not run again unless its settings, its checkpoint or the source of its designs are others
 now, and a search that was interrupted goes on.  Every method's own designs are verified by the same ladder on the same
 images, the cheapest that passes is its pick (uniform 8 bits where none does), and the pick is measured once on the test
 images, which nothing was chosen by.

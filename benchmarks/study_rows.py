@@ -19,11 +19,13 @@ ROOT = Path(__file__).parents[1]
 ROWS = ROOT / "docs" / "study"
 DEPENDS = "depends"  # on what, in a row
 PROPOSES = ("dse/strategies", "dse/surrogate", "dse/optimize")  # packages that decide what a strategy proposes
+ENDS = "dse/results/verification.py"  # decides which designs every search measures last
 
 
 def depends(cell: Cell) -> dict[str, str]:
-    """Hashes of what decides a cell's figures: its settings, the checkpoint's bytes, the strategy's source files.
+    """Hashes of what decides a cell's figures: its settings, the checkpoint's bytes, the source of its designs.
 
+    That source is the strategy's files and dse/results/verification.py, which decides what every search measures last.
     The code that measures, costs and verifies is the same for all methods; a row names it, and a change of it alone
     does not make a row old.
     """
@@ -38,8 +40,8 @@ def depends(cell: Cell) -> dict[str, str]:
 
 
 def strategy_files(name: str) -> list[str]:
-    """The source file of a strategy and those of `PROPOSES` that it imports, directly or not, sorted."""
-    found: set[str] = set()
+    """The source file of a strategy, those of `PROPOSES` that it imports, directly or not, and `ENDS`, sorted."""
+    found = {ENDS}
     waiting = [f"dse/strategies/{name}.py"]
     while waiting:
         path = waiting.pop()
