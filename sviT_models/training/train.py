@@ -161,9 +161,15 @@ def _begun(recipe: Recipe, images: ImageSet) -> Run:
     model = initial(recipe, len(images.classes), channels).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     total = recipe.epochs * (len(images) // _batch(recipe, images))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total, pct_start=recipe.warmup)
+    share = _warmup(recipe.warmup, total)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total, pct_start=share)
     generator = torch.Generator().manual_seed(recipe.seed)
     return Run(recipe, model, optimizer, schedule, generator, images.sha256)
+
+
+def _warmup(share: float, steps: int) -> float:
+    """The warm-up as a share of the steps; a hair below one step where it is one, which torch divides by zero at."""
+    return share if share * steps != 1 else (1 - 1e-9) / steps
 
 
 def _epoch(run: Run, images: ImageSet, clock: _Clock) -> float:

@@ -101,6 +101,14 @@ def test_progress_is_told_of_every_epoch_and_step(recipe):
     assert np.mean([step.loss for step in steps[4:]]) == pytest.approx(log[1].loss)
 
 
+def test_a_warm_up_of_one_step_begins_at_the_peak(short):
+    """5 epochs of 2 steps, a tenth of them warm-up: half a cosine over 9 steps, from the peak to 4e-6 of it."""
+    peak = short.learning_rate
+    log = train(replace(short, epochs=5, warmup=0.1)).log
+    rates = [4e-6 * peak + (1 - 4e-6) * peak * (1 + np.cos(np.pi * step / 9)) / 2 for step in (0, 2, 4, 6, 8)]
+    assert [epoch.learning_rate for epoch in log] == pytest.approx(rates, rel=1e-6)
+
+
 class Killed(Exception):
     pass
 
