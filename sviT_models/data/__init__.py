@@ -45,7 +45,7 @@ def load_data(
     memory: int = folder.MEMORY,
     binning: Binning | None = None,
 ) -> ImageSet:
-    """Images of one split: an embedded set, an `.npz` file, a folder of IDX files, of class folders or of event data.
+    """Images of one split: an embedded set, an `.npz` file, a folder of IDX files, of images or of event data.
 
     name_or_path  one of `dataset_names()`, or the path of a file or folder
 

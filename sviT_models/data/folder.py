@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from sviT_models.data.class_folders import TRAINING, listing, root_of, shown
 from sviT_models.data.imageset import (
     IMAGENET,
     ImageSet,
@@ -29,8 +29,6 @@ from sviT_models.errors import ModelError
 
 RESOLUTION = 224
 RESIZED = 256  # the shorter side before the crop, for a crop of 224
-ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-TRAINING, EVALUATION = "train", ("val", "validation", "test")  # folders that keep the two apart
 MEMORY = 2 * 2**30
 THREADS = 4  # that decode; Pillow works outside of Python's lock
 SHOWN = 3  # corrupt files that a message names
@@ -46,15 +44,16 @@ def load(
 ) -> ImageSet:
     """A split of the images under `path`.
 
-    `path` holds one folder per class, in sorted order; such images are shared out among validation, search and verify.
-    With a folder `train` beside one called `val`, `validation` or `test`, the split train is the former, and the latter
-    is shared out. Corrupt files are not replaced by others, so the split is shorter by them. Raises ModelError for
-    anything else, and for more than `max_corrupt` (share) of corrupt files.
+    `path` holds one folder per class, in sorted order, or the images themselves with their ground-truth file; they are
+    shared out among validation, search and verify. With a folder `train` beside one called `val`, `validation` or
+    `test`, the split train is the former, and the latter is shared out. Corrupt files are not replaced by others, so
+    the split is shorter by them. Raises ModelError for anything else, and for more than `max_corrupt` (share) of
+    corrupt files.
     """
     if not 0 <= max_corrupt <= 1:
         raise ModelError(f"max_corrupt is {max_corrupt!r}; expected a share from 0 to 1")
-    root = _root(path, split)
-    classes, files, labels = _listing(root)
+    root = root_of(path, split)
+    classes, files, labels = listing(root)
     if split == "train" and root != path:
         members = np.arange(len(files))
     else:
@@ -112,11 +111,6 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         held = "32-bit integers" if image.mode == "I" else "floating-point numbers"
         raise ModelError(f"its pixels are {held}, whose range no file states; store 8 or 16 bits per channel")
     return image
-
-
-def shown(path: Path) -> str:
-    """A path as text that can be written anywhere: bytes that are no UTF-8 appear as \\xNN."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -204,39 +198,3 @@ def _in_order(work: Callable[[Item], Result], items: Iterable[Item], ahead: int)
                 yield result
         finally:  # the consumer may stop early
             pool.shutdown(cancel_futures=True)
-
-
-def _root(path: Path, split: str) -> Path:
-    """The folder that holds the class folders of `split`; raises ModelError where train has other classes."""
-    evaluation = [path / name for name in EVALUATION if (path / name).is_dir()]
-    training = path / TRAINING
-    if not training.is_dir() or not evaluation:
-        return path
-    ours, theirs = ({folder.name for folder in _class_folders(root)} for root in (training, evaluation[0]))
-    if ours != theirs:
-        only = sorted(ours ^ theirs)[0]
-        raise ModelError(f"{path}: class folder {only!r} is not in both {TRAINING} and {evaluation[0].name}; add it")
-    return training if split == TRAINING else evaluation[0]
-
-
-def _class_folders(root: Path) -> list[Path]:
-    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _listing(root: Path) -> tuple[tuple[str, ...], list[Path], NDArray[np.int64]]:
-    """Names of the classes, and files with their labels, all in sorted order."""
-    folders = _class_folders(root)
-    if not folders:
-        raise ModelError(f"{root}: has no class folders; expected one folder per class with its images inside")
-    files: list[Path] = []
-    labels: list[int] = []
-    for label, folder in enumerate(folders):
-        inside = sorted(entry for entry in folder.rglob("*") if entry.is_file() and not entry.name.startswith("."))
-        images = [entry for entry in inside if entry.suffix.lower() in ENDINGS]
-        if inside and not images:
-            raise ModelError(f"{folder}: has no images but {inside[0].name}; expected {', '.join(ENDINGS)}")
-        files += images
-        labels += [label] * len(images)  # an empty folder still counts as a class, so that the others keep their label
-    if not files:
-        raise ModelError(f"{root}: its class folders are empty; expected images in them ({', '.join(ENDINGS)})")
-    return tuple(shown(Path(folder.name)) for folder in folders), files, np.array(labels, np.int64)
