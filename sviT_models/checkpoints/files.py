@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -15,61 +14,45 @@ from torch import Tensor, nn
 
 from costmodels.whole_files import replacing
 from sviT_models import zoo
+from sviT_models.checkpoints.recognise import HEADS, Likeness, classes_of, likeness, shapes, shapes_of
 from sviT_models.checkpoints.state_dict import State, read_state
 from sviT_models.errors import ModelError
 from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
 SHOWN = 4  # keys of each kind of mismatch that a message names
-HEADS = ("head.", "head_kd.")
 
 
-def load_checkpoint(
-    path: str | os.PathLike[str],
-    name: str | None = None,
-    *,
-    num_classes: int | None = None,
-    time_steps: int | None = None,
-    distilled: bool | None = None,
-    heads: int | None = None,
-    attention_scale: float | None = None,
-) -> nn.Module:
+def load_checkpoint(path: str | os.PathLike[str], name: str | None = None, **options: object) -> nn.Module:
     """The network whose weights `path` holds, in evaluation mode, float32, on the CPU.
 
-    name             the architecture, one of `names()`
-    num_classes      classes of the head
-    time_steps       time steps that the network runs
-    distilled        whether it has a distillation head
-    heads            attention heads
-    attention_scale  factor of the attention, whatever the size of a head
+    name     the architecture, one of `names()`
+    options  keywords of its `build`, such as num_classes, time_steps or levels, heads, attention_scale, distilled
 
     `path` is a safetensors file, an official `{"model": state_dict}` file or a plain state_dict; its content decides,
-    not its ending. What is not given comes from the file's metadata; without metadata the name and the classes come
-    from the shapes and the rest from the defaults of `build`. Raises ModelError, on one line, for a file that cannot
-    be read, for objects other than data, for every missing, unexpected or misshapen key, and for NaN or infinity.
+    not its ending. What is not given comes from the file's metadata; without metadata the name, the classes and the
+    image's channels come from names and shapes of its entries, and the rest from the defaults of `build`. Of networks
+    with the same entries, such as sdtv1 and statten, the first is taken.
+    Raises ModelError, on one line, for a file that cannot be read, for objects other than data, for every missing,
+    unexpected or misshapen key, and for NaN or infinity.
     """
     path = Path(path)
     state, metadata = read_state(path)
-    given = {
-        "name": name,
-        "num_classes": num_classes,
-        "time_steps": time_steps,
-        "distilled": distilled,
-        "heads": heads,
-        "attention_scale": attention_scale,
-    }
+    given = {"name": name, **options}
     stored = _stored_config(path, metadata)
-    options = stored | {key: value for key, value in given.items() if value is not None}
-    options.setdefault("name", _most_alike(state))
-    if "num_classes" not in options and (classes := _size(_shapes(state), "head.weight")):
-        options["num_classes"] = classes
+    chosen = stored | {key: value for key, value in given.items() if value is not None}
+    if "name" not in chosen:
+        alike = likeness(shapes(state))
+        chosen = {**alike.options, **chosen, "name": alike.name}
+    elif "num_classes" not in chosen and (classes := classes_of(shapes(state))):
+        chosen["num_classes"] = classes
     try:
-        model = _empty(options, stored)
+        model = _empty(chosen, stored)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     except (TypeError, KeyError) as error:  # only metadata can hold options of another type, or lack some
         raise ModelError(f"{path}: metadata 'config' is {stored!r}; expected build options of a network") from error
     if complaint := _mismatch(state, model):
-        raise ModelError(f"{path}: does not fit {options['name']}: {complaint}")
+        raise ModelError(f"{path}: does not fit {chosen['name']}: {complaint}")
     _check_values(path, state)
     state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
     model.load_state_dict(state, assign=True)
@@ -153,28 +136,6 @@ def _empty(options: dict[str, object], stored: dict[str, object]) -> nn.Module:
         return zoo.build(**build)
 
 
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {key: tuple(tensor.shape) for key, tensor in state.items()}
-
-
-def _size(shapes: Mapping[str, tuple[int, ...]], key: str) -> int:
-    """Output channels of a weight, 0 where it is absent."""
-    return (*shapes.get(key, ()), 0)[0]
-
-
-def _most_alike(state: State) -> str:
-    """The network of the zoo that shares the most entries, by key and shape, with the file."""
-    entries = _shapes(state).items()
-    return max(zoo.names("sdtv2"), key=lambda name: len(entries & _shapes_of_zoo(name).items()))
-
-
-@cache
-def _shapes_of_zoo(name: str) -> dict[str, tuple[int, ...]]:
-    """Entries of a network of the zoo: files are compared with all, and building one takes a quarter of a second."""
-    with torch.device("meta"):
-        return _shapes(zoo.build(name).state_dict())
-
-
 def _listed(what: str, keys: list[str]) -> str:
     more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     return f"{len(keys)} {what} ({', '.join(keys[:SHOWN])}{more})"
@@ -182,7 +143,7 @@ def _listed(what: str, keys: list[str]) -> str:
 
 def _mismatch(state: State, model: nn.Module) -> str:
     """What distinguishes the file from the network, and the likely cause; empty where they fit."""
-    have, want = _shapes(state), _shapes(model.state_dict())
+    have, want = shapes(state), shapes(model.state_dict())
     missing = [key for key in want if key not in have]
     unexpected = [key for key in have if key not in want]
     misshapen = [f"{key} {have[key]} instead of {want[key]}" for key in want if have.get(key, want[key]) != want[key]]
@@ -193,30 +154,26 @@ def _mismatch(state: State, model: nn.Module) -> str:
 
 def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], config: object) -> list[str]:
     causes = []
-    if len(have.keys() & want.keys()) < len(want) / 2:
-        return ["this looks like another architecture; expected the keys of the official SDTv2 code"]
-    if not isinstance(config, ModelConfig):
-        return []
-    if "head_kd.weight" in have and not config.distilled:
+    if "head_kd.weight" in have and getattr(config, "distilled", None) is False:
         causes.append("has head_kd.*: pass --distilled")
-    if "head_kd.weight" not in have and config.distilled:
+    if "head_kd.weight" not in have and getattr(config, "distilled", False):
         causes.append("has no head_kd.*: leave out --distilled")
     trunk = {key: shape for key, shape in have.items() if not key.startswith(HEADS)}
-    if any(shape != want.get(key, shape) for key, shape in trunk.items()):
-        alike = _of_same_trunk(trunk)
-        embedding = 2 * _size(have, "downsample1_1.encode_conv.weight")
-        causes.append(f"embedding {embedding}: " + (f"this looks like {alike}" if alike else "no network of that size"))
-    elif have.get("head.weight", want["head.weight"]) != want["head.weight"]:
-        causes.append(f"has {_size(have, 'head.weight')} classes, not {config.num_classes}")
+    if any(shape != want.get(key) for key, shape in trunk.items()) or len(trunk) < len(want) / 2:
+        causes.append(_recognised(trunk, likeness(have)))
+    elif (classes := classes_of(have)) and classes != classes_of(want):
+        causes.append(f"has {classes} classes, not {config.num_classes}")
     return causes
 
 
-def _of_same_trunk(trunk: dict[str, tuple[int, ...]]) -> str:
-    for name in zoo.names("sdtv2"):
-        own = {key: shape for key, shape in _shapes_of_zoo(name).items() if not key.startswith(HEADS)}
-        if all(trunk.get(key, shape) == shape for key, shape in own.items()):
-            return name
-    return ""
+def _recognised(trunk: dict[str, tuple[int, ...]], alike: Likeness) -> str:
+    """What the entries of a file look like, those of its head left aside."""
+    own = shapes_of(alike.name)
+    if alike.fits or all(trunk.get(key) == shape for key, shape in own.items() if not key.startswith(HEADS)):
+        return f"this looks like {alike.name}"
+    if len(trunk.keys() & own.keys()) < len(own) / 2:
+        return "this looks like another architecture; `svit-dse networks` lists those that are recognised"
+    return f"no network of the zoo has this size; the nearest is {alike.name}"
 
 
 def _check_values(path: Path, state: State) -> None:

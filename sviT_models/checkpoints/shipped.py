@@ -11,12 +11,12 @@ from typing import Any
 from torch import nn
 
 from sviT_models.checkpoints.files import load_checkpoint
-from sviT_models.checkpoints.state_dict import read_notes
+from sviT_models.checkpoints.recognise import likeness, shapes
+from sviT_models.checkpoints.state_dict import read_notes, read_state
 from sviT_models.errors import ModelError
 from sviT_models.hashing import sha256
-from sviT_models.zoo.sdtv2 import MetaSpikeFormer
 
-UNSTATED = ("time_steps", "heads", "attention_scale")  # what the shapes of a state_dict do not tell
+UNSTATED = ("time_steps", "levels", "heads", "attention_scale")  # what the shapes of a state_dict do not tell
 FOLDER = Path(__file__).parents[1] / "weights"
 
 
@@ -27,7 +27,7 @@ class Checkpoint:
     `assumed` says in a line what the file does not tell of the network; empty where it tells all.
     """
 
-    model: MetaSpikeFormer
+    model: nn.Module
     path: Path
     sha256: str
     assumed: str = ""
@@ -74,17 +74,24 @@ def open_checkpoint(
     if strange := sorted(set(given) - {*UNSTATED, "distilled", "num_classes"}):
         raise ModelError(f"{path}: {strange[0]} is no option of a checkpoint; there are {', '.join(UNSTATED)}")
     model = load_checkpoint(path, network, **given)
-    return Checkpoint(model, path, sha256(path), _assumed(path, model, given))
+    return Checkpoint(model, path, sha256(path), _assumed(path, model, given, network))
 
 
-def _assumed(path: Path, model: nn.Module, given: Mapping[str, object]) -> str:
+def _assumed(path: Path, model: nn.Module, given: Mapping[str, object], network: str | None) -> str:
     """What neither the file nor the user says of a network and no shape tells, with the values taken; or nothing."""
-    missing = [key for key in UNSTATED if given.get(key) is None]
-    if not missing or not isinstance(model, MetaSpikeFormer) or "config" in read_notes(path):
+    config = model.config
+    missing = [key for key in UNSTATED if given.get(key) is None and hasattr(config, key)]
+    if not missing or "config" in read_notes(path):
         return ""
-    taken = ", ".join(f"{key} {getattr(model.config, key):g}" for key in missing)
+    taken = ", ".join(f"{key} {_short(getattr(config, key))}" for key in missing)
     names = ", ".join(key.replace("_", " ") for key in missing)
+    twins = likeness(shapes(read_state(path)[0])).others if network is None else ()
+    alike = f", and has the entries of {' and '.join(twins)} as well; {config.name} is assumed" if twins else ""
     return (
-        f"{path} does not say {names}; assumed: {taken}. If it was trained otherwise, write "
-        f"network: {{name: {model.config.name}, options: {{{missing[0]}: ...}}}}"
+        f"{path} does not say {names}; assumed: {taken}{alike}. If it was trained otherwise, write "
+        f"network: {{name: {config.name}, options: {{{missing[0]}: ...}}}}"
     )
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
