@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +76,7 @@ def chaos_floor(
     if truth.shape != clean.shape[:1]:
         raise ModelError(f"labels have shape {tuple(truth.shape)}; expected ({len(clean)},), one for each image")
     generator = torch.Generator().manual_seed(seed)
-    noisy = torch.stack([_logits(disturbed(model, noise, generator), images) for _ in range(copies)])
+    noisy = torch.stack([_logits(each, images) for each in _disturbed(model, noise, generator, copies)])
     changed = (noisy.argmax(2) != clean.argmax(1)).double().mean(1)  # (copies,)
     before, after = clean.log_softmax(1), noisy.log_softmax(2)
     right = [float((logits.argmax(-1) == truth).double().mean()) for logits in (clean, noisy)]
@@ -117,13 +117,19 @@ def shared_and_alone(
 
 def disturbed(model: nn.Module, noise: float, generator: torch.Generator) -> nn.Module:
     """A copy whose weights w have become w * (1 + noise * N(0, 1)); biases and norms are those of `model`."""
-    changed = copy.deepcopy(model)
-    with torch.no_grad():
-        for name in weight_layers(changed):
-            weight = changed.get_submodule(name).weight
-            factors = torch.randn(weight.shape, generator=generator, dtype=torch.float64)  # the same on every device
-            weight.mul_((1 + noise * factors).to(weight))
-    return changed
+    return next(_disturbed(model, noise, generator, 1))
+
+
+def _disturbed(model: nn.Module, noise: float, generator: torch.Generator, copies: int) -> Iterator[nn.Module]:
+    """One copy, as copying takes as long as running, with new weights in every turn."""
+    changed, names = copy.deepcopy(model), weight_layers(model)
+    for _ in range(copies):
+        with torch.no_grad():
+            for name in names:
+                clean = model.get_submodule(name).weight
+                factors = torch.randn(clean.shape, generator=generator, dtype=torch.float64)  # the same on every device
+                changed.get_submodule(name).weight.copy_(clean * (1 + noise * factors).to(clean))
+        yield changed
 
 
 def _logits(model: nn.Module, images: list[Tensor]) -> Tensor:

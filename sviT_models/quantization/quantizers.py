@@ -27,6 +27,7 @@ TWO_BIT = ("four", "ternary")
 PERCENTILE = 0.999
 SMALLEST = 1e-30  # rows without a larger weight count as zero: their scale would leave the range of float32
 RATIOS = 40  # clip candidates, as shares of the largest weight
+CACHED = 1 << 16  # weights times candidates that are rounded at once: few passes, all of them within a core's cache
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def quantize_weight(
         noise = torch.rand(rows.shape, generator=rng) if rng is not None else None
 
     def rounded(step: Tensor) -> Tensor:
-        return round_codes(rows / step[:, None], bits, two_bit=scheme.two_bit, rounding=scheme.rounding, noise=noise)
+        return round_codes(rows / step[..., None], bits, two_bit=scheme.two_bit, rounding=scheme.rounding, noise=noise)
 
     step = _steps(rows, bits, scheme, rounded)
     codes = rounded(step).to(torch.int8 if bits <= 8 else torch.int16)
@@ -218,8 +219,8 @@ def _steps(rows: Tensor, bits: int, scheme: Scheme, rounded: Callable[[Tensor], 
 
 
 def _error(rows: Tensor, step: Tensor, rounded: Callable[[Tensor], Tensor]) -> Tensor:
-    """Squared error of every row."""
-    return (rounded(step) * step[:, None] - rows).square().sum(1)
+    """Squared error of every row (R, n) at steps (..., R), (..., R)."""
+    return rounded(step).mul_(step[..., None]).sub_(rows).square_().sum(-1)
 
 
 def _least_error(rows: Tensor, widest: Tensor, bits: int, rounded: Callable[[Tensor], Tensor]) -> Tensor:
@@ -228,12 +229,11 @@ def _least_error(rows: Tensor, widest: Tensor, bits: int, rounded: Callable[[Ten
     Given codes, the best step is <w, codes> / <codes, codes>; rounding again with it can only lower the error.
     """
     lowest = 0.1 if bits <= 3 else 0.4
-    best, least = widest, _error(rows, widest, rounded)
-    for share in torch.linspace(lowest, 1.0, RATIOS)[:-1]:
-        step = widest * share
-        error = _error(rows, step, rounded)
-        best = torch.where(error < least, step, best)
-        least = torch.minimum(error, least)
+    shares = torch.cat([torch.ones(1), torch.linspace(lowest, 1.0, RATIOS)[:-1]])  # the widest wins among equals
+    steps = widest * shares.to(widest)[:, None]
+    errors = torch.cat([_error(rows, part, rounded) for part in steps.split(max(1, CACHED // rows.numel()))])
+    least, place = errors.min(0)
+    best = steps.gather(0, place[None])[0]
     for _ in range(3):
         codes = rounded(best)
         power = codes.square().sum(1)
