@@ -32,7 +32,7 @@ def counts(load: Load, chip: Chip) -> Counts:
         multiplications=multiplications,
         weight_words=terms.weight_words(load, np.where(reused, left, shared), chip.weights.word),
         sum_words=terms.sum_words(load, moved, load.sum_bits, chip.states.word),
-        register_bits=left * load.switching.register_bits + potentials,
+        register_bits=(additions + multiplications) * load.switching.register_bits + potentials,
         spike_words_read=terms.spike_words_read(load, chip.spikes.word),
         spike_words_written=terms.spike_words_written(load, chip.spikes.word),
         neuron_steps=load.neurons * load.time_steps,

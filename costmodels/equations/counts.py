@@ -72,7 +72,7 @@ class Load:
     is what the chip's datapath makes of all these. `stream_elements` (R,) are elements of residual streams to which the
     row's results are added in one step, and `stream_bits` (..., R) their bits. `product_share` and `product_sums_share`
     (R,) say what product sparsity leaves of an operation and how many sums it moves for one; NaN: not measured.
-    `nonzero` (R,) is the share of operations that happen where those with zero weights are left out.
+    `nonzero` (..., R) is the share of operations that happen where those with zero weights are left out.
     `idle_steps` are further time steps in which other rows of a pipeline are at work (eq. 36). `needed_sum_bits`
     (..., R) are those of sums that never overflow.
     """

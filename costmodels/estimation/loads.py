@@ -39,8 +39,8 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     """
     work, hardware, asked_bits, state_bits = asked.workload, asked.hardware, rows.weight_bits, rows.state_bits
     chip, shape, column, activity = rows.chip, work.geometry, work.columns, rows.activity
-    is_float = asked_bits >= FLOAT
-    stored = containers(hardware.weight_widths)[asked_bits.astype(np.intp)]
+    is_float, whole_bits = asked_bits >= FLOAT, asked_bits.astype(np.intp)
+    stored = containers(hardware.weight_widths)[whole_bits]
     if state_bits is None:
         state_bits = np.where(is_float, float(FLOAT), chip.state_bits)
     states = np.broadcast_to(state_bits, np.broadcast_shapes(np.shape(state_bits), asked_bits.shape))
@@ -51,7 +51,9 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     added = (column["level"] > 0) & chip.adds_levels
     operands = operands_of(work, chip, stored, Inputs(input_bits, states, added, is_float))
     dense = column["macs"] * work.time_steps
-    density = np.divide(activity.synops, dense, out=np.ones_like(activity.synops * dense), where=dense > 0)
+    nonzero = work.nonzero_at[np.arange(work.rows), whole_bits] if chip.skips_zeros else np.ones(work.rows)
+    happen = activity.synops * nonzero
+    density = np.divide(happen, dense, out=np.ones_like(happen * dense), where=dense > 0)
     measured = rows.sum_bits
     busy, reads = _of_array(work, Array(chip.array_positions, chip.array_channels))
     return Load(
@@ -77,7 +79,7 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
         stream_bits=stream_bits_at(work, rows),
         product_share=column["product_share"],
         product_sums_share=column["product_sums_share"],
-        nonzero=column["nonzero"] if chip.skips_zeros else np.ones(work.rows),
+        nonzero=nonzero,
         idle_steps=float(work.rows - 1),
         needed_sum_bits=operands.needed if measured is None else np.where(measured > 0, measured, operands.needed),
         switching=reduced(switching(operands, chip, is_float), operands, chip, density),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodels.errors import CostError
-from costmodels.widths import IMAGE_BITS
+from costmodels.widths import IMAGE_BITS, WIDEST_INTEGER
 from costmodels.workload.geometry import inside_share
 from costmodels.workload.streams import ADDITION, PLACES
 
@@ -34,6 +34,7 @@ DERIVED = (
     "product_sums_share",
 )  # numbers beside those of COLUMNS that costs are made of
 NONZERO = "nonzero"  # share of a row's weights that are not zero
+NONZERO_AT = {bits: f"{NONZERO}_{bits}" for bits in range(1, WIDEST_INTEGER + 1)}  # the same as integers of a width
 OWN_LEAK = "leak_bits"  # width of the factor of a leak that is no shift; 0: a shift
 REQUIRED = ("name", "kind", "in_channels", "out_channels", "spikes", "time_steps")
 KINDS = ("conv", "depthwise", "linear", "attention")
@@ -50,7 +51,7 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
 
     Raises CostError for a missing or unknown column, an empty table, and every impossible value.
     """
-    known = (*COLUMNS, *PLACES, *INTEGERS, *PRODUCTS, NONZERO, OWN_LEAK)
+    known = (*COLUMNS, *PLACES, *INTEGERS, *PRODUCTS, NONZERO, *NONZERO_AT.values(), OWN_LEAK)
     unknown = [c for c in table.columns if c not in known and not str(c).startswith("assumed_")]
     if unknown:
         raise CostError(f"{source}: unknown column {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
@@ -74,12 +75,19 @@ def checked(table: pd.DataFrame, source: str) -> dict[str, Column]:
 
 
 def _zeros(full: dict[str, Column], table: pd.DataFrame, source: str) -> dict[str, Column]:
-    """The share of weights that are not zero; all of them in tables that do not say, and in rows without weights."""
-    given = _number(table, NONZERO, source) if NONZERO in table.columns else np.full(len(full["name"]), np.nan)
-    share = np.where(np.isnan(given) | (full["weights"] == 0), 1.0, given)
-    for row in np.flatnonzero(share > 1):
-        _fail(source, int(row), NONZERO, float(share[row]), "expected a share, 0 to 1")
-    return {NONZERO: share}
+    """The share of weights that are not zero, and that of every width which the table has.
+
+    What the table leaves out is as without a width, and 1 there and in rows without weights.
+    """
+    found = {NONZERO: np.ones(len(full["name"]))}
+    for name in (NONZERO, *NONZERO_AT.values()):
+        if name not in table.columns:
+            continue
+        given = _number(table, name, source)
+        found[name] = share = np.where(np.isnan(given) | (full["weights"] == 0), found[NONZERO], given)
+        for row in np.flatnonzero(share > 1):
+            _fail(source, int(row), name, float(share[row]), "expected a share, 0 to 1")
+    return found
 
 
 def _products(full: dict[str, Column], table: pd.DataFrame, source: str) -> dict[str, Column]:

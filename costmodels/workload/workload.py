@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodels.errors import CostError
+from costmodels.widths import FLOAT
 from costmodels.workload.activity import Activity
 from costmodels.workload.examples import example_table
 from costmodels.workload.geometry import Geometry, geometry
-from costmodels.workload.layer_table import COLUMNS, DERIVED, NONZERO, NUMBERS, PRODUCTS, TEXTS, checked
+from costmodels.workload.layer_table import COLUMNS, DERIVED, NONZERO, NONZERO_AT, NUMBERS, PRODUCTS, TEXTS, checked
 from costmodels.workload.streams import PLACES, Shortcuts, Stream, stream_rows, streams_of
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ class Workload:
         """
         full = checked(table, source)
         texts = {name: tuple(map(str, full[name])) for name in TEXTS}
+        numbers = (*NUMBERS, *DERIVED, *(name for name in NONZERO_AT.values() if name in full))
         return cls(
             texts,
-            {name: np.asarray(full[name], dtype=np.float64) for name in (*NUMBERS, *DERIVED)},
+            {name: np.asarray(full[name], dtype=np.float64) for name in numbers},
             int(full["time_steps"][0]),
             streams=streams_of(table, texts["name"], source),
         )
@@ -105,8 +107,8 @@ class Workload:
         if not np.isnan(self.columns["product_share"]).any():
             shares = (self.columns[name] for name in ("product_share", "product_sums_share"))
             table = table.assign(**{n: s * self.columns["synops"] for n, s in zip(PRODUCTS, shares, strict=True)})
-        if np.any(self.columns[NONZERO] < 1):
-            table = table.assign(**{NONZERO: self.columns[NONZERO]})
+        zeros = [name for name in (NONZERO, *NONZERO_AT.values()) if np.any(self.columns.get(name, 1.0) < 1)]
+        table = table.assign(**{name: self.columns[name] for name in zeros})
         if self.streams is None:
             return table
         additions = pd.DataFrame(stream_rows(self.streams, self.names), columns=[*COLUMNS, *PLACES])
@@ -149,6 +151,15 @@ class Workload:
     def lif_rows(self) -> tuple[int, ...]:
         """The row that each LIF layer is charged to."""
         return tuple(row for row, joined in enumerate(self.texts["lif"]) for name in joined.split(";") if name)
+
+    @cached_property
+    def nonzero_at(self) -> FloatArray:
+        """Share of the weights that are not zero by the width of their integers [bit], (R, 33)."""
+        usual = self.columns[NONZERO]
+        every = np.repeat(usual[:, None], FLOAT + 1, axis=1)
+        for bits, name in NONZERO_AT.items():
+            every[:, bits] = self.columns.get(name, usual)
+        return every
 
     @cached_property
     def shortcuts(self) -> Shortcuts:

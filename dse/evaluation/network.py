@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -75,6 +76,20 @@ class Network:
     def workload(self) -> Workload:
         """The layer table for the cost models."""
         return Workload.from_table(self.table)
+
+    def with_zero_shares(self, widths: Sequence[int]) -> Network:
+        """The same network whose layer table has the share of weights that are not zero at these widths [bit].
+
+        It is that of the integers which are evaluated, in a column `nonzero_<bits>` for every width but float's.
+        """
+        shares = {
+            f"nonzero_{bits}": [
+                self.bank.nonzero(name, bits) if name in self.weights else 1.0 for name in self.table["name"]
+            ]
+            for bits in widths
+            if bits != FLOAT
+        }
+        return replace(self, table=self.table.assign(**shares))
 
     def with_bank(self, bank: Any) -> Network:
         """The same network with other integer weights."""

@@ -69,6 +69,10 @@ def prepare(config: Config, advance: Advance = quiet, shares: bool = False) -> E
     networks = {form: _network(config, form, models[form], tables[form], calibration) for form in models}
     if shares:
         networks = {form: _sharing(config, network, calibration) for form, network in networks.items()}
+    if hardware.chip.skips_zeros:  # the search needs the zeros of every width
+        networks = {
+            form: network.with_zero_shares(space.forms[form].weight_widths) for form, network in networks.items()
+        }
     step(4, 4)
     by_form = ByForm.of(networks, lambda network: network.layers)
     return Experiment(by_form, opened, source, images, space, widths, hardware, config.frame_rate, advance)

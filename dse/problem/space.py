@@ -79,6 +79,12 @@ class Space:
         return np.arange(int(self.sizes.max(initial=1)))[None] < self.sizes[:, None]
 
     @property
+    def weight_widths(self) -> tuple[int, ...]:
+        """All widths that a layer's weights may have [bit]."""
+        chosen = {bits for d in self.dimensions if d.kind == "weight" for bits in d.choices}
+        return tuple(sorted(chosen | set((self.fixed or {}).values())))
+
+    @property
     def log10_size(self) -> float:
         """Decimal logarithm of the number of designs."""
         return float(np.log10(self.sizes.astype(float)).sum())

@@ -118,7 +118,10 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         results=table,
         hardware=pd.DataFrame(costing.hardware.constants()),
         breakdown=tables.breakdown_table(costing, table, spikes, config.search.strategy, list(final.verified)),
-        layers={form: network.table for form, network in experiment.networks.items()},
+        layers={
+            form: network.with_zero_shares(problem.space.forms[form].weight_widths).table
+            for form, network in experiment.networks.items()
+        },
         spikes=spikes,
         sensitivity=tables.score_rows(problem.space, problem.whole.scores, experiment.network.table),
         history=history.history_table(prepared.study, config.search.strategy, searched.expected),

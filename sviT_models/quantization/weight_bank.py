@@ -117,6 +117,11 @@ class WeightBank:
             self.counts.evictions += 1
         return made
 
+    def nonzero(self, layer: str, bits: int) -> float:
+        """Share of a layer's weights at one width that are not zero."""
+        codes = self.get(layer, bits).codes
+        return int(codes.count_nonzero()) / codes.numel()
+
     def design(self, weight_bits: Sequence[int]) -> dict[str, QuantizedWeight]:
         """The weights of a design, one width per layer in network order. Raises ModelError for another length."""
         if len(weight_bits) != len(self.layers):

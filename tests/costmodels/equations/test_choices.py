@@ -95,6 +95,29 @@ def test_zero_weights_are_skipped_where_the_chip_says_it_can(tmp_path: Path):
     assert estimate(pruned, plain(tmp_path), 4).energy_j == estimate(whole, plain(tmp_path), 4).energy_j
 
 
+def test_zeros_of_integer_weights_count_at_their_width(tmp_path: Path):
+    """Of 160 operations 40 happen at 2 bits, 120 at 4, and at 8, which the table lacks, 128 as without a width."""
+    skips = chip(tmp_path, "table: horowitz", "table: horowitz\n  zero_weights: skipped")
+    work = linear(16, nonzero=0.8, nonzero_2=0.25, nonzero_4=0.75)
+    part = estimate(work, skips, [[2], [4], [8]]).energy_by_component
+    growth = 4  # of sums over 16 inputs
+    assert part["compute"] / PJ == pytest.approx([40 * (2 + growth), 120 * (4 + growth), 128 * (8 + growth)])
+    work.table().to_csv(tmp_path / "layers.csv", index=False)
+    again = Workload.from_csv(tmp_path / "layers.csv")
+    assert (
+        estimate(again, skips, [[2], [4], [8]]).energy_j.tolist()
+        == estimate(work, skips, [[2], [4], [8]]).energy_j.tolist()
+    )
+    assert estimate(work, plain(tmp_path), 4).energy_j == estimate(linear(16), plain(tmp_path), 4).energy_j
+
+
+def test_an_adder_tree_rests_more_where_weights_are_zero(tmp_path: Path):
+    """Half of the inputs fire and half of the weights are not zero: a product in four, so one of two in 1 - 9/16."""
+    text = TREE.replace("4", "2", 1) + "\n  zero_weights: skipped"
+    part = estimate(linear(8, nonzero_4=0.5), chip(tmp_path, "table: horowitz", text), 4).energy_by_component
+    assert float(part["compute"]) / PJ == pytest.approx(80 * 7 / 16 * (5 + 8))
+
+
 def test_dram_draws_power_of_its_own(tmp_path: Path):
     """2 mW of refresh and standby, whatever is transferred: on top of every power, and times the latency."""
     own = "dram:\n  background: {value: 2, unit: mW, source: test}"
@@ -144,3 +167,5 @@ def test_choices_that_cannot_be_are_one_line(tmp_path: Path, dataflow: str, old:
 def test_a_share_of_weights_is_at_most_one():
     with pytest.raises(CostError, match="layer table:2: nonzero is 2; expected a share, 0 to 1"):
         linear(1, nonzero=2)
+    with pytest.raises(CostError, match=r"layer table:2: nonzero_3 is 1\.5; expected a share, 0 to 1"):
+        linear(1, nonzero_3=1.5)
