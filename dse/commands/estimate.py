@@ -26,6 +26,9 @@ def estimate(
     design: Annotated[
         list[str] | None, typer.Option(help=f"With --run: only this one; may be repeated. {DESIGN_NAME}")
     ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="With --run: its design in this export, whose observed sums must fit.")
+    ] = None,
     widths: Annotated[Path | None, typer.Option(help=WIDTHS_FILE)] = None,
     state_bits: Annotated[int | None, typer.Option(min=1, max=32, help="Width of membrane potentials.")] = None,
     activation_bits: Annotated[
@@ -51,7 +54,7 @@ def estimate(
     from dse.commands import _estimate_views as views
     from dse.errors import ConfigError
     from dse.problem.design import FLOAT
-    from dse.workflows.estimate import Changes, file_designs, mixtures, run_designs, uniform_designs
+    from dse.workflows.estimate import Changes, exported, file_designs, mixtures, run_designs, uniform_designs
 
     asked = {"--breakdown": breakdown, "--compare": compare, "--crossover": crossover}
     asked |= {"--floorline": floorline, "--forms": forms, "--sweep": sweep, "--stability": stability}
@@ -61,14 +64,20 @@ def estimate(
         raise ConfigError("give either WORKLOAD, a layers.csv or an example network, or --run, a run directory")
     if run is None and design:
         raise ConfigError(f"--design {design[0]}: designs have names in a run; add --run, or give --bits")
+    if run is None and export is not None:
+        raise ConfigError(f"--export {export}: an export is costed with the layer table of its run; add --run")
     if widths is not None:
-        taken = {"bits": bits, "design": design, "stability": stability or None}
+        taken = {"bits": bits, "design": design, "export": export, "stability": stability or None}
         _refuse(taken, "the file of --widths says the designs; leave it out")
         chosen = file_designs(widths, workload, run, hardware)
     elif run is not None:
         own: dict[str, object] = {"bits": bits, "state_bits": state_bits, "time_steps": time_steps}
         _refuse(own, "the designs of a run have their own; leave it out")
-        chosen = run_designs(run, hardware, design or (), every=stability)
+        if export is not None:
+            _refuse({"design": design, "stability": stability or None}, "not with --export, which is one design")
+            chosen = exported(run, hardware, export)
+        else:
+            chosen = run_designs(run, hardware, design or (), every=stability)
     elif stability:
         chosen = mixtures(str(workload), hardware, [b for b in bits or MIXED if b != FLOAT])
     else:

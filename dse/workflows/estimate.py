@@ -128,3 +128,25 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
     title = f"all {len(part)} designs of {run}" if every and not wanted else str(run)
     unseen = tuple(unseen_drop(opened, str(design)) for design in part["id"])
     return Selection(title, designs, chip, opened.config.frame_rate, part["drop"].to_numpy(dtype=float), unseen)
+
+
+def exported(run: Path, hardware: str | None, folder: Path) -> Selection:
+    """The design of a run that was exported into `folder`, with accumulators of the widths that its sums were observed
+    to need in the place of the bound by shapes.
+
+    Raises ConfigError where the export is of another run, ModelError for what is no export.
+    """
+    from dse.results.run import open_run
+    from sviT_models import load_export
+
+    spec = load_export(folder).spec
+    opened, notes = open_run(run), spec["notes"]
+    name = str(notes.get("design", ""))
+    if name not in set(opened.table["id"]) or notes.get("checkpoint_sha256") != opened.manifest["checkpoint"]["sha256"]:
+        raise ConfigError(f"--export {folder}: is no export of a design of {run}; give the run that it was made from")
+    chosen = run_designs(run, hardware, [name])
+    (part,) = chosen.candidates.parts
+    observed = {row["layer"]: row["observed_bits"] for row in spec["accumulators"]}
+    bits = np.array([observed.get(row, 0) for row in part.workload.names], dtype=np.float64)
+    own = part._replace(designs=replace(part.designs, sum_bits=bits))
+    return replace(chosen, title=f"{folder}, its observed sums", candidates=Candidates((own,)))

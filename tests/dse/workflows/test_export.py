@@ -1,18 +1,22 @@
 """`svit-dse export` and `verify-export` on a small run."""
 
 import json
+import re
 import sys
 import warnings
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import costmodels
 import sviT_models
 from dse import cli
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.workflows.export import export_design
 from dse.workflows.search import search
+from sviT_models.integer_network.read import content_hash
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,50 @@ def test_the_commands_and_their_mistakes(run, tmp_path, monkeypatch, capsys):
     ):
         status, _, told = command(monkeypatch, capsys, *words)
         assert (status, said in told, told.count("\n")) == (2, True, 1)
+
+
+def test_the_sums_that_an_export_shows_decide_which_accumulators_are_wide_enough(run, tmp_path, monkeypatch, capsys):
+    """An accumulator of the widest observed sum holds the design; what shapes could need at most is wider, so that
+    without the export it does not fit; one bit less is too narrow for that layer, and the message names it.
+    """
+    out = tmp_path / "chip"
+    assert command(monkeypatch, capsys, "export", run, "--design", "uniform-4", "--out", out)[0] == 0
+    table = pd.DataFrame(json.loads((out / "specification.json").read_text())["accumulators"]).set_index("layer")
+    widest, layer = int(table["observed_bits"].max()), table["observed_bits"].idxmax()
+
+    def fits(bits, *words):
+        text = (Path(costmodels.__file__).parent / "chips" / "generic_45nm.yaml").read_text()
+        own, old = tmp_path / f"own_{bits}.yaml", re.search(r"accumulator_bits: \{value: \d+", text).group()
+        own.write_text(text.replace(old, f"accumulator_bits: {{value: {bits}"))
+        status, told, _ = command(monkeypatch, capsys, "estimate", "--run", run, "--hardware", own, *words, "--json")
+        assert status == 0
+        return json.loads(told)[0]
+
+    assert fits(widest, "--export", out)["feasible"]
+    by_shapes = fits(widest, "--design", "uniform-4")
+    assert not by_shapes["feasible"]
+    narrow = fits(widest - 1, "--export", out)
+    assert (narrow["feasible"], len(narrow["reasons"])) == (False, 1)
+    assert f"{layer} has sums of up to {widest} bits; compute.accumulator_bits is {widest - 1}" in narrow["reasons"][0]
+    assert narrow["energy_j"] == fits(widest - 1, "--design", "uniform-4")["energy_j"]
+
+
+def test_an_export_is_checked_before_it_is_costed(run, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "chip"
+    assert command(monkeypatch, capsys, "export", run, "--design", "uniform-4", "--out", out)[0] == 0
+    for words, said in (
+        (("sdtv2_8_256", "--export", out), "--export"),
+        (("--run", run, "--export", out, "--design", "uniform-8"), "--design: not with --export"),
+        (("--run", run, "--export", tmp_path), "no such file"),
+    ):
+        status, _, told = command(monkeypatch, capsys, "estimate", *words)
+        assert (status, said in told, told.count("\n")) == (2, True, 1), told
+    spec = json.loads((out / "specification.json").read_text())
+    spec["notes"]["design"] = "another"
+    spec["sha256"] = content_hash(spec)
+    (out / "specification.json").write_text(json.dumps(spec))
+    status, _, told = command(monkeypatch, capsys, "estimate", "--run", run, "--export", out)
+    assert (status, "is no export of a design of" in told, told.count("\n")) == (2, True, 1), told
 
 
 def test_an_onnx_model_stands_beside_the_integers_and_is_verified_with_them(run, tmp_path, monkeypatch, capsys):
