@@ -18,8 +18,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import invalidate_caches
 from importlib.util import find_spec
@@ -32,6 +33,7 @@ from tests.installing import as_root, run, say
 DEBIAN = Path("/usr/lib/postgresql")  # here lie Debian's versions, whatever the path says
 PIP = (sys.executable, "-m", "pip", "install", "--no-deps", "-c", "constraints.txt", "pgserver")
 ORDINARY = ("postgres", "nobody")  # users that the server is run as where root runs the tests
+PATIENCE = 60.0  # s, for processes that have ended and still have a number
 MISSING = "no PostgreSQL server for the tests of lost workers"
 
 
@@ -139,7 +141,7 @@ class Server:
 
     def _control(self, *words: str, check: bool = True) -> None:
         data = ["-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "-t", "120"]
-        options = ["-o", f"-p {self.port} -h 127.0.0.1 -k {self.folder}"]
+        options = ["-o", f"-F -p {self.port} -h 127.0.0.1 -k {self.folder}"]
         subprocess.run([str(self.bin / "pg_ctl"), *data, *options, *words], check=check, **self._quiet)
 
     def make(self) -> None:
@@ -148,8 +150,13 @@ class Server:
         subprocess.run([str(self.bin / "initdb"), *words], check=True, **self._quiet)
 
     def start(self) -> None:
-        """Start it, also after a kill."""
-        self._control("start")
+        """Start it, also after a kill, once the system has cleared away the processes of before."""
+        end = time.monotonic() + PATIENCE
+        while (self.folder / "data" / "postmaster.pid").exists() and time.monotonic() < end:
+            with suppress(subprocess.CalledProcessError):
+                return self._control("start")
+            time.sleep(0.2)
+        return self._control("start")
 
     def stop(self) -> None:
         """Stop it at once, where it still runs."""

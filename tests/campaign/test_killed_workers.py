@@ -1,4 +1,6 @@
-"""Twenty random kill -9 among four workers, on the journal and on PostgreSQL: nothing lost, nothing twice."""
+"""Twenty random kill -9 among four workers, on the journal and on PostgreSQL, whose server is among the killed: nothing
+lost, nothing twice.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +26,24 @@ from tests.dse.toy import ToyRunner
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]
 BUDGET, KILLS, WORKERS = 22, 20, 4
+DATABASE, WORKERS_ALL, EVERYTHING = 5, 10, 15  # which of the kills meets the server, all workers at once, both
 
 
 class Slow(ToyRunner):
-    """An evaluation long enough to be killed in."""
+    """Evaluations long enough to be killed in, and to outlast all the kills together."""
 
     def run(self, images, weight_bits, **options):
-        time.sleep(0.15)
+        time.sleep(0.08 * sum(weight_bits))  # 0.5 to 1.9 s
         return super().run(images, weight_bits, **options)
 
 
 @pytest.fixture(params=["journal", "postgresql"])
-def url(request) -> Iterator[str | None]:
+def server(request) -> Iterator[postgres.Server | None]:
     if request.param == "journal":
         yield None
     else:
-        with postgres.server() as server:
-            yield server.url
+        with postgres.server() as found:
+            yield found
 
 
 def work(path: Path, url: str | None) -> None:
@@ -59,19 +62,31 @@ def hang_up(study: optuna.Study) -> None:
     study._storage._backend.engine.dispose()
 
 
-def test_twenty_kills_lose_nothing(tmp_path, url, request):
+def killed(number: int, crew: list[int], server: postgres.Server | None, dice: random.Random) -> list[int]:
+    """The workers that end with a kill; one that loses its database ends by itself, and the server starts again."""
+    lost = server is not None and number in (DATABASE, EVERYTHING)
+    if lost:
+        server.kill()
+    victims = list(crew) if number in (WORKERS_ALL, EVERYTHING) else [] if lost else [dice.choice(crew)]
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    ended = crew if lost else victims
+    assert {status(worker) for worker in ended} == {-signal.SIGKILL if victims else 1}  # all of them were at work
+    if lost:
+        server.start()
+    return list(ended)
+
+
+def test_twenty_kills_lose_nothing(tmp_path, server, request):
+    url = None if server is None else server.url
     forked_open = forked(lambda: open_study(tmp_path, PRINT, url=url))  # no connection of this process is forked
     assert status(forked_open) == 0
-    dice, crew, kills = random.Random(7), [], 0
-    while kills < KILLS:
+    dice, crew = random.Random(7), list[int]()
+    for number in range(1, KILLS + 1):
         crew += [forked(lambda: work(tmp_path, url)) for _ in range(WORKERS - len(crew))]
-        time.sleep(dice.uniform(0.05, 0.9))
-        victims = list(crew) if kills == KILLS // 2 else [dice.choice(crew)]  # once all of them together
-        for victim in victims:
-            os.kill(victim, signal.SIGKILL)
-        assert {status(victim) for victim in victims} <= {-signal.SIGKILL, 0}
-        crew = [pid for pid in crew if pid not in victims]
-        kills += 1
+        time.sleep(dice.uniform(0.05, 0.5))
+        ended = killed(number, crew, server, dice)
+        crew = [pid for pid in crew if pid not in ended]
     crew += [forked(lambda: work(tmp_path, url)) for _ in range(WORKERS - len(crew))]
     assert [status(pid) for pid in crew] == [0] * WORKERS
     assert status(forked(lambda: work(tmp_path, url))) == 0  # nothing to do
