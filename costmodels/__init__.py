@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from costmodels.estimation.separable import SeparableTables, separable_tables
     from costmodels.hardware.constants import Constant
     from costmodels.hardware.hardware import Hardware
-    from costmodels.hardware.library import hardware_names, hardware_table, lint, load_hardware
+    from costmodels.hardware.library import (
+        hardware_names,
+        hardware_table,
+        lint,
+        load_hardware,
+        own_dataflow_files,
+    )
     from costmodels.hardware.op_energy import op_tables
     from costmodels.hardware.schema import json_schema
     from costmodels.studies.action_counts import accelergy, action_counts
@@ -97,6 +103,7 @@ _HOME = {
     "measured_operations": "studies.published",
     "non_spiking": "studies.non_spiking",
     "op_tables": "hardware.op_energy",
+    "own_dataflow_files": "hardware.library",
     "part_bands": "studies.part_bands",
     "priced": "studies.exchange",
     "published_consistency": "studies.published",
@@ -151,6 +158,7 @@ __all__ = [
     "measured_operations",
     "non_spiking",
     "op_tables",
+    "own_dataflow_files",
     "part_bands",
     "priced",
     "published_consistency",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reports.errors import ReportError
@@ -14,13 +14,15 @@ from reports.sections.s00_decision import Decision
 from reports.static.pdf import FirstPage
 
 
-def build_report(run_dir: Path, out: Path | None, progress: Callable[[int, int], None]) -> Path:
+def build_report(
+    run_dir: Path, out: Path | None, progress: Callable[[int, int], None], own: Sequence[str] = ()
+) -> Path:
     """See `reports.build`."""
     run = read_run(run_dir)
     target = run_dir / "report" if out is None else out
     if target.resolve() == run_dir.resolve():
         raise ReportError(f"{target}: is the run itself; give the report another --out")
-    sections = all_sections()
+    sections = all_sections(own)
     records: dict[str, object] = {}
     parts: list[Part] = []
     for name, section in sections.items():

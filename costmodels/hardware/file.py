@@ -10,7 +10,7 @@ from typing import Any
 
 import pydantic
 
-from costmodels import dataflows
+from costmodels import dataflows, plugins
 from costmodels.errors import CostError
 from costmodels.hardware.checks import missing_memories
 from costmodels.hardware.datapath import FORMS
@@ -38,17 +38,49 @@ def check(path: Path) -> tuple[list[str], HardwareFile | None]:
     if not isinstance(tree, Mapping):
         return [f"{path}: expected keys such as `node:` and `memories:` at the top level"], None
     try:
-        return [], HardwareFile.model_validate(plain(tree))
+        return [], HardwareFile.model_validate(from_folder(plain(tree), path.parent))
     except pydantic.ValidationError as error:
         # unknown keys first: a misspelt key is the cause of a missing one
         found = sorted(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
         return [*(_explain(dict(mistake), tree, path) for mistake in found), *_missing_memories(tree, path)], None
 
 
+def from_folder(tree: Any, folder: Path) -> Any:
+    """The content of a hardware file with the data flows that it names by relative paths as seen from the folder."""
+
+    def seen(name: Any) -> Any:
+        if not (isinstance(name, str) and plugins.is_file(name)):
+            return name
+        file, member = plugins.split(name)
+        return plugins.joined((folder / file).absolute(), member)
+
+    knobs = tree.get("knobs")
+    if "dataflow" in tree:
+        tree = tree | {"dataflow": seen(tree["dataflow"])}
+    if isinstance(knobs, Mapping) and isinstance(flows := knobs.get("dataflow"), list):
+        tree = tree | {"knobs": {**knobs, "dataflow": [seen(flow) for flow in flows]}}
+    return tree
+
+
+def own_dataflows(path: Path) -> tuple[Path, ...]:
+    """The Python files of data flows that a hardware file names, none of them executed.
+
+    Raises CostError for what is no YAML file.
+    """
+    tree = plain(read_yaml(path))
+    if not isinstance(tree, Mapping):
+        return ()
+    found = from_folder(tree, path.parent)
+    knobs = found.get("knobs")
+    flows = [found.get("dataflow"), *((knobs.get("dataflow") or ()) if isinstance(knobs, Mapping) else ())]
+    files = [plugins.split(flow)[0] for flow in flows if isinstance(flow, str) and plugins.is_file(flow)]
+    return tuple(dict.fromkeys(files))
+
+
 def _missing_memories(tree: Mapping[str, Any], path: Path) -> list[str]:
     """Memories that the data flow of a file with other mistakes needs as well."""
     dataflow, memories = tree.get("dataflow"), tree.get("memories")
-    if dataflow not in dataflows.names() or not isinstance(memories, Mapping):
+    if dataflow not in dataflows.names() or not isinstance(memories, Mapping):  # one of the user's own is not run here
         return []
     return [f"{place(tree, ['memories'], str(path))}: {said}" for said in missing_memories(dataflow, memories)]
 

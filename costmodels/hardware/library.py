@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from costmodels.errors import CostError
 from costmodels.hardware.checks import disagreements
-from costmodels.hardware.file import check, parse
+from costmodels.hardware.file import check, own_dataflows, parse
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.yaml_file import line_of, meant, read_yaml
 
@@ -32,9 +32,29 @@ def load_hardware(name_or_path: str | Path) -> Hardware:
     """
     path = find(name_or_path)
     try:
-        return resolve(parse(path), path.stem, str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+        return resolve(parse(path), path.stem, str(path), _identity(path))
     except CostError as error:
         raise CostError(_placed(str(error), path)) from None
+
+
+def own_dataflow_files(name_or_path: str | Path) -> tuple[Path, ...]:
+    """The Python files that a hardware file names as its data flow, none of them executed; empty for what is no file.
+
+    name_or_path  as for `load_hardware`
+    """
+    try:
+        return own_dataflows(find(name_or_path))
+    except CostError:
+        return ()
+
+
+def _identity(path: Path) -> str:
+    """SHA-256 of a hardware file, with that of every data flow of the user's own that it names."""
+    content = hashlib.sha256(path.read_bytes())
+    for flow in own_dataflows(path):
+        if flow.is_file():
+            content.update(flow.read_bytes())
+    return content.hexdigest()
 
 
 def find(name_or_path: str | Path) -> Path:

@@ -139,7 +139,7 @@ class HardwareFile(Section):
     title: NonEmpty
     description: NonEmpty
     node: Node
-    dataflow: NonEmpty = Field(description="a file of costmodels/dataflows")
+    dataflow: NonEmpty = Field(description="a file of costmodels/dataflows, or a FILE.py of your own")
     weight_widths: tuple[Annotated[int, Field(ge=1, le=32)], ...] = Field(min_length=1)
     frame_rate: Rate = Field(description="inferences per second at which average power is stated")
     clock: Rate

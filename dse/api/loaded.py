@@ -8,6 +8,7 @@ run.pick("uniform-4").export("chip")
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -123,11 +124,14 @@ class LoadedRun:
         """
         return LoadedDesign(self.files, described(self.files, name))
 
-    def report(self, out: str | Path | None = None) -> Path:
-        """Build the report; returns the path of its index.html (default: in the folder `report` of the run)."""
+    def report(self, out: str | Path | None = None, sections: Sequence[str] = ()) -> Path:
+        """Build the report; returns the path of its index.html (default: in the folder `report` of the run).
+
+        `sections` are files of your own, FILE.py or FILE.py:NAME, which come last.
+        """
         import reports
 
-        return reports.build(self.files.path, None if out is None else Path(out))
+        return reports.build(self.files.path, None if out is None else Path(out), sections=sections)
 
     def _listed(self, rows: pd.DataFrame) -> Front:
         found = [described(self.files, str(design)) for design in rows["id"]]

@@ -24,7 +24,7 @@ BINNING = Annotated[
 DESIGN_NAME = "An id or its beginning, an origin such as uniform-4, or recommended, knee, ..."
 WIDTHS_FILE = "Widths of your own by layer: .csv (also the report's download), .json or .yaml."
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python file that a run from elsewhere names.")]
+TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python files that a run from elsewhere names.")]
 
 
 def configured(path: Path) -> Config:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DESIGN_NAME, WIDTHS_FILE
+from dse.commands._options import DESIGN_NAME, TRUST, WIDTHS_FILE
 
 EXAMPLE = "Example: svit-dse estimate sdtv2_8_512 --hardware generic_45nm --bits 8 --bits 4"
 WIDTHS, MIXED = (32, 8, 4, 2), (2, 3, 4, 6, 8)
@@ -48,10 +48,12 @@ def estimate(
     actions: Annotated[
         Path | None, typer.Option(help="Write action counts by layer and component here (.csv or .yaml).")
     ] = None,
+    trust: TRUST = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Cost designs of a network on a chip, without running the network."""
     from dse.commands import _estimate_views as views
+    from dse.commands._options import trusted
     from dse.errors import ConfigError
     from dse.problem.design import FLOAT
     from dse.workflows.estimate import Changes, exported, file_designs, mixtures, run_designs, uniform_designs
@@ -66,6 +68,8 @@ def estimate(
         raise ConfigError(f"--design {design[0]}: designs have names in a run; add --run, or give --bits")
     if run is None and export is not None:
         raise ConfigError(f"--export {export}: an export is costed with the layer table of its run; add --run")
+    if run is not None and trust:
+        trusted(run, given=True)
     if widths is not None:
         taken = {"bits": bits, "design": design, "export": export, "stability": stability or None}
         _refuse(taken, "the file of --widths says the designs; leave it out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,16 +17,20 @@ def report(
     run: Annotated[Path, typer.Argument(help="Run directory that `svit-dse search` wrote.")],
     hardware: Annotated[str | None, typer.Option(help="Cost the run again on this chip (name or file).")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes; default RUN/report.")] = None,
+    section: Annotated[
+        list[str] | None, typer.Option(help="A section of your own, FILE.py or FILE.py:NAME; may be repeated.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Build the report of a run: index.html, report.json and figures."""
     from dse.commands._show import print_record
 
-    index = _built(run, out) if hardware is None else _recosted(run, hardware, out)
+    own = tuple(section or ())
+    index = _built(run, out, own) if hardware is None else _recosted(run, hardware, out, own)
     print_record({"report": index}, [str(index)], as_json)
 
 
-def _recosted(run: Path, hardware: str, out: Path | None) -> Path:
+def _recosted(run: Path, hardware: str, out: Path | None, own: Sequence[str]) -> Path:
     """The index of the report of a run that was costed again on another chip."""
     import shutil
 
@@ -35,18 +40,18 @@ def _recosted(run: Path, hardware: str, out: Path | None) -> Path:
     there = target.exists()
     try:
         recost(run, hardware, target)
-        return _built(target, None)
+        return _built(target, None, own)
     except BaseException:
         if not there:  # a run without its report is no result
             shutil.rmtree(target, ignore_errors=True)
         raise
 
 
-def _built(run: Path, out: Path | None) -> Path:
+def _built(run: Path, out: Path | None, own: Sequence[str]) -> Path:
     """The index of the report of a run, built with progress on stderr."""
     import reports
     from dse.commands._progress import Meter
     from dse.progress import within
 
     with Meter() as advance:
-        return reports.build(run, out, within(advance, "sections and figures"))
+        return reports.build(run, out, within(advance, "sections and figures"), own)

@@ -22,7 +22,9 @@ EXAMPLE = "Example: svit-dse search my.yaml --out runs/first --evaluations 200"
 def search(
     config: Annotated[Path, typer.Argument(help="Configuration file; `svit-dse init` writes one.")],
     out: Annotated[Path, typer.Option(help="Run directory; an existing one is resumed.")] = Path("runs/search"),
-    strategy: Annotated[str | None, typer.Option(help=f"Instead of the file's: {', '.join(names())}.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help=f"Instead of the file's: {', '.join(names())}, or FILE.py.")
+    ] = None,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Designs, instead of the file's.")] = None,
     hours: Annotated[
         float | None, typer.Option(min=0.0, help="Time for evaluations; becomes a budget in images, once.")

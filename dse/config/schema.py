@@ -94,7 +94,9 @@ class Activations(Section):
 class Search(Section):
     """What is searched, how, and for how long."""
 
-    strategy: str = Field("posterior", description="the search; `svit-dse search --help` lists them")
+    strategy: str = Field(
+        "posterior", description="the search, a name of `svit-dse search --help` or FILE.py:CLASS of your own"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
     evaluations: int | None = Field(
         None, ge=1, description="designs to evaluate, baselines included; empty: 100, or as many as `images` allow"

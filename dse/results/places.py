@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import sviT_models
+from costmodels import plugins
 from dse.config.schema import Config
 
 
@@ -29,11 +30,15 @@ def placed(config: Config, run: Path, recorded: str | None) -> Config:
     def seen(value: str, shipped: tuple[str, ...]) -> str:
         return value if value in shipped or Path(value).is_absolute() else os.path.relpath(Path(folder) / value)
 
-    network, data = config.network, config.data
+    network, data, search = config.network, config.data, config.search
     if network.file is not None:
         network = network.model_copy(update={"file": seen(network.file, ())})
+    if plugins.is_file(search.strategy):
+        file, member = plugins.split(search.strategy)
+        search = search.model_copy(update={"strategy": plugins.joined(seen(str(file), ()), member)})
     changes = {
         "network": network,
+        "search": search,
         "checkpoint": seen(config.checkpoint, sviT_models.shipped_names()),
         "hardware": seen(config.hardware, tuple(hardware_names())),
         "data": data.model_copy(update={"name": seen(data.name, sviT_models.dataset_names())}),

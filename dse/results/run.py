@@ -220,16 +220,24 @@ class Run:
 
         return Workload.from_table(self.layers, str(self.path / "layers.csv"))
 
+    def chip(self) -> Hardware:
+        """The run's chip.  Raises CostError for its file, ConfigError where that names code from elsewhere."""
+        from costmodels import load_hardware
+        from dse.results import trust
+
+        trust.check_chip(self.config, self.path)
+        return load_hardware(self.config.hardware)
+
     def costing(self, chip: Hardware | None = None) -> Costing:
         """The costs of the run's designs on its chip, or on another.
 
         Raises ConfigError where a layer table is missing, or the spikes of one of its LIF layers, and where the widths
         of a design are not those of the layers of a form.
         """
-        from costmodels import Workload, load_hardware  # reading a run does not need these
+        from costmodels import Workload  # reading a run does not need these
         from dse.evaluation.costs import Costing
 
-        chip = chip or load_hardware(self.config.hardware)
+        chip = chip or self.chip()
         first, *others = self.config.forms
         workloads: dict[str, Workload] = {first: self.workload()}
         for form in others:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import sviT_models
-from costmodels import CostError, load_hardware
+from costmodels import CostError, load_hardware, plugins
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation.images import ImageSource
@@ -38,7 +38,9 @@ def request(config: Config, source: ImageSource) -> str:
     Raises ModelError or CostError for a file that it names and that is not there.
     """
     here = surroundings()
-    files = [sviT_models.checkpoint_path(config.checkpoint), *map(Path, filter(None, [config.network.file]))]
+    strategy = config.search.strategy
+    own = [config.network.file, str(plugins.split(strategy)[0]) if plugins.is_file(strategy) else None]
+    files = [sviT_models.checkpoint_path(config.checkpoint), *map(Path, filter(None, own))]
     said = [
         config.model_dump(mode="json"),
         config.model_dump(mode="json", exclude_unset=True),

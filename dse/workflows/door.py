@@ -8,7 +8,7 @@ from dse.evaluation.experiment import Experiment
 from dse.evaluation.prepare import goals
 from dse.search.best_design import check_budgets
 from dse.search.build_problem import cost_problem
-from dse.strategies import option_table
+from dse.strategies import load, option_table
 from dse.strategies.base.options import read as read_options
 
 
@@ -22,6 +22,7 @@ def check_search(config: Config, experiment: Experiment) -> dict[Quantity, tuple
     for images of verification that the data set does not have, InfeasibleError for budgets that no design can keep.
     """
     search = config.search
+    load(search.strategy)
     read_options(search.strategy, search.options, option_table(search.strategy))
     experiment.source.for_verification()
     costing = experiment.costing()

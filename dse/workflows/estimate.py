@@ -89,7 +89,7 @@ def file_designs(path: Path, text: str | None, run: Path | None, hardware: str |
         from dse.results.run import open_run
 
         opened = open_run(run)
-        costing = opened.costing(load_hardware(hardware or opened.config.hardware))
+        costing = opened.costing(load_hardware(hardware) if hardware else None)
     else:
         work, chip = workload_of(str(text)), load_hardware(hardware or CHIP)
         costing = Costing(ByForm.single(work, work.weight_layers), chip, chip.frame_rate)
@@ -115,7 +115,7 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
 
     opened = open_run(run)
     table = opened.table
-    chip = load_hardware(hardware or opened.config.hardware)
+    chip = load_hardware(hardware) if hardware else opened.chip()
     costing = opened.costing(chip)
     ids = [str(opened.row(name)["id"]) for name in wanted]
     if tuned := [i for i in ids if i not in set(table["id"])]:

@@ -16,6 +16,7 @@ from dse.results.manifest import Manifest
 from dse.results.picks import choose
 from dse.results.robustness import robustness
 from dse.results.run import Contents, Run, open_run, write_run
+from dse.strategies import label
 
 MEASURED = (
     *("layers.csv", "spikes.csv", "sensitivity.csv", "verified.csv", "history.csv"),
@@ -63,7 +64,7 @@ def recosted(run: Run, hardware: str) -> Contents:
         manifest=record,
         results=table,
         hardware=pd.DataFrame(chip.constants()),
-        breakdown=tables.breakdown_table(costing, table, run.spikes, search.strategy, list(run.verified or ())),
+        breakdown=tables.breakdown_table(costing, table, run.spikes, label(search.strategy), list(run.verified or ())),
         picks=picks,
         **(vars(asked) if asked else {}),
     )

@@ -24,6 +24,7 @@ from dse.results.run import SO_FAR, Contents, Run, write_run
 from dse.results.verified import verified_table
 from dse.search.expected_drop import expectation
 from dse.search.study import evaluated
+from dse.strategies import label
 from dse.workflows.posing import measured_so_far, posed
 from dse.workflows.search_steps import (
     base_setting,
@@ -117,14 +118,14 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         manifest=record,
         results=table,
         hardware=pd.DataFrame(costing.hardware.constants()),
-        breakdown=tables.breakdown_table(costing, table, spikes, config.search.strategy, list(final.verified)),
+        breakdown=tables.breakdown_table(costing, table, spikes, label(config.search.strategy), list(final.verified)),
         layers={
             form: network.with_zero_shares(problem.space.forms[form].weight_widths).table
             for form, network in experiment.networks.items()
         },
         spikes=spikes,
         sensitivity=tables.score_rows(problem.space, problem.whole.scores, experiment.network.table),
-        history=history.history_table(prepared.study, config.search.strategy, searched.expected),
+        history=history.history_table(prepared.study, label(config.search.strategy), searched.expected),
         predictions=history.predictions_table(prepared.study),
         expected=searched.expected.rename_axis("id").reset_index(),
         verified=verified_table(final.verified),

@@ -35,6 +35,7 @@ from dse.results.verification import SharedRows, add_exact_picks, judged, last_d
 from dse.search.expected_drop import expectation, model_of
 from dse.search.loop import Loop
 from dse.search.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
+from dse.strategies import label
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread
 from dse.workflows.again import request
@@ -147,7 +148,7 @@ def base_setting(prepared: Prepared, precision: Precision, hear: Listener = SILE
     before = evaluator.images_run
     problem, costing = posed(prepared, precision)
     sampler = load_strategy(search.strategy)(problem, search.seed, **search.options)
-    loop = Loop(problem, evaluator, costing.quantities, search.strategy, sampler)
+    loop = Loop(problem, evaluator, costing.quantities, label(search.strategy), sampler)
     count = min(len(problem.baselines), prepared.evaluations)
     with hear.steps(prepared.study, prepared.evaluations) as on_step:
         loop.run(prepared.study, count, on_step)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from costmodels import plugins
 from sviT_models import zoo
 from sviT_models.checkpoints.weights import load_weights
 from sviT_models.errors import ModelError
@@ -18,7 +19,7 @@ from sviT_models.graph.capture import capture
 from sviT_models.graph.files import fingerprint
 from sviT_models.graph.network import GraphNetwork
 from sviT_models.graph.recognise import Declared
-from sviT_models.graph.user_file import user_network
+from sviT_models.graph.user_file import GROUP, installed_network, user_network
 from sviT_models.hashing import sha256
 
 
@@ -47,7 +48,7 @@ def open_network(
 ) -> OpenedNetwork:
     """The graph of a network, compared with its module on some of the images.
 
-    reference    a name of the zoo, or FILE.py:FUNCTION
+    reference    a name of the zoo, FILE.py:FUNCTION, or an entry point of the group `svit_dse.networks`
     images       (N, ...) as the network takes them; the first two are used
     options      keywords of the zoo's `build`, or of the function
     checkpoint   the file of its weights; default: those that it is built with, random ones from the seed 0
@@ -59,7 +60,10 @@ def open_network(
     chosen = dict(options or {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # weights that no file gives are the same whenever the network is opened
-        if reference in zoo.names() or ".py" not in reference:
+        if reference not in zoo.names() and reference in plugins.installed(GROUP):
+            found = installed_network(reference, chosen)
+            module, neurons, path = found.module, found.neurons, None
+        elif reference in zoo.names() or ".py" not in reference:
             module, neurons, path = _of_the_zoo(reference, chosen, images, time_steps, num_classes), {}, None
             time_steps = None
         else:

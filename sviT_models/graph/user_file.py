@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from torch import nn
 
+from costmodels import plugins
 from sviT_models.errors import ModelError
 from sviT_models.graph.recognise import Declared
 
 DEFAULT = "build"
+GROUP = "svit_dse.networks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,55 +41,30 @@ def user_network(reference: str, options: Mapping[str, object] | None = None) ->
     path = Path(name)
     if path.suffix != ".py" or not path.is_file():
         raise ModelError(f"{reference}: no such Python file; expected FILE.py:FUNCTION")
-    content = _executed(path)
-    build = getattr(content, function, None)
+    content = plugins.executed(path, ModelError)
+    build = plugins.member(content, path, function, ModelError)
     if not callable(build):
-        known = [key for key, value in vars(content).items() if _own_function(content, value)]
-        shown = f"; it has: {', '.join(known)}" if known else ""
-        raise ModelError(f"{path}: no function {function!r}{shown}")
-    module = _called(path, function, build, dict(options or {}))
+        raise ModelError(f"{path}: {function!r} is no function; expected one that gives a torch.nn.Module")
+    return _built(build, dict(options or {}), path, function, f"{path}:{function}")
+
+
+def installed_network(name: str, options: Mapping[str, object] | None = None) -> UserNetwork:
+    """What the function of an entry point gives; `NEURONS` of its module declares laws of neurons.
+
+    name     an entry point of the group `svit_dse.networks`
+    options  keywords of the function
+
+    Raises ModelError as `user_network`.
+    """
+    build = plugins.from_package(GROUP, name, ModelError)
+    if not callable(build):
+        raise ModelError(f"entry point {name}: names no function; expected one that gives a torch.nn.Module")
+    return _built(build, dict(options or {}), Path(name), build.__name__, f"entry point {name}")
+
+
+def _built(build: Any, options: dict[str, object], path: Path, function: str, shown: str) -> UserNetwork:
+    module = plugins.with_line(path, ModelError, lambda: build(**options), shown)
     if not isinstance(module, nn.Module):
-        raise ModelError(f"{path}:{function} gives a {type(module).__name__}; expected a torch.nn.Module")
-    return UserNetwork(module.eval(), getattr(content, "NEURONS", {}), path, function)
-
-
-def _own_function(content: ModuleType, value: object) -> bool:
-    return callable(value) and getattr(value, "__module__", "") == content.__name__
-
-
-def _executed(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"svit_user_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ModelError(f"{path}: cannot be imported; expected a Python file")
-    content = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = content
-    sys.path.insert(0, str(path.parent.resolve()))
-    try:
-        spec.loader.exec_module(content)
-    except Exception as error:  # whatever stands in the file
-        raise ModelError(f"{path}: {_where(error, path)}{type(error).__name__}: {_line(error)}") from error
-    finally:
-        sys.path.remove(str(path.parent.resolve()))
-    return content
-
-
-def _called(path: Path, function: str, build: Callable[..., object], options: dict[str, object]) -> object:
-    try:
-        return build(**options)
-    except Exception as error:
-        raise ModelError(f"{path}:{function}: {_where(error, path)}{type(error).__name__}: {_line(error)}") from error
-
-
-def _where(error: Exception, path: Path) -> str:
-    """The last line of the user's own file that the error passed."""
-    line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
-    trace = error.__traceback__
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == path:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f"line {line}: " if line else ""
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+        raise ModelError(f"{shown} gives a {type(module).__name__}; expected a torch.nn.Module")
+    declared = getattr(sys.modules.get(build.__module__), "NEURONS", {})
+    return UserNetwork(module.eval(), declared, path, function)

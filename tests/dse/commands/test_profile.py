@@ -84,7 +84,7 @@ def test_a_network_of_the_zoo_is_profiled_by_its_name(svit):
     ("arguments", "message"),
     [
         (["--network", "my_model.py:gelu"], "act (GELU): operation gelu is not supported"),
-        (["--network", "my_model.py:none"], "my_model.py: no function 'none'; it has: Net, make, gelu"),
+        (["--network", "my_model.py:none"], "my_model.py: no function or class 'none'; it has: Net, make, gelu"),
         (["--network", "none.py:make"], "none.py:make: no such Python file; expected FILE.py:FUNCTION"),
         (["--network", "my_model.py:make", "--option", "steps"], "--option steps: expected KEY=VALUE"),
         (["--network", "my_model.py:make", "--option", "depth=2"], "unexpected keyword argument 'depth'"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from costmodels.hardware.library import CHIPS
-from dse.config.schema import Config, Data
+from dse.config.schema import Config, Data, Search
 from dse.results.places import here, placed
 
 
@@ -36,6 +36,7 @@ def test_a_run_is_used_from_another_folder(svit, project):
 
 def test_what_a_run_records_leads_back_to_the_folder(tmp_path, monkeypatch):
     config = Config(checkpoint="net.safetensors", hardware="chips/mine.yaml", data=Data(name="digits"))
+    config = config.model_copy(update={"search": Search(strategy="own/downhill.py:Other")})
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "a")
@@ -44,6 +45,7 @@ def test_what_a_run_records_leads_back_to_the_folder(tmp_path, monkeypatch):
     (tmp_path / "a" / "runs" / "first").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "b")
     seen = placed(config, Path("../a/runs/first"), recorded)
+    assert seen.search.strategy == "../a/own/downhill.py:Other"
     assert (seen.checkpoint, seen.hardware, seen.data.name) == (
         "../a/net.safetensors",
         "../a/chips/mine.yaml",

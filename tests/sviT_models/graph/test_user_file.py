@@ -51,7 +51,7 @@ def test_build_is_the_function_where_none_is_named(file):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("none", r"my_model.py: no function 'none'; it has: make, build, number, fails"),
+        ("none", r"my_model.py: no function or class 'none'; it has: make, build, number, fails"),
         ("number", r"my_model.py:number gives a int; expected a torch.nn.Module"),
         ("fails", r"my_model.py:fails: line 18: ZeroDivisionError: division by zero"),
     ],
