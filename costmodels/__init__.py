@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from costmodels.studies.exchange import priced, write_hardware
     from costmodels.studies.forms import forms
     from costmodels.studies.non_spiking import activation_width, equivalents, non_spiking
-    from costmodels.studies.part_bands import part_bands
+    from costmodels.studies.part_bands import PER_SYNOP, part_bands
     from costmodels.studies.published import measured_operations, published_consistency
     from costmodels.studies.stability import Stability, stability
     from costmodels.workload.activity import Activity
@@ -105,6 +105,7 @@ _HOME = {
     "op_tables": "hardware.op_energy",
     "own_dataflow_files": "hardware.library",
     "part_bands": "studies.part_bands",
+    "PER_SYNOP": "studies.part_bands",
     "priced": "studies.exchange",
     "published_consistency": "studies.published",
     "reasons": "estimation.reasons",
@@ -115,6 +116,7 @@ _HOME = {
 }
 
 __all__ = [
+    "PER_SYNOP",
     "Activity",
     "Candidates",
     "Chip",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,9 @@ from costmodels.equations import energy, memory
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.floorline import resource_times
 from costmodels.estimation.gather import Sums, gather
+from costmodels.estimation.many_chips import repeated
 from costmodels.estimation.request import Request, request
-from costmodels.estimation.row_costs import ROW_ENERGIES, ROW_MEMORIES, SUMMED, RowCosts, row_costs
+from costmodels.estimation.row_costs import ROW_ENERGIES, ROW_MEMORIES, SUMMED, RowCosts, row_costs, work_of
 from costmodels.estimation.spread import spread
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
@@ -55,25 +57,35 @@ def breakdown(
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
 
 
-def row_energies(workload: Workload, hardware: Hardware, design: Designs) -> dict[str, FloatArray]:
-    """Energy of every component per row of one design, (R,) each [J]; all of them sum to the design's.
+def row_energies(
+    workload: Workload, chips: Sequence[Hardware], design: Designs
+) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Energy of every component per row of one design on each of H chips, (H, R) [J], and its operations, (R,).
 
     workload  the layer table with the measured activity
-    hardware  the chip
+    chips     the H chips, a group of `many_chips.groups`
     design    one design as for `estimate`
+
+    All components and rows of a chip sum to the design's energy there.
     """
-    asked = request(workload, hardware, design, None)
-    return _energies(asked, row_costs(asked, asked.only("breakdown is")), gather(asked, SUMMED))
+    one = request(workload, chips[0], design, None)
+    _, counts, _ = work_of(one, one.only("a breakdown is"))
+    operations = np.broadcast_to(counts.additions + counts.multiplications, (workload.rows,))
+    asked = repeated(one, chips)
+    costs = row_costs(asked, asked.rows(slice(None)))
+    return _energies(asked, costs, gather(asked, SUMMED)), operations
 
 
 def _energies(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArray]:
-    """Energy components per row (R,), what belongs to the whole design spread over the rows that cause it."""
-    chip, column, rows = asked.hardware.chip, costs.columns, (asked.workload.rows,)
-    design = spread(asked, costs, sums)
-    spilled = design.spilled_bits * chip.dram_energy
-    parts = {name: np.broadcast_to(column[name], rows) for name in ROW_ENERGIES}
+    """Energy components per row, what belongs to the whole design spread over the rows that cause it.
+
+    (R,), or (H, R) where the design stands on several chips.
+    """
+    chip = asked.chip if asked.chips is None else asked.chips.for_rows(slice(None))
+    column, design = costs.columns, spread(asked, costs, sums)
+    parts = {name: np.broadcast_to(column[name], design.seconds.shape) for name in ROW_ENERGIES}
     parts["spikes"] = parts["spikes"] + design.reread_j
-    parts["dram"] = design.fetched_bits * energy.fetch_per_bit(chip) + spilled
+    parts["dram"] = design.fetched_bits * energy.fetch_per_bit(chip) + design.spilled_bits * chip.dram_energy
     parts["leakage"] = design.seconds * chip.leakage
     return parts
 

@@ -46,7 +46,7 @@ def on_chips(workload: Workload, chips: Sequence[Hardware], designs: Designs, fr
         one = request(workload, chips[0], own, frame_rate)
         at = np.arange(len(chips))[:, None] * len(designs) + places
         if one.nothing_in_common or one.designs <= _FEW:
-            asked = _repeated(one, chips)
+            asked = repeated(one, chips)
             parts.append((at.reshape(-1), assemble(asked, SUMMED, gather(asked, SUMMED))))
             continue
         for place, chip in zip(at, chips, strict=True):
@@ -54,8 +54,8 @@ def on_chips(workload: Workload, chips: Sequence[Hardware], designs: Designs, fr
     return joined(parts, (len(chips), len(designs)))
 
 
-def _repeated(one: Request, chips: Sequence[Hardware]) -> Request:
-    """The same designs once for every chip."""
+def repeated(one: Request, chips: Sequence[Hardware]) -> Request:
+    """A request for the same designs once for every chip of a group."""
     index = np.tile(np.arange(one.designs), len(chips))
 
     def again(values: NDArray[Any] | None) -> Any:

@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """Of one design, by row (R,).
+    """By row, (R,), of one design; (H, R) of one design on each of H chips.
 
     fetched_bits  weights that DRAM transfers
     spilled_bits  feature maps, held sums and potentials that DRAM transfers, out and in
@@ -36,26 +36,42 @@ class Spread:
 
 def spread(asked: Request, costs: RowCosts, sums: Sums) -> Spread:
     """The quantities of a design as a whole by row: transfers by what is stored, leakage by time."""
-    chip, column = asked.hardware.chip, costs.columns
+    chip, column = asked.chip, costs.columns
     total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
-    design = whole(asked, total, sums)
+    design, shape = whole(asked, total, sums), _shape(asked)
+
+    def by_row(values: FloatArray | float) -> FloatArray:
+        """A number, one of the design (1,) or of each chip (H,), beside rows."""
+        return np.asarray(values)[:, None] if asked.chips is not None and np.ndim(values) else np.asarray(values)
+
     per_bit = energy.fetch_per_bit(chip)
-    fetched = design.fetch_j[0] / per_bit if per_bit > 0 else 0.0
-    states = design.spill_j[0] / chip.dram_energy if chip.dram_energy > 0 else 0.0
-    again = design.reread_share[0] * column["reread_j"]
-    time = column["time_resident"] + design.reread_share[0] * column["reread_s"]
-    rows = (asked.workload.rows,)
+    again = by_row(design.reread_share) * column["reread_j"]
+    time = column["time_resident"] + by_row(design.reread_share) * column["reread_s"]
+    spilled = costs.dram_s * by_row(chip.dram_bandwidth) if chip.has_dram else np.zeros(())
     return Spread(
-        fetched_bits=np.broadcast_to(share(column["fetched_bits"]) * fetched, rows),
-        spilled_bits=np.broadcast_to(costs.dram_s * chip.dram_bandwidth if chip.has_dram else 0.0, rows)
-        + share(column["state_bits"]) * states,
-        reread_j=np.broadcast_to(again, rows),
-        reread_words=np.broadcast_to(again / chip.spikes.read if chip.spikes.read > 0 else 0.0, rows),
-        seconds=share(time) * design.latency_s[0],
+        fetched_bits=np.broadcast_to(share(column["fetched_bits"]) * by_row(_over(design.fetch_j, per_bit)), shape),
+        spilled_bits=np.broadcast_to(spilled, shape)
+        + share(column["state_bits"]) * by_row(_over(design.spill_j, chip.dram_energy)),
+        reread_j=np.broadcast_to(again, shape),
+        reread_words=np.broadcast_to(_over(again, by_row(chip.spikes.read)), shape),
+        seconds=np.broadcast_to(share(time) * by_row(design.latency_s), shape),
     )
 
 
+def _shape(asked: Request) -> tuple[int, ...]:
+    return (asked.workload.rows,) if asked.chips is None else (asked.designs, asked.workload.rows)
+
+
+def _over(values: FloatArray, each: FloatArray | float) -> FloatArray:
+    """Values over what one of them takes; 0 where it takes nothing."""
+    out: FloatArray = np.zeros(np.broadcast_shapes(np.shape(values), np.shape(each)))
+    np.divide(values, each, out=out, where=np.asarray(each) > 0)
+    return out
+
+
 def share(values: FloatArray) -> FloatArray:
-    """Values over their sum; equal shares where all are zero."""
-    total = float(values.sum())
-    return values / total if total > 0 else np.full_like(values, 1.0 / values.size)
+    """Values (..., R) over their sum; equal shares where all are zero."""
+    total = values.sum(axis=-1, keepdims=True)
+    same: FloatArray = np.full_like(values, 1.0 / values.shape[-1])
+    np.divide(values, total, out=same, where=total > 0)
+    return same

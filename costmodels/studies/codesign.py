@@ -153,19 +153,20 @@ def sweep(
             gain = 1 - float(column[best]) / at_file if at_file else 0.0
             head = {"design": names[place], "objective": objective}
             if bands:
-                if best not in ends:
-                    ends[best] = energy_bands(candidates, space[best].hardware)
-                outcome |= {"energy_low": float(ends[best][place, 0]), "energy_high": float(ends[best][place, 1])}
+                outcome |= _ends(candidates, space, best, ends, place)
             rows.append(head | dict(space[best].setting) | costs | outcome | {"gain": gain})
     return pd.DataFrame(rows)
 
 
-def area_front(candidates: Candidates, hardware: Hardware, *, frame_rate: float | None = None) -> pd.DataFrame:
+def area_front(
+    candidates: Candidates, hardware: Hardware, *, frame_rate: float | None = None, bands: bool = False
+) -> pd.DataFrame:
     """For each design the chips of which each larger one saves energy, at least 0.1 %, the smallest first.
 
     candidates  the N designs
     hardware    the chip whose knobs span the space
     frame_rate  inferences per second; default: the hardware file's
+    bands       as for `sweep`
 
     Only chips that the design fits, or all where it fits none. Columns: design, a column per knob, the costs,
     `feasible`.
@@ -175,7 +176,7 @@ def area_front(candidates: Candidates, hardware: Hardware, *, frame_rate: float 
     space, names = configurations(hardware), candidates.names
     values, feasible = _costs(candidates.settled(), [c.hardware for c in space], frame_rate)
     energy, area = _COSTS.index("energy_j"), _COSTS.index("area_mm2")
-    rows = []
+    rows, ends = [], dict[int, NDArray[np.float64]]()
     for place, name in enumerate(names):
         allowed = np.flatnonzero(feasible[:, place]) if feasible[:, place].any() else np.arange(len(space))
         order = allowed[np.lexsort((values[allowed, place, energy], values[allowed, place, area]))]
@@ -184,10 +185,20 @@ def area_front(candidates: Candidates, hardware: Hardware, *, frame_rate: float 
             if values[at, place, energy] < best * (1 - _WORTH):
                 best = values[at, place, energy]
                 costs = dict(zip(_COSTS, values[at, place].tolist(), strict=True))
-                rows.append(
-                    {"design": name} | dict(space[at].setting) | costs | {"feasible": bool(feasible[at, place])}
-                )
+                outcome: dict[str, float | bool] = {"feasible": bool(feasible[at, place])}
+                if bands:
+                    outcome |= _ends(candidates, space, int(at), ends, place)
+                rows.append({"design": name} | dict(space[at].setting) | costs | outcome)
     return pd.DataFrame(rows)
+
+
+def _ends(
+    candidates: Candidates, space: Sequence[Configuration], at: int, known: dict[int, NDArray[np.float64]], place: int
+) -> dict[str, float]:
+    """Least and greatest energy of a design on one of the chips; `known` keeps those of all designs by chip."""
+    if at not in known:
+        known[at] = energy_bands(candidates, space[at].hardware)
+    return {"energy_low": float(known[at][place, 0]), "energy_high": float(known[at][place, 1])}
 
 
 def _costs(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import costmodels
 from dse.commands._estimate_rows import each, ends, energy_text, title
 from dse.commands._show import print_rows
@@ -26,7 +29,7 @@ def breakdown(chosen: Selection, as_json: bool) -> None:
     parts = costmodels.part_bands(chosen.candidates, chosen.hardware).rename(columns=ENDS)
     if as_json:
         rows = pd.concat([table.assign(design=name) for name, table in tables.items()], ignore_index=True)
-        known = parts.drop(columns="energy_j").assign(quantity="energy_j")
+        known = parts.drop(columns=["energy_j", "stage"]).assign(quantity="energy_j")
         both = rows.merge(known, "left", ["design", "layer", "component", "quantity"])
         print_rows(both.to_dict("records"), as_json=True)
         return
@@ -38,14 +41,21 @@ def breakdown(chosen: Selection, as_json: bool) -> None:
         shown = [{"component": c} | {n: show(float(s.get(c, 0.0)), unit) for n, s in sums.items()} for c in components]
         shown.append({"component": "total"} | {n: show(float(s.sum()), unit) for n, s in sums.items()})
         print_rows(shown, f"{title(chosen)}: {quantity.split('_')[0]} by component")
-    whole = parts[parts["layer"] == ""].to_dict("records")
-    said = {(row["design"], row["component"]): ends(row["low"], row["high"]) for row in whole}
+    whole = parts[(parts["layer"] == "") & (parts["stage"] == "")].to_dict("records")
+    said = {(row["design"], row["component"]): _ends(row) for row in whole}
     components = dict.fromkeys(row["component"] for row in whole)
     print_rows(
         [{"component": c or "total"} | {n: said.get((n, c), "-") for n in tables} for c in components],
         "least and greatest energy over all variations",
     )
     _efficiency(chosen)
+
+
+def _ends(row: Mapping[str, Any]) -> str:
+    """Least and greatest of a part; those of one operation in pJ, as chips state them."""
+    if row["component"] == costmodels.PER_SYNOP:
+        return f"{energy_text(row['low'])} to {energy_text(row['high'])}"
+    return ends(row["low"], row["high"])
 
 
 def _efficiency(chosen: Selection) -> None:

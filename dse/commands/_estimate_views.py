@@ -12,7 +12,7 @@ import typer
 import costmodels
 from dse.commands._estimate_beside import compare, crossover, forms
 from dse.commands._estimate_parts import breakdown
-from dse.commands._estimate_rows import SHOWN, each, readable, title
+from dse.commands._estimate_rows import SHOWN, each, ends, readable, title
 from dse.commands._show import check_out, print_rows
 from dse.config.quantities import show
 from dse.workflows.estimate import Selection
@@ -92,9 +92,11 @@ def _bound(row: dict[str, Any]) -> dict[str, Any]:
 
 def sweep(chosen: Selection, as_json: bool) -> None:
     """The best setting of the chip's knobs for every design and objective."""
-    table = costmodels.sweep(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate)
+    table = costmodels.sweep(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate, bands=as_json)
+    front = costmodels.area_front(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate, bands=True)
     if as_json:
-        print_rows(table.to_dict("records"), as_json=True)
+        rows = [*table.to_dict("records"), *front.assign(objective="area front").to_dict("records")]
+        print_rows(rows, as_json=True)
         return
     knobs, rows = list(costmodels.knobs(chosen.hardware)), []
     for row in table.to_dict("records"):
@@ -110,12 +112,12 @@ def sweep(chosen: Selection, as_json: bool) -> None:
             }
         )
     print_rows(rows, f"{title(chosen)}: best setting of the knobs")
-    front = costmodels.area_front(chosen.candidates, chosen.hardware, frame_rate=chosen.frame_rate)
     shown = [
         {
             "design": row["design"],
             "area": show(row["area_mm2"], "mm2"),
             "energy": show(row["energy_j"], "J"),
+            "over all variations": ends(row["energy_low"], row["energy_high"]),
             "chip": ", ".join(f"{k} {row[k] if isinstance(row[k], str) else format(row[k], 'g')}" for k in knobs),
         }
         for row in front.to_dict("records")

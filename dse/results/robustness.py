@@ -100,16 +100,17 @@ def _bands(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> list[d
 
 def _energy_parts(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
     """Energy of the parts of the picks, and of the baselines that the report puts beside them, with its ends:
-    `id, layer, component, energy_j, energy_low, energy_high`.
+    `id, stage, layer, component, energy_j, energy_low, energy_high`.
 
-    A part is a layer, a component, or the DRAM of a layer; an empty `layer` or `component` is the sum over all.
+    A part is a layer, a component, the DRAM of a layer, or a component of a stage; an empty `stage`, `layer` or
+    `component` is the sum over all.
     """
     first = {each: place for place, each in enumerate(chosen)}
     named = table["origin"].isin([GUIDED, *BESIDE]) | table["id"].isin(list(chosen))
     rows = table[named].drop_duplicates("id")
     rows = rows.iloc[np.argsort([first.get(each, len(first)) for each in rows["id"]], kind="stable")]
     if rows.empty:
-        return pd.DataFrame(columns=["id", "layer", "component", "energy_j", "energy_low", "energy_high"])
+        return pd.DataFrame(columns=["id", "stage", "layer", "component", "energy_j", "energy_low", "energy_high"])
     found = part_bands(designs_of(costing, rows, spikes), costing.hardware).rename(columns={"design": "id"})
     sums = (found["layer"] == "") | found["component"].isin(["", "dram"])
     return found[sums].reset_index(drop=True)

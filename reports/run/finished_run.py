@@ -58,7 +58,7 @@ class FinishedRun:
     `designs` are in the order of evaluation, each once; `baselines` maps a baseline's name to the id of its design,
     float first. `spikes` are spikes per image by design and LIF layer; `breakdown` are costs [SI] by quantity, design,
     stage and component; `energy_parts` are least and greatest energy [J] by design, layer and component, where an empty
-    layer or component is all of them.
+    layer or component is all of them; `stage_bands` the same by stage.
     """
 
     directory: Path
@@ -74,6 +74,7 @@ class FinishedRun:
     breakdown: Breakdown | None
     layer_costs: tuple[LayerCost, ...]
     energy_parts: Bands
+    stage_bands: Bands
     hardware: tuple[HardwareRow, ...] | None
     history: tuple[HistoryRow, ...] | None
     predictions: tuple[PredictionRow, ...] | None
@@ -144,6 +145,7 @@ def read_run(directory: Path) -> FinishedRun:
         breakdown=files.breakdown(),
         layer_costs=files.layer_costs(layers, picks.picks[0].id if picks.picks else "", parts),
         energy_parts=parts,
+        stage_bands=files.stage_bands(),
         hardware=files.rows("hardware", HardwareRow),
         history=files.of_designs("history", HistoryRow),
         predictions=files.of_designs("predictions", PredictionRow),
@@ -222,9 +224,16 @@ class _Files:
         return () if table is None else layer_costs(table[table["id"] == design], layers, own)
 
     def energy_parts(self) -> Bands:
-        """Least and greatest energy of parts of designs; empty in older runs."""
+        """Least and greatest energy of layers and components of designs; empty in older runs."""
         rows = self.of_designs("energy_parts", EnergyPartRow) or ()
-        return {(row.id, row.layer, row.component): (row.energy_low, row.energy_high) for row in rows}
+        own = (row for row in rows if row.layer or not row.stage)
+        return {(row.id, row.layer, row.component): (row.energy_low, row.energy_high) for row in own}
+
+    def stage_bands(self) -> Bands:
+        """Least and greatest energy of the components of stages of designs; empty in older runs."""
+        rows = self.of_designs("energy_parts", EnergyPartRow) or ()
+        own = (row for row in rows if row.stage and not row.layer)
+        return {(row.id, row.stage, row.component): (row.energy_low, row.energy_high) for row in own}
 
     def knobs(self) -> KnobTable | None:
         """The table of codesign.csv."""

@@ -200,8 +200,8 @@ class CrossoverRow:
 
 @dataclass(frozen=True)
 class EnergyPartRow:
-    """energy_parts.csv: the energy of a layer or a component of a design [J] with its least and greatest over all
-    variations; an empty `layer` or `component` is the sum over all.
+    """energy_parts.csv: the energy of a layer, a stage or a component of a design [J] with its least and greatest over
+    all variations; an empty `stage`, `layer` or `component` is the sum over all.
     """
 
     id: str
@@ -209,6 +209,7 @@ class EnergyPartRow:
     component: str
     energy_low: float
     energy_high: float
+    stage: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class CostBreakdown:
     `binding` is the time [s] of the stages of the first of them by the resource that binds their layers.
 
     `by_stage[id][stage]` splits a stage by component, `bands` has the least and greatest energy [J] of the compared,
-    `component_bands` those of its components by design.
+    `component_bands` those of its components by design, `stage_bands` those of a stage and component by design.
     """
 
     parts: dict[str, CostParts]
@@ -48,6 +48,7 @@ class CostBreakdown:
     binding: tuple[tuple[str, dict[str, float]], ...] = ()
     bands: dict[str, tuple[float, float] | None] = field(default_factory=dict)
     component_bands: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    stage_bands: dict[str, dict[str, dict[str, tuple[float, float]]]] = field(default_factory=dict)
 
     def band(self, name: str, design: str, component: str) -> tuple[float, float] | None:
         """Least and greatest of a component of the energy of a compared design; None where it is not known."""
@@ -69,7 +70,10 @@ def record(run: FinishedRun) -> CostBreakdown | None:
     for (design, layer, part), band in run.energy_parts.items():
         if not layer:
             own.setdefault(design, {})[part] = band
-    return CostBreakdown(parts, compared, _binding(run.breakdown, compared, stages), bands, own)
+    by_stage: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
+    for (design, stage, part), band in run.stage_bands.items():
+        by_stage.setdefault(design, {}).setdefault(stage, {})[part] = band
+    return CostBreakdown(parts, compared, _binding(run.breakdown, compared, stages), bands, own, by_stage)
 
 
 def _binding(
@@ -216,10 +220,24 @@ def _stages(r: CostBreakdown, name: str) -> tuple[np.ndarray, float, str]:
 def stage_chart(r: CostBreakdown, name: str) -> Chart:
     """Stacked bars per stage of the first compared design."""
     parts = r.parts[name]
-    values, _, unit = _stages(r, name)
+    values, factor, unit = _stages(r, name)
     names = [short_name(s) for s in parts.stages]
+    own = r.stage_bands.get(r.compared[0][1], {}) if r.compared and name == "energy" else {}
+    si = UNITS[QUANTITIES[name]]
     bars = tuple(
-        Bars(names, values[:, k].tolist(), f"c{k % 10}", readable(c), unit=unit, horizontal=False, key=k)
+        Bars(
+            names,
+            values[:, k].tolist(),
+            f"c{k % 10}",
+            readable(c),
+            hover=[
+                f"{readable(c)}: {band_text(quantity(float(value) * factor, si), own.get(stage, {}).get(c), si)}"
+                for stage, value in zip(parts.stages, values[:, k], strict=True)
+            ],
+            unit=unit,
+            horizontal=False,
+            key=k,
+        )
         for k, c in enumerate(parts.components)
     )
     title = f"By stage, {r.compared[0][0]}" if r.compared else ""

@@ -269,8 +269,15 @@
     }
   }
   function fillStages(traces, meta) {
-    const values = numbers.sections.breakdown.parts[meta.stages].by_stage[selected];
-    if (values) for (const trace of traces) trace.y = values.map((stage) => stage[trace.meta] / meta.factor);
+    const record = numbers.sections.breakdown, parts = record.parts[meta.stages], values = parts.by_stage[selected];
+    if (!values) return;
+    const unit = meta.stages === "energy" ? "J" : "B", bands = (meta.stages === "energy" && record.stage_bands[selected]) || {};
+    for (const trace of traces) {
+      const component = parts.components[trace.meta], band = (stage) => (bands[stage] || {})[component];
+      const ends = (stage) => (band(stage) ? ` (${quantity(band(stage)[0], unit)} … ${quantity(band(stage)[1], unit)})` : "");
+      trace.y = values.map((stage) => stage[trace.meta] / meta.factor);
+      trace.text = values.map((stage, i) => `${component.replaceAll("_", " ")}: ${quantity(stage[trace.meta], unit)}${ends(parts.stages[i])}`);
+    }
   }
 
   // ---- budget sliders --------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from costmodels import (
     CostError,
     Designs,
     Workload,
+    area_front,
     breakdown,
     comparisons,
     configured,
@@ -94,7 +95,8 @@ def test_parts_of_a_design_have_ends_of_their_own():
     """Beside three chips by hand: the parts are those of the breakdown, and no sum leaves the sums of its terms."""
     table = part_bands(Candidates.of(small(), Designs([[4, 2]], names=("mine",))), CHIP)
     assert set(table["design"]) == {"mine"}
-    table = table.set_index(["layer", "component"])
+    stages = table[(table["layer"] == "") & (table["stage"] != "")].set_index(["stage", "component"])
+    table = table[(table["layer"] != "") | (table["stage"] == "")].set_index(["layer", "component"])
     every = table.loc[("", "")]
     whole = energy_bands(Candidates.of(small(), Designs([[4, 2]])), CHIP)[0]
     assert [every["energy_low"], every["energy_high"]] == pytest.approx(whole.tolist(), rel=1e-12)
@@ -106,17 +108,55 @@ def test_parts_of_a_design_have_ends_of_their_own():
         ends = table.loc[found.index]
         assert np.all(ends["energy_low"] <= found * (1 + 1e-12))
         assert np.all(ends["energy_high"] >= found * (1 - 1e-12))
+        by_stage = parts.groupby(["stage", "component"])["value"].sum()
+        assert np.all(stages.loc[by_stage.index, "energy_low"] <= by_stage * (1 + 1e-12))
+        assert np.all(stages.loc[by_stage.index, "energy_high"] >= by_stage * (1 - 1e-12))
         if chip is CHIP:
+            assert stages.loc[by_stage.index, "energy_j"].to_numpy() == pytest.approx(by_stage.to_numpy(), rel=1e-12)
             assert ends["energy_j"].to_numpy() == pytest.approx(found.to_numpy(), rel=1e-12)
     known = efficiency(small(), CHIP, [4, 2])
     assert table.loc[("", ROWS[0]), "energy_j"] == pytest.approx(known.spiking_j, rel=1e-12)
     assert table.loc[("", ROWS[1]), "energy_j"] == pytest.approx(known.multibit_j, rel=1e-12)
-    components = table.xs("", level="layer").drop(index=["", *ROWS])
+    components = table.xs("", level="layer").drop(index=["", *ROWS, PER_SYNOP])
     assert components["energy_low"].sum() <= every["energy_low"]
     assert every["energy_high"] <= components["energy_high"].sum()
 
 
 ROWS = ("on chip, spiking rows", "on chip, multi-bit rows")
+PER_SYNOP = "per synaptic operation"
+
+
+def test_a_synaptic_operation_has_ends_too():
+    """Of the 40 spikes x 10 outputs of a layer alone: at each chip the energy on it over operations, at any rate."""
+    work = Workload.from_table(pd.DataFrame([{"name": "fc", "kind": "linear", "in_channels": 64, "out_channels": 10,
+                                              "spikes": 40, "time_steps": 2}]))  # fmt: skip
+    table = part_bands(Candidates.of(work, Designs([[4]])), CHIP)
+    row = table[table["component"] == PER_SYNOP].iloc[0]
+    dear = CHIP.with_constant("memories.weights.read", 2 * CHIP.table["memories.weights.read"].value)
+    more = work.columns["spikes"][0] * 1.2
+    busy = Workload.from_table(work.table().assign(spikes=more, lif_spikes=more, synops=more * 10))
+    for work_of, chip in ((work, CHIP), (work, dear), (busy, CHIP)):
+        energy = estimate(work_of, chip, 4).energy_by_component
+        on_chip = sum(float(value) for name, value in energy.items() if name not in ("dram", "leakage"))
+        value = on_chip / (float(work_of.columns["spikes"][0]) * 10)
+        assert row["energy_low"] <= value * (1 + 1e-12)
+        assert row["energy_high"] >= value * (1 - 1e-12)
+        if (work_of, chip) == (work, CHIP):
+            assert row["energy_j"] == pytest.approx(value, rel=1e-12)
+
+
+def test_chips_of_the_area_front_have_bands_of_their_own():
+    candidates = Candidates.of(small(), Designs([[4, 2], [8, 8]], names=("mine", "wide")))
+    knobs = type(CHIP.file.knobs)(tile_positions=(4.0, 16.0))
+    few = replace(CHIP, file=CHIP.file.model_copy(update={"knobs": knobs}))
+    front = area_front(candidates, few, bands=True)
+    assert set(front["design"]) == {"mine", "wide"}
+    for _, row in front.iterrows():
+        chip = configured(few, {"tile_positions": row["tile_positions"]})
+        place = candidates.names.index(row["design"])
+        assert [row["energy_low"], row["energy_high"]] == energy_bands(candidates, chip)[place].tolist()
+    bare = area_front(candidates, few)
+    assert front[list(bare.columns)].equals(bare)
 
 
 def test_networks_of_a_comparison_have_the_bands_of_their_designs():

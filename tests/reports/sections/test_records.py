@@ -431,14 +431,18 @@ def banded(out: Path) -> FinishedRun:
     ends = {"energy_low": forms["energy_j"] / 2, "energy_high": 2 * forms["energy_j"]}
     forms.assign(**ends).to_csv(directory / "forms.csv", index=False)
     parts = pd.read_csv(directory / "breakdown.csv").query("quantity == 'energy_j'")
-    sums = [parts.assign(layer=""), parts.assign(component="")]
-    table = pd.concat(sums).groupby(["id", "layer", "component"])["value"].sum().reset_index()
+    sums = [parts.assign(layer="", stage=""), parts.assign(component=""), parts.assign(layer="")]
+    table = pd.concat(sums).groupby(["id", "stage", "layer", "component"])["value"].sum().reset_index()
     places = [("on chip, spiking rows", 0), ("on chip, multi-bit rows", 2e-6), ("dram", 0), ("leakage", 0)]
     table = pd.concat(
         [table, pd.DataFrame([{"id": PICK, "layer": "", "component": n, "value": v} for n, v in places])],
     )
     dram = pd.DataFrame([{"id": PICK, "layer": n, "component": "dram", "value": 0.0} for n in ("a.conv", "head")])
-    table = pd.concat([table, dram]).assign(energy_low=lambda t: t["value"] / 2, energy_high=lambda t: 2 * t["value"])
+    table = (
+        pd.concat([table, dram])
+        .fillna({"stage": ""})
+        .assign(energy_low=lambda t: t["value"] / 2, energy_high=lambda t: 2 * t["value"])
+    )
     table.rename(columns={"value": "energy_j"}).to_csv(directory / "energy_parts.csv", index=False)
     codesign = pd.read_csv(directory / "codesign.csv")
     codesign.assign(energy_low=1e-7, energy_high=1e-5).to_csv(directory / "codesign.csv", index=False)
@@ -462,6 +466,12 @@ def test_no_energy_of_the_report_stands_without_its_band(tmp_path):
             head = text[text.rfind("<thead", 0, found.start()) : found.start()].split("</thead>")[0]
             assert "Least" in head, (name, text[found.start() - 200 : found.end() + 60])
     assert len(met) >= 7, met
+    parts = s07_breakdown.record(run)
+    for chart in (s07_breakdown.stage_chart(parts, "energy"), s07_breakdown.component_chart(parts, "energy")):
+        said = [text for bars in chart.marks for text in bars.hover]
+        assert said
+        assert all(re.search(rf"{ENERGY} \({ENERGY} … {ENERGY}\)|: 0 J$", text) for text in said), said
+    assert parts.stage_bands[PICK]["head"]["compute"] == pytest.approx((0.25e-6, 1e-6))
 
 
 def test_an_infeasible_design_says_what_it_misses_and_what_does_not_fit(tmp_path):
