@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DATA, JSON
+from dse.commands._options import DATA, JSON, OPTION
 
 EXAMPLE = "Example: svit-dse train --data digits --seed 0 --out runs/digits.safetensors"
 
@@ -20,7 +20,11 @@ def train(
         bool, typer.Option("--resume", help="Go on after the last finished epoch, kept beside --out.")
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads; part of what makes a training repeatable.")] = 2,
-    model: Annotated[str | None, typer.Option(help="Network; default sdtv2_tiny.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--network", "--model", help="A name of the zoo, or FILE.py:FUNCTION.  [default: sdtv2_tiny]"),
+    ] = None,
+    option: OPTION = None,
     start: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint, or 'random'.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; default: the recipe of the data.")] = None,
     images: Annotated[int | None, typer.Option(min=1, help="Images per epoch.")] = None,
@@ -41,17 +45,25 @@ def train(
     qkv_bias: Annotated[float | None, typer.Option(help="Initial bias of the q, k and v batch norms.")] = None,
     as_json: JSON = False,
 ) -> None:
-    """Train a small network from scratch on the CPU, with surrogate gradients."""
-    given = {name: value for name, value in locals().items() if name != "as_json"}
+    """Train a network from scratch on the CPU, with surrogate gradients.
+
+    A user's file is trained through its captured graph: `--checkpoint` of the other commands takes what comes out.
+    """
+    given = {name: value for name, value in locals().items() if name not in ("as_json", "option")}
     import torch
 
     import sviT_models
+    from dse.commands._network import options_of
     from dse.commands._show import print_record
     from dse.commands._training import TrainingProgress, check_state, interrupted
+    from dse.errors import ConfigError
 
     changes = {k: v for k, v in given.items() if k not in ("data", "out", "resume", "threads")}
-    recipe = sviT_models.recipe_for(data, **changes)
-    target = out or Path(f"runs/{recipe.model}_{Path(data).stem}.safetensors")
+    if option and model is None:
+        raise ConfigError(f"--option {option[0]}: only with --network")
+    recipe = sviT_models.recipe_for(data, **changes, options=options_of(option or []))
+    name = Path(recipe.model).stem if recipe.is_file else recipe.model
+    target = out or Path(f"runs/{name}_{Path(data).stem}.safetensors")
     state = check_state(target, resume)
     torch.set_num_threads(threads)
     try:

@@ -76,21 +76,36 @@ def save_checkpoint(
     weights that float16 does not hold.
     """
     path = Path(path)
-    if path.suffix != ".safetensors":
-        raise ModelError(f"{path}: checkpoints are written as safetensors; name it {path.with_suffix('.safetensors')}")
-    if not path.parent.is_dir():
-        raise ModelError(f"{path.parent}: no such folder; create it first")
+    _check_place(path)
     config = asdict(model.config)
     if isinstance(model.config, ModelConfig) and model.config.in_channels == ModelConfig.in_channels:
         del config["in_channels"]  # the files of networks for images stay as they have always been
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     if complaint := _mismatch(state, _empty(config, config)):
         raise ModelError(f"{path}: only the network as built can be stored: {complaint}")
+    save_state(path, state, {**(metadata or {}), "config": config}, half=half)
+
+
+def save_state(path: str | os.PathLike[str], state: State, metadata: Mapping[str, object], *, half: bool) -> None:
+    """Write tensors by name as safetensors with `metadata` as JSON beside them; never half a file.
+
+    path  the file to write, .safetensors
+
+    Raises ModelError for another ending, a missing folder, and with `half` for weights that float16 does not hold.
+    """
+    path = Path(path)
+    _check_place(path)
     if half:
         state = {key: _halved(path, key, tensor) if tensor.ndim > 1 else tensor for key, tensor in state.items()}
-    notes = {key: json.dumps(value) for key, value in {**(metadata or {}), "config": config}.items()}
     with replacing(path) as part:
-        save_file(state, part, metadata=notes)
+        save_file(state, part, metadata={key: json.dumps(value) for key, value in metadata.items()})
+
+
+def _check_place(path: Path) -> None:
+    if path.suffix != ".safetensors":
+        raise ModelError(f"{path}: checkpoints are written as safetensors; name it {path.with_suffix('.safetensors')}")
+    if not path.parent.is_dir():
+        raise ModelError(f"{path.parent}: no such folder; create it first")
 
 
 def _halved(path: Path, key: str, tensor: Tensor) -> Tensor:

@@ -1,9 +1,40 @@
 """What a network of the zoo was built with: the options that its family shares with the others."""
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
 from sviT_models.errors import ModelError
+
+
+def unknown_option(name: str, given: str, known: Iterable[str]) -> ModelError:
+    """What is said of an option that a network does not have: the nearest one, and all there are.
+
+    name   of the network, or of the function that builds it
+    given  the option
+    known  those that there are
+    """
+    known = list(known)
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}? There are" if near else "there are"
+    return ModelError(f"{name} has no option {given}; {hint}: {', '.join(known) or 'none'}")
+
+
+def _check_kind(key: str, value: object, usual: object) -> None:
+    """Raises ModelError for a value of another type, or of another length, than an option has."""
+    if isinstance(usual, tuple):
+        same = isinstance(value, tuple) and [type(v) for v in value] == [type(v) for v in usual]
+    elif isinstance(usual, float):
+        same = isinstance(value, int | float) and not isinstance(value, bool)
+    elif isinstance(usual, int) and not isinstance(usual, bool):
+        same = type(value) is int and value >= 1
+    else:
+        same = type(value) is type(usual)
+    if not same:
+        number = isinstance(usual, int) and not isinstance(usual, bool)
+        wanted = "an integer of at least 1" if number else f"a value such as {usual!r}"
+        raise ModelError(f"{key} is {value!r}; expected {wanted}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +70,11 @@ class NetworkConfig:
         known = [field.name for field in fields(self) if field.name != "name"]
         if unknown := sorted(options.keys() - {*known, "name"}):
             name = options.get("name") or self.name
-            raise ModelError(f"{name} has no option {unknown[0]}; there are: {', '.join(known)}")
-        return replace(self, **{key: value for key, value in options.items() if value is not None})
+            raise unknown_option(name, unknown[0], known)
+        changes = {key: value for key, value in options.items() if value is not None}
+        for key, value in changes.items():
+            _check_kind(key, value, getattr(self, key))
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 
 from sviT_models.errors import ModelError
 
 MODEL = "sdtv2_tiny"
+FRAMES = 4  # of a sample of events, where a network of the user's own does not say how many
 RANDOM = "random"  # the start of a training that takes no checkpoint's weights, where a recipe would
 
 
@@ -16,6 +19,7 @@ RANDOM = "random"  # the start of a training that takes no checkpoint's weights,
 class Recipe:
     """Everything a training depends on; the same recipe on the same machine and threads gives the same weights.
 
+    `model` is a name of the zoo or FILE.py:FUNCTION, and `options` are keywords of its build or of the function.
     `start` is a checkpoint, by name or path, whose weights other than the head's to begin with (None: random ones).
     `images` per epoch (None: the whole training split); with `fresh`, every epoch draws new ones, which only a
     generated set can do. The learning rate follows one cycle that peaks at `learning_rate` after the share `warmup`.
@@ -23,13 +27,15 @@ class Recipe:
     image is mirrored left to right. With `half`, weights end as numbers that float16 holds, and are stored so.
     With `bfloat16`, convolutions and products are computed in that
     format while learning (a step takes half the time where the processor has it) and judged in float32.
-    `time_steps` are the levels of a network with integer spikes. `heads`, `attention_scale` and `qkv_bias` (of the
-    batch norms behind q, k and v) are for the shape of sdtv2 only; they differ from the official 8, 0.125 and 0: with
-    those, `attn_lif` never fires on the few tokens that 32 px leave, and gradients vanish or explode.
+    `time_steps` are the levels of a network with integer spikes, and None where a file's network steps by itself.
+    `heads`, `attention_scale` and `qkv_bias` (of the batch norms behind q, k and v) are for the shape of sdtv2 only.
+    They differ from the official 8, 0.125 and 0: with those, `attn_lif` never fires on the few tokens that 32 px leave,
+    and gradients vanish or explode.
     """
 
     data: str
     model: str = MODEL
+    options: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
     start: str | None = None
     epochs: int = 60
@@ -45,7 +51,7 @@ class Recipe:
     flip: bool = False
     half: bool = False
     bfloat16: bool = False
-    time_steps: int = 2
+    time_steps: int | None = 2
     heads: int = 4
     attention_scale: float = 0.5
     qkv_bias: float = 1.0
@@ -63,6 +69,17 @@ class Recipe:
         for key in ("warmup", "label_smoothing", "weight_decay"):
             if not 0 <= getattr(self, key) < 1:
                 raise ModelError(f"{key} is {getattr(self, key)!r}; expected a share from 0 to below 1")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the network is the user's own, from a Python file."""
+        return ".py" in self.model
+
+    @property
+    def frames(self) -> int:
+        """Frames that a sample of events becomes: one for every time step."""
+        steps = self.options.get("time_steps", self.time_steps)
+        return steps if isinstance(steps, int) else FRAMES
 
 
 # digits and glyphs: chosen on the validation split; fashion_mnist: not yet run to their end, the shipped network has
@@ -117,6 +134,8 @@ def recipe_for(data: str, **changes: object) -> Recipe:
         given["start"] = None
     model = str(given.get("model", MODEL))
     usual = replace(RECIPES.get((data, MODEL), Recipe(data)), model=model, start=None)
+    if usual.is_file:
+        usual = replace(usual, time_steps=None)
     return replace(RECIPES.get((data, model), usual), **given)
 
 
@@ -126,8 +145,15 @@ def command(recipe: Recipe) -> str:
     words = ["svit-dse", "train", "--data", recipe.data]
     for key, value in asdict(recipe).items():
         option = key.replace("_", "-")
-        if isinstance(value, bool) and value != usual[key]:
+        if key == "options":
+            words += [word for name, each in value.items() for word in ("--option", f"{name}={_text(each)}")]
+        elif isinstance(value, bool) and value != usual[key]:
             words.append(f"--{option}" if value else f"--no-{option}")
         elif value != usual[key]:
             words += [f"--{option}", RANDOM if (key, value) == ("start", None) else str(value)]
     return shlex.join(words)
+
+
+def _text(value: object) -> str:
+    """An option's value as it is written behind --option."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -51,6 +51,16 @@ class Run:
     log: list[Epoch] = field(default_factory=list)
 
 
+def in_channels_last(model: nn.Module) -> None:
+    """Store what has four axes with the channels innermost.
+
+    model  the network, whose values stay
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.ndim == 4:  # `Module.to` would refuse a network that has five anywhere
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+
+
 def save_run(path: Path, run: Run) -> None:
     """Write the file `path`, never half of one, and its folder where that is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)

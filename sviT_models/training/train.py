@@ -15,16 +15,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from costmodels.whole_files import write_text
-from sviT_models import zoo
-from sviT_models.checkpoints.files import load_checkpoint, save_checkpoint
-from sviT_models.checkpoints.shipped import checkpoint_path
+from sviT_models.checkpoints.files import save_checkpoint, save_state
 from sviT_models.data import Binning, ImageSet, has_test, load_data
 from sviT_models.errors import ModelError
 from sviT_models.measure.hooks import evaluating
 from sviT_models.training.augment import batches
+from sviT_models.training.initial import initial
+from sviT_models.training.own_network import OwnNetwork, own_network
 from sviT_models.training.recipe import Recipe, command
-from sviT_models.training.run import Epoch, Run, restore_run, save_run
-from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
+from sviT_models.training.run import Epoch, Run, in_channels_last, restore_run, save_run
 
 EVALUATION_BATCH = 100
 
@@ -82,7 +81,11 @@ def store_training(training: Training, path: str | os.PathLike[str]) -> None:
     Raises ModelError as `save_checkpoint` does.
     """
     path = Path(path)
-    save_checkpoint(path, training.model, training.summary(), half=training.recipe.half)
+    half, notes = training.recipe.half, training.summary()
+    if isinstance(training.model, OwnNetwork):
+        save_state(path, training.model.weights(), notes, half=half)
+    else:
+        save_checkpoint(path, training.model, notes, half=half)
     write_text(path.with_suffix(".json"), json.dumps(training.summary(), indent=2) + "\n")
     lines = [f"$ {command(training.recipe)}", *map(str, training.log)]
     if training.held_out is not None:
@@ -108,7 +111,7 @@ def train(
     Raises ModelError for data without a training split, for an unknown network, when the loss is no longer finite, and
     for a `state` that does not belong to this training.
     """
-    frames = Binning(recipe.time_steps)
+    frames = Binning(recipe.frames)
     images = load_data(recipe.data, "train", count=recipe.images, seed=recipe.seed, binning=frames)
     validation = load_data(recipe.data, "validation", binning=frames)
     run = _begun(recipe, images)
@@ -157,8 +160,11 @@ def _batch(recipe: Recipe, images: ImageSet) -> int:
 
 def _begun(recipe: Recipe, images: ImageSet) -> Run:
     """A run before its first epoch. In `channels_last` a step of the small networks takes a fifth less time."""
-    channels = images.images.shape[-3]
-    model = initial(recipe, len(images.classes), channels).to(memory_format=torch.channels_last)
+    if recipe.is_file:
+        model: nn.Module = own_network(recipe, images)
+    else:
+        model = initial(recipe, len(images.classes), images.images.shape[-3])
+    in_channels_last(model)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     total = recipe.epochs * (len(images) // _batch(recipe, images))
     share = _warmup(recipe.warmup, total)
@@ -206,7 +212,7 @@ def _judged(run: Run) -> Training:
     """The finished training, its network measured on the images that had no part in it."""
     recipe, model = run.recipe, run.model.to(memory_format=torch.contiguous_format).eval()
     result = (model, recipe, tuple(run.log))
-    frames = Binning(recipe.time_steps)
+    frames = Binning(recipe.frames)
     parts = [load_data(recipe.data, split, binning=frames) for split in ("search", "verify")]
     count = sum(len(part) for part in parts)
     held_out = sum(top1(model, part) * len(part) for part in parts) / count
@@ -214,34 +220,6 @@ def _judged(run: Run) -> Training:
         return Training(*result, held_out, count, run.data_sha256)
     test = load_data(recipe.data, "test", binning=frames)
     return Training(*result, top1(model, test), len(test), run.data_sha256, held_out, count)
-
-
-def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
-    """The untrained network of a recipe, its random weights drawn from the recipe's seed.
-
-    Raises ModelError where the network that it starts from has layers of other shapes.
-    """
-    with torch.device("meta"):
-        config = zoo.build(recipe.model).config
-    options = {"num_classes": classes, "levels" if hasattr(config, "levels") else "time_steps": recipe.time_steps}
-    if channels != config.in_channels:
-        options["in_channels"] = channels
-    if isinstance(config, ModelConfig):
-        options |= {"heads": recipe.heads, "attention_scale": recipe.attention_scale}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        model = zoo.build(recipe.model, **options)
-    if isinstance(model, MetaSpikeFormer):
-        model.start_attention(recipe.qkv_bias)
-    if recipe.start is not None:
-        given = load_checkpoint(checkpoint_path(recipe.start)).state_dict()
-        trunk = {key: tensor for key, tensor in given.items() if not key.startswith("head")}
-        for key, tensor in model.state_dict().items():
-            if key in trunk and trunk[key].shape != tensor.shape:
-                have, want = tuple(trunk[key].shape), tuple(tensor.shape)
-                raise ModelError(f"start {recipe.start}: {key} is {have}, not {want}; start from random weights")
-        model.load_state_dict(trunk, strict=False)
-    return model
 
 
 def top1(model: nn.Module, images: ImageSet) -> float:

@@ -14,6 +14,7 @@ from types import ModuleType
 from torch import nn
 
 from sviT_models.errors import ModelError
+from sviT_models.network.config import unknown_option
 
 
 def families() -> list[str]:
@@ -44,8 +45,16 @@ def build(name: str, **options: object) -> nn.Module:
     known = [key for key in parameters if key != "variant"]
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     if not takes_any and (unknown := sorted(options.keys() - known)):
-        raise ModelError(f"{name} has no option {unknown[0]}; there are: {', '.join(known)}")
-    return _file(family).build(variant, **options)
+        raise unknown_option(name, unknown[0], known)
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    try:
+        return _file(family).build(variant, **values)
+    except ModelError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:  # sizes of no such network
+        given = ", ".join(f"{key}={value!r}" for key, value in values.items())
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{name} cannot be built with {given}: {reason}") from error
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def test_identity_follows_code_and_weights(folder):
     [
         ({"time_steps: []": "time_steps: [5]"}, ConfigError, r"search.time_steps: mine.py:make as built cannot run 5"),
         ({"width: 5": "width: 7"}, ModelError, r"weights.pth: does not fit the network: 11 misshapen .*conv1.weight"),
-        ({"width: 5": "depth: 7"}, ModelError, r"mine.py:make: TypeError: make\(\) got an unexpected keyword"),
+        ({"width: 5": "depth: 7"}, ModelError, r"mine.py:make has no option depth; there are: width, steps"),
         ({"build: make": "build: fake"}, ModelError, r"no function or class 'fake'; it has: LIFNode, Net, make"),
         ({"checkpoint: weights.pth": "checkpoint: none"}, ModelError, "no checkpoint 'none'"),
         ({"name: digits,": "name: glyphs,"}, ConfigError, r"has 36 classes, network mine.py:make has 10"),

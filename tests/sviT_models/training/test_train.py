@@ -22,8 +22,9 @@ from sviT_models.checkpoints.shipped import FOLDER, checkpoint_path
 from sviT_models.errors import ModelError
 from sviT_models.training import train as training
 from sviT_models.training.augment import batches, flipped, shifted
+from sviT_models.training.initial import initial
 from sviT_models.training.recipe import Recipe, command, recipe_for
-from sviT_models.training.train import initial, store_training, top1, train
+from sviT_models.training.train import store_training, top1, train
 
 
 def quarters(path: Path, training: int, others: int) -> str:
@@ -311,6 +312,35 @@ def test_the_command_names_what_differs_from_the_recipe_of_the_data():
 def test_recipes_that_cannot_be_trained_are_refused(change, complaint):
     with pytest.raises(ModelError, match=complaint):
         recipe_for("digits", **change)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "complaint"),
+    [
+        ("sdtv1_tiny", {"embed_dims": 32}, r"sdtv1_tiny has no option embed_dims; did you mean embed_dim\? There are"),
+        ("sdtv2_tiny", {"head": 3}, r"sdtv2_tiny has no option head; did you mean heads\? There are"),
+        ("sdtv1_tiny", {"embed_dim": "x"}, "embed_dim is 'x'; expected an integer of at least 1"),
+        ("sdtv1_tiny", {"pooled": 3}, r"pooled is 3; expected a value such as \(False, False, True, True\)"),
+        ("spikingresformer_tiny", {"planes": [8, 8]}, r"planes is \(8, 8\); expected a value such as \(64, 64, 128\)"),
+        ("spikingresformer_tiny", {"planes": [8, 8, 8]}, r"cannot be built with .*planes=\(8, 8, 8\): groups must be"),
+        ("sdtv3_tiny", {"time_steps": 2}, "sdtv3_tiny has no option time_steps; there are: .*levels"),
+        ("sdtv1_tiny", {"num_classes": 3}, "num_classes is 3; .* has 4: leave the option out"),
+    ],
+)
+def test_options_that_make_no_network_are_named(bars, model, options, complaint):
+    with pytest.raises(ModelError, match=complaint):
+        train(recipe_for(bars, model=model, options=options))
+
+
+def test_options_make_a_network_of_another_size_that_comes_back_from_its_file(short, tmp_path):
+    options = {"planes": [16, 16, 16], "heads": [1, 1, 1], "time_steps": 1}
+    done = train(recipe_for(short.data, model="spikingresformer_tiny", options=options, epochs=1, batch_size=8))
+    assert (done.model.config.planes, done.model.config.time_steps) == ((16, 16, 16), 1)
+    words = "--option 'planes=[16, 16, 16]' --option 'heads=[1, 1, 1]' --option time_steps=1"
+    assert words in command(done.recipe)
+    store_training(done, tmp_path / "small.safetensors")
+    assert load_checkpoint(tmp_path / "small.safetensors").config == done.model.config
+    assert Recipe(**json.loads((tmp_path / "small.json").read_text())["recipe"]) == done.recipe
 
 
 def test_training_says_what_is_wrong(recipe):

@@ -1,0 +1,47 @@
+"""The network of the zoo with which a training begins."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sviT_models import zoo
+from sviT_models.checkpoints.files import load_checkpoint
+from sviT_models.checkpoints.shipped import checkpoint_path
+from sviT_models.errors import ModelError
+from sviT_models.training.recipe import Recipe
+from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
+
+
+def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
+    """The untrained network of the zoo that a recipe names, its random weights drawn from the recipe's seed.
+
+    Raises ModelError for options that make no network, and where the network that it starts from has layers of other
+    shapes.
+    """
+    with torch.device("meta"):
+        config = zoo.build(recipe.model).config
+    options = {"num_classes": classes, "levels" if hasattr(config, "levels") else "time_steps": recipe.time_steps}
+    if channels != config.in_channels:
+        options["in_channels"] = channels
+    if isinstance(config, ModelConfig):
+        options |= {"heads": recipe.heads, "attention_scale": recipe.attention_scale}
+    options |= recipe.options
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        model = zoo.build(recipe.model, **options)
+    if model.config.num_classes != classes:
+        raise ModelError(
+            f"num_classes is {model.config.num_classes}; {recipe.data} has {classes}: leave the option out"
+        )
+    if isinstance(model, MetaSpikeFormer):
+        model.start_attention(recipe.qkv_bias)
+    if recipe.start is not None:
+        given = load_checkpoint(checkpoint_path(recipe.start)).state_dict()
+        trunk = {key: tensor for key, tensor in given.items() if not key.startswith("head")}
+        for key, tensor in model.state_dict().items():
+            if key in trunk and trunk[key].shape != tensor.shape:
+                have, want = tuple(trunk[key].shape), tuple(tensor.shape)
+                raise ModelError(f"start {recipe.start}: {key} is {have}, not {want}; start from random weights")
+        model.load_state_dict(trunk, strict=False)
+    return model
