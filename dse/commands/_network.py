@@ -53,6 +53,28 @@ def config_of(
     return parse_config(tree, "command line")
 
 
+def with_network(config: Config, network: str | None, option: Sequence[str], checkpoint: str | None) -> Config:
+    """A configuration with the network, the options and the weights of a command line in the place of its own.
+
+    Options without a network change those of the configuration's. Raises ConfigError where there is none that has any.
+    """
+    from dse.config.network import Network, named
+
+    chosen = config.network
+    if network is not None:
+        chosen = Network.model_validate({**named(network), "options": options_of(option)})
+    elif option:
+        if chosen.reference is None:
+            raise ConfigError(f"--option {option[0]}: the configuration names no network; add --network")
+        chosen = chosen.model_copy(update={"options": {**chosen.options, **options_of(option)}})
+    update: dict[str, object] = {"network": chosen}
+    if checkpoint is not None:
+        update["checkpoint"] = checkpoint
+    elif network is not None and config.checkpoint == type(config).model_fields["checkpoint"].default:
+        say(f"{network}: no --checkpoint; the weights are those it is built with")
+    return config.model_copy(update=update)
+
+
 def captured(
     network: str, option: Sequence[str], checkpoint: str | None, time_steps: int | None, images: ImageSet
 ) -> GraphNetwork:

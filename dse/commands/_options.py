@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dse.config.schema import Config
 
 SETS = "digits, fashion_mnist, glyphs, event_glyphs, or a path: .npz, IDX files, class folders, events."
@@ -17,6 +19,9 @@ NETWORK = Annotated[
     typer.Option(help="Any other network: FILE.py:FUNCTION or a name of the zoo; its weights from --checkpoint."),
 ]
 OPTION = Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the function of --network.")]
+CHECKPOINT = Annotated[
+    str | None, typer.Option(help="Weights: a shipped checkpoint's name, or a file, instead of the configuration's.")
+]
 BINNING = Annotated[
     Literal["count", "time"],
     typer.Option(help="Events become frames of as many events each (count), or as much time each (time)."),
@@ -27,18 +32,22 @@ JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python files that a run from elsewhere names.")]
 
 
-def configured(path: Path) -> Config:
-    """The configuration in a file that the user named.
+def configured(
+    path: Path, network: str | None = None, option: Sequence[str] | None = None, checkpoint: str | None = None
+) -> Config:
+    """The configuration in a file that the user named, with the network of the command line in the place of its own.
 
     Raises ConfigError for a mistake in it, and where it lies in a run directory and names a Python file that is not
     executed here for that.
     """
+    from dse.commands._network import with_network
     from dse.config.file import load_config
     from dse.results import trust
 
     config = load_config(path)
-    trust.check_given(config, path)
-    return config
+    if network is None:
+        trust.check_given(config, path)
+    return with_network(config, network, option or [], checkpoint)
 
 
 def trusted(run: Path, given: bool) -> None:

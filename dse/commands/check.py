@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import CHECKPOINT, NETWORK, OPTION
+
 EXAMPLE = "Example: svit-dse check my.yaml"
 
 
 def check(
     config: Annotated[Path, typer.Argument(help="Configuration file.")],
+    network: NETWORK = None,
+    option: OPTION = None,
+    checkpoint: CHECKPOINT = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Validate a configuration and say what a search would cost."""
@@ -21,7 +26,7 @@ def check(
     from dse.commands._show import print_rows, using
     from dse.workflows.check import checkup
 
-    loaded = configured(config)
+    loaded = configured(config, network, option, checkpoint)
     with using(config), Meter() as advance:
         strategies.load(loaded.search.strategy)
         rows = checkup(loaded, advance)

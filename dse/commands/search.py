@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dse.commands._options import JSON
+from dse.commands._options import CHECKPOINT, JSON, NETWORK, OPTION
 from dse.commands._storage import storage as storage_option
 from dse.strategies import names
 
@@ -22,6 +22,9 @@ EXAMPLE = "Example: svit-dse search my.yaml --out runs/first --evaluations 200"
 def search(
     config: Annotated[Path, typer.Argument(help="Configuration file; `svit-dse init` writes one.")],
     out: Annotated[Path, typer.Option(help="Run directory; an existing one is resumed.")] = Path("runs/search"),
+    network: NETWORK = None,
+    option: OPTION = None,
+    checkpoint: CHECKPOINT = None,
     strategy: Annotated[
         str | None, typer.Option(help=f"Instead of the file's: {', '.join(names())}, or FILE.py.")
     ] = None,
@@ -42,7 +45,7 @@ def search(
     from dse.commands._show import using
 
     changes = {"strategy": strategy, "evaluations": evaluations, "seed": seed}
-    loaded = configured(config)
+    loaded = configured(config, network, option, checkpoint)
     given: dict[str, object] = {k: v for k, v in changes.items() if v is not None}
     if hours:
         given |= {"hours": hours, "images": None} | ({} if evaluations else {"evaluations": None})

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dse.commands._options import CHECKPOINT, NETWORK, OPTION
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -15,6 +17,9 @@ EXAMPLE = "Example: svit-dse sensitivity my.yaml --measure --out sensitivity.csv
 
 def sensitivity(
     config: Annotated[Path, typer.Argument(help="Configuration file.")],
+    network: NETWORK = None,
+    option: OPTION = None,
+    checkpoint: CHECKPOINT = None,
     measure: Annotated[bool, typer.Option("--measure", help="Also quantize one at a time and measure.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the table to this CSV file.")] = None,
     chart: Annotated[
@@ -36,7 +41,7 @@ def sensitivity(
     from dse.workflows.sensitivity import measured_study
 
     _check_files(out, chart, base, measure)
-    loaded, setting = configured(config), None
+    loaded, setting = configured(config, network, option, checkpoint), None
     with using(config), Meter() as advance:
         experiment = prepare(loaded, advance)
         scores = experiment.scores(experiment.fisher(experiment.widths))

@@ -62,7 +62,7 @@ def train(
     if option and model is None:
         raise ConfigError(f"--option {option[0]}: only with --network")
     recipe = sviT_models.recipe_for(data, **changes, options=options_of(option or []))
-    name = Path(recipe.model).stem if recipe.is_file else recipe.model
+    name = Path(recipe.model).stem if recipe.is_own else recipe.model
     target = out or Path(f"runs/{name}_{Path(data).stem}.safetensors")
     state = check_state(target, resume)
     torch.set_num_threads(threads)

@@ -16,7 +16,7 @@ def unknown_option(name: str, given: str, known: Iterable[str]) -> ModelError:
     known  those that there are
     """
     known = list(known)
-    near = difflib.get_close_matches(given, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.7)
     hint = f"did you mean {near[0]}? There are" if near else "there are"
     return ModelError(f"{name} has no option {given}; {hint}: {', '.join(known) or 'none'}")
 

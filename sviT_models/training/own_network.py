@@ -18,7 +18,7 @@ from sviT_models.errors import ModelError
 from sviT_models.graph.capture import capture
 from sviT_models.graph.graph import Graph
 from sviT_models.graph.network import GraphNetwork
-from sviT_models.graph.user_file import user_network
+from sviT_models.graph.user_file import installed_network, user_network
 from sviT_models.training.recipe import Recipe
 
 ROLES = {"weight": "weight", "bias": "bias", "mean": "running_mean", "variance": "running_var"}  # of a module's tensors
@@ -82,7 +82,7 @@ def _check_own(name: str, module: nn.Module) -> None:
 def own_network(recipe: Recipe, images: ImageSet) -> OwnNetwork:
     """The network of a recipe's file before the first step, its random weights drawn from the recipe's seed.
 
-    recipe  with FILE.py:FUNCTION as its model
+    recipe  with FILE.py:FUNCTION or an entry point of the group `svit_dse.networks` as its model
     images  of the data it is trained on
 
     Raises ModelError, on one line, for what cannot be built, captured or started from, and for other classes than the
@@ -90,7 +90,7 @@ def own_network(recipe: Recipe, images: ImageSet) -> OwnNetwork:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        found = user_network(recipe.model, recipe.options)
+        found = (user_network if ".py" in recipe.model else installed_network)(recipe.model, recipe.options)
     _check_own(recipe.model, found.module)
     if recipe.start is not None:
         load_weights(found.module, checkpoint_path(recipe.start))

@@ -8,7 +8,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+from costmodels import plugins
+from sviT_models import zoo
 from sviT_models.errors import ModelError
+from sviT_models.graph.user_file import GROUP
 
 MODEL = "sdtv2_tiny"
 FRAMES = 4  # of a sample of events, where a network of the user's own does not say how many
@@ -71,9 +74,9 @@ class Recipe:
                 raise ModelError(f"{key} is {getattr(self, key)!r}; expected a share from 0 to below 1")
 
     @property
-    def is_file(self) -> bool:
-        """Whether the network is the user's own, from a Python file."""
-        return ".py" in self.model
+    def is_own(self) -> bool:
+        """Whether the network is the user's own, from a Python file or an installed package."""
+        return ".py" in self.model or (self.model not in zoo.names() and self.model in plugins.installed(GROUP))
 
     @property
     def frames(self) -> int:
@@ -134,7 +137,7 @@ def recipe_for(data: str, **changes: object) -> Recipe:
         given["start"] = None
     model = str(given.get("model", MODEL))
     usual = replace(RECIPES.get((data, MODEL), Recipe(data)), model=model, start=None)
-    if usual.is_file:
+    if usual.is_own:
         usual = replace(usual, time_steps=None)
     return replace(RECIPES.get((data, model), usual), **given)
 

@@ -210,3 +210,40 @@ def test_levels_stand_where_others_have_time_steps(svit):
     said = svit("evaluate", "--network", "sdtv3_tiny", "--time-steps", 2, "--images", 10)
     assert said.status == 2
     assert "sdtv3_tiny has levels where others have time steps; give levels=2 as an option" in said.err
+
+
+PLAIN = CONFIG.replace("network: {file: mine.py, build: make, options: {width: 5}}\ncheckpoint: weights.pth\n", "")
+GIVEN = ("--network", "mine.py:make", "--option", "width=5", "--checkpoint", "weights.pth")
+
+
+def test_the_network_of_a_command_line_stands_in_the_place_of_the_configurations(svit, folder):
+    (folder / "plain.yaml").write_text(PLAIN)
+    said = svit("sensitivity", "plain.yaml", *GIVEN, "--out", "given.csv")
+    assert said.status == 0, said.err
+    said = svit("sensitivity", "my.yaml", "--out", "named.csv")
+    assert said.status == 0, said.err
+    pd.testing.assert_frame_equal(pd.read_csv("given.csv"), pd.read_csv("named.csv"))
+    assert set(pd.read_csv("given.csv")["group"]) == {"conv1", "conv2", "fc"}
+
+
+@pytest.mark.parametrize("command", ["search", "check", "sensitivity"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("plain.yaml", "--option", "width=5"), "--option width=5: the configuration names no network; add --network"),
+        (("my.yaml", "--option", "width=7"), "weights.pth: does not fit the network: 11 misshapen"),
+        (("my.yaml", "--option", "widht=7"), "mine.py:make has no option widht; did you mean width? There are: width,"),
+        (("plain.yaml", *GIVEN[:-1], "none"), "no checkpoint 'none'"),
+        (("plain.yaml", "--network", "sdtv1_tny"), "no model 'sdtv1_tny'; the nearest names are: sdtv1_tiny"),
+    ],
+)
+def test_a_network_that_cannot_be_is_one_line_and_leaves_nothing(svit, folder, command, words, message):
+    (folder / "plain.yaml").write_text(PLAIN)
+    before = sorted(folder.rglob("*"))
+    said = svit(command, *words)
+    assert said.status == 2
+    assert message in said.err
+    assert len([line for line in said.err.splitlines() if line.startswith("svit-dse:")]) == 1
+    assert [path for path in sorted(folder.rglob("*")) if path.suffix not in (".pyc", "")] == [
+        path for path in before if path.suffix not in (".pyc", "")
+    ]

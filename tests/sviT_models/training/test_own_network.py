@@ -153,7 +153,7 @@ def test_the_command_names_the_file_and_its_options(file, bars):
         ({"options": {"classes": 3}}, "mine.py:make has 3 classes, .* has 4; build it for as many"),
         ({"model": "mine.py:tied"}, "again.weight and more.weight are one tensor; train it with a script of its own"),
         ({"time_steps": 5}, "runs 2 time steps, not 5; build it for the number wanted"),
-        ({"model": "mine.py:mak"}, "no function 'mak'; it has: LIFNode, Net, make"),
+        ({"model": "mine.py:mak"}, "no function or class 'mak'; it has: LIFNode, Net, make"),
         ({"model": "yours.py:make"}, "yours.py:make: no such Python file"),
     ],
 )
