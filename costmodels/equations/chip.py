@@ -34,6 +34,8 @@ class Port:
 
     def words_per_second(self, clock: float) -> float:
         """Accesses per second of all banks: a bank takes one per clock, or per own cycle where that is longer."""
+        if isinstance(self.cycle, float) and isinstance(clock, float):
+            return self.banks * (min(clock, 1.0 / self.cycle) if self.cycle > 0 else clock)
         pace: float = np.minimum(clock, 1.0 / self.cycle) if np.all(self.cycle > 0) else clock
         return self.banks * pace
 

@@ -105,9 +105,13 @@ class Load:
     needed_sum_bits: FloatArray
 
 
+_NOTHING: FloatArray = np.zeros(())
+_NOTHING.setflags(write=False)
+
+
 def _never() -> FloatArray:
     """No action, in any row and design."""
-    return np.zeros(())
+    return _NOTHING
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

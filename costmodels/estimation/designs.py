@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -55,7 +56,7 @@ class Designs:
     @classmethod
     def of(cls, designs: Designs | ArrayLike) -> Designs:
         """The designs themselves; or those that differ in the given weight widths only."""
-        return designs if isinstance(designs, Designs) else cls(designs)
+        return designs if isinstance(designs, Designs) else cls(np.asarray(designs))
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -76,7 +77,7 @@ class Designs:
             raise CostError(f"the batch axes of {shown} do not broadcast; expected one entry per design") from None
 
     def __len__(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def name(self, place: int) -> str:
         """The name of one of the N designs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -130,7 +131,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
         off_chip_bytes=shaped(off_chip),
         area_mm2=shaped(np.broadcast_to(chip.area, energy_j.shape)),
         room_bytes=shaped(chip.weights.size / 8 - weight_bytes),
-        feasible=np.asarray(~np.any(np.stack(list(violations.values())), axis=0)).reshape(asked.shape),
+        feasible=np.asarray(~reduce(np.logical_or, violations.values())).reshape(asked.shape),
         violations={name: flags.reshape(asked.shape) for name, flags in violations.items()},
         streams=asked.workload.streams is not None,
         energy_by_component={name: shaped(values) for name, values in by_energy.items()},

@@ -24,6 +24,7 @@ FloatArray = NDArray[np.float64]
 _CHUNK = 4096  # designs at a time: their partial sums stay in the second-level cache
 _FEW = 64  # designs for which a table of pairs does not pay
 _OWN_ACTIVITY = 128  # designs at a time when each has an activity of its own
+_SMALL = 4096  # numbers whose running sums are cheaper than a loop
 _FEW_BITS = 200_000  # widths that are cheaper to look through than to tabulate all of WEIGHT_WIDTHS
 
 
@@ -83,7 +84,7 @@ def _tabulate(
         states = np.tile(state_widths, len(widths))[:, None].astype(np.float64)
     costs = row_costs(asked, RowInputs(bits, states, asked.activity, asked.chip, **asked.common_widths))
     table = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
-    table[: work.rows] = np.moveaxis(costs.stacked(names), 0, 1)
+    costs.fill(table[: work.rows], names)
     return table, float(costs.buffer_bits.max())
 
 
@@ -112,7 +113,7 @@ def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
     for part in _parts(asked.designs, _OWN_ACTIVITY):
         costs = row_costs(asked, asked.rows(part))
         picked = np.zeros((work.rows + work.rows % 2, part.stop - part.start, len(names)))
-        picked[: work.rows] = np.moveaxis(costs.stacked(names), 1, 0)
+        costs.fill(picked[: work.rows], names)
         _add(asked, picked, sums, part)
         sums.buffer_bits[part] = costs.buffer_bits.max(axis=-1)
     return sums
@@ -120,9 +121,12 @@ def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
 
 def _add(asked: Request, picked: FloatArray, sums: Sums, part: slice) -> None:
     """Add picked (R, n, Q) up into the sums of a part of the designs: neighbours first, then pair after pair."""
-    totals = sums.totals[part]
-    for pair in picked[0::2] + picked[1::2]:  # not np.add.reduce, whose order depends on the shape
-        totals += pair
+    totals, pairs = sums.totals[part], picked[0::2] + picked[1::2]
+    if totals.size <= _SMALL:
+        totals += np.cumsum(pairs, axis=0)[-1]  # one after the other, as below
+    else:
+        for pair in pairs:  # not np.add.reduce, whose order depends on the shape
+            totals += pair
     if dataflows.named(asked.hardware.dataflow).PIPELINED:
         times = picked[: asked.workload.rows, :, TIME]
         sums.pipeline_s[part] = timing.pipeline(times, asked.workload.time_steps)

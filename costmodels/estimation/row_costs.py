@@ -42,13 +42,11 @@ class RowCosts:
     resources: dict[str, FloatArray]
     dram_s: FloatArray
 
-    def stacked(self, names: tuple[str, ...]) -> FloatArray:
-        """The named columns, (..., R, Q)."""
-        shape = np.broadcast_shapes(*(self.columns[name].shape for name in names))
-        out = np.empty((*shape, len(names)))
+    def fill(self, out: FloatArray, names: tuple[str, ...]) -> None:
+        """Write the named columns into `out`, (R, n, Q): rows first, as designs are summed."""
         for place, name in enumerate(names):
-            out[..., place] = self.columns[name]
-        return out
+            values = self.columns[name]
+            out[:, :, place] = values[:, None] if values.ndim == 1 else values.T
 
 
 def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
