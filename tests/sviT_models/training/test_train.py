@@ -391,6 +391,24 @@ def test_a_shipped_network_comes_with_what_made_it(name):
         assert path.with_suffix(".start.log").read_text().startswith(f"$ {first['command']}\n")
 
 
+def test_the_trained_networks_of_the_other_families_are_small():
+    names = [name for name in shipped_names() if not name.startswith("sdtv2_")]
+    assert sum(checkpoint_path(name).stat().st_size for name in names) < 6e6
+    for name in names:
+        assert load_checkpoint(checkpoint_path(name)).config.name.startswith(name.partition("_tiny")[0] + "_tiny")
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", [name for name in shipped_names() if not name.startswith("sdtv2_")])
+def test_a_shipped_network_reads_as_many_digits_as_its_story_says(name):
+    model = load_checkpoint(checkpoint_path(name))
+    parts = [load_data("digits", split) for split in ("search", "verify")]
+    right = sum(top1(model, part) * len(part) for part in parts)
+    story = json.loads((FOLDER / f"{name}.json").read_text())
+    assert right / 600 == pytest.approx(story["accuracy"]["test"], abs=2.5 / 600)  # sums differ between machines
+    assert right / 600 > 0.9
+
+
 def test_the_digits_network_reads_98_5_percent_of_600_unseen_digits():
     model = load_checkpoint(checkpoint_path("sdtv2_tiny_digits"))
     parts = [load_data("digits", split) for split in ("search", "verify")]
