@@ -65,9 +65,11 @@ study: .venv/installed
 	$(call install,-e .)
 	@touch $@
 
+# Networks of snnTorch and SpikingJelly are trained by tests, which need nothing that these libraries depend on.
 .venv/installed-test: .venv/installed
 	@echo "installing what the tests need: seconds"
 	$(call install,-e .[test])
+	$(call install,--no-deps snntorch spikingjelly)
 	@touch $@
 
 .venv/installed-docs: .venv/installed

@@ -69,14 +69,15 @@ def installed(clone: Path) -> list[list[str]]:
 
 
 PRODUCT = [["torch==2.13.0"], ["-e", "."]]
+TESTS = [["-e", ".[test]"], ["--no-deps", "snntorch", "spikingjelly"]]
 
 
 @pytest.mark.parametrize(
     ("target", "extra"),
     [
         ("demo", []),
-        ("test", [["-e", ".[test]"]]),
-        ("campaign", [["-e", ".[test]"]]),
+        ("test", TESTS),
+        ("campaign", TESTS),
         ("check", [["-e", ".[dev]"]]),
         ("docs", [["-e", ".[docs]"]]),
     ],
@@ -96,6 +97,11 @@ def test_torch_is_installed_in_the_version_that_constraints_hold(clone):
     make(clone, "demo")
     (torch,) = installed(clone)[0]
     assert torch in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_libraries_whose_networks_are_tested_have_one_version():
+    held = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert {"snntorch==1.0.0", "spikingjelly==0.0.0.0.14"} <= set(held)  # both generations of its neurons
 
 
 def test_the_demo_says_how_long_it_takes_and_where_the_report_will_be(clone):

@@ -1,7 +1,7 @@
 """Networks of SpikingJelly (both generations) and snnTorch, trained with the libraries themselves, run as integers.
 
-The libraries are not needed by anything else; where they are not installed these tests are skipped:
-`pip install --no-deps spikingjelly==0.0.0.0.14 snntorch==1.0.0` (the first has both generations of its neurons).
+The libraries are not needed by anything else; `make test` installs them without what they depend on. Where they are not
+installed these tests are skipped. Version 0.0.0.0.14 of SpikingJelly has both generations of its neurons.
 """
 
 import warnings
@@ -74,7 +74,7 @@ def snntorch():
 
 
 @pytest.mark.parametrize("make", [activation_based, clock_driven, snntorch])
-def test_a_trained_network_of_a_library_runs_as_integers(make):
+def test_a_trained_network_of_a_library_runs_as_integers_and_is_exported(make, tmp_path):
     torch.manual_seed(0)
     model = make()
     data = sviT_models.load_data("digits", "train", count=320)
@@ -99,3 +99,7 @@ def test_a_trained_network_of_a_library_runs_as_integers(make):
     np.testing.assert_array_equal(quantized.logits, exact.logits)
     np.testing.assert_array_equal(quantized.spikes, np.stack(list(exact.spikes.values())))
     assert set(graph_weights(graph, 8)) == {"conv", "fc"}
+    sviT_models.export(graph, bank, [8, 4], 12, tmp_path / "chip", golden_images=images[:8])
+    verified = sviT_models.verify_export(tmp_path / "chip")
+    assert verified["mismatches"].sum() == 0
+    assert len(verified) == len(exact.spikes) + 1  # every layer of neurons, and the logits
