@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from dse.errors import ConfigError
 from dse.ledger.address import OPTION, VARIABLE, meant, shown_command, typed
 
 HINT = (
@@ -18,6 +19,8 @@ HINT = (
 
 def whole(url: str | None) -> str | None:
     """The URL that the option means, with the password that `leave_command_line` took out of it."""
+    if url == "":  # of a shell's variable that is not set: every worker of an array would search for itself
+        raise ConfigError(f"{OPTION} is empty; give a URL, or leave the option out")
     return meant(url, os.environ)
 
 

@@ -24,11 +24,14 @@ def worker(
     from dse.commands._progress import Meter, SearchProgress
     from dse.commands._show import say, using
     from dse.errors import ConfigError
+    from dse.ledger.journal import NAME
     from dse.workflows.search import join
     from dse.workflows.search_values import Ledger, Listener
 
     if storage is None and out is None:
         raise ConfigError("worker: give --storage URL, or --out with the run directory of a search on this machine")
+    if storage is None and out is not None and not (out / NAME).is_file():
+        raise ConfigError(f"{out / NAME}: no such file; is {out} the --out of a `svit-dse search` that has begun?")
     loaded = configured(config)
     follow_parent()
     with using(config), Meter() as advance:

@@ -28,13 +28,14 @@ def redacted(url: str) -> str:
 
 def without_secrets(text: str, url: str | None) -> str:
     """A text without the secret parts of a storage URL, as typed and as decoded."""
-    if url is None:
+    if not url:
         return text
     text = text.replace(url, redacted(url))
     parts = PARTS.match(url)
     user = "" if parts is None else parts["user"] or ""
     pieces = [piece for piece in re.split("[:@]", user) if len(piece) > 3]  # a library may cut elsewhere
-    secrets = [] if parts is None else [user, user.partition(":")[2], parts["options"], *pieces]
+    whole = user if ":" in user else ""  # a short name alone is no secret, and part of many a word
+    secrets = [] if parts is None else [whole, user.partition(":")[2], parts["options"], *pieces]
     for secret in sorted({s for found in secrets if found for s in (found, unquote(found))}, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text

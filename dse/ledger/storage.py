@@ -1,10 +1,11 @@
-"""A study's storage: the journal of a run directory, or any storage that Optuna opens by its URL."""
+"""A study's storage: the journal of a run directory, Optuna's gRPC proxy, or what else Optuna opens by its URL."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,13 @@ from dse.ledger.database import Database
 from dse.ledger.journal import NAME, Journal
 from dse.ledger.statements import UPSERTS
 
+PROXY = "grpc"  # of a URL grpc://HOST:PORT
+ADDRESS = re.compile(r"grpc://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})/?")
+ANSWER = 10.0  # s that a proxy has to answer
+
 
 def open_storage(run_dir: Path, url: str | None) -> BaseStorage:
-    """The study's storage: the journal in the run directory, or the storage of a URL.
+    """The study's storage: the journal in the run directory, or that of a URL, grpc://HOST:PORT for Optuna's proxy.
 
     Raises ConfigError, in one line without secrets, for a URL that opens none and for a damaged journal.
     """
@@ -32,9 +37,30 @@ def open_storage(run_dir: Path, url: str | None) -> BaseStorage:
             if isinstance(error, ConfigError):
                 raise
             raise ConfigError(f"{path}: does not hold a study ({error!r}); take another --out") from None
+    if "://" not in url:
+        forms = "postgresql://user@host/name, sqlite:///study.db or grpc://host:port"
+        raise ConfigError(f"{OPTION} {redacted(url)}: is no URL, such as {forms}")
     with spoken(url):
         dialect = re.split("[+:]", url)[0]
+        if dialect == PROXY:
+            return _proxy(url)
         return optuna.storages.get_storage(Database(url) if dialect in UPSERTS else url)
+
+
+def _proxy(url: str) -> BaseStorage:
+    """Optuna's client of a gRPC proxy that answers.  Raises ConfigError where none does."""
+    wrong = f"{OPTION} {redacted(url)}: "
+    if not (parts := ADDRESS.fullmatch(url)):
+        raise ConfigError(f"{wrong}expected {PROXY}://HOST:PORT; the proxy has no login, its database has")
+    if find_spec("grpc") is None:
+        raise ConfigError(f"{wrong}needs gRPC; type: pip install 'svit-dse[grpc]'")
+    proxy = optuna.storages.GrpcStorageProxy(host=parts["host"], port=int(parts["port"]))
+    try:
+        proxy.wait_server_ready(timeout=ANSWER)
+    except ConnectionError:
+        proxy.close()
+        raise ConfigError(f"{wrong}no proxy answers in {ANSWER:.0f} s; check the address, and that it runs") from None
+    return proxy
 
 
 @contextmanager
@@ -42,7 +68,12 @@ def spoken(url: str | None) -> Iterator[None]:
     """Whatever a database's libraries raise becomes one line without secrets."""
     try:
         yield
-    except (ImportError, ValueError, OSError) as error:
+    except ImportError as error:
+        if url is None:
+            raise
+        driver = "its driver, for PostgreSQL by pip install 'svit-dse[postgresql]'"
+        raise ConfigError(f"{_told(error, url)}; install {driver}") from None
+    except (ValueError, OSError) as error:
         if url is None or isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{_told(error, url)}; check the address, and that the database runs") from None
@@ -69,7 +100,7 @@ def _of_a_database(error: Exception) -> bool:
     """Whether an error is that of a database or of its libraries."""
     library = type(error).__module__.partition(".")[0]
     known = isinstance(error, optuna.exceptions.StorageInternalError)
-    return known or library in ("sqlalchemy", "psycopg", "psycopg2", "alembic")
+    return known or library in ("sqlalchemy", "psycopg", "psycopg2", "alembic", "grpc")
 
 
 def _told(error: Exception, url: str) -> str:
@@ -77,6 +108,7 @@ def _told(error: Exception, url: str) -> str:
     cause: Any = error
     while within := getattr(cause, "orig", None) or cause.__cause__:  # the driver's own words
         cause = within
-    lines = [" ".join(line.split()) for line in str(cause).splitlines() if line.strip()]
+    text = str(cause.details()) if callable(getattr(cause, "details", None)) else str(cause)  # gRPC's, or any other's
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     said = without_secrets(lines[0] if lines else type(cause).__name__, url)
     return f"{OPTION} {redacted(url)}: {said}"

@@ -44,7 +44,7 @@ class Copy:
         self._dimensions: Mapping[str, list[int]] = told.get(DIMENSIONS, {})
         with quiet_optuna():
             self.study = optuna.create_study(study_name=STUDY_NAME, directions=source.directions)
-            self.study.set_metric_names(["drop", *told.get("fingerprint", {}).get("objectives", ["cost 2", "cost 3"])])
+            self.study.set_metric_names(told.get("fingerprint", {}).get("objectives", ["drop", "cost 2", "cost 3"]))
 
     def follow(self) -> None:
         """Copy the trials that have ended since, up to the first that has not."""

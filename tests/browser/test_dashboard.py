@@ -14,7 +14,7 @@ from dse.workflows.dashboard import HOST, Copy, opened, served
 from tests.dse.search.test_loop import loop
 from tests.dse.toy import WIDTHS, ToyRunner
 
-PRINT = {"objectives": ["memory", "power"]}
+PRINT = {"objectives": ["drop", "memory", "power"]}
 EXPECTED = {f"w:{name}": list(WIDTHS) for name in "abc"}
 
 

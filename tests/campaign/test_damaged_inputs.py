@@ -26,6 +26,7 @@ CONFIGS = [
     "activations: {stream: {downsample1_1: 8}, between: 8}\nsearch: {strategy: random, widths: [4, 8]}\n",
 ]
 TABLES = ("results.csv", "spikes.csv", "layers.csv", "verified.csv", "expected.csv")
+KINDS = ("csv", "json", "yaml")  # of the files of a run directory that are text
 VIEWS = ((), ("--breakdown",), ("--sweep",), ("--json",))
 
 
@@ -78,6 +79,28 @@ def test_run_directories(svit: Run, tmp_path: Path, small_run: Path, data: st.Da
     said = svit(*words)
     answered(said)
     assert not said.status or not (tmp_path / "out").exists()  # nothing is half-written
+
+
+QUICK = (
+    *(("show", "RUN"), ("show", "RUN", "uniform-8", "--json"), ("pick", "RUN", "--drop", "3"), ("runs", ".")),
+    *(("diff", "RUN", "recommended", "uniform-8"), ("diff", "RUN", "RUN"), ("plot", "RUN", "--out", "front.png")),
+)
+
+
+@settings(TRIALS, max_examples=400)
+@given(data=st.data())
+def test_each_file_of_a_run_directory(svit: Run, tmp_path: Path, small_run: Path, data: st.DataObject):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run, dirs_exist_ok=True)
+    name = data.draw(st.sampled_from(sorted(file.name for kind in KINDS for file in small_run.glob(f"*.{kind}"))))
+    text = (small_run / name).read_text(encoding="utf-8")
+    damage = data.draw(st.sampled_from(("gone", *4 * ("damaged",))))
+    if damage == "gone":
+        (run / name).unlink()
+    else:
+        write(run / name, data.draw(damaged_table([text]) if name.endswith("csv") else damaged_text([text])))
+    words = data.draw(st.sampled_from(QUICK))
+    answered(svit(*(run if word == "RUN" else word for word in words)))
 
 
 @TRIALS

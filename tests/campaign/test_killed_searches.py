@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
+import psycopg
 import pytest
 
 from tests.campaign import postgres
@@ -75,6 +78,32 @@ def finished(journal: Path) -> int:
 def same(one: Path, two: Path) -> bool:
     """Whether two runs have the same designs, values and picks."""
     return all((one / name).read_bytes() == (two / name).read_bytes() for name in ("results.csv", "picks.json"))
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """All tables and picks of a run but its history, which says when each design was measured."""
+    files = [*folder.glob("*.csv"), folder / "picks.json"]
+    return {file.name: file.read_bytes() for file in files if file.name != "history.csv"}
+
+
+def test_threads_batches_and_kills_change_no_bit_of_a_search(tmp_path):
+    """The default strategy on reconstructed weights, whose sums and fits a change of their order would show in."""
+    for batch in (40, 7):
+        text = f"data: {{name: digits, search_images: 40, verify_images: 40, fisher_images: 16, batch_size: {batch}}}\n"
+        text += "search: {evaluations: 10, widths: [2, 4, 8]}\n"
+        (tmp_path / f"batches-of-{batch}.yaml").write_text(text, encoding="utf-8")
+    assert run(tmp_path, "search", "batches-of-40.yaml", "--out", "whole", "--no-report")[0] == 0
+    words = ["search", "batches-of-7.yaml", "--out", "run", "--no-report"]
+    journal = tmp_path / "run" / "study.journal"
+    for threads, count in (("2", 2), ("1", 7)):
+        search = started(tmp_path, *words, OMP_NUM_THREADS=threads)
+        until(lambda count=count: finished(journal) >= count, search)
+        search.kill()
+        search.communicate()
+    status, _, err = ended(started(tmp_path, *words, OMP_NUM_THREADS="2"))
+    assert (status, "resuming a study" in err) == (0, True), err
+    assert len(tables(tmp_path / "run")) > 5
+    assert tables(tmp_path / "run") == tables(tmp_path / "whole")
 
 
 def test_a_search_whose_database_is_killed_says_so_in_one_line_and_goes_on_when_it_is_back(tmp_path):
@@ -159,26 +188,49 @@ def test_workers_of_a_search_that_is_killed_end_by_themselves(tmp_path):
         time.sleep(0.2)
 
 
-def test_killed_in_verification_and_run_again_it_ends_as_an_undisturbed_search(tmp_path):
+class Written(NamedTuple):
+    """Rows of verification that a storage holds: begun and measured."""
+
+    pieces: int
+    results: int
+
+
+def written(journal: Path, url: str | None) -> Written:
+    """What the journal, or the database instead, says of verification; nothing before it is there."""
+    if url is None:
+        text = journal.read_text(encoding="utf-8") if journal.is_file() else ""
+        return Written(text.count('"piece":'), text.count('"result":'))
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        if connection.execute("SELECT to_regclass('trial_user_attributes')").fetchone() == (None,):
+            return Written(0, 0)
+        query = "SELECT count(*) FROM trial_user_attributes WHERE key = %s"
+        found = [connection.execute(query, (key,)).fetchone() for key in ("piece", "result")]
+    return Written(*(row[0] for row in found if row))
+
+
+@pytest.mark.parametrize("kind", ["journal", "postgresql"])
+def test_killed_in_verification_and_run_again_it_ends_as_an_undisturbed_search(tmp_path, kind):
     """The one row under way is measured again, and no other."""
     folder = configured(tmp_path)
     words = ["search", "my.yaml", "--no-report"]
     assert run(folder, *words, "--out", "whole")[0] == 0
-    rows = (folder / "whole" / "study.journal").read_text(encoding="utf-8").count('"result":')
+    rows = written(folder / "whole" / "study.journal", None).results
     assert rows > 2
-    search = started(folder, *words, "--out", "run")
-    journal = folder / "run" / "study.journal"
-    until(lambda: journal.is_file() and '"result":' in journal.read_text(encoding="utf-8"), search)
-    search.kill()
-    search.communicate()
-    assert not (folder / "run" / "manifest.json").exists()
-    status, _, err = run(folder, *words, "--out", "run")
-    assert (status, "measured before" in err) == (0, True), err
-    text = journal.read_text(encoding="utf-8")
-    assert text.count('"result":') == rows
-    assert text.count('"piece":') <= rows + 1
-    assert same(folder / "run", folder / "whole")
-    assert (folder / "run" / "verified.csv").read_bytes() == (folder / "whole" / "verified.csv").read_bytes()
-    status, printed, err = run(folder, *words, "--out", "run")
-    assert (status, err) == (0, "")
-    assert printed == "this search is finished, there is nothing to do; run directory: run\n"
+    with postgres.server() if kind == "postgresql" else nullcontext() as server:
+        url = server.url if server else None
+        words = [*words, "--out", "run", *(("--storage", url) if url else ())]
+        search, journal = started(folder, *words), folder / "run" / "study.journal"
+        until(lambda: written(journal, url).results > 0, search)
+        search.kill()
+        search.communicate()
+        assert not (folder / "run" / "manifest.json").exists()
+        status, _, err = run(folder, *words)
+        assert (status, "measured before" in err) == (0, True), err
+        end = written(journal, url)
+        assert end.results == rows
+        assert end.pieces <= rows + 1
+        assert same(folder / "run", folder / "whole")
+        assert (folder / "run" / "verified.csv").read_bytes() == (folder / "whole" / "verified.csv").read_bytes()
+        status, printed, err = run(folder, *words)
+        assert (status, err) == (0, "")
+        assert printed == "this search is finished, there is nothing to do; run directory: run\n"

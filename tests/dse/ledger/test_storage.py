@@ -21,6 +21,8 @@ URLS = {
     f"postgresql+nodriver://svit:{WORD}@h/x": "postgresql+nodriver://***@h/x",
     f"postgresql://svit:{WORD}@[::1/x": "postgresql://***@[::1/x",
     f"postgresql://svit:a@{WORD}@h/x": "postgresql://***@h/x",
+    f"grpc://svit:{WORD}@127.0.0.1:1": "grpc://***@127.0.0.1:1",
+    f"grpc://127.0.0.1:1?token={WORD}": "grpc://127.0.0.1:1?***",
     f"sqlite:////no/folder/s.db?key={WORD}": "sqlite:////no/folder/s.db?***",
 }
 
@@ -77,6 +79,21 @@ def test_the_list_of_processes_shows_no_typed_password():
     assert WORD not in title
     assert WORD not in told.stderr
     assert "give the URL in SVIT_DSE_STORAGE" in told.stderr
+
+
+@pytest.mark.parametrize("url", ["postgresql://u@h/x", "postgresql://h/x", "", None])
+def test_words_of_an_error_that_are_no_secret_are_kept(url):
+    assert without_secrets("connection refused, user unknown", url) == "connection refused, user unknown"
+
+
+def test_what_is_no_url_is_told_what_one_looks_like(tmp_path):
+    with pytest.raises(ConfigError, match=r"is no URL, such as postgresql://"):
+        open_study(tmp_path, PRINT, url="runs/a")
+
+
+def test_a_driver_that_is_missing_is_to_be_installed(tmp_path):
+    with pytest.raises(ConfigError, match=r"No module named 'MySQLdb'; install its driver"):
+        open_study(tmp_path, PRINT, url="mysql://u@127.0.0.1:1/x")
 
 
 def test_a_password_is_found_as_typed_and_as_decoded():
