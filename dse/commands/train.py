@@ -39,6 +39,9 @@ def train(
     flip: Annotated[bool | None, typer.Option(help="Mirror every other image left to right.")] = None,
     half: Annotated[bool | None, typer.Option(help="Round weights to float16 at the end and store them so.")] = None,
     bfloat16: Annotated[bool | None, typer.Option(help="Compute in bfloat16 while learning.")] = None,
+    tet: Annotated[
+        bool | None, typer.Option(help="Loss of each time step's own logits, instead of their mean.")
+    ] = None,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps.")] = None,
     heads: Annotated[int | None, typer.Option(min=1, help="Attention heads.")] = None,
     attention_scale: Annotated[float | None, typer.Option(help="Scale of the attention product.")] = None,

@@ -30,6 +30,8 @@ class Recipe:
     image is mirrored left to right. With `half`, weights end as numbers that float16 holds, and are stored so.
     With `bfloat16`, convolutions and products are computed in that
     format while learning (a step takes half the time where the processor has it) and judged in float32.
+    With `tet` the loss is the mean over time steps of each step's own (Deng et al., ICLR 2022), where a network has
+    logits at every step.
     `time_steps` are the levels of a network with integer spikes, and None where a file's network steps by itself.
     `heads`, `attention_scale` and `qkv_bias` (of the batch norms behind q, k and v) are for the shape of sdtv2 only.
     They differ from the official 8, 0.125 and 0: with those, `attn_lif` never fires on the few tokens that 32 px leave,
@@ -54,6 +56,7 @@ class Recipe:
     flip: bool = False
     half: bool = False
     bfloat16: bool = False
+    tet: bool = False
     time_steps: int | None = 2
     heads: int = 4
     attention_scale: float = 0.5

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from costmodels.whole_files import write_text
 from sviT_models.checkpoints.files import save_checkpoint, save_state
@@ -24,6 +24,7 @@ from sviT_models.training.initial import initial
 from sviT_models.training.own_network import OwnNetwork, own_network
 from sviT_models.training.recipe import Recipe, command
 from sviT_models.training.run import Epoch, Run, in_channels_last, restore_run, save_run
+from sviT_models.training.step_logits import check_steps, step_logits, step_loss
 
 EVALUATION_BATCH = 100
 
@@ -164,6 +165,8 @@ def _begun(recipe: Recipe, images: ImageSet) -> Run:
         model: nn.Module = own_network(recipe, images)
     else:
         model = initial(recipe, len(images.classes), images.images.shape[-3])
+    if recipe.tet:
+        check_steps(model, images.images[:1])
     in_channels_last(model)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     total = recipe.epochs * (len(images) // _batch(recipe, images))
@@ -183,10 +186,7 @@ def _epoch(run: Run, images: ImageSet, clock: _Clock) -> float:
     recipe, total = run.recipe, 0.0
     run.model.train()
     for inputs, labels in batches(images, _batch(recipe, images), recipe, run.generator):
-        still = inputs.ndim == 4  # frames have an axis more, and no such order of memory
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
-            logits = run.model(inputs.contiguous(memory_format=torch.channels_last) if still else inputs).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        loss = _loss(run.model, recipe, inputs, labels)
         run.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
@@ -198,6 +198,19 @@ def _epoch(run: Run, images: ImageSet, clock: _Clock) -> float:
         number = len(run.log) + 1
         raise ModelError(f"training on {recipe.data} diverged in epoch {number}; try a smaller learning_rate")
     return total / clock.steps
+
+
+def _loss(model: nn.Module, recipe: Recipe, inputs: Tensor, labels: Tensor) -> Tensor:
+    """The loss [nat] of a batch."""
+    if inputs.ndim == 4:  # frames have an axis more, and no such order of memory
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
+        if recipe.tet:
+            with step_logits(model) as given:
+                model(inputs)
+            return step_loss(given[0], labels, recipe.label_smoothing)
+        logits = model(inputs).float()
+    return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sviT_models.training import train as training
 from sviT_models.training.augment import batches, flipped, shifted
 from sviT_models.training.initial import initial
 from sviT_models.training.recipe import Recipe, command, recipe_for
+from sviT_models.training.step_logits import step_loss
 from sviT_models.training.train import store_training, top1, train
 
 
@@ -262,6 +264,25 @@ def test_bfloat16_learns_what_float32_learns_and_leaves_float32_weights(recipe):
     assert coarse.log[0].loss == pytest.approx(fine.log[0].loss, rel=0.1)  # 8 bits of mantissa, through spikes
     assert coarse.log[0].loss != fine.log[0].loss
     assert "--bfloat16" in command(coarse.recipe)
+
+
+def test_a_loss_of_every_step_is_the_mean_of_their_cross_entropies():
+    logits = torch.tensor([[[0.0, 0.0], [math.log(3), 0.0]], [[0.0, math.log(3)], [0.0, 0.0]]])  # (T, B, classes)
+    # step 1: ln 2 and -ln(3/4); step 2: -ln(1/4) and ln 2
+    expected = (math.log(2) - math.log(3 / 4) - math.log(1 / 4) + math.log(2)) / 4
+    assert step_loss(logits, torch.tensor([0, 0]), 0.0).item() == pytest.approx(expected)
+
+
+def test_tet_learns_from_every_step_and_says_where_there_is_none(short):
+    few = replace(short, model="maxformer_tiny", start=None, options={"embed_dim": 32, "heads": 4})
+    plain, tet = train(few), train(replace(few, tet=True))
+    assert tet.log[0].loss != plain.log[0].loss  # the loss of a mean is below the mean of losses
+    assert "--tet" in command(tet.recipe)
+    one = [train(replace(few, time_steps=1, tet=given)).log[0].loss for given in (False, True)]
+    assert one[0] == pytest.approx(one[1], rel=1e-6)  # of a single step they are the same
+    for name in ("spikingformer_tiny", "sdtv3_tiny"):
+        with pytest.raises(ModelError, match=rf"{name} gives no logits per time step: .*leave tet out"):
+            train(replace(few, model=name, options={}, tet=True))
 
 
 @pytest.mark.parametrize("name", ["sdtv1_tiny", "ms_qkformer_tiny", "sdtv3_tiny"])
