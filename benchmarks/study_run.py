@@ -19,7 +19,7 @@ from dse.results.picks import choose
 from dse.results.robustness import designs_of
 from dse.results.verification import judged
 from dse.workflows.search_steps import base_setting, guided_search, precision_study, prepare, verification
-from dse.workflows.search_values import Ledger, Searched
+from dse.workflows.search_values import Searched, StudyStorage
 from sviT_models.data import has_test
 
 CHIPS = ("generic_45nm", "generic_22nm", "seneca_like")
@@ -30,7 +30,7 @@ Row = dict[str, object]
 def run(cell: Cell, work: Path) -> Row:
     """The row of a cell; its study lies in `work` and goes on from there after an interruption."""
     began, used = time.perf_counter(), time.process_time()
-    prepared = prepare(cell.config, Ledger(work / cell.run, shares=True))
+    prepared = prepare(cell.config, StudyStorage(work / cell.run, shares=True))
     base = base_setting(prepared, precision_study(prepared))
     searched = guided_search(prepared, base)
     own = _own(searched, cell.method)

@@ -82,7 +82,7 @@ def _search(config: Config, out: Path, wishes: Wishes) -> None:
     from dse.commands._progress import Meter, SearchProgress
     from dse.commands._show import print_record, say
     from dse.workflows import search as pipeline
-    from dse.workflows.search_values import Ledger, Listener
+    from dse.workflows.search_values import Listener, StudyStorage
 
     if _is_finished(config, out, wishes):
         return
@@ -97,10 +97,10 @@ def _search(config: Config, out: Path, wishes: Wishes) -> None:
         write_text(crew.config, dump_config(config))
         trust.keep(config)  # as this process is about to run it, so may the workers
         use_threads(threads_each(workers))
-    ledger = Ledger(out, storage, wishes.allow_mixed, crew.start, shares=workers > 1 or storage is not None)
+    study = StudyStorage(out, storage, wishes.allow_mixed, crew.start, shares=workers > 1 or storage is not None)
     with Meter() as advance, crew:
         hear = Listener(say, SearchProgress, advance, together=workers > 1 or storage is not None)
-        run = pipeline.search(config, out, command=["svit-dse", *sys.argv[1:]], ledger=ledger, hear=hear)
+        run = pipeline.search(config, out, command=["svit-dse", *sys.argv[1:]], storage=study, hear=hear)
         for line in crew.failures():
             say(line)
     index = _report(out) if wishes.report else None

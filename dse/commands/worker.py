@@ -26,7 +26,7 @@ def worker(
     from dse.errors import ConfigError
     from dse.ledger.journal import NAME
     from dse.workflows.search import join
-    from dse.workflows.search_values import Ledger, Listener
+    from dse.workflows.search_values import Listener, StudyStorage
 
     if storage is None and out is None:
         raise ConfigError("worker: give --storage URL, or --out with the run directory of a search on this machine")
@@ -35,5 +35,6 @@ def worker(
     loaded = configured(config)
     follow_parent()
     with using(config), Meter() as advance:
-        reason = join(loaded, Ledger(out, storage, allow_mixed, shares=True), Listener(say, SearchProgress, advance))
+        study = StudyStorage(out, storage, allow_mixed, shares=True)
+        reason = join(loaded, study, Listener(say, SearchProgress, advance))
     typer.echo(reason)

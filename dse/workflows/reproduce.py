@@ -17,7 +17,7 @@ from dse.results.manifest import Manifest, surroundings
 from dse.results.run import Run, open_run
 from dse.workflows.search import carried_out, inputs
 from dse.workflows.search_steps import prepare
-from dse.workflows.search_values import SILENT, Ledger, Listener
+from dse.workflows.search_values import SILENT, Listener, StudyStorage
 
 NOT_COMPARED = ("manifest.json", "config.yaml", "finetuned.csv")  # times and machine; paths; made by other commands
 TIMES = {"history.csv": ("seconds",)}  # columns that hold times
@@ -48,7 +48,7 @@ def reproduce(path: Path, out: Path, command: Sequence[str] = (), hear: Listener
     trust.check(old.config, path)
     for line in differences(old.manifest, surroundings()):
         hear.say(f"differs from the run: {line}")
-    prepared = prepare(old.config, Ledger(out), hear)
+    prepared = prepare(old.config, StudyStorage(out), hear)
     for line in differences(old.manifest, inputs(prepared.config, prepared.experiment)):
         hear.say(f"differs from the run: {line}")
     return compared(old, carried_out(prepared, out, command, hear))

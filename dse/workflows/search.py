@@ -38,11 +38,11 @@ from dse.workflows.search_values import (
     SILENT,
     BaseSetting,
     Final,
-    Ledger,
     Listener,
     Precision,
     Prepared,
     Searched,
+    StudyStorage,
 )
 
 
@@ -51,19 +51,19 @@ def search(
     out: Path,
     *,
     command: Sequence[str] = (),
-    ledger: Ledger | None = None,
+    storage: StudyStorage | None = None,
     hear: Listener = SILENT,
 ) -> Run:
     """Carry out a search and write its run directory; joins and resumes what the directory or the storage holds.
 
-    `out` is the run directory, `command` the words of the command line for the manifest, `ledger` where the study is
+    `out` is the run directory, `command` the words of the command line for the manifest, `storage` where the study is
     stored (by default the journal in `out`), `hear` how progress is shown.  Raises ConfigError, ModelError or CostError
     for a mistake in the configuration, InfeasibleError for budgets that no design can keep, EvaluationError where
     evaluations keep failing, and LostStorageError where the database no longer answers.
     """
-    ledger = ledger or Ledger(out)
-    with kept(ledger.url):
-        return carried_out(prepare(config, ledger, hear), out, command, hear)
+    storage = storage or StudyStorage(out)
+    with kept(storage.url):
+        return carried_out(prepare(config, storage, hear), out, command, hear)
 
 
 def carried_out(prepared: Prepared, out: Path, command: Sequence[str] = (), hear: Listener = SILENT) -> Run:
@@ -93,14 +93,14 @@ def keep_front(prepared: Prepared, precision: Precision, out: Path, hear: Listen
         hear.say(f"{out / SO_FAR}: the front of the {len(table) - 1} designs measured so far")
 
 
-def join(config: Config, ledger: Ledger, hear: Listener = SILENT) -> str:
+def join(config: Config, storage: StudyStorage, hear: Listener = SILENT) -> str:
     """Measure designs for a search that other workers share until its budget is used, then candidates on unseen images.
 
-    `config` is the search's, `ledger` where its study lies, `hear` who is told how far it is.  Returns why it stopped.
+    `config` is the search's, `storage` where its study lies, `hear` who is told how far it is.  Returns why it stopped.
     Raises as `search` does.
     """
-    with kept(ledger.url):
-        prepared = prepare(config, ledger, hear)
+    with kept(storage.url):
+        prepared = prepare(config, storage, hear)
         base = base_setting(prepared, precision_study(prepared, hear), hear)
         searched = guided_search(prepared, base, hear)
         verification(prepared, base, searched, hear)

@@ -48,45 +48,45 @@ from dse.workflows.search_values import (
     SILENT,
     BaseSetting,
     Final,
-    Ledger,
     Listener,
     Precision,
     Prepared,
     Searched,
+    StudyStorage,
     Verification,
 )
 
 
-def prepare(config: Config, ledger: Ledger = IN_MEMORY, hear: Listener = SILENT) -> Prepared:
+def prepare(config: Config, storage: StudyStorage = IN_MEMORY, hear: Listener = SILENT) -> Prepared:
     """Load what a configuration names, open the study, and measure the float network and its chaos floor.
 
-    config  the configuration
-    ledger  where the study is stored; default: in memory
-    hear    how progress is shown; default: not at all
+    config   the configuration
+    storage  where the study is stored; default: in memory
+    hear     how progress is shown; default: not at all
 
     Raises what `door.check_search` raises, before any image is evaluated.
     """
     end = begin("prepare", hear.say)
-    experiment = load_experiment(config, hear.advance, ledger.shares)
+    experiment = load_experiment(config, hear.advance, storage.shares)
     given, config = config, resolved(config, experiment)
     if experiment.checkpoint.assumed:
         hear.say(experiment.checkpoint.assumed)
     check_search(config, experiment)
     inputs = fingerprint(config, experiment)
     timed = config.search.hours is not None  # then other workers need the images that this one makes of the hours
-    study = ledger.open(inputs, hear.say, announced=not timed)
+    study = storage.open(inputs, hear.say, announced=not timed)
     if DIMENSIONS not in study.user_attrs:
         study.set_user_attr(DIMENSIONS, {d.name: list(d.choices) for d in experiment.space.dimensions})
     if finished(study):
-        hear.say(f"{ledger.directory}: resuming a study with {finished(study)} finished evaluations")
+        hear.say(f"{storage.directory}: resuming a study with {finished(study)} finished evaluations")
     evaluator = experiment.evaluator(experiment.images)
-    depends = (inputs, config.search.seed) if ledger.shares else None
+    depends = (inputs, config.search.seed) if storage.shares else None
     chaos = shared(depends and ("chaos", *depends), experiment.chaos_floor, asdict, chaos_of)
     budget = config.budgets.get("drop")
     needed = needed_images(chaos.changed, budget, images=chaos.images) if budget else None
     config = with_images(config, experiment, evaluator, chaos.changed, study)
     if timed:
-        ledger.opened()
+        storage.opened()
     phase = end(1, evaluator.images_run + chaos.images * (chaos.copies + 1))
     top1 = share_text(evaluator.float.top1, evaluator.images)
     hear.say(f"float network: top-1 {top1} on {evaluator.images} images, 95 % interval")

@@ -59,7 +59,7 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class StudyStorage:
     """Where the Optuna study is stored: the journal of a run directory, a storage `url` of several workers, or memory.
 
     `allow_mixed` resumes a study although its inputs differ, and records that; `opened` is called when it is there for
@@ -186,4 +186,4 @@ class Final:
 
 
 SILENT = Listener()
-IN_MEMORY = Ledger()
+IN_MEMORY = StudyStorage()

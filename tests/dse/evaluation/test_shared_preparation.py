@@ -6,16 +6,16 @@ import pytest
 import sviT_models
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.workflows.search_steps import precision_study, prepare
-from dse.workflows.search_values import IN_MEMORY, Ledger
+from dse.workflows.search_values import IN_MEMORY, StudyStorage
 from sviT_models.quantization.weight_bank import WeightBank
 
 DATA = Data(search_images=30, verify_images=20, calibration_images=16, fisher_images=8)
 CONFIG = Config(data=DATA, quantization=Quantization(method="corrected"), search=Search(widths=(4, 8)))
-SHARING = Ledger(shares=True)
+SHARING = StudyStorage(shares=True)
 
 
-def measured(ledger):
-    prepared = prepare(CONFIG, ledger)
+def measured(storage):
+    prepared = prepare(CONFIG, storage)
     scores = precision_study(prepared).fisher
     evaluator, network = prepared.evaluator, prepared.experiment.network
     weights = [network.bank.get(layer, 4) for layer in network.layers]
