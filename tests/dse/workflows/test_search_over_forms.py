@@ -1,5 +1,6 @@
 """A search over both forms on real digits, small: against runs of each form alone, and what comes after a search."""
 
+import io
 import json
 import shutil
 
@@ -17,6 +18,7 @@ from dse.problem.widths_file import Target, one_of
 from dse.results.experiment import experiment_of
 from dse.results.run import open_run
 from dse.results.tables import design_of
+from dse.workflows import search_steps
 from dse.workflows.export import export_design
 from dse.workflows.recost import recost
 from dse.workflows.search import search
@@ -50,6 +52,12 @@ def table(run):
     return pd.read_csv(run / "results.csv")
 
 
+@pytest.fixture(scope="module")
+def unfused():
+    """What a search of one form begins with."""
+    return search_steps.prepare(alone("unfused"))
+
+
 def test_designs_of_both_forms_are_proposed_and_measured(table):
     assert table["form"].tolist()[:5] == ["unfused"] * 5
     origins = dict(zip(table["origin"], table["form"], strict=True))
@@ -68,11 +76,11 @@ def test_a_design_has_widths_for_the_layers_of_its_form_only(table):
     assert widths.notna().sum(axis=1).tolist() == [len(layers[g]) for g in table["form"]]
 
 
-def test_a_design_is_measured_and_costed_to_the_last_bit_as_in_a_search_of_its_form(table):
+def test_a_design_is_measured_and_costed_to_the_last_bit_as_in_a_search_of_its_form(table, unfused):
     measured = ["top1", "drop", "drop_low", "drop_high", "kl", "nll", "logit_distance", "changed", "images"]
     costs = ["memory_bytes", "energy_j", "latency_s", "power_w", "area_mm2", "fits"]
     for form in FORMS:
-        experiment = prepare(alone(form))
+        experiment = unfused.experiment if form == "unfused" else prepare(alone(form))
         evaluator, costing = experiment.evaluator(experiment.images), experiment.costing()
         rows = table[(table["form"] == form) & (table["origin"] != "float")]
         assert len(rows) >= 3
@@ -84,9 +92,11 @@ def test_a_design_is_measured_and_costed_to_the_last_bit_as_in_a_search_of_its_f
             assert [found[name][0] for name in costs] == row[costs].tolist()
 
 
-def test_the_baselines_of_one_form_are_those_of_a_search_in_it(table, tmp_path):
-    search(alone("unfused"), tmp_path / "alone")
-    one = pd.read_csv(tmp_path / "alone" / "results.csv")
+def test_the_baselines_of_one_form_are_those_of_a_search_in_it(table, unfused):
+    base = search_steps.base_setting(unfused, search_steps.precision_study(unfused))
+    buffer = io.StringIO()
+    search_steps.guided_search(unfused, base).table.to_csv(buffer, index=False)
+    one = pd.read_csv(io.StringIO(buffer.getvalue()))
     assert "form" not in one.columns
     both = table.set_index("id")
     judged = ("on_front", "origin", "feasible", "expected", "expected_low", "expected_high")  # by all measurements
