@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from dse.verification import Candidate, Race, Row, Task, plan, strata_of
+from dse.verification import COPIES, Candidate, Race, Row, Task, plan, strata_of
 
 Floats = NDArray[np.float64]
 RUNGS = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)  # chances of keeping the budget, as candidates are chosen by
@@ -25,8 +25,8 @@ SURER = (0.99999, 0.9999, 0.999, 0.99, 0.95, 0.85)  # wider designs: baselines, 
 class World:
     """Unseen images and candidates with known truth.
 
-    race: what verification is given; truth: (K,) drops on all images there could be [points]; changed: (K, M) 1 lost,
-    -1 won, 0 neither.
+    race: what verification is given; truth: (K,) drops on all images there could be [points]; changed: (K + copies, M)
+    1 lost, -1 won, 0 neither.
     """
 
     race: Race
@@ -35,7 +35,7 @@ class World:
 
     def measure(self, task: Task) -> Row:
         """What the images of a task show."""
-        k = self.race.ids.index(task.candidate)
+        k = self.race.names.index(task.candidate)
         mine, places = self.changed[k, list(task.images)], np.array(task.images)
         return Row(*vars(task).values(), tuple(places[mine == 1].tolist()), tuple(places[mine == -1].tolist()))
 
@@ -97,19 +97,21 @@ def ladder(
     budget: float = 1.0,
     shared: float = 0.6,
     border: bool = False,
+    copies: int = COPIES,
 ) -> World:
     """Candidates at rising chances of keeping the budget, as the search predicts them, `optimism` points too low.
 
     count: unseen images; sd: of the predictions, half of its variance common to all; shared: standard deviation that
     the search images give to any two designs together [points]; border: the true drop of every candidate is the budget,
-    whatever is predicted.
+    whatever is predicted; copies: of the float network.
     """
     chances = np.array(sorted(RUNGS + SURER, reverse=True))
     mean = budget - sd * norm.ppf(chances)
     common, own = np.sqrt(0.5) * sd * rng.standard_normal(1), np.sqrt(0.5) * sd * rng.standard_normal(len(mean))
     truth = np.full(len(mean), budget) if border else np.maximum(mean + optimism + common + own, -0.5)
-    logits, labels, changed = images(truth, count, discordance, rng)
+    logits, labels, changed = images(np.append(truth, np.zeros(copies)), count, discordance, rng)
     names = [f"c{k:02d}" for k in range(len(mean))]
     memory = 250.0 - 4.0 * np.arange(len(mean))
     found = tuple(Candidate(n, m, sd, (c,)) for n, m, c in zip(names, mean.tolist(), memory.tolist(), strict=True))
-    return World(Race(found, shared, strata_of(logits, labels), budget), truth, changed)
+    race = Race(found, shared, strata_of(logits, labels), budget, tuple(f"float-{i}" for i in range(copies)))
+    return World(race, truth, changed)

@@ -62,6 +62,7 @@ _HOME = {
     "store_training": "training.train",
     "ChaosFloor": "measure.chaos_floor",
     "chaos_floor": "measure.chaos_floor",
+    "copy_logits": "measure.chaos_floor",
     "QuantizedWeight": "quantization.quantizers",
     "quantize_weight": "quantization.quantizers",
     "WeightBank": "quantization.weight_bank",

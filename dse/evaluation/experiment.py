@@ -103,6 +103,11 @@ class Experiment:
         images, labels = self.images.images[part], self.images.labels[part]
         return sviT_models.chaos_floor(self.network.model, images, labels, seed=self.source.seed)
 
+    def copy_logits(self, number: int, images: Any) -> FloatArray:
+        """Logits (N, classes) of a copy of the float network with weight noise; every `number` has other noise."""
+        seed = int(np.random.SeedSequence([self.source.seed, number]).generate_state(1)[0])
+        return np.asarray(sviT_models.copy_logits(self.network.model, images, seed))
+
     def fisher(self, widths: Sequence[int]) -> pd.DataFrame:
         """Gradient sensitivity of every layer at every width: `form, layer, bits, score`, of every form.
 

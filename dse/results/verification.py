@@ -6,11 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from optuna import Study
 
+from dse.arrays import FloatArray
 from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
 from dse.ledger.shared_work import Result, SharedWork
@@ -26,7 +29,7 @@ from dse.search.best_design import Recommendation, best_under_budgets
 from dse.search.expected_drop import model_of
 from dse.search.loop import Loop
 from dse.search.study import evaluated, finished
-from dse.verification import Candidate, Race, Row, Task, outcome, plan, strata_of
+from dse.verification import COPIES, Candidate, Race, Row, Task, outcome, plan, strata_of
 from dse.verification.rows import table as table_of_rows
 
 LEAST_FOR_MODEL = 5  # measurements
@@ -36,6 +39,7 @@ SURER_SHARES = (1 / 3, 2 / 3)
 LEAST_FOR_SURER = 40  # evaluations of a search; with fewer, the model needs them all
 NOT_PREDICTED = 100.0  # points: the whole range, as a standard deviation
 Say = Callable[[str], None]
+CopyLogits = Callable[[int, Any], FloatArray]
 
 
 def last_designs(problem: Problem, evaluations: int) -> int:
@@ -114,38 +118,47 @@ def race_of(problem: Problem, table: pd.DataFrame, expected: pd.DataFrame, scatt
     common = NOT_PREDICTED if shared is None else float(np.sqrt(shared.cover[0, 0]))
     first = tables.design_of(rows.iloc[0])
     strata = strata_of(verifier.float_logits(first), verifier.labels)
-    return Race(tuple(found), common, strata, problem.budgets.get("drop"))
+    budget = problem.budgets.get("drop")
+    copies = () if budget is None else tuple(f"float copy {number}" for number in range(1, COPIES + 1))
+    return Race(tuple(found), common, strata, budget, copies)
 
 
-def measured(verifier: Evaluator, table: pd.DataFrame, task: Task) -> Row:
-    """The row of a task: its design, a row of results.csv, on its images."""
+def measured_row(verifier: Evaluator, race: Race, table: pd.DataFrame, copy_logits: CopyLogits, task: Task) -> Row:
+    """The row of a task: its design, a row of results.csv, or a copy of the float network, on its images.
+
+    copy_logits: logits of a copy by its number, from 0, and images.
+    """
+    if task.candidate in race.copies:
+        return Row.of(task, *verifier.sides_of(partial(copy_logits, race.copies.index(task.candidate)), task.images))
     design = tables.design_of(table.drop_duplicates("id").set_index("id").loc[task.candidate])
     return Row.of(task, *verifier.sides(design, task.images))
 
 
 def verify(
-    verifier: Evaluator, race: Race, table: pd.DataFrame, shared: SharedRows, say: Say, advance: Advance = quiet
+    race: Race, measure: Callable[[Task], Row], shared: SharedRows, say: Say, advance: Advance = quiet
 ) -> list[Row]:
     """Measure until the race is over; all rows, the same ones in the same order whoever measured them, and when.
 
-    shared: keeps rows for other workers and later processes, and has those that they measured; `say` takes a line per
-    round, `advance` the rows of it that are there.
+    measure: makes the row of a task; shared: keeps rows for other workers and later processes, and has those that they
+    measured; `say` takes a line per round, `advance` the rows of it that are there.
     """
     rows: list[Row] = []
     while tasks := plan(race, rows):
-        rows += shared.rows(tasks, lambda task: measured(verifier, table, task), _heard(tasks, say, advance))
+        rows += shared.rows(tasks, measure, _heard(race, tasks, say, advance))
     return rows
 
 
-def _heard(tasks: Sequence[Task], say: Say, advance: Advance) -> Callable[[int], None]:
+def _heard(race: Race, tasks: Sequence[Task], say: Say, advance: Advance) -> Callable[[int], None]:
     """Takes how many rows of a round are there, and shows it."""
     what, said = f"verification, round {tasks[0].batch + 1}", False
+    copies = sum(task.candidate in race.copies for task in tasks)
+    who = f"{len(tasks) - copies} candidates" + (f" and {copies} copies of the float network" if copies else "")
 
     def heard(done: int) -> None:
         nonlocal said
         if not said:
             before = f", {done} of them measured before" if done else ""
-            say(f"{what}: {len(tasks)} candidates on {len(tasks[0].images):,} unseen images each{before}")
+            say(f"{what}: {who} on {len(tasks[0].images):,} unseen images each{before}")
         said = True
         advance(what, done, len(tasks))
 

@@ -9,7 +9,7 @@ variance of double sampling (Cochran, Sampling Techniques, 1977, eq. 12.8).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -35,6 +35,11 @@ class Estimate:
     lost: IntArray
     won: IntArray
     discordance: FloatArray
+
+    def first(self, count: int) -> Estimate:
+        """Of the first `count` of the K alone."""
+        parts = {field.name: getattr(self, field.name)[:count] for field in fields(self)}
+        return replace(self, **parts | {"covariance": self.covariance[:count, :count]})
 
 
 def estimate(seen: BoolArray, changed: IntArray, strata: IntArray) -> Estimate:

@@ -40,6 +40,10 @@ class Belief:
         """Ends (K,) of the 95 % intervals, those of a normal distribution with this mean and standard deviation."""
         return self.mean - Z95 * self.sd, self.mean + Z95 * self.sd
 
+    def first(self, count: int) -> Belief:
+        """Of the first `count` of the K alone."""
+        return Belief(self.weight, self.means[:, :count], self.own[:count])
+
     def within(self, limit: float) -> FloatArray:
         """P(drop <= limit), (K,)."""
         return np.asarray(self.weight @ norm.cdf(limit, loc=self.means, scale=self.own))
@@ -48,10 +52,11 @@ class Belief:
 def posterior(prediction: Prediction, found: Estimate) -> Belief:
     """Normal conditioning at every common error of the prior, weighted by how well it foretold what was measured."""
     shift, chance = prediction.shifts()
-    gap = found.drop - prediction.mean - shift[:, None]  # (S, K)
+    expected = prediction.mean + shift[:, None] * prediction.shared  # (S, K)
+    gap = found.drop - expected
     own = np.diag(prediction.sd**2)
     gain = np.linalg.solve(own + found.covariance, own).T
     log = np.log(chance) - 0.5 * (gap * np.linalg.solve(own + found.covariance, gap.T).T).sum(axis=1)
-    means = prediction.mean + shift[:, None] + gap @ gain.T
+    means = expected + gap @ gain.T
     rest = np.sqrt(np.maximum(np.diag(own - gain @ own), 1e-18))
     return Belief(np.exp(log - logsumexp(log)), means, rest)

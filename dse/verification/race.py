@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from dse.arrays import BoolArray, FloatArray, IntArray
 from dse.problem.goals import CONFIDENCE
+from dse.problem.shared_error import OWN_ERROR
 from dse.verification import sequential
 from dse.verification.estimate import Estimate, Sample, estimate
 from dse.verification.posterior import Belief, posterior
@@ -18,8 +19,9 @@ from dse.verification.prior import Prediction
 from dse.verification.rows import Row, Task, table
 from dse.verification.strata import batches, first_batch
 
-SAFE = 0.97  # posterior at which a candidate is not measured further; above CONFIDENCE, as others may move it
+SAFE = 0.995  # posterior at which a candidate is not measured further; few images that came out well are no promise
 HOPELESS = 0.1  # chance of reaching CONFIDENCE on all images below which it is not measured further
+COPIES = 2  # of the float network beside the candidates; benchmarks/verification.py
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,15 @@ class Race:
     """What is verified and on what.
 
     candidates: the designs; common: scale of their predictions' common error [points]; strata: (M,) of the unseen
-    images; budget: the largest drop [points], None where there is none and every candidate is measured on all images.
+    images; budget: the largest drop [points], None where there is none and every candidate is measured on all images;
+    copies: names of copies of the float network that lose nothing, measured as long as any candidate is.
     """
 
     candidates: tuple[Candidate, ...]
     common: float
     strata: IntArray
     budget: float | None
+    copies: tuple[str, ...] = ()
 
     @property
     def ids(self) -> list[str]:
@@ -51,10 +55,19 @@ class Race:
         return [c.id for c in self.candidates]
 
     @property
+    def names(self) -> list[str]:
+        """Of all that is measured: the candidates, then the copies."""
+        return [*self.ids, *self.copies]
+
+    @property
     def prediction(self) -> Prediction:
-        """What the search says of them."""
+        """What the search says of the candidates, and what is known of the copies."""
+        none = [0.0] * len(self.copies)
         return Prediction(
-            np.array([c.drop for c in self.candidates]), np.array([c.sd for c in self.candidates]), self.common
+            np.array([c.drop for c in self.candidates] + none),
+            np.array([c.sd for c in self.candidates] + [OWN_ERROR[0] for _ in none]),
+            self.common,
+            len(none),
         )
 
     @cached_property
@@ -88,13 +101,13 @@ def plan(race: Race, rows: Sequence[Row]) -> tuple[Task, ...]:
     """What to measure next, in this order; nothing when the race is over.
 
     race: the candidates and images; rows: all that was measured so far, in any order.  The first round is the first
-    batch for all candidates; which images later batches have follows from it.  In every further round, the candidates
-    of the last one that its rows leave undecided are measured on the next batch.  A function of its arguments alone:
-    tasks that others are about to measure are in the plan until their rows are there, and the rows of a whole race do
-    not depend on who measured what when.
+    batch for all candidates and copies; which images later batches have follows from it.  In every further round, the
+    candidates of the last one that its rows leave undecided are measured on the next batch, and with them the copies.
+    A function of its arguments alone: tasks that others are about to measure are in the plan until their rows are
+    there, and the rows of a whole race do not depend on who measured what when.
     """
     done = {(row.candidate, row.batch) for row in rows}
-    start = [Task(c, 0, tuple(race.first.tolist())) for c in race.ids if (c, 0) not in done]
+    start = [Task(c, 0, tuple(race.first.tolist())) for c in race.names if (c, 0) not in done]
     if start or not race.candidates:
         return tuple(start)
     parts, last = _batches(race, rows), max(batch for _, batch in done)
@@ -102,6 +115,7 @@ def plan(race: Race, rows: Sequence[Row]) -> tuple[Task, ...]:
         before = [row for row in rows if row.batch < number]
         live = undecided(race, before)
         on = [c for c, go in zip(race.ids, live, strict=True) if go and (c, number - 1) in done]
+        on += [c for c in race.copies if on]
         if missing := [c for c in on if (c, number) not in done]:
             return tuple(Task(c, number, tuple(parts[number].tolist())) for c in missing)
     return ()
@@ -127,9 +141,10 @@ def undecided(race: Race, rows: Sequence[Row]) -> BoolArray:
 def outcome(race: Race, rows: Iterable[Row], test: bool = True) -> Outcome:
     """What the rows show of every candidate, each measured on the first batch at least; `test`: by the test as well."""
     rows = list(rows)
-    seen, changed = table(rows, race.ids, len(race.strata))
-    found = estimate(seen, changed, race.strata)
-    belief = posterior(race.prediction, found)
+    seen, changed = table(rows, race.names, len(race.strata))
+    both = estimate(seen, changed, race.strata)
+    count = len(race.candidates)
+    found, belief = both.first(count), posterior(race.prediction, both).first(count)
     if race.budget is None:
         return Outcome(found, belief, None, None)
     return Outcome(found, belief, belief.within(race.budget), _shown(race, rows) if test else None)

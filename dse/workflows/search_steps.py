@@ -31,7 +31,16 @@ from dse.ledger.shared_work import SharedWork
 from dse.results import tables
 from dse.results.manifest import begin
 from dse.results.picks import choose
-from dse.results.verification import SharedRows, add_exact_picks, judged, last_designs, race_of, right_of, verify
+from dse.results.verification import (
+    SharedRows,
+    add_exact_picks,
+    judged,
+    last_designs,
+    measured_row,
+    race_of,
+    right_of,
+    verify,
+)
 from dse.search.expected_drop import expectation, model_of
 from dse.search.loop import Loop
 from dse.search.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
@@ -195,8 +204,9 @@ def verification(prepared: Prepared, base: BaseSetting, searched: Searched, hear
     race = race_of(base.problem, searched.table, searched.expected, searched.quality.found.scatter, verifier)
     inputs = json.dumps([study.user_attrs.get("fingerprint"), identity(unseen)], sort_keys=True)
     kept_rows = SharedRows(SharedWork(beside(study, "verification")), inputs)
+    measure = partial(measured_row, verifier, race, searched.table, experiment.copy_logits)
     with quiet_optuna():
-        rows = verify(verifier, race, searched.table, kept_rows, hear.say, hear.advance)
+        rows = verify(race, measure, kept_rows, hear.say, hear.advance)
     return Verification(unseen, verifier, race, rows)
 
 

@@ -16,6 +16,7 @@ from sviT_models.graph.graph import Graph
 from sviT_models.graph.layers import as_network, weight_layers
 from sviT_models.measure.hooks import batches, evaluating
 
+NOISE = 1e-3  # relative to each weight: far below what any width does
 Covariance = tuple[tuple[float, float], ...]
 
 
@@ -50,7 +51,7 @@ def chaos_floor(
     model: nn.Module | Graph,
     images: Tensor | Iterable[Tensor],
     labels: Tensor | np.ndarray,
-    noise: float = 1e-3,
+    noise: float = NOISE,
     copies: int = 3,
     seed: int = 0,
 ) -> ChaosFloor:
@@ -98,6 +99,22 @@ def chaos_floor(
         shared=shared,
         alone=alone,
     )
+
+
+def copy_logits(
+    model: nn.Module | Graph, images: Tensor | Iterable[Tensor], seed: int, noise: float = NOISE
+) -> np.ndarray:
+    """Logits (B, classes), float64, of a copy of a network whose weights are multiplied by 1 + `noise` * N(0, 1).
+
+    model   a network, or the graph of one; it stays as it is
+    images  (B, 3, H, W), or an iterable of such
+    seed    of the noise: the same copy for all images
+
+    Such a copy is as good as the network, and classifies some images otherwise.
+    """
+    network = as_network(model)
+    copied = disturbed(network, noise, torch.Generator().manual_seed(seed))
+    return _logits(copied, list(batches(network, images))).numpy(force=True)
 
 
 def shared_and_alone(

@@ -63,3 +63,35 @@ def test_a_common_error_of_the_search_is_found_by_all_candidates_together():
     told = posterior(Prediction(np.full(8, 0.2), np.full(8, 0.2), 0.4), found)
     assert np.all(told.mean > 1.4)
     assert np.all(told.within(1.0) < 0.05)
+
+
+def test_what_copies_of_the_float_network_lose_by_luck_is_taken_from_the_candidates():
+    """The candidate changes the images that two copies change, which are known to lose nothing on all images."""
+    rng = np.random.default_rng(6)
+    changed = np.repeat(rng.choice([1, -1, 0], size=(1, 3000), p=[0.04, 0.03, 0.93]), 3, axis=0)
+    changed[rng.random(changed.shape) < 0.1] = 0
+    found = estimate(np.ones((3, 3000), bool), changed, np.zeros(3000, int))
+    mean, sd = np.array([1.0, 0.0, 0.0]), np.array([2.0, 0.05, 0.05])
+    told = posterior(Prediction(mean, sd, 1e-9, copies=2), found)
+    alone = posterior(Prediction(mean[:1], sd[:1], 1e-9), found.first(1))
+    assert alone.mean[0] > 0.6
+    assert abs(told.mean[0]) < 0.3
+    assert told.sd[0] < 0.7 * alone.sd[0]
+    # by hand: the candidate's own drop given all three measurements, as one normal distribution of six numbers
+    prior, noise = np.diag(sd**2), found.covariance
+    joint = np.block([[prior, prior], [prior, prior + noise]])
+    by_hand = mean + joint[:3, 3:] @ np.linalg.inv(joint[3:, 3:]) @ (found.drop - mean)
+    assert told.mean == pytest.approx(by_hand)
+    assert told.first(1).mean[0] == pytest.approx(by_hand[0])
+
+
+def test_the_common_error_does_not_reach_copies():
+    """Where candidates lose 2 points and copies nothing, the predictions are off, and not the images unlucky."""
+    rng = np.random.default_rng(7)
+    changed = rng.choice([1, -1, 0], size=(6, 6000), p=[0.04, 0.02, 0.94])
+    changed[4:] = rng.choice([1, -1, 0], size=(2, 6000), p=[0.03, 0.03, 0.94])
+    found = estimate(np.ones((6, 6000), bool), changed, np.zeros(6000, int))
+    mean, sd = np.array([0.2] * 4 + [0.0] * 2), np.array([0.2] * 4 + [0.05] * 2)
+    told = posterior(Prediction(mean, sd, 0.4, copies=2), found)
+    assert np.all(told.mean[:4] > 1.4)
+    assert np.all(np.abs(told.mean[4:]) < 0.1)

@@ -40,6 +40,43 @@ def test_images_go_where_they_decide(worlds):
     assert np.mean(ok) > 0.4
 
 
+def test_copies_of_the_float_network_are_measured_as_long_as_any_candidate_is(worlds):
+    for world, rows in worlds[0.4]:
+        assert world.race.copies
+        batches = {row.batch for row in rows if row.candidate in world.race.ids}
+        for name in world.race.copies:
+            assert {row.batch for row in rows if row.candidate == name} == batches
+        assert len(outcome(world.race, rows).within) == len(world.race.candidates)
+
+
+def test_with_copies_more_of_the_designs_that_keep_the_budget_are_ok():
+    """The same candidates on all of 3000 images, by the posterior with the copies and without them."""
+
+    def ok(optimism, copies):
+        found = []
+        for seed in range(12):
+            world = ladder(np.random.default_rng([seed, 8]), count=3000, optimism=optimism)
+            race = replace(world.race, copies=world.race.copies[:copies])
+            every = tuple(range(3000))
+            rows = [world.measure(Task(name, 0, every)) for name in race.names]
+            found.append(outcome(race, rows, test=False).within[world.truth < 1.0] >= 0.95)
+        return np.concatenate(found).mean()
+
+    assert ok(0.0, 2) > ok(0.0, 0)
+
+
+@pytest.mark.campaign
+def test_at_most_a_twentieth_of_the_ok_designs_misses_the_budget_where_the_search_is_too_optimistic():
+    """The hardest case of the benchmark: 3000 images, predictions 0.8 points too low; 150 verifications."""
+    said = wrong = 0
+    for seed in range(150):
+        world = ladder(np.random.default_rng([seed, 9]), count=3000, optimism=0.8)
+        ok = outcome(world.race, world.run(), test=False).within >= 0.95
+        said, wrong = said + ok.sum(), wrong + (ok & (world.truth > 1)).sum()
+    assert said > 30
+    assert wrong <= 0.05 * said + 2 * np.sqrt(0.05 * said)
+
+
 def test_the_plan_is_a_function_of_the_rows_in_any_order_and_ends(worlds):
     world, rows = worlds[0.0][0]
     assert plan(world.race, rows) == plan(world.race, rows[::-1]) == ()

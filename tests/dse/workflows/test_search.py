@@ -211,6 +211,10 @@ def test_verification_images_are_not_those_of_the_search(run):
     assert (verified["images"] == 50).all()
 
 
+def test_copies_of_the_float_network_are_verified_beside_the_candidates(run):
+    assert any("candidates and 2 copies of the float network on 50 unseen images" in line for line in run[1])
+
+
 def test_a_finished_run_repeats_nothing_and_writes_the_same(run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(run[0], copy)

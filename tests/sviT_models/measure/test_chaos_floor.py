@@ -94,3 +94,13 @@ def test_a_network_that_ignores_its_spikes_has_no_floor(model):
 def test_impossible_questions_are_named(model, options, says):
     with pytest.raises(sviT_models.ModelError, match=says):
         sviT_models.chaos_floor(model, IMAGES, **{"labels": LABELS, **options})
+
+
+def test_a_copy_is_the_same_for_all_images_and_another_for_another_seed(model):
+    whole = sviT_models.copy_logits(model, IMAGES, seed=5)
+    parts = [sviT_models.copy_logits(model, part, seed=5) for part in (IMAGES[:5], IMAGES[5:])]
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-9)
+    noisy = disturbed(model, 1e-3, torch.Generator().manual_seed(5))
+    np.testing.assert_allclose(whole, logits_of(noisy), rtol=1e-9)
+    assert not np.array_equal(whole, sviT_models.copy_logits(model, IMAGES, seed=6))
+    assert not np.array_equal(whole, logits_of(model))
