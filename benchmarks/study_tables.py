@@ -11,6 +11,7 @@ from study_cells import NAMES, PARTS, Cell
 MARK = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 CHIP = "generic_45nm"  # on which the tables of methods state energy
 FORMS_OF = ("posterior", "guided_sweep", "qsvit", "aq4svit_beam")
+ROUNDINGS = ("nearest", "compensated")
 FORMS = ("ideal", "fixed", "decomposable", "bit_serial")
 
 
@@ -67,6 +68,29 @@ def methods(rows: pd.DataFrame, wanted: Sequence[Cell]) -> str:
     return _markdown([*head, "images [k]", "seeds run"], body)
 
 
+def decomposition(rows: pd.DataFrame) -> str:
+    """Memory of the picks by rounding and by allocation of bits: what each saves alone, and what after the other.
+
+    Medians over the seeds that both roundings have; allocation is against the narrowest uniform width of its rounding.
+    """
+    memory = rows.pivot_table(index="seed", columns=["method", "rounding"], values="memory_bytes") / 1e3
+    body = []
+    for method, name in NAMES.items():
+        if any((method, rounding) not in memory for rounding in ROUNDINGS):
+            continue
+        both = memory[method][list(ROUNDINGS)].dropna()
+        line = [name, *(_range(both[rounding], ".1f") for rounding in ROUNDINGS)]
+        plain, ours = (both[rounding] for rounding in ROUNDINGS)
+        line.append(_range(100 * (1 - ours / plain), "+.1f"))
+        for rounding in ROUNDINGS:
+            base = memory.get(("uniform", rounding), pd.Series(dtype=float)).reindex(both.index).dropna()
+            saved = 100 * (1 - both[rounding].reindex(base.index) / base)
+            line.append(_range(saved, "+.1f") if len(base) and method != "uniform" else "")
+        body.append(line)
+    head = ["allocation of bits", "nearest [kB]", "compensated [kB]", "saved by rounding [%]"]
+    return _markdown([*head, "by allocation, nearest [%]", "by allocation, compensated [%]"], body)
+
+
 def forms(rows: pd.DataFrame) -> str:
     """Energy of some methods' picks against uniform 8 bits, by chip and form of the datapath."""
     chips = sorted({str(column).split(":")[1] for column in rows.columns if str(column).startswith("energy8:")})
@@ -118,6 +142,7 @@ TABLES: dict[str, Callable[[pd.DataFrame], str]] = {
     "forms": _where(forms, **TINY),
     "parts": _where(parts, **TINY),
     "nearest": _of("nearest"),
+    "decomposition": _where(decomposition, network=TINY["network"], budget=TINY["budget"]),
     "budget-one-and-a-half": _of("budgets", budget=1.5),
     "budget-two-point-one": _of("budgets", budget=2.1),
     "glyphs": _of("glyphs"),

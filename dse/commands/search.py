@@ -94,7 +94,7 @@ def _search(config: Config, out: Path, wishes: Wishes) -> None:
         from dse.results import trust
         from sviT_models.threads import use_threads
 
-        write_text(crew.config, dump_config(config))
+        write_text(crew.config, dump_config(config, as_given=True))
         trust.keep(config)  # as this process is about to run it, so may the workers
         use_threads(threads_each(workers))
     study = StudyStorage(out, storage, wishes.allow_mixed, crew.start, shares=workers > 1 or storage is not None)

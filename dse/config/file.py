@@ -95,13 +95,17 @@ def _known_keys(path: list[Any]) -> list[str]:
     return list(model.model_fields)
 
 
-def dump_config(config: Config) -> str:
-    """The resolved configuration as YAML text; `load_config` reads it back to an equal value."""
+def dump_config(config: Config, *, as_given: bool = False) -> str:
+    """The configuration as YAML text; `load_config` reads it back to an equal value.
+
+    config    the configuration
+    as_given  what was left out stays out, as some defaults depend on the network; else every key has its value
+    """
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel declares None; False keeps our order
     stream = io.StringIO()
-    yaml.dump(config.model_dump(mode="json"), stream)
+    yaml.dump(config.model_dump(mode="json", exclude_unset=as_given), stream)
     return stream.getvalue()
 
 

@@ -84,6 +84,16 @@ def test_a_table_takes_the_rows_of_its_rounding_only(rows):
     assert lines(study_tables.TABLES["parts"](rows))["NSGA-II"] == ["90.0"]
 
 
+def test_rounding_and_allocation_save_alone_and_after_the_other(rows):
+    more = [row("uniform", 0, 500_000, rounding="nearest"), row("uniform", 1, 950_000, rounding="nearest")]
+    found = lines(study_tables.TABLES["decomposition"](pd.concat([rows, pd.DataFrame(more)])))
+    # seed 0 alone has both roundings of svit-dse: 1 - 100 / 300; 1 - 300 / 500; 1 - 100 / 400
+    assert found["svit-dse"] == ["300.0", "100.0", "+66.7", "+40.0", "+75.0"]
+    assert found["narrowest uniform width"][2] == "+11.3 (+2.6 to +20.0)"  # 1 - 400 / 500 and 1 - 925 / 950
+    assert found["narrowest uniform width"][3:] == ["", ""]
+    assert "NSGA-II" not in found
+
+
 def test_every_mark_of_the_page_is_a_table_and_the_page_is_that_of_its_rows():
     page = PAGE.read_text(encoding="utf-8")
     assert set(re.findall(r"<!-- table: ([a-z-]+) -->", page)) == set(study_tables.TABLES)
@@ -135,3 +145,39 @@ def test_a_strategy_is_its_file_and_what_it_proposes_with():
     assert "dse/strategies/posterior.py" not in scripted
     assert "dse/results/verification.py" in set(default) & set(scripted)  # the last designs of every search
     assert not [path for path in default if path.startswith(("dse/problem", "dse/search"))]
+
+
+NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+README = PAGE.parents[1] / "README.md"
+
+
+def tables(page: str) -> dict[str, list[list[str]]]:
+    """The lines between the marks of a page, as cells, by the table's name."""
+    found = re.findall(r"<!-- table: ([a-z-]+) -->\n\n(.*?)\n\n<!-- end -->", page, re.S)
+    return {name: [[c.strip() for c in line[1:-1].split("|")] for line in text.splitlines()] for name, text in found}
+
+
+def test_every_table_of_the_page_parses_as_numbers_under_its_heads():
+    found = tables(PAGE.read_text(encoding="utf-8"))
+    assert set(found) == set(study_tables.TABLES)
+    made = {name: table for name, table in found.items() if len(table) > 1}
+    assert {"core", "forms", "parts", "nearest"} <= set(made)
+    for name, (head, rule, *body) in made.items():
+        assert set(rule) == {"---"}, name
+        assert len(body) >= 2, name
+        for line in body:
+            assert len(line) == len(head), (name, line)
+            values = [cell for cell in line[1:] if cell not in ("", "not run") and not cell.startswith("`")]
+            assert all(re.fullmatch(r"[-+.\d() /]*(?: (?:to|of) [-+.\d() /]*)*", cell) for cell in values), (name, line)
+
+
+def test_what_the_readme_quotes_of_the_study_stands_in_its_table():
+    study = {line[0]: line for line in tables(PAGE.read_text(encoding="utf-8"))["core"]}
+    section = README.read_text(encoding="utf-8").partition("## What it found")[2].partition("\n## ")[0]
+    quoted = [[c.strip() for c in line[1:-1].split("|")] for line in section.splitlines() if line.startswith("|")]
+    rows = [line for line in quoted if line[0] in study and line[0] != "method"]
+    assert len(rows) >= 4
+    for name, *cells in rows:
+        stands = NUMBER.findall(" ".join(study[name][1:]))
+        for cell in cells:
+            assert all(number in stands for number in NUMBER.findall(cell)), (name, cell)

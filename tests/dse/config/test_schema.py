@@ -42,6 +42,15 @@ def test_what_is_written_reads_back_equal(tmp_path):
     assert load_config(written(tmp_path, dump_config(config))) == config
 
 
+def test_what_was_left_out_stays_out_where_that_is_asked_for(tmp_path):
+    text = "network: {name: sdtv2_tiny, options: {time_steps: 1}}\nsearch: {evaluations: 6}\n"
+    config = load_config(written(tmp_path, text))
+    again = load_config(written(tmp_path, dump_config(config, as_given=True)))
+    assert again == config
+    assert again.search.model_fields_set == config.search.model_fields_set == {"evaluations"}
+    assert load_config(written(tmp_path, dump_config(config))).search.model_fields_set > {"evaluations"}
+
+
 def test_budgets_become_columns():
     config = Config(budgets={"drop": 1.0, "power": "2 mW"})
     assert config.column_budgets() == {"drop": 1.0, "power_w": pytest.approx(2e-3)}

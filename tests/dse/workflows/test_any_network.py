@@ -164,6 +164,13 @@ def test_a_network_without_a_checkpoint_is_opened_again_as_it_was_built(folder):
         assert torch.equal(prepare(each).network.model.fc.weight, built.fc.weight)
 
 
+def test_workers_search_the_space_of_the_first_process(folder):
+    config = load_config(folder / "my.yaml")
+    workers = parse_config(YAML(typ="safe", pure=True).load(dump_config(config, as_given=True)))
+    spaces = [fingerprint(each, prepare(each))["space"] for each in (config, workers)]
+    assert spaces[0] == spaces[1]
+
+
 def test_identity_follows_code_and_weights(folder):
     config = load_config(folder / "my.yaml")
     first = fingerprint(config, prepare(config))
