@@ -82,6 +82,7 @@ class Chip:
     adds_levels: bool = False
     sums_in_potentials: bool = False
     skips_zeros: bool = False
+    adds_attention_zeros: bool = False
     image_once: bool = False
     gates_clock: bool = False
     reduction_inputs: float = _constant("compute.reduction_inputs", 1.0)

@@ -52,7 +52,10 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     operands = operands_of(work, chip, stored, Inputs(input_bits, states, added, is_float))
     dense = column["macs"] * work.time_steps
     nonzero = work.nonzero_at[np.arange(work.rows), whole_bits] if chip.skips_zeros else np.ones(work.rows)
-    happen = activity.synops * nonzero
+    synops = activity.synops
+    if chip.adds_attention_zeros:  # each spike meets all of its row of the other operand
+        synops = np.where(shape.attention, np.minimum(activity.spikes * shape.fan_out, dense), synops)
+    happen = synops * nonzero
     density = np.divide(happen, dense, out=np.ones_like(happen * dense), where=dense > 0)
     measured = rows.sum_bits
     busy, reads = _of_array(work, Array(chip.array_positions, chip.array_channels))
@@ -64,7 +67,7 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
         time_steps=float(work.time_steps),
         spikes=activity.spikes,
         lif_spikes=activity.lif_spikes,
-        synops=activity.synops * np.where(added, column["level"], 1.0),
+        synops=synops * np.where(added, column["level"], 1.0),
         weight_bits=stored,
         state_bits=states,
         input_bits=input_bits,

@@ -21,6 +21,12 @@ ZeroWeights = Annotated[
 ]
 
 
+AttentionZeros = Annotated[
+    Literal["added", "skipped"],
+    Field(description="whether a spike meets zeros of the other operand of attention; absent: pairs only (skipped)"),
+]
+
+
 class IntegerCompute(Section):
     """Adders and multipliers whose energy follows the operand widths, from one of the shipped op-energy tables."""
 
@@ -33,6 +39,7 @@ class IntegerCompute(Section):
     datapath: DatapathSection | None = Field(None, description="what narrow operands save; absent: ideal")
     levels: Levels | None = None
     zero_weights: ZeroWeights | None = None
+    attention_zeros: AttentionZeros | None = None
     reduction_inputs: Count | None = Field(
         None, description="products that an adder tree sums before they reach a register, a power of two; absent: 1"
     )
@@ -70,3 +77,4 @@ class PerOperationCompute(Section):
     accumulator_bits: Width
     levels: Levels | None = None
     zero_weights: ZeroWeights | None = None
+    attention_zeros: AttentionZeros | None = None

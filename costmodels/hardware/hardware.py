@@ -83,6 +83,7 @@ class Hardware:
         pins = self.file.dram is None or self.file.dram.pinning == "partial"
         choices = {"adds_levels": compute.levels == "additions", "pins": pins}
         choices |= {"skips_zeros": compute.zero_weights == "skipped", "image_once": self.file.still_image == "once"}
+        choices |= {"adds_attention_zeros": compute.attention_zeros == "added"}
         choices |= {"sums_in_potentials": self.file.sums == "potential"}
         choices |= {"gates_clock": self.file.clock_gating == "between_inferences"}
         return chip_of(constants, grows, self.datapath, choices)

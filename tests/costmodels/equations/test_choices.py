@@ -118,6 +118,19 @@ def test_an_adder_tree_rests_more_where_weights_are_zero(tmp_path: Path):
     assert float(part["compute"]) / PJ == pytest.approx(80 * 7 / 16 * (5 + 8))
 
 
+def test_a_spike_of_attention_meets_zeros_where_the_chip_does_not_skip_them(tmp_path: Path):
+    """K of 4 channels and 9 tokens fires 12 times; 20 of 12 x 4 products with V meet a spike; sums of 1 + 4 bits."""
+    head = {"name": "fc", "kind": "linear", "in_channels": 4, "out_channels": 4, "in_width": 9, "spikes": 1}
+    shape = {"kind": "attention", "in_channels": 4, "in_width": 9, "out_channels": 4, "out_width": 4, "fan_in": 9}
+    shape |= {"macs": 4 * 4 * 9, "spikes": 12, "synops": 20, "name": "kv", "lif_spikes": 24, "neurons": 72}
+    work = Workload.from_table(pd.DataFrame([head, shape]).assign(time_steps=1))
+    every = chip(tmp_path, "table: horowitz", "table: horowitz\n  attention_zeros: added")
+    pairs, met = (actions(work, each, 4)["additions"].tolist()[1] for each in (plain(tmp_path), every))
+    assert (pairs, met) == (20, 48)
+    one, other = (estimate(work, each, 4).energy_by_component for each in (plain(tmp_path), every))
+    assert float(other["compute"] - one["compute"]) / PJ == pytest.approx((48 - 20) * (1 + 4))
+
+
 def test_dram_draws_power_of_its_own(tmp_path: Path):
     """2 mW of refresh and standby, whatever is transferred: on top of every power, and times the latency."""
     own = "dram:\n  background: {value: 2, unit: mW, source: test}"
@@ -149,6 +162,7 @@ def test_dram_draws_power_of_its_own(tmp_path: Path):
             "still_image: ",
         ),
         ("tick_batched", "table: horowitz", "table: horowitz\n  zero_weights: gone", "zero_weights is 'gone'"),
+        ("tick_batched", "table: horowitz", "table: horowitz\n  attention_zeros: x", "attention_zeros is 'x'"),
         (
             "event_driven",
             "dataflow: event_driven",

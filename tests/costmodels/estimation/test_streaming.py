@@ -88,6 +88,27 @@ def test_nothing_overlaps_where_two_output_channels_do_not_fit(tmp_path: Path):
         assert float(cost.latency_s) == pytest.approx((200 + (streamed - hidden) / 0.4 + again) * 1e-6)
 
 
+def test_transfers_hide_only_behind_the_work_of_layers_that_stream():
+    """B5: three layers 4096 -> 2048 of 4-bit weights in 4 MiB, 33 587 200 bit each with their scales.
+
+    All but the memory streams, and as much again as the buffer takes; in 33 pieces of 128 KiB a layer, for each
+    of which but the first the layer reads its input again. On top of the layers' work comes what it does not hide.
+    """
+    chip, layer = load_hardware("generic_45nm"), 4096 * 2048 * 4 + 2048 * 16
+    work = Workload.from_table(pd.DataFrame([linear(name, 4096, 2048, 2000) for name in "abc"]))
+    cost, number, piece = estimate(work, chip, 4), chip.chip, 128 * 1024 * 8
+    streamed = 3 * layer - number.weights.size + 2 * piece
+    assert float(cost.off_chip_bytes) * 8 == streamed
+    own = float(estimate(work, chip.with_constant("memories.weights.size", 1e12), 4).latency_s)
+    waits = (streamed - own * number.dram_bandwidth) / number.dram_bandwidth
+    words = actions(work, chip, 4)["spike_words_read"].sum() * 32
+    share = (streamed - 3 * piece) / (3 * layer - 3 * piece)
+    again = share * words / number.spikes.words_per_second(number.clock)
+    assert waits > 0
+    assert bool(cost.feasible)
+    assert float(cost.latency_s) == pytest.approx(own + waits + again, rel=1e-9)
+
+
 def test_a_layer_larger_than_the_memory_is_tiled_over_its_output_channels():
     """75.25 kB hold no layer of 230 k weights; in halves of 16 kB it runs, and its input is read for every piece."""
     chip, work = load_hardware("tick_batched_28nm"), example()

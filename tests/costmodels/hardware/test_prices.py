@@ -1,9 +1,12 @@
 """Nothing that a designer buys is free: processing elements, tiles and banks have a price."""
 
 import math
+from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from costmodels import Candidates, Workload, action_counts, area_front, configured, estimate, load_hardware
 from costmodels.hardware.sram import sram
@@ -44,6 +47,30 @@ def test_elements_and_tiles_take_area(knob: str, few: float, many: float):
         estimate(WORK, configured(load_hardware("generic_45nm"), {knob: value}), 4) for value in (few, many)
     )
     assert float(large.area_mm2) > float(small.area_mm2) * (1 + 1e-3)
+
+
+@cache
+def area_of(key: str, value: float) -> float:
+    return configured(load_hardware("generic_45nm"), {key: value}).chip.area
+
+
+BOUGHT = {
+    "processing_elements": (512, 2**17),
+    "tile_positions": (1, 4096),
+    "memories.weights.size": (0.0625, 16),
+    "memories.weights.word": (8, 128),
+    "memories.weights.banks": (1, 256),
+    "memories.spikes.size": (0.0625, 16),
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(BOUGHT)), st.integers(0, 12), st.integers(0, 12))
+def test_area_never_shrinks_with_what_is_bought(key: str, first: int, second: int):
+    """Elements, positions, capacity, width and banks, in powers of two: more of one takes at least as much area."""
+    low, high = BOUGHT[key]
+    few, many = sorted(min(low * 2.0**n, high) for n in (first, second))
+    assert area_of(key, few) <= area_of(key, many) * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("name", ["generic_45nm", "generic_22nm"])

@@ -30,6 +30,11 @@ def make(steps=3):
     torch.manual_seed(0)
     return Net(steps, nn.Identity())
 
+def loud():
+    net = make(2)
+    net.stem.weight.data.mul_(40)
+    return net
+
 def gelu():
     return Net(2, nn.GELU())
 """
@@ -55,6 +60,28 @@ def test_a_network_of_the_users_own_has_a_table_and_costs(svit, file, tmp_path):
     said = svit("estimate", "layers.csv", "--hardware", "generic_45nm", "--bits", "8", "--json")
     assert said.status == 0, said.err
     assert json.loads(said.out)[0]["streams"] is True
+
+
+def test_a_chip_with_product_sparsity_takes_a_profile_that_counted_it(svit, file, tmp_path):
+    words = ("profile", "--network", f"{file}:loud", "--images", "2", "--out")
+    assert svit(*words, "plain.csv").status == 0
+    assert svit(*words, "products.csv", "--products").status == 0
+    found, plain = (pd.read_csv(tmp_path / name) for name in ("products.csv", "plain.csv"))
+    assert list(found.drop(columns=["product_synops", "product_sums"])) == list(plain)
+    rows = found[(found["kind"] != "add") & (found["input"] == "spike")]
+    assert len(rows)
+    assert (rows["product_synops"] <= rows["synops"]).all()
+    assert (rows["product_sums"] > 0).all()
+    costs = ("--hardware", "prosperity_28nm", "--bits", "8", "--json")
+    said = svit("estimate", "plain.csv", *costs)
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "measure them: svit-dse profile --products" in said.err
+    said = svit("estimate", "products.csv", *costs)
+    assert said.status == 0, said.err
+    energy = json.loads(said.out)[0]["energy_j"]
+    more = found.assign(product_synops=found["synops"])
+    more.to_csv(tmp_path / "nothing.csv", index=False)
+    assert energy <= json.loads(svit("estimate", "nothing.csv", *costs).out)[0]["energy_j"]
 
 
 def test_its_weights_come_from_a_checkpoint(svit, file, tmp_path):
