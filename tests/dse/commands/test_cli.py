@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+import typer.main
 from safetensors.torch import load_file, save_file
 
 from costmodels import Designs, Workload, estimate, hardware_names, load_hardware
@@ -25,16 +27,14 @@ ROOT = Path(__file__).parents[3]
 WEIGHTS = ROOT / "sviT_models" / "weights" / "sdtv2_tiny_digits.safetensors"
 
 
-def _commands(group=cli.app, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    import typer.main
-
-    tree = typer.main.get_command(group)
-    for name, command in tree.commands.items():
+def _commands() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The words of every command, and the command."""
+    for name, command in typer.main.get_command(cli.app).commands.items():
         inner = getattr(command, "commands", None)
-        yield from ((*before, name, each) for each in inner) if inner else ((*before, name),)
+        yield from (((name, each), below) for each, below in inner.items()) if inner else (((name,), command),)
 
 
-COMMANDS = sorted(_commands())
+COMMANDS = dict(sorted(_commands()))
 
 
 def test_the_documented_commands_exist():
@@ -66,25 +66,15 @@ def test_help_has_an_example_that_begins_with_the_command(svit: Run, words: tupl
 
 
 def test_every_option_says_what_it_does(svit: Run):
-    import typer.main
-
-    for words in COMMANDS:
-        command = typer.main.get_command(cli.app)
-        for word in words:
-            command = command.commands[word]
+    for words, command in COMMANDS.items():
         for option in command.params:
             assert getattr(option, "help", None), f"{' '.join(words)}: {option.name} has no help"
 
 
 def test_the_same_flag_means_the_same_everywhere():
     """--json is always a flag, --out a path, --seed and --images whole numbers."""
-    import typer.main
-
     kinds: dict[str, set[str]] = {}
-    for words in COMMANDS:
-        command = typer.main.get_command(cli.app)
-        for word in words:
-            command = command.commands[word]
+    for command in COMMANDS.values():
         for option in command.params:
             kinds.setdefault(option.opts[0], set()).add(str(getattr(option, "type", None)))
     for name in ("--json", "--out", "--seed", "--images", "--hardware", "--data", "--checkpoint", "--time-steps"):
@@ -92,12 +82,7 @@ def test_the_same_flag_means_the_same_everywhere():
 
 
 def test_every_command_that_prints_a_table_has_json():
-    import typer.main
-
-    for words in COMMANDS:
-        command = typer.main.get_command(cli.app)
-        for word in words:
-            command = command.commands[word]
+    for words, command in COMMANDS.items():
         if "print_rows(" in inspect.getsource(command.callback.__wrapped__):
             assert "--json" in [flag for option in command.params for flag in option.opts], words
 
