@@ -47,6 +47,21 @@ def open_storage(run_dir: Path, url: str | None) -> BaseStorage:
         return optuna.storages.get_storage(Database(url) if dialect in UPSERTS else url)
 
 
+def reach(url: str | None) -> None:
+    """Open a storage and leave it again: a URL that opens none is refused before anything is prepared.
+
+    Raises ConfigError as `open_storage`; nothing is done for a journal, which is made beside what a search writes.
+    """
+    if url is None:
+        return
+    storage = open_storage(Path(), url)
+    storage.remove_session()
+    if (engine := getattr(getattr(storage, "_backend", storage), "engine", None)) is not None:
+        engine.dispose()
+    elif isinstance(storage, optuna.storages.GrpcStorageProxy):
+        storage.close()
+
+
 def _proxy(url: str) -> BaseStorage:
     """Optuna's client of a gRPC proxy that answers.  Raises ConfigError where none does."""
     wrong = f"{OPTION} {redacted(url)}: "

@@ -28,6 +28,7 @@ from dse.evaluation.sample_size import needed_images
 from dse.evaluation.shared_preparation import as_json, chaos_of, shared
 from dse.evaluation.subsets import Share
 from dse.ledger.shared_work import SharedWork
+from dse.ledger.storage import reach
 from dse.results import tables
 from dse.results.manifest import begin
 from dse.results.picks import choose
@@ -75,6 +76,8 @@ def prepare(config: Config, storage: StudyStorage = IN_MEMORY, hear: Listener = 
 
     Raises what `door.check_search` raises, before any image is evaluated.
     """
+    with quiet_optuna():
+        reach(storage.url)
     end = begin("prepare", hear.say)
     experiment = load_experiment(config, hear.advance, storage.shares)
     given, config = config, resolved(config, experiment)

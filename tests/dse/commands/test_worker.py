@@ -13,6 +13,9 @@ REFUSED = {
     ("--out", "my.yaml"): (
         "my.yaml/study.journal: no such file; is my.yaml the --out of a `svit-dse search` that has begun?"
     ),
+    ("--storage", "sqlite:////no/s.db"): (
+        "--storage sqlite:////no/s.db: unable to open database file; check the address, and that the database runs"
+    ),
     ("--storage", ""): "--storage is empty; give a URL, or leave the option out",
 }
 
