@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -112,6 +113,16 @@ def test_a_broken_link_is_an_error(tmp_path: Path):
     done = build(docs, tmp_path)
     assert done.returncode != 0
     assert "'gone'" in done.stderr
+
+
+def test_the_figure_of_the_graph_is_what_its_script_draws(tmp_path: Path):
+    script = runpy.run_path(str(DOCS / "make_network_figure.py"))
+    placed = script["boxes"](script["captured"]())
+    assert script["drawn"](placed) == (DOCS / "images" / "graph.svg").read_text(encoding="utf-8")
+    # three shortcuts: the block's two and that of q; every arrow ends at a box of the block
+    assert sum(placed[source].row < box.row - 1 for box in placed.values() for source in box.sources) == 3
+    counts = [str(box.node.value) for box in placed.values() if box.node.op == "add"]
+    assert counts == [f"count up to {n} (step 1)" for n in (2, 3, 4)]  # one spike more with every branch
 
 
 def test_the_figure_of_the_architecture_names_every_package():

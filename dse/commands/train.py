@@ -46,6 +46,7 @@ def train(
     heads: Annotated[int | None, typer.Option(min=1, help="Attention heads.")] = None,
     attention_scale: Annotated[float | None, typer.Option(help="Scale of the attention product.")] = None,
     qkv_bias: Annotated[float | None, typer.Option(help="Initial bias of the q, k and v batch norms.")] = None,
+    branch_gain: Annotated[float | None, typer.Option(help="Initial gain of the norms that end branches; qsd.")] = None,
     as_json: JSON = False,
 ) -> None:
     """Train a network from scratch on the CPU, with surrogate gradients.

@@ -143,8 +143,9 @@ def _stored_config(path: Path, metadata: dict[str, str]) -> dict[str, object]:
 
 
 def _empty(options: dict[str, object], stored: dict[str, object]) -> nn.Module:
-    """The network that `options` describe, without memory for its weights; its name says how wide it is."""
-    build = {key: value for key, value in options.items() if key != "embed_dims"}
+    """The network that `options` describe, without memory for its weights; a name of SDTv2 says how wide it is."""
+    named = str(options["name"]).startswith("sdtv2") or options["name"] not in zoo.names()
+    build = {key: value for key, value in options.items() if key != "embed_dims" or not named}
     with torch.device("meta"):
         if options["name"] not in zoo.names() and options["name"] == stored.get("name"):
             return MetaSpikeFormer(ModelConfig(**build, embed_dims=stored["embed_dims"]))

@@ -10,6 +10,7 @@ from sviT_models.checkpoints.files import load_checkpoint
 from sviT_models.checkpoints.shipped import checkpoint_path
 from sviT_models.errors import ModelError
 from sviT_models.training.recipe import Recipe
+from sviT_models.zoo.qsd import QSDTransformer
 from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
 
@@ -36,6 +37,8 @@ def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
         )
     if isinstance(model, MetaSpikeFormer):
         model.start_attention(recipe.qkv_bias)
+    if isinstance(model, QSDTransformer):
+        model.start_branches(recipe.branch_gain)
     if recipe.start is not None:
         given = load_checkpoint(checkpoint_path(recipe.start)).state_dict()
         trunk = {key: tensor for key, tensor in given.items() if not key.startswith("head")}

@@ -35,7 +35,8 @@ class Recipe:
     `time_steps` are the levels of a network with integer spikes, and None where a file's network steps by itself.
     `heads`, `attention_scale` and `qkv_bias` (of the batch norms behind q, k and v) are for the shape of sdtv2 only.
     They differ from the official 8, 0.125 and 0: with those, `attn_lif` never fires on the few tokens that 32 px leave,
-    and gradients vanish or explode.
+    and gradients vanish or explode. `branch_gain` is what the norms at the end of qsd's branches begin with: at the
+    usual 1, gradients explode from the head to the image, and with 0.2 the network learns.
     """
 
     data: str
@@ -61,6 +62,7 @@ class Recipe:
     heads: int = 4
     attention_scale: float = 0.5
     qkv_bias: float = 1.0
+    branch_gain: float = 1.0
 
     def __post_init__(self) -> None:
         for key, least in (("seed", 0), ("epochs", 1), ("images", 1), ("batch_size", 2), ("shift", 0)):

@@ -293,6 +293,13 @@ class QSDTransformer(nn.Module):
             x = block(x)
         return self.head(self.lif(x.flatten(2).mean(2)))
 
+    def start_branches(self, gain: float) -> None:
+        """Set the gain of the norm that ends each branch beside a shortcut."""
+        for module in self.modules():
+            ends = {SepConv: "bn2", ConvBlock: "bn2", Attention: "proj_conv.1", MLP: "fc2_bn"}
+            if type(module) in ends:
+                nn.init.constant_(module.get_submodule(ends[type(module)]).weight, gain)
+
 
 def build(variant: str, **options: object) -> QSDTransformer:
     """The network with fresh weights; `options` replace fields of its Config.  Raises ModelError for bad ones."""

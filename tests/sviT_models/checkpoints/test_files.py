@@ -109,6 +109,16 @@ def test_a_network_of_own_size_comes_back(tmp_path):
     assert load_checkpoint(tmp_path / "mine.safetensors").config == config
 
 
+def test_a_network_of_a_family_in_a_size_of_its_own_comes_back(tmp_path):
+    for name, options in (
+        ("qsd_tiny", {"embed_dims": [8, 8, 8, 8]}),
+        ("sdtv3_large_tiny_large", {"embed_dims": (8, 8, 16)}),
+    ):
+        model = sviT_models.build(name, **options, levels=2)
+        save_checkpoint(tmp_path / f"{name}.safetensors", model)
+        assert load_checkpoint(tmp_path / f"{name}.safetensors").config == model.config
+
+
 def test_all_mismatches_are_listed_with_the_first_few_by_name(tmp_path):
     state = official_state()
     for key in [key for key in state if key.startswith("block3.5.")]:

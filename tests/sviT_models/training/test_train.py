@@ -215,6 +215,14 @@ def test_query_key_and_value_start_with_the_recipes_bias(recipe):
             assert (parameter == 0).all(), name
 
 
+def test_branches_of_qsd_start_with_the_recipes_gain(recipe):
+    model = initial(Recipe("digits", model="qsd_tiny", options={"embed_dims": [8, 8, 8, 8]}, branch_gain=0.25), 10)
+    ends = ("bn2.weight", "attn.proj_conv.1.weight", "mlp.fc2_bn.weight")
+    seen = {name: set(value.tolist()) for name, value in model.named_parameters() if name.endswith(ends)}
+    assert len(seen) == 24  # two in each of 4 convolutional and 8 attention blocks
+    assert all(values == {0.25} for values in seen.values())
+
+
 def test_a_shift_moves_every_image_by_its_offset_and_repeats_the_border():
     images = torch.arange(2 * 3 * 4 * 5.0).view(2, 3, 4, 5)
     moved = shifted(images, torch.tensor([[0, 0], [1, -2]]))
