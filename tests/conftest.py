@@ -116,6 +116,44 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "small-run", lambda folder: search(config, folder / "small")) / "small"
 
 
+INTEGER = """\
+data: {search_images: 40, verify_images: 40, fisher_images: 16, batch_size: 40, calibration_images: 32}
+quantization: {method: nearest}
+search:
+  strategy: random
+  evaluations: 7
+  widths: [2, 4]
+  granularity: stage
+  time_steps: [1, 2]
+  state_widths: [6, 16]
+"""
+
+
+@pytest.fixture(scope="session")
+def integer_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of a search of widths by stage, those of potentials too. Copy it before you write into it."""
+    from dse.config.schema import Config
+    from dse.workflows.search import search
+
+    config = Config.model_validate(YAML(typ="safe").load(INTEGER))
+    return once(tmp_path_factory, "integer-run", lambda folder: search(config, folder / "run")) / "run"
+
+
+@pytest.fixture
+def empty_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have their figures drawn and saved as empty files: saving takes nine tenths of a report's time.
+
+    tests/reports looks at what is in the files.
+    """
+
+    def save(figure: object, stem: Path) -> None:
+        for ending in (".png", ".svg", ".pdf"):
+            stem.with_suffix(ending).touch()
+
+    monkeypatch.setattr("reports.static.figures.save", save)
+    monkeypatch.setattr("reports.static.figures.write_pdf", lambda path, *_: path.touch())
+
+
 @pytest.fixture(autouse=True)
 def one_torch_thread() -> Iterator[None]:
     """Keep parallel test workers from fighting for cores; a test that never imported torch does not import it here."""

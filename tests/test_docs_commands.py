@@ -27,9 +27,6 @@ import pytest
 import sviT_models
 from docs import make_reference
 from dse import cli
-from dse.config.schema import Config, Data, Quantization, Search
-from dse.workflows import search
-from tests.shared import once
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -63,20 +60,13 @@ def steps(page: str) -> Iterator[Step]:
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 SHOWING = [page for page in PAGES if list(steps(page.read_text(encoding="utf-8")))]
 LONG = ("tutorial", "own-network", "own-data-set", "cluster", "faq")  # pages that take 9 s of processor time and more
-TRIED = [pytest.param(page, marks=pytest.mark.campaign if page.stem in LONG else ()) for page in SHOWING]
+APART = ("python-api",)  # tests/dse/test_api.py and workflows/test_search.py try its examples and know their results
+TRIED = [
+    pytest.param(page, marks=pytest.mark.campaign if page.stem in LONG else ())
+    for page in SHOWING
+    if page.stem not in APART
+]
 DEMO = "runs/demo-fashion_mnist"
-
-
-@pytest.fixture(scope="session")
-def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `svit-dse demo` leaves, on fewer images and with fewer designs."""
-    config = Config(
-        data=Data(search_images=40, verify_images=40, fisher_images=16),
-        quantization=Quantization(method="nearest"),
-        search=Search(strategy="random", evaluations=6, widths=(2, 4, 8), time_steps=(2,)),
-        budgets={"drop": 5.0},
-    )
-    return once(tmp_path_factory, "demo-run", lambda folder: search.search(config, folder / "run")) / "run"
 
 
 def network() -> dict:
@@ -124,12 +114,12 @@ def run(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize("page", TRIED, ids=lambda path: path.stem)
-def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request):
+def test_a_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request, empty_figures):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
     text = page.read_text(encoding="utf-8")
     if DEMO in text:
-        shutil.copytree(request.getfixturevalue("demo_run"), tmp_path / DEMO)
+        shutil.copytree(request.getfixturevalue("small_run"), tmp_path / DEMO)  # as the demo's, with fewer designs
     names: dict = network() if page.stem == "evaluator" else {}
     for step in steps(text):
         if step.kind.startswith("file "):

@@ -2,15 +2,15 @@
 
 import io
 import json
+import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import pytest
 
 from docs import make_reference
 from dse import cli
-from dse.config.schema import Config, Data, Quantization, Search
-from dse.workflows import search
 
 CONFIG = """data: {search_images: 30, verify_images: 30, fisher_images: 16}
 quantization: {method: nearest}
@@ -67,16 +67,16 @@ RECORDS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _empty_figures(empty_figures: None) -> None:
+    """For every test here."""
+
+
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def places(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A small run, an export of one of its designs, and a configuration."""
     folder = tmp_path_factory.mktemp("tables")
-    config = Config(
-        data=Data(search_images=30, verify_images=30, fisher_images=16),
-        quantization=Quantization(method="nearest"),
-        search=Search(strategy="random", evaluations=6, widths=(2, 4, 8), time_steps=(2,)),
-    )
-    search.search(config, folder / "run")
+    shutil.copytree(small_run, folder / "run")
     (folder / "my.yaml").write_text(CONFIG, encoding="utf-8")
     found = {"RUNS": str(folder), "RUN": str(folder / "run"), "MY": str(folder / "my.yaml"), "OUT": str(folder / "out")}
     with pytest.MonkeyPatch.context() as patch:

@@ -23,6 +23,11 @@ class Said:
 Run = Callable[..., Said]
 
 
+@pytest.fixture(autouse=True)
+def _empty_figures(empty_figures: None) -> None:
+    """For every test here."""
+
+
 @pytest.fixture
 def svit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """`svit("check", "my.yaml")` as typed in an empty folder, in this process."""

@@ -1,6 +1,7 @@
 """The search as a function: the examples of docs/python-api.md run, and what they return is right."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -20,6 +21,21 @@ INDEX = np.arange(IMAGES)
 
 def examples():
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+
+
+def test_every_example_of_the_page_is_tried():
+    assert len(examples()) == 5  # three below, the steps of a search and its run in workflows/test_search.py
+
+
+def test_the_example_that_reads_a_run(small_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "demo-fashion_mnist").symlink_to(small_run)
+    names = {}
+    exec(examples()[0], names)
+    assert names["best"].id in capsys.readouterr().out
+    assert json.loads(Path("bits.json").read_text())["id"] == names["best"].id
+    assert Path("front.png").stat().st_size > 1000
 
 
 def test_the_examples_of_the_page_run(capsys):

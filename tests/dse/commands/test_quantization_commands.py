@@ -7,41 +7,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 
 import sviT_models
 from dse import cli
-from dse.config.file import load_config
-from dse.workflows.search import search
+from tests.conftest import INTEGER
 from tests.dse.commands.test_cli import WEIGHTS
-
-CONFIG = """
-data: {search_images: 40, verify_images: 40, fisher_images: 16, batch_size: 40, calibration_images: 32}
-quantization: {method: nearest}
-search:
-  strategy: random
-  evaluations: 5
-  widths: [2, 4]
-  granularity: stage
-  time_steps: [1, 2]
-  state_widths: [6, 16]
-"""
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "my.yaml"
-    path.write_text(CONFIG)
+    path.write_text(INTEGER)
     return path
 
 
 @pytest.fixture(scope="module")
-def run(config, tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "small"
-    torch.set_num_threads(1)  # fixtures of a module come before the one that does this for every test
-    search(load_config(config), out)
-    return out
+def run(integer_run, tmp_path_factory):
+    """Own copy: designs are fine-tuned into it."""
+    return shutil.copytree(integer_run, tmp_path_factory.mktemp("runs") / "small")
 
 
 def test_sensitivity_scores_every_group_at_every_width(svit, config):
@@ -175,7 +159,9 @@ def _evaluates_to(folder, row):
 
 
 def test_every_design_of_a_run_exports_to_its_recorded_accuracy(svit, run):
-    for _, row in pd.read_csv(run / "results.csv").query("origin == 'random'").iterrows():
+    rows = pd.read_csv(run / "results.csv").query("origin == 'random'")
+    assert len(rows)
+    for _, row in rows.iterrows():
         told = svit("export", run, "--design", row["id"], "--out", f"chip_{row['id']}")
         share = f"{row['top1']:.2%}"
         assert f"top-1 {share} on 40 search images; the search recorded {share}" in told.out

@@ -12,23 +12,14 @@ import pytest
 import costmodels
 import sviT_models
 from dse import cli
-from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.workflows.export import export_design
-from dse.workflows.search import search
 from sviT_models.integer_network.read import content_hash
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "small"
-    config = Config(
-        data=Data(search_images=40, verify_images=40, fisher_images=16, batch_size=40),
-        quantization=Quantization(method="nearest"),
-        search=Search(strategy="random", evaluations=8, widths=(4, 8), time_steps=(2,), state_widths=(6, 8)),
-    )
-    search(config, out)
-    return out
+@pytest.fixture
+def run(integer_run):
+    return integer_run
 
 
 def test_an_export_has_the_accuracy_that_the_search_recorded(run, tmp_path):
