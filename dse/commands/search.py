@@ -14,7 +14,7 @@ from dse.strategies import names
 
 if TYPE_CHECKING:
     from dse.config.schema import Config
-    from dse.results.picks import Picks
+    from dse.results.picks_file import Picks
 
 EXAMPLE = "Example: svit-dse search my.yaml --out runs/first --evaluations 200"
 

@@ -29,7 +29,7 @@ from dse.evaluation.costs import Costing
 from dse.results import tables
 from dse.results.files import plain
 from dse.results.origin import FLOAT, GUIDED, Kind, is_plain_uniform, origin_of
-from dse.results.picks import Picks
+from dse.results.picks_file import Picks
 
 MOST_DESIGNS = 60
 BESIDE = ("uniform-8", "uniform-4")

@@ -14,7 +14,7 @@ from dse.evaluation.experiment import Experiment
 from dse.evaluation.network import Network
 from dse.results import decomposition as parts
 from dse.results import tables
-from dse.results.picks import Picks
+from dse.results.picks_file import Picks
 from dse.search.best_design import costs_of
 from dse.workflows.search_values import BaseSetting, Prepared, Searched
 

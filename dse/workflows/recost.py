@@ -12,10 +12,11 @@ from costmodels.whole_files import replacing
 from dse.config.quantities import objective_columns
 from dse.errors import ConfigError
 from dse.results import tables
+from dse.results.contents import Contents
 from dse.results.manifest import Manifest
 from dse.results.picks import choose
 from dse.results.robustness import robustness
-from dse.results.run import Contents, Run, open_run, write_run
+from dse.results.run import Run, open_run, write_run
 from dse.strategies import label
 
 MEASURED = (

@@ -17,10 +17,11 @@ from dse.ledger.address import shown_command
 from dse.ledger.leases import LEASE
 from dse.ledger.storage import kept
 from dse.results import history, tables, trust
+from dse.results.contents import SO_FAR, Contents
 from dse.results.files import write_csv
 from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.robustness import robustness
-from dse.results.run import SO_FAR, Contents, Run, write_run
+from dse.results.run import Run, write_run
 from dse.results.verified import verified_table
 from dse.search.expected_drop import expectation
 from dse.search.study import evaluated

@@ -23,7 +23,7 @@ from dse.ledger.journal import NAME, Journal
 from dse.problem.problem import Problem
 from dse.progress import Advance, quiet
 from dse.results.manifest import Phase
-from dse.results.picks import Picks
+from dse.results.picks_file import Picks
 from dse.results.verified import Verified
 from dse.search.expected_drop import Quality
 from dse.search.loop import Loop, Step

@@ -12,9 +12,10 @@ import sviT_models
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.problem.design import Design
+from dse.results.contents import Contents
 from dse.results.files import write_csv
 from dse.results.places import here
-from dse.results.run import Contents, open_run, write_run
+from dse.results.run import open_run, write_run
 
 DESIGNS = [Design(("a", "b"), bits, 2, {"s": 8} if bits[0] < 32 else {}) for bits in ((32, 32), (8, 8), (2, 4))]
 TABLE = pd.DataFrame(
