@@ -88,6 +88,7 @@ PARTS = {
     "budgets": tuple(cell for limit in (1.5, 2.1) for cell in _cells(*TINY, FEW, 3, budget=limit)),
     "glyphs": tuple(_cells(*GLYPHS, FEW, 3)),
     "glyphs-nearest": tuple(_cells(*GLYPHS, FEW, 3, rounding="nearest")),
+    "small": (Cell("sdtv2_tiny_digits", "digits", "qsvit", rounding="nearest", evaluations=20),),  # half a minute
 }
 
 
