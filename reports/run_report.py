@@ -33,6 +33,7 @@ def build_report(
         "title": run.title,
         "tool": {"name": run.manifest.origin.tool, "version": run.manifest.origin.version},
         "created": run.manifest.origin.created,
+        "banner": run.banner,
         "recommended": run.recommended,
         "budgets": run.picks.budgets,
         "layers": run.weight_layers,

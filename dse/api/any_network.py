@@ -28,18 +28,18 @@ from dse.problem.goals import CONFIDENCE
 from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.shared_error import SharedError
 from dse.problem.space import Dimension, Space
-from dse.search.best_design import cheapest
-from dse.search.expected_drop import expectation, model_of
+from dse.results.verification import Best, add_exact_picks, last_designs
+from dse.search.best_design import Recommendation, cheapest
+from dse.search.expected_drop import expectation
 from dse.search.loop import Loop
 from dse.search.study import evaluated, quiet_optuna
+from dse.surrogate import Posterior
 from sviT_models import Output, chaos_floor
 from sviT_models.measure.accuracy import Z95
 from sviT_models.quantization.quantizers import quantize_weight
 
 Cost = Callable[[FloatArray], FloatArray]
 CHAOS_IMAGES = 1000
-LEAST_FOR_MODEL = 5  # measurements before the best design is asked for
-EXACT = "exact"  # the origin of the best design by the model
 COLUMNS = {"memory_bytes": "memory_bytes", "cost": "energy_j"}  # ours, and the separable table that stands for it
 
 
@@ -122,9 +122,9 @@ def search(
     [percentage points], the drop on unseen images by the model of all measurements with its 95 % interval; `p_within`,
     the probability that it is at most `drop`; `memory_bytes, cost`; `on_front` (by the expected drop), `feasible`
     (`p_within` at least 0.95) and `w:<layer>`; by ascending memory.  A design that was measured to lose little by luck
-    is not feasible for that.  As with the command line, the last evaluation is the least memory that the model trusts;
-    for a module on images (N, 3, H, W), the chaos floor says how far measurements err together.  Raises ConfigError for
-    arguments that do not fit together.
+    is not feasible for that.  As with the command line, the last evaluation is the least memory that the model trusts,
+    after two surer designs where there are 40 evaluations and more; for a module on images (N, 3, H, W), the chaos
+    floor says how far measurements err together.  Raises ConfigError for arguments that do not fit together.
     """
     labels = _labels(labels, len(images))
     runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
@@ -140,25 +140,22 @@ def search(
     with quiet_optuna():
         study = optuna.create_study(directions=["minimize"] * 3)
     loop = Loop(problem, evaluator, costs.quantities, strategy, sampler)
-    loop.run(study, max(evaluations - 1, 1))
-    _measure_best(loop, study, evaluations)
+    loop.run(study, max(evaluations - last_designs(problem, evaluations), 1))
+    add_exact_picks(loop, study, _best_of(study), evaluations, lambda line: None)
+    loop.run(study, evaluations)
     return _table(study, problem, evaluator)
 
 
-def _measure_best(loop: Loop, study: optuna.Study, evaluations: int) -> None:
-    """As the last evaluation, the least memory that the model trusts to keep the budget; the next proposal if none."""
-    done = evaluated(study)
-    if LEAST_FOR_MODEL <= len(done) < evaluations:
-        try:
-            found = cheapest(loop.problem.whole, model_of(study, loop.problem), loop.problem.budgets)
-        except InfeasibleError:
-            pass
-        else:
-            seen = {trial.user_attrs["design"] for trial in done}
-            if loop.problem.space.design(found.levels).id not in seen:
-                loop.measure(study, found.levels, EXACT, evaluations)
-                return
-    loop.run(study, evaluations)
+def _best_of(study: optuna.Study) -> Best:
+    """The least memory within the budgets, as the separable tables have the costs; measured designs are not again."""
+
+    def best(problem: Problem, posterior: Posterior) -> Recommendation:
+        found = cheapest(problem.whole, posterior, problem.budgets)
+        if problem.space.design(found.levels).id in {trial.user_attrs["design"] for trial in evaluated(study)}:
+            raise InfeasibleError("the best design was measured before")
+        return found
+
+    return best
 
 
 def _labels(labels: Any, images: int) -> IntArray:

@@ -69,7 +69,7 @@ class Front:
             axes.errorbar(part[quantity.column], part["drop"], yerr=reach, label=str(status), fmt=shape, capsize=2)
         for _, row in t[t["name"] != ""].iterrows():
             at = (row[quantity.column], row["drop"])
-            axes.annotate(row["name"], at, textcoords="offset points", xytext=(4, 4), fontsize=8)
+            axes.annotate(row["name"], at, textcoords="offset points", xytext=(4, 4), fontsize=8, parse_math=False)
         axes.set(xscale="log", xlabel=f"{cost} [{quantity.unit}]", ylabel="drop on unseen images [pp]")
         axes.legend()
         return axes

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import JSON
+from dse.commands._options import JSON, TRUST
 
 EXAMPLE = "Example: svit-dse report runs/demo-fashion_mnist"
 
@@ -20,12 +20,20 @@ def report(
     section: Annotated[
         list[str] | None, typer.Option(help="A section of your own, FILE.py or FILE.py:NAME; may be repeated.")
     ] = None,
+    trust: TRUST = False,
     as_json: JSON = False,
 ) -> None:
-    """Build the report of a run: index.html, report.json and figures."""
+    """Build the report of a run, finished or interrupted: index.html, report.json and figures."""
     from dse.commands._show import print_record
+    from dse.errors import ConfigError
+    from dse.results.start import is_unfinished
 
     own = tuple(section or ())
+    if is_unfinished(run):
+        if hardware is not None:
+            raise ConfigError(f"--hardware {hardware}: {run} is not finished; finish the search first")
+        print_record({"report": (index := _so_far(run, out, own, trust))}, [str(index)], as_json)
+        return
     index = _built(run, out, own) if hardware is None else _recosted(run, hardware, out, own)
     print_record({"report": index}, [str(index)], as_json)
 
@@ -45,6 +53,20 @@ def _recosted(run: Path, hardware: str, out: Path | None, own: Sequence[str]) ->
         if not there:  # a run without its report is no result
             shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def _so_far(run: Path, out: Path | None, own: Sequence[str], trust: bool) -> Path:
+    """The index of the report on a search that is not finished."""
+    import reports
+    from dse.commands._progress import Meter
+    from dse.commands._show import say
+    from dse.progress import within
+    from dse.workflows.search_values import Listener
+    from dse.workflows.unfinished import so_far
+
+    with Meter() as advance:
+        tables = so_far(run, Listener(say, advance=advance), trust).path
+        return reports.build(tables, out or run / "report", within(advance, "sections and figures"), own)
 
 
 def _built(run: Path, out: Path | None, own: Sequence[str]) -> Path:

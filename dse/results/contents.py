@@ -13,6 +13,8 @@ from dse.results.manifest import Manifest
 from dse.results.picks_file import Picks
 
 SO_FAR = "front-so-far.csv"  # of a search that was interrupted
+START = "search.json"  # what a search that is not finished was asked for
+UNFINISHED = "so-far"  # the run directory of the report on such a search
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,6 +122,7 @@ class Manifest(TypedDict, total=False):
     failures: list[str]
     forms: dict[str, dict[str, Any]]
     mixed: list[str]
+    unfinished: dict[str, int]
     phases: list[dict[str, Any]]
     recosted_from: dict[str, Any]
 

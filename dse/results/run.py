@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +21,7 @@ from dse.problem.by_form import ByForm
 from dse.problem.design import Design, is_weight_column, weight_column
 from dse.results import tables
 from dse.results.candidates import knee
-from dse.results.contents import SO_FAR, Contents
+from dse.results.contents import SO_FAR, START, UNFINISHED, Contents
 from dse.results.files import read_csv, read_designs, read_json, read_table, write_csv, write_json
 from dse.results.manifest import Manifest
 from dse.results.naming import design_id
@@ -53,7 +54,10 @@ def write_run(out: Path, contents: Contents) -> Run:
             write_csv(out / f"{name}.csv", value)
         elif isinstance(value, Mapping) and name not in ("layers", "manifest"):
             write_json(out / f"{name}.json", value)
-    (out / SO_FAR).unlink(missing_ok=True)
+    for name in (SO_FAR, START):
+        (out / name).unlink(missing_ok=True)
+    if (out / UNFINISHED / "manifest.json").is_file():
+        shutil.rmtree(out / UNFINISHED)
     write_json(out / "manifest.json", {**contents.manifest, "paths_from": here(out)})
     return open_run(out)
 

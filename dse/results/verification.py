@@ -14,7 +14,6 @@ import pandas as pd
 from optuna import Study
 
 from dse.arrays import FloatArray
-from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
 from dse.ledger.shared_work import Result, SharedWork
 from dse.optimize.integer_program import InfeasibleError
@@ -25,10 +24,11 @@ from dse.results import tables
 from dse.results.candidates import candidates
 from dse.results.origin import EXACT, SURER
 from dse.results.verified import UNKNOWN, Verified
-from dse.search.best_design import Recommendation, best_under_budgets
+from dse.search.best_design import Recommendation
 from dse.search.expected_drop import model_of
 from dse.search.loop import Loop
 from dse.search.study import evaluated, finished
+from dse.surrogate import Posterior
 from dse.verification import COPIES, Candidate, Race, Row, Task, outcome, plan, strata_of
 from dse.verification.rows import table as table_of_rows
 
@@ -40,6 +40,7 @@ LEAST_FOR_SURER = 40  # evaluations of a search; with fewer, the model needs the
 NOT_PREDICTED = 100.0  # points: the whole range, as a standard deviation
 Say = Callable[[str], None]
 CopyLogits = Callable[[int, Any], FloatArray]
+Best = Callable[[Problem, Posterior], Recommendation]
 
 
 def last_designs(problem: Problem, evaluations: int) -> int:
@@ -52,7 +53,7 @@ def last_designs(problem: Problem, evaluations: int) -> int:
     return 1 + (len(SURER_SHARES) if hedged else 0)
 
 
-def add_exact_picks(loop: Loop, study: Study, costing: Costing, evaluations: int, say: Say) -> None:
+def add_exact_picks(loop: Loop, study: Study, best: Best, evaluations: int, say: Say) -> None:
     """Measure the best design under the budgets as the model of all measurements sees it, unless that was done.
 
     It is the last evaluation of a search, so that verification can choose it like any other design.  What comes out on
@@ -61,7 +62,7 @@ def add_exact_picks(loop: Loop, study: Study, costing: Costing, evaluations: int
 
     loop         measures designs, and knows the problem
     study        the search so far
-    costing      of designs
+    best         the design of least memory within a problem's budgets, by the model; raises InfeasibleError
     evaluations  of the whole search
     say          takes a line for the reader
     """
@@ -76,14 +77,14 @@ def add_exact_picks(loop: Loop, study: Study, costing: Costing, evaluations: int
         limit = share * problem.budgets["drop"]
         stricter = replace(problem, budgets={**problem.budgets, "drop": limit})
         try:
-            found = best_under_budgets(costing, stricter, model_of(study, problem))
+            found = best(stricter, model_of(study, problem))
         except InfeasibleError:
             loop.run(study, evaluations - left)
             continue
         say(f"surer pick: the least memory for a drop of {limit:.2f} pp, predicted to lose {_told(found)}")
         loop.measure(study, found.levels, SURER, evaluations - left)
     try:
-        found = best_under_budgets(costing, problem, model_of(study, problem))
+        found = best(problem, model_of(study, problem))
     except InfeasibleError as error:
         say(f"no design is predicted to keep the budgets: {error}")
         return

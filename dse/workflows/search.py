@@ -22,6 +22,7 @@ from dse.results.files import write_csv
 from dse.results.manifest import Inputs, Manifest, manifest
 from dse.results.robustness import robustness
 from dse.results.run import Run, write_run
+from dse.results.start import keep_start
 from dse.results.verified import verified_table
 from dse.search.expected_drop import expectation
 from dse.search.study import evaluated
@@ -64,7 +65,9 @@ def search(
     """
     storage = storage or StudyStorage(out)
     with kept(storage.url):
-        return carried_out(prepare(config, storage, hear), out, command, hear)
+        prepared = prepare(config, storage, hear)
+        keep_start(config.model_dump(mode="json", exclude_unset=True), out, command)
+        return carried_out(prepared, out, command, hear)
 
 
 def carried_out(prepared: Prepared, out: Path, command: Sequence[str] = (), hear: Listener = SILENT) -> Run:
@@ -155,7 +158,7 @@ def search_manifest(
         "configuration": prepared.config.model_dump(mode="json"),
         "request": prepared.request,
         "workers": sorted({t.user_attrs[LEASE]["worker"] for t in trials if LEASE in t.user_attrs}),
-        "float": _float_record(evaluator.float, final.verifier.float),
+        "float": float_record(evaluator.float) | {"verify": float_record(final.verifier.float)},
         "chaos": asdict(prepared.chaos) | {"needed_images": prepared.needed_images},
         "stop_reason": searched.stop_reason,
         "model": searched.quality.record,
@@ -203,13 +206,9 @@ def _float_by_form(experiment: Experiment, evaluator: Evaluator, verifier: Evalu
         return {}
     first, second = evaluator.floats, verifier.floats
     met = [form for form in experiment.networks if form in first and form in second]
-    return {"forms": {form: _float_record(first[form], second[form]) for form in met}}
+    return {"forms": {form: float_record(first[form]) | {"verify": float_record(second[form])} for form in met}}
 
 
-def _float_record(first: Evaluation, second: Evaluation) -> dict[str, Any]:
-    return {
-        "top1": first.top1,
-        "top1_stderr": first.top1_stderr,
-        "images": first.images,
-        "verify": {"top1": second.top1, "top1_stderr": second.top1_stderr, "images": second.images},
-    }
+def float_record(found: Evaluation) -> dict[str, Any]:
+    """What a manifest says of the float network on some images."""
+    return {"top1": found.top1, "top1_stderr": found.top1_stderr, "images": found.images}

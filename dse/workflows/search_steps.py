@@ -42,6 +42,7 @@ from dse.results.verification import (
     right_of,
     verify,
 )
+from dse.search.best_design import best_under_budgets
 from dse.search.expected_drop import expectation, model_of
 from dse.search.loop import Loop
 from dse.search.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
@@ -181,7 +182,7 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     images, done = evaluator.images_run, finished(study)
     with hear.steps(study, count) as on_step:
         reason = base.loop.run(study, max(base.phase.evaluations, count - last_designs(problem, count)), on_step)
-        add_exact_picks(base.loop, study, base.costing, count, hear.say)
+        add_exact_picks(base.loop, study, partial(best_under_budgets, base.costing), count, hear.say)
     phase = end(finished(study) - done, evaluator.images_run - images)
     hear.say(f"stopped: {reason}")
     model = model_of(study, problem)

@@ -33,6 +33,7 @@ def page(title: str, parts: Sequence[Part], numbers: Mapping[str, Any]) -> str:
     return environment.get_template("page.html").render(
         title=title,
         parts=parts,
+        banner=numbers.get("banner", ""),
         created=str(numbers.get("created") or "")[:10],
         tool=numbers["tool"],
         numbers=embedded(numbers),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LETTERS = 90  # letters of a tick label that fit under the printed heat map
 LEAST_SPAN = 3  # layers of a block that has its name on the page
 TICKS_ON_PAGE, TICKS_ON_PAPER = 14, 12  # rows that carry a text
+BARS = ((0.895, 0.955), (0.755, 0.825))  # the parts of the page's height for the shares, each with its title above
 Span = tuple[str, int, int]
 
 
@@ -114,7 +115,7 @@ def _map_trace(r: HeatMap) -> Plot:
 def _layout(r: HeatMap) -> Plot:
     named = [(name, first, last) for name, first, last in r.spans if last - first + 1 >= LEAST_SPAN]
     step = max(1, len(r.ids) // TICKS_ON_PAGE)
-    place = {"xref": "paper", "yref": "paper", "x": 0.5, "yanchor": "top", "showarrow": False}
+    place = {"xref": "paper", "yref": "paper", "x": 0.5, "yanchor": "bottom", "showarrow": False}
     border = {"type": "line", "xref": "x", "yref": "paper", "y0": 0, "y1": 0.72}
     return {
         "xaxis": {
@@ -133,10 +134,12 @@ def _layout(r: HeatMap) -> Plot:
             "title": {"text": "memory and drop of the design"},
             "showgrid": False,
         },
-        "yaxis2": {"domain": [0.89, 1], "nticks": 3},
-        "yaxis3": {"domain": [0.755, 0.865], "nticks": 3},
+        "yaxis2": {"domain": BARS[0], "nticks": 3},
+        "yaxis3": {"domain": BARS[1], "nticks": 3},
         # the axes of the shares are too low for a title beside them
-        "annotations": [{"text": s.title, **place, "y": y} for s, y in zip(r.shares, (1, 0.865), strict=True)],
+        "annotations": [
+            {"text": s.title, **place, "y": y} for s, y in zip(r.shares, (top for _, top in BARS), strict=True)
+        ],
         "shapes": [
             {**border, "x0": first - 0.5, "x1": first - 0.5, "line": {"color": "$paper", "width": 2}}
             for _, first, _ in r.spans[1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -15,6 +15,7 @@ from reports.errors import ReportError
 from reports.number_text import short_names
 from reports.run.picks import PickedDesign
 from reports.run.rows import ExpectedRow, LayerRow, ResultRow, VerifiedRow
+from reports.run.standing import standing
 from reports.run.tables import rows_of
 
 FINITE = ("top1", "drop", "drop_low", "drop_high", "memory_bytes", "energy_j", "latency_s")
@@ -68,7 +69,8 @@ class Design(ResultRow):
     layers, where they were searched. A fused layer's width stands for all layers that were fused into it.
     `verified` is the drop as unseen images measured it, `unseen` the best that is known of it, `top1_low` and
     `top1_high` Wilson's 95 % interval of the top-1 accuracy. `energy_band` is the least and greatest energy [J]
-    over all variations of the models, None where the design was not costed again.
+    over all variations of the models, None where the design was not costed again.  `feasible` is what verification
+    found, where there was one, and else what the search predicts; `standing` says in words why it is not.
     """
 
     baseline: str
@@ -84,6 +86,7 @@ class Design(ResultRow):
     form: str = ""
     own_bits: dict[str, int] = field(default_factory=dict)
     energy_band: tuple[float, float] | None = None
+    standing: str = ""
 
     @property
     def shown(self) -> bool:
@@ -176,6 +179,7 @@ def designs(
     picks: Sequence[PickedDesign],
     verified: Sequence[VerifiedRow],
     expected: Sequence[ExpectedRow] = (),
+    budgets: Mapping[str, float] | None = None,
 ) -> tuple[Design, ...]:
     """All designs in the order of evaluation, of a table that `checked_results` gave.
 
@@ -194,26 +198,34 @@ def designs(
     others = unique[[c for c in unique.columns if c.startswith((POTENTIALS, STREAMS, SUMS))]].to_dict("records")
     own = unique[[c for c in unique.columns if c.startswith(OWN)]].to_dict("records")
     forms = unique[FORM].astype(str).tolist() if FORM in unique.columns else [""] * len(unique)
+    found = zip(rows_of(path, unique, ResultRow), weights, others, forms, own, strict=True)
     return tuple(
-        Design(
-            **{each.name: getattr(row, each.name) for each in fields(row)},
-            baseline=names.get(row.id, ""),
-            pick=picked.get(row.id, ""),
-            verified=unseen.get(row.id),
-            state_bits=_widths(cells, POTENTIALS),
-            stream_bits=_widths(cells, STREAMS),
-            between_bits=_widths(cells, SUMS),
-            bits=tuple(bits),
-            unseen=_unseen(row, unseen.get(row.id), predicted.get(row.id)),
-            top1_low=share_interval(row.top1, row.images)[0],
-            top1_high=share_interval(row.top1, row.images)[1],
-            form=form,
-            own_bits=_widths(layers, OWN),
+        judged(
+            Design(
+                **{each.name: getattr(row, each.name) for each in fields(row)},
+                baseline=names.get(row.id, ""),
+                pick=picked.get(row.id, ""),
+                verified=unseen.get(row.id),
+                state_bits=_widths(cells, POTENTIALS),
+                stream_bits=_widths(cells, STREAMS),
+                between_bits=_widths(cells, SUMS),
+                bits=tuple(bits),
+                unseen=_unseen(row, unseen.get(row.id), predicted.get(row.id)),
+                top1_low=share_interval(row.top1, row.images)[0],
+                top1_high=share_interval(row.top1, row.images)[1],
+                form=form,
+                own_bits=_widths(layers, OWN),
+            ),
+            budgets or {},
         )
-        for row, bits, cells, form, layers in zip(
-            rows_of(path, unique, ResultRow), weights, others, forms, own, strict=True
-        )
+        for row, bits, cells, form, layers in found
     )
+
+
+def judged(design: Design, budgets: Mapping[str, float]) -> Design:
+    """The design with what verification found in the place of the search's prediction."""
+    said = standing(vars(design), budgets, design.feasible, design.reasons, design.verified)
+    return replace(design, feasible=said[0], standing=said[1])
 
 
 def share_interval(share: float, images: int) -> tuple[float, float]:

@@ -106,7 +106,19 @@ class FinishedRun:
     @property
     def title(self) -> str:
         """The title of a report of this run."""
-        return f"Bit allocation of {self.manifest.network} on {self.manifest.hardware.name}"
+        unfinished = ", search not finished" if self.manifest.unfinished else ""
+        return f"Bit allocation of {self.manifest.network} on {self.manifest.hardware.name}{unfinished}"
+
+    @property
+    def banner(self) -> str:
+        """What stands above the whole report; empty for a finished search."""
+        if self.manifest.unfinished is None:
+            return ""
+        done, wanted = self.manifest.unfinished
+        return (
+            f"This search is not finished: {done:,} of {wanted:,} evaluations exist. No design was verified on unseen "
+            "images, and none is recommended. Run the same search command again to go on."
+        )
 
     def by_id(self, design: str) -> Design:
         """The design of an id that occurs in the run."""
@@ -127,7 +139,7 @@ def read_run(directory: Path) -> FinishedRun:
     verified = files.of_designs("verified", VerifiedRow) or ()
     expected = files.of_designs("expected", ExpectedRow) or ()
     stability = read_stability(directory / "stability.json", tuple(table["id"]))
-    designs = design_reader.designs(path, results, picks.picks, verified, expected)
+    designs = design_reader.designs(path, results, picks.picks, verified, expected, picks.budgets)
     parts = files.energy_parts()
     if stability is not None:
         designs = tuple(replace(d, energy_band=stability.energy_of(d.id)) for d in designs)

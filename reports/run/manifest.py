@@ -78,6 +78,7 @@ class Manifest:
     `assumed` is what the checkpoint does not tell of the network.
 
     `model_says` are the lines of the search's model about itself: how far it and the scores are to be trusted.
+    `unfinished` is how many evaluations there are and how many there will be, None for a finished search.
     """
 
     origin: Origin
@@ -95,6 +96,7 @@ class Manifest:
     mixed_inputs: str
     recosted_from: str | None
     model_says: tuple[str, ...]
+    unfinished: tuple[int, int] | None = None
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -105,6 +107,7 @@ def read_manifest(path: Path) -> Manifest:
     float_network = tree.entry("float")
     unseen = float_network.optional("verify")
     chaos = tree.optional("chaos")
+    left = tree.optional("unfinished")
     recosted, model = tree.optional("recosted_from"), tree.optional("model")
     return Manifest(
         origin=_origin(tree),
@@ -123,6 +126,7 @@ def read_manifest(path: Path) -> Manifest:
         failures=tree.texts("failures"),
         mixed_inputs=", ".join(tree.texts("mixed")),
         recosted_from=None if recosted is None else recosted.text("run", "another run"),
+        unfinished=None if left is None else (int(left.number("evaluations")), int(left.number("of"))),
         model_says=() if model is None else model.texts("says"),
     )
 

@@ -77,7 +77,7 @@ def record(run: FinishedRun) -> Decision:
     savings = run.picks.savings
     return Decision(
         question=_question(run),
-        sentence=_sentence(picks, savings, run.picks.needed_images),
+        sentence=run.banner or _sentence(picks, savings, run.picks.needed_images),
         verdict=picks[0].verdict if picks else "REVIEW",
         identity=_identity(run),
         picks=picks,

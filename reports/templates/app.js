@@ -211,7 +211,7 @@
       const count = d.bits.filter((x) => x === b).length;
       widths.append(element("span", {}, element("i", { style: `background:${palette[b] || "gray"}` }), `${b} bit: ${count} layers`));
     }
-    const title = element("div", {}, element("strong", {}, d.id), ` ${role}${d.feasible ? "" : ", over a budget"}`);
+    const title = element("div", {}, element("strong", {}, d.id), ` ${role}${d.standing && d.baseline !== "float" ? `, ${d.standing}` : ""}`);
     const parts = [title, list, strip(d), widths];
     if (full) {
       const text = blockMeans(d).map(([b, m]) => `${shortBlock(b)} ${fixed(m, 1)}`).join(" · ");

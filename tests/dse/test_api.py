@@ -6,12 +6,15 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.stats import norm
 
 from dse.api import ModuleRunner, search
+from dse.api.front import Front
 from dse.errors import ConfigError
+from dse.search.loop import Loop
 from tests.dse.toy import IMAGES, LAYERS, WEIGHTS, ToyRunner
 
 PAGE = Path(__file__).parents[2] / "docs" / "python-api.md"
@@ -149,7 +152,7 @@ def test_the_last_evaluation_is_the_least_memory_that_the_model_trusts(monkeypat
     sizes = {"a": 100, "b": 400, "c": 200, "d": 5000}
     options = {"weights": sizes, "widths": (2, 4, 8), "strategy": "random", "drop": 30.0, "seed": 2, "evaluations": 9}
     found = search(Four(), INDEX, INDEX % 4, **options)
-    monkeypatch.setattr("dse.api.any_network._measure_best", lambda loop, study, count: loop.run(study, count))
+    monkeypatch.setattr("dse.api.any_network.add_exact_picks", lambda *arguments: None)
     plain = search(Four(), INDEX, INDEX % 4, **options)
     assert len(found) == len(plain) == 9
     assert (found["id"].isin(plain["id"])).sum() == 8
@@ -162,3 +165,23 @@ class Four(ToyRunner):
 
     def run(self, images, weight_bits, **kwargs):
         return super().run(images, list(weight_bits)[:3], **kwargs)
+
+
+def test_long_searches_measure_surer_designs_before_the_last_as_the_command_line_does(monkeypatch):
+    monkeypatch.setattr("dse.results.verification.LEAST_FOR_SURER", 12)
+    seen = []
+    measure = Loop.measure
+    monkeypatch.setattr(Loop, "measure", lambda self, *given: (seen.append(given[2]), measure(self, *given))[1])
+    sizes = {"a": 100, "b": 400, "c": 200, "d": 5000}
+    options = {"weights": sizes, "widths": (2, 3, 4, 6, 8), "strategy": "random", "drop": 30.0, "evaluations": 12}
+    assert len(search(Four(), INDEX, INDEX % 4, **options)) == 12
+    assert seen == ["surer", "surer", "exact"]
+
+
+def test_a_label_with_dollars_is_no_formula():
+    table = pd.DataFrame(
+        {"name": ["$x$"], "status": ["verified"], "drop": [0.1], "drop_low": [0.0], "drop_high": [0.2]}
+    )
+    axes = Front(table.assign(memory_bytes=[1e3])).plot()
+    (label,) = axes.texts
+    assert (label.get_text(), label.get_parse_math()) == ("$x$", False)

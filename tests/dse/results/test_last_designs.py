@@ -1,10 +1,13 @@
 """The optima that a search measures last: surer ones for parts of the drop budget, then the one for the budgets."""
 
+from functools import partial
+
 import pytest
 from optuna.trial import TrialState
 
 from dse.results import verification
 from dse.results.verification import add_exact_picks, last_designs
+from dse.search.best_design import best_under_budgets
 from dse.search.study import evaluated, finished, open_study
 from tests.dse.search.test_loop import PRINT, loop
 from tests.dse.toy import ToyCosting, ToyRunner, toy_problem
@@ -18,6 +21,9 @@ class Costing(ToyCosting):
     def of_levels(self, space, levels):
         memory, power = self.values(space.weight_bits(levels))
         return {"memory_bytes": memory, "power_w": power}
+
+
+BEST = partial(best_under_budgets, Costing())
 
 
 @pytest.mark.parametrize(
@@ -45,10 +51,10 @@ def ended(path, monkeypatch, kill_after=None):
         with monkeypatch.context() as patch:
             patch.setattr(type(worker), "measure", killed)
             with pytest.raises(KeyboardInterrupt):
-                add_exact_picks(worker, study, Costing(), 12, print)
+                add_exact_picks(worker, study, BEST, 12, print)
         study, worker = open_study(path, PRINT), loop(ToyRunner(), problem=toy_problem(BUDGET))
     lines = []
-    add_exact_picks(worker, study, Costing(), 12, lines.append)
+    add_exact_picks(worker, study, BEST, 12, lines.append)
     return study, lines
 
 
@@ -83,5 +89,5 @@ def test_a_budget_that_the_model_trusts_to_no_design_leaves_its_evaluation_to_th
     monkeypatch.setattr(verification, "SURER_SHARES", (-5.0, 2 / 3))
     study, worker = open_study(tmp_path, PRINT), loop(ToyRunner(), problem=toy_problem(BUDGET))
     worker.run(study, 9)
-    add_exact_picks(worker, study, Costing(), 12, print)
+    add_exact_picks(worker, study, BEST, 12, print)
     assert [origin for origin, _ in told(study)][-3:] == ["random", "surer", "exact"]

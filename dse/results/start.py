@@ -1,0 +1,21 @@
+"""What a search was asked for, kept in its directory from the moment it begins until it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dse.results.contents import START
+from dse.results.files import write_json
+from dse.results.places import here
+
+
+def keep_start(given: Mapping[str, Any], out: Path, command: Sequence[str]) -> None:
+    """Keep the configuration as given and the command line of a search in `out`; `write_run` takes them away."""
+    write_json(out / START, {"configuration": dict(given), "paths_from": here(out), "command": list(command)})
+
+
+def is_unfinished(run: Path) -> bool:
+    """Whether the last search in a directory began and did not end."""
+    return (run / START).is_file()
