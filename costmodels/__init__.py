@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from costmodels.studies.crossover import Crossover, crossover
     from costmodels.studies.exchange import priced, write_hardware
     from costmodels.studies.forms import forms
+    from costmodels.studies.neurobench import NeuroBench, neurobench
     from costmodels.studies.non_spiking import activation_width, equivalents, non_spiking
     from costmodels.studies.part_bands import PER_SYNOP, part_bands
     from costmodels.studies.published import measured_operations, published_consistency
@@ -71,6 +72,7 @@ _HOME = {
     "Efficiency": "estimation.efficiency",
     "ExtrapolationWarning": "errors",
     "Hardware": "hardware.hardware",
+    "NeuroBench": "studies.neurobench",
     "Part": "estimation.candidates",
     "SeparableTables": "estimation.separable",
     "Stability": "studies.stability",
@@ -101,6 +103,7 @@ _HOME = {
     "lint": "hardware.library",
     "load_hardware": "hardware.library",
     "measured_operations": "studies.published",
+    "neurobench": "studies.neurobench",
     "non_spiking": "studies.non_spiking",
     "op_tables": "hardware.op_energy",
     "own_dataflow_files": "hardware.library",
@@ -128,6 +131,7 @@ __all__ = [
     "Efficiency",
     "ExtrapolationWarning",
     "Hardware",
+    "NeuroBench",
     "Part",
     "SeparableTables",
     "Stability",
@@ -158,6 +162,7 @@ __all__ = [
     "lint",
     "load_hardware",
     "measured_operations",
+    "neurobench",
     "non_spiking",
     "op_tables",
     "own_dataflow_files",

@@ -10,14 +10,15 @@ import typer
 from dse.commands._options import DESIGN_NAME, JSON, TRUST
 from dse.errors import ConfigError
 
-FORMATS = ("integers", "qonnx", "modelopt", "torchao")
+FORMATS = ("integers", "qonnx", "modelopt", "torchao", "brevitas", "aimet")
+TOOLS = FORMATS[2:]  # dse.problem.tool_layouts.TOOLS, which brings numpy
 EXAMPLE = "Example: svit-dse export runs/demo --design uniform-4 --out chip --golden 10"
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="The --out of a search.")],
     design: Annotated[str, typer.Option(help=DESIGN_NAME)],
-    out: Annotated[Path, typer.Option(help="New folder; for modelopt and torchao a .json file.")],
+    out: Annotated[Path, typer.Option(help="New folder; for widths as JSON a .json file.")],
     golden: Annotated[int, typer.Option(min=0, help="Images of golden vectors.")] = 0,
     state_bits: Annotated[
         int | None, typer.Option(min=4, max=16, help="Width of potentials where the design leaves them float; 16.")
@@ -27,7 +28,9 @@ def export(
     ] = None,
     form: Annotated[
         str,
-        typer.Option("--format", help="integers; qonnx: also network.onnx; modelopt, torchao: weight widths as JSON."),
+        typer.Option(
+            "--format", help=f"integers; qonnx: also network.onnx; {', '.join(TOOLS)}: weight widths as JSON."
+        ),
     ] = "integers",
     trust: TRUST = False,
     as_json: JSON = False,
@@ -41,9 +44,11 @@ def export(
 
     if form not in FORMATS:
         raise ConfigError(f"--format {form}: no such format; {meant(form, FORMATS)}")
-    if form in ("modelopt", "torchao"):
+    if form in TOOLS:
         if golden or state_bits or activation_bits:
             raise ConfigError(f"--format {form}: has weight widths only; leave out --golden and other widths")
+        if form == "aimet":  # whose scales are those of the network
+            trusted(run, trust)
         print_record({"out": out, "format": form}, export_layout(run, design, out, form), as_json)
         return
     trusted(run, trust)

@@ -2,36 +2,44 @@
 
 modelopt  NVIDIA ModelOpt, `quant_cfg`: nvidia.github.io/Model-Optimizer/guides/_quant_cfg.html (0.47)
 torchao   `config_to_dict` of `FqnToConfig`: docs.pytorch.org/ao, torchao.quantization.FqnToConfig (0.18)
+aimet     encodings 0.6.1: aimet_torch 2.42, quantization/affine/encoding.py; they hold the scales, too
+brevitas  arguments of `brevitas.graph.quantize.layerwise_quantize` (0.13), which has no file of its own
 
-Both have widths of weights only: time steps, potentials and streams have no place there.
+All have widths of weights only: time steps, potentials and streams have no place there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dse.errors import ConfigError
 from dse.problem.design import FLOAT, Design
 
 QUANTIZER = ".weight_quantizer"
-WIDEST = {"modelopt": 16, "torchao": 8}  # torchao: torch.int1 to torch.int8
+PARAMETER = ".weight"
+# torchao: torch.int1 to torch.int8; aimet: common/quantsim.py; brevitas: with one bit its integers are all zero
+LIMITS = {"modelopt": (1, 16), "torchao": (1, 8), "aimet": (2, 31), "brevitas": (2, 31)}
+Scales = Mapping[str, Sequence[float]]
 Tree = dict[str, Any]
 
 
-def layout(design: Design, tool: str) -> Tree:
+def layout(design: Design, tool: str, scales: Scales | None = None) -> Tree:
     """A design as the configuration of a library, as JSON values.
 
     design  its weight widths are what is written
-    tool    a key of `LAYOUTS`
+    tool    a key of `LAYOUTS`, or `aimet`
+    scales  by layer, one of every output channel: the weight of one step of the integers; only for `aimet`
 
     Raises ConfigError for a width that the library does not have.
     """
     for name, bits in zip(design.layers, design.weight_bits, strict=True):
-        if bits != FLOAT and bits > WIDEST[tool]:
-            raise ConfigError(f"--format {tool}: {name} has {bits} bits; {tool} has 1 to {WIDEST[tool]}")
-    return LAYOUTS[tool](dict(zip(design.layers, design.weight_bits, strict=True)))
+        least, most = LIMITS[tool]
+        if bits != FLOAT and not least <= bits <= most:
+            raise ConfigError(f"--format {tool}: {name} has {bits} bits; {tool} has {least} to {most}")
+    widths = dict(zip(design.layers, design.weight_bits, strict=True))
+    return _aimet(widths, scales or {}) if tool == "aimet" else LAYOUTS[tool](widths)
 
 
 def _modelopt(widths: Mapping[str, int]) -> Tree:
@@ -58,7 +66,37 @@ def _intx(bits: int) -> Tree:
     return {"_type": "IntxWeightOnlyConfig", "_version": 2, "_data": data}
 
 
-LAYOUTS: dict[str, Callable[[Mapping[str, int]], Tree]] = {"modelopt": _modelopt, "torchao": _torchao}
+def _aimet(widths: Mapping[str, int], scales: Scales) -> Tree:
+    """Signed, symmetric encodings of the parameters, one per output channel; no encodings of activations."""
+    made = {
+        f"{name}{PARAMETER}": [{"bitwidth": FLOAT, "dtype": "float"}]
+        if bits == FLOAT
+        else [_encoding(bits, scale) for scale in scales[name]]
+        for name, bits in widths.items()
+    }
+    return {"version": "0.6.1", "activation_encodings": {}, "param_encodings": made}
+
+
+def _encoding(bits: int, scale: float) -> Tree:
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    ends = {"min": low * scale, "max": high * scale, "scale": scale, "offset": low}
+    return {"bitwidth": bits, "dtype": "int", "is_symmetric": "True", **ends}
+
+
+def _brevitas(widths: Mapping[str, int]) -> Tree:
+    """Widths by layer, and the layers that stay float."""
+    return {
+        "weight_bit_width": {name: bits for name, bits in widths.items() if bits != FLOAT},
+        "name_blacklist": [name for name, bits in widths.items() if bits == FLOAT],
+    }
+
+
+LAYOUTS: dict[str, Callable[[Mapping[str, int]], Tree]] = {
+    "modelopt": _modelopt,
+    "torchao": _torchao,
+    "brevitas": _brevitas,
+}
+TOOLS = (*LAYOUTS, "aimet")
 
 
 def widths_of(path: object, tree: Mapping[str, Any]) -> dict[str, int] | None:
@@ -73,7 +111,35 @@ def widths_of(path: object, tree: Mapping[str, Any]) -> dict[str, int] | None:
         return dict(_of_modelopt(path, tree["quant_cfg"]))
     if tree.get("_type") == "FqnToConfig":
         return dict(_of_torchao(path, tree.get("_data")))
+    if isinstance(tree.get("param_encodings"), Mapping):
+        return dict(_of_aimet(path, tree["param_encodings"]))
+    if isinstance(tree.get("weight_bit_width"), Mapping):
+        return dict(_of_brevitas(path, tree["weight_bit_width"], tree.get("name_blacklist") or []))
     return None
+
+
+def _of_aimet(path: object, encodings: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    for name, each in encodings.items():
+        if not name.endswith(PARAMETER):
+            continue  # of biases
+        first = each[0] if isinstance(each, list) and each else None
+        bits = first.get("bitwidth") if isinstance(first, Mapping) else None
+        if not isinstance(bits, int) or isinstance(bits, bool):
+            raise ConfigError(f"{path}: param_encodings[{name!r}]: bitwidth is {bits}; expected a whole number of bits")
+        yield (
+            name.removesuffix(PARAMETER),
+            FLOAT if isinstance(first, Mapping) and first.get("dtype") == "float" else bits,
+        )
+
+
+def _of_brevitas(path: object, widths: Mapping[str, Any], blacklist: Any) -> Iterator[tuple[str, int]]:
+    for name, bits in widths.items():
+        if not isinstance(bits, int) or isinstance(bits, bool):
+            raise ConfigError(f"{path}: weight_bit_width[{name!r}] is {bits}; expected a whole number of bits")
+        yield name, bits
+    if not isinstance(blacklist, list) or not all(isinstance(name, str) for name in blacklist):
+        raise ConfigError(f"{path}: name_blacklist is {blacklist}; expected a list of layers")
+    yield from ((name, FLOAT) for name in blacklist)
 
 
 def _of_modelopt(path: object, entries: list[Any]) -> Iterator[tuple[str, int]]:

@@ -15,11 +15,11 @@ import sviT_models
 from costmodels.whole_files import write_text
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
-from dse.problem.design import Design
+from dse.problem.design import FLOAT, Design
 from dse.problem.tool_layouts import layout
 from dse.progress import Advance, quiet
 from dse.results.experiment import experiment_of
-from dse.results.run import open_run
+from dse.results.run import Run, open_run
 from sviT_models.integer_network.onnx_model import need
 
 DEFAULT_STATE_BITS = 16
@@ -91,17 +91,27 @@ def export_layout(run: Path, design: str, out: Path, tool: str) -> list[str]:
 
     run, design  as for `export_design`
     out          a file that ends in .json
-    tool         a key of `dse.problem.tool_layouts.LAYOUTS`
+    tool         one of `dse.problem.tool_layouts.TOOLS`; `aimet` needs the network, for the scales of its integers
 
     Raises ConfigError as `export_design`, for another ending, and for a width that the library does not have.
     """
     if out.suffix.lower() != ".json":
         raise ConfigError(f"--out {out}: expected a name that ends in .json for --format {tool}")
-    chosen = open_run(run).design(design)
-    write_text(out, json.dumps(layout(chosen, tool), indent=1) + "\n")
+    opened = open_run(run)
+    chosen = opened.design(design)
+    layout(chosen, tool, dict.fromkeys(chosen.layers, ()))  # refuses widths before the network is opened
+    scales = _scales(opened, design, chosen) if tool == "aimet" else None
+    write_text(out, json.dumps(layout(chosen, tool, scales), indent=1) + "\n")
     others = ", nor widths of potentials and streams" if any(chosen.other_bits.values()) else ""
     said = f"weight widths of design {chosen.id} for {tool}; time steps ({chosen.time_steps}) are not in it{others}"
     return [f"{out}: {said}"]
+
+
+def _scales(run: Run, name: str, design: Design) -> dict[str, list[float]]:
+    """By layer, the weight of one step of a design's integers in every output channel."""
+    bank = experiment_of(run, name).network.bank
+    integers = zip(design.layers, design.weight_bits, strict=True)
+    return {layer: [] if bits == FLOAT else bank.get(layer, bits).scale.tolist() for layer, bits in integers}
 
 
 def export_design(

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from dse.commands.export import FORMATS
 from dse.errors import ConfigError
 from dse.problem.design import Design
-from dse.problem.tool_layouts import LAYOUTS, layout
+from dse.problem.tool_layouts import LAYOUTS, TOOLS, layout
 from dse.problem.widths_file import Target, one_of
 
 LAYERS = ("stem.conv", "block1.fc", "head")
@@ -105,3 +106,62 @@ def test_a_mistake_is_one_line_with_its_entry(tree: dict, said: str, tmp_path: P
     assert said in str(error.value)
     assert str(tmp_path / "bits.json") in str(error.value)
     assert "\n" not in str(error.value)
+
+
+# an encodings file as aimet_torch 2.42 writes it (0.6.1), shortened; brevitas: arguments of layerwise_quantize
+AIMET = {
+    "version": "0.6.1",
+    "activation_encodings": {"a.b": {"input": {"0": {"bitwidth": 8, "dtype": "int"}}}},
+    "param_encodings": {
+        "a.b.weight": [
+            {"bitwidth": 4, "dtype": "int", "is_symmetric": "True", "min": -8.0, "max": 7.0, "scale": 1.0, "offset": -8}
+        ],
+        "a.b.bias": [{"bitwidth": 32, "dtype": "float"}],
+        "c.weight": [{"bitwidth": 32, "dtype": "float"}],
+    },
+}
+BREVITAS = {"weight_bit_width": {"a.b": 4}, "name_blacklist": ["c"]}
+SCALES = {"stem.conv": (0.5, 0.25), "block1.fc": (0.125,), "head": ()}
+
+
+@pytest.mark.parametrize("tree", [AIMET, BREVITAS], ids=["aimet", "brevitas"])
+def test_aimet_and_brevitas_are_read(tree: dict, tmp_path: Path):
+    (tmp_path / "bits.json").write_text(json.dumps(tree))
+    target = Target(("a.b", "c"), 4, {"state": (), "stream": (), "between": ()})
+    assert one_of(tmp_path / "bits.json", target).weight_bits == (4, 32)
+
+
+def test_aimet_has_an_encoding_for_every_channel_and_is_read_back(tmp_path: Path):
+    made = layout(DESIGN, "aimet", SCALES)
+    (tmp_path / "bits.json").write_text(json.dumps(made))
+    assert one_of(tmp_path / "bits.json", TARGET) == DESIGN
+    # 8 bit: -128 to 127 steps of 0.5 and of 0.25; 3 bit: -4 to 3 steps of 0.125
+    ends = {name: [(e["min"], e["max"]) for e in made["param_encodings"][name]] for name in ("stem.conv.weight",)}
+    assert ends["stem.conv.weight"] == [(-64.0, 63.5), (-32.0, 31.75)]
+    (narrow,) = made["param_encodings"]["block1.fc.weight"]
+    assert (narrow["min"], narrow["max"], narrow["offset"]) == (-0.5, 0.375, -4)
+    assert set(narrow) == set(AIMET["param_encodings"]["a.b.weight"][0])
+
+
+def test_one_bit_is_refused_where_a_library_has_none():
+    for tool in ("aimet", "brevitas"):
+        with pytest.raises(ConfigError, match=f"--format {tool}: a has 1 bits; {tool} has 2 to 31"):
+            layout(Design(("a",), (1,), 1), tool, {"a": (1.0,)})
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"param_encodings": {"a.weight": []}}, r"param_encodings\['a.weight'\]: bitwidth is None"),
+        ({"weight_bit_width": {"a": "four"}}, r"weight_bit_width\['a'\] is four; expected a whole number"),
+        ({"weight_bit_width": {"a": 4}, "name_blacklist": "b"}, r"name_blacklist is b; expected a list of layers"),
+    ],
+)
+def test_what_is_wrong_with_them_is_named(tree: dict, message: str, tmp_path: Path):
+    (tmp_path / "bits.json").write_text(json.dumps(tree))
+    with pytest.raises(ConfigError, match=message):
+        one_of(tmp_path / "bits.json", TARGET)
+
+
+def test_the_command_line_knows_every_layout():
+    assert set(FORMATS[2:]) == set(TOOLS)
