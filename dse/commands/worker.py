@@ -30,9 +30,9 @@ def worker(
 
     if storage is None and out is None:
         raise ConfigError("worker: give --storage URL, or --out with the run directory of a search on this machine")
+    loaded = configured(config)
     if storage is None and out is not None and not (out / NAME).is_file():
         raise ConfigError(f"{out / NAME}: no such file; is {out} the --out of a `svit-dse search` that has begun?")
-    loaded = configured(config)
     follow_parent()
     with using(config), Meter() as advance:
         study = StudyStorage(out, storage, allow_mixed, shares=True)
