@@ -161,6 +161,8 @@ def naive(
     stream_bits: int | None = None,
     pins: bool = True,
     own_sums: bool = True,
+    skips_zeros: bool = False,
+    adds_attention_zeros: bool = False,
 ) -> dict[str, float]:
     """Energy [J], latency [s], power [W] at the file's frame rate and memory [B] of one design with spiking layers."""
     constant = wired(constant)
@@ -214,6 +216,10 @@ def naive(
             synops = layer["macs"] * (steps if multibit else layer["spikes"] / inputs)
         reuses, all_synops = product and not multibit and not attention, synops
         synops *= layer["product_share"] if reuses else 1
+        if attention and adds_attention_zeros and not literature:
+            synops = min(layer["spikes"] * fan_out, layer["macs"] * steps)
+        left = layer.get(f"nonzero_{asked}", layer["nonzero"]) if skips_zeros else 1
+        happen = synops * left  # weights that are zero are fetched all the same
 
         if fixed:
             conv = layer["kind"] in ("conv", "depthwise")
@@ -222,17 +228,17 @@ def naive(
                 if conv
                 else constant["compute.accumulate"]
             )
-            work_j = synops * (constant["compute.multiply_accumulate"] if multibit else add)
+            work_j = happen * (constant["compute.multiply_accumulate"] if multibit else add)
             plain_j = 0.0
         else:
             int_add = constant["compute.add_per_bit"] * unit["add"]
             a, b = unit["factors"]
             int_mult = constant["compute.multiply_per_bit2"] * a * b
             int_mult += constant["compute.multiply_per_bit"] * (a + b) / 2
-            plain_j = synops * (int_add + (int_mult if multibit else 0))
+            plain_j = happen * (int_add + (int_mult if multibit else 0))
             work_j = plain_j
             if isfloat:
-                work_j = synops * (
+                work_j = happen * (
                     constant["compute.float_add"] + (constant["compute.float_multiply"] if multibit else 0)
                 )
         sweeps = steps + len(layers) - 1 if event else steps  # a barrier sweeps all rows in every step of the ramp
@@ -258,7 +264,7 @@ def naive(
         moved = sum(s["elements"] * s["bits"] for s in adds) * steps
         stream_j = added * constant["compute.accumulate"] if fixed else moved * constant["compute.add_per_bit"]
         control_j = (get("compute.control_factor", 1.0) - 1) * (plain_j + neuron_j + stream_j)
-        control_j += get("compute.control_per_operation", 0.0) * (synops + neuron_steps + added)
+        control_j += get("compute.control_per_operation", 0.0) * (happen + neuron_steps + added)
 
         w_words = s_words = v_words = idle = swept = registers = read = written = packets = 0.0
         if not literature:
@@ -269,12 +275,12 @@ def naive(
             w_words = fetched / run * packed(run, bits, word["weights"])
             if event:
                 touched = acc if own_sums else v_bits
-                s_words = synops / get("spike_group", 1.0) / sum_run * packed(sum_run, touched, word["states"])
+                s_words = happen / get("spike_group", 1.0) / sum_run * packed(sum_run, touched, word["states"])
                 swept = packed(outputs, acc, word["states"]) if own_sums else 0
                 s_words += swept * steps
                 idle = (sweeps - steps) * (swept + packed(layer["neurons"], v_bits, word["states"]))
             else:
-                registers = synops * unit["register"]
+                registers = happen * unit["register"]
             if reuses:
                 s_words = all_synops * layer["product_sums_share"] / sum_run * packed(sum_run, acc, word["states"])
             if keeps_states:
@@ -345,7 +351,7 @@ def naive(
         dynamic += work_j + neuron_j + rescale_j + control_j + memory_j + network_j + stream_j
 
         time = max(
-            (synops / unit["rate"] / full + added) / (elements * share * clock),
+            (happen / unit["rate"] / full + added) / (elements * share * clock),
             w_words / (rate["weights"] * share),
             2 * (s_words + v_words + stream_words["states"]) / (rate["states"] * share),
             (read + written + 2 * stream_words["spikes"]) / (rate["spikes"] * share),

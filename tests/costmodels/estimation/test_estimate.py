@@ -20,6 +20,8 @@ from costmodels import (
     load_hardware,
     separable_tables,
 )
+from costmodels.hardware.hardware import resolve
+from costmodels.hardware.schema import HardwareFile
 from tests.costmodels.oracle import constants_of, layers_of, naive
 
 WIDTHS = np.array([1, 2, 3, 4, 5, 6, 7, 8, 16, 32])
@@ -35,10 +37,11 @@ FORMS = {
 
 @cache
 def example(name: str = "sdtv2_8_256", fused: bool = False) -> Workload:
-    """An example network; of every operation product sparsity leaves 30 % and moves 0.4 sums."""
+    """An example network; of every operation product sparsity leaves 30 % and moves 0.4 sums; some weights are zero."""
     work = Workload.example(name, rate=0.15, fused=fused)
     products = {"product_share": np.full(work.rows, 0.3), "product_sums_share": np.full(work.rows, 0.4)}
-    return replace(work, columns={**work.columns, **products})
+    zeros = {"nonzero": np.full(work.rows, 0.9), "nonzero_4": np.full(work.rows, 0.6)}
+    return replace(work, columns={**work.columns, **products, **zeros})
 
 
 @cache
@@ -51,7 +54,16 @@ def chips() -> dict[str, Hardware]:
     for form, numbers in FORMS.items():
         entries = {key: {"value": value, "unit": unit, "source": "test"} for key, (value, unit) in numbers.items()}
         found[f"generic_45nm {form}"] = found["generic_45nm"].with_datapath({"form": form, **entries})
+    for name in ZEROS:
+        found[f"{name} zeros"] = minding_zeros(found[name])
     return found
+
+
+def minding_zeros(hardware: Hardware) -> Hardware:
+    """The chip, skipping weights that are zero and meeting the zeros of attention."""
+    tree = hardware.file.model_dump(mode="python", exclude_none=True)
+    tree["compute"] |= {"zero_weights": "skipped", "attention_zeros": "added"}
+    return resolve(HardwareFile.model_validate(tree), hardware.name, hardware.path, hardware.sha256)
 
 
 def uniform(work: Workload, widths: list[int]) -> np.ndarray:
@@ -59,8 +71,18 @@ def uniform(work: Workload, widths: list[int]) -> np.ndarray:
     return np.repeat(np.array(widths)[:, None], len(work.weight_layers), axis=1)
 
 
+ZEROS = (
+    "generic_45nm",
+    "generic_45nm time_step_major",
+    "generic_45nm product_sparsity",
+    "generic_45nm bit_serial",
+    "seneca_like",
+    "literature_45nm",
+)
 FLOWS = ("generic_45nm time_step_major", "generic_45nm product_sparsity", "generic_45nm without wires")
-CHIP = st.sampled_from([*hardware_names(), *FLOWS, *(f"generic_45nm {form}" for form in FORMS)])
+CHIP = st.sampled_from(
+    [*hardware_names(), *FLOWS, *(f"generic_45nm {form}" for form in FORMS), *(f"{name} zeros" for name in ZEROS)]
+)
 
 
 @settings(max_examples=60)
@@ -84,6 +106,8 @@ def test_equals_the_slow_implementation(chip: str, fused: bool, seed: int, own: 
         datapath=hardware.datapath,
         stream_bits=streams,
         own_sums=not hardware.chip.sums_in_potentials,
+        skips_zeros=hardware.chip.skips_zeros,
+        adds_attention_zeros=hardware.chip.adds_attention_zeros,
     )
     for name in QUANTITIES:
         assert float(getattr(cost, name)) == pytest.approx(slow[name], rel=1e-12), name
