@@ -16,11 +16,15 @@ Row = TypeVar("Row")
 
 
 def read_table(path: Path, row: type[Any]) -> pd.DataFrame:
-    """The CSV file at `path`; raises ReportError when it is missing, no table, or lacks a column that `row` needs."""
+    """The CSV file at `path`, texts as they stand there: a stage named 1 beside an empty cell is no 1.0.
+
+    Raises ReportError when the file is missing, no table, or lacks a column that `row` needs.
+    """
     if not path.is_file():
         raise missing(path)
+    texts = {field.name: str for field in dataclasses.fields(row) if field.type == "str"}
     try:
-        table = pd.read_csv(path, dtype={"id": str, "name": str})
+        table = pd.read_csv(path, dtype={"id": str, "name": str} | texts)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ReportError(f"{path}: is no table ({str(error).splitlines()[0]}); repeat the search") from None
     needed = [f.name for f in dataclasses.fields(row) if f.default is dataclasses.MISSING]
