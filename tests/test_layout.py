@@ -51,6 +51,21 @@ def test_help_imports_nothing_heavy():
     assert "search" in done.stdout
 
 
+def test_a_mistake_in_a_configuration_is_told_before_torch_is_imported(tmp_path: Path):
+    (tmp_path / "my.yaml").write_text("search: {evaluatons: 3}\n")
+    code = (
+        "import sys\nfrom dse import cli\nstatus = []\n"
+        "for command in ('check', 'search', 'sensitivity', 'worker --out none'):\n"
+        f"    sys.argv = ['svit-dse', *command.split(), {str(tmp_path / 'my.yaml')!r}]\n"
+        "    try:\n        cli.main()\n    except SystemExit as end:\n        status.append(end.code)\n"
+        "assert status == [2, 2, 2, 2], status\n"
+        "heavy = {'torch', 'scipy', 'numba', 'matplotlib'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("did you mean 'evaluations'?") == 4
+
+
 @pytest.mark.parametrize("name", ["dse.results.described", "dse.results.repick", "dse.workflows.estimate"])
 def test_what_reads_a_run_or_costs_a_design_imports_nothing_that_only_a_search_needs(name):
     heavy = {"torch", "optuna", "scipy.stats", "scipy.optimize", "scipy.linalg", "numba", "matplotlib", "sklearn"}

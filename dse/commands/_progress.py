@@ -6,6 +6,7 @@ import sys
 import time
 from threading import Lock
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -18,7 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from dse.search.loop import Step
+if TYPE_CHECKING:
+    from dse.search.loop import Step
 
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_OF_A_STEP = 30.0  # between the lines of a long step

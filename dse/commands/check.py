@@ -20,13 +20,15 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Validate a configuration and say what a search would cost."""
-    from dse import strategies
     from dse.commands._options import configured
+
+    loaded = configured(config, network, option, checkpoint)  # a mistake is told before torch is imported
+
+    from dse import strategies
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows, using
     from dse.workflows.check import checkup
 
-    loaded = configured(config, network, option, checkpoint)
     with using(config), Meter() as advance:
         strategies.load(loaded.search.strategy)
         rows = checkup(loaded, advance)

@@ -34,14 +34,19 @@ def sensitivity(
 ) -> None:
     """Score how much every group of layers suffers from fewer bits (one backward pass), or measure it."""
     from dse.commands._options import configured
+
+    _check_files(out, chart, base, measure)
+    loaded, setting = (
+        configured(config, network, option, checkpoint),
+        None,
+    )  # mistakes are told before torch is imported
+
     from dse.commands._progress import Meter
     from dse.commands._show import say, using
     from dse.evaluation.prepare import prepare
     from dse.results.tables import score_rows
     from dse.workflows.sensitivity import measured_study
 
-    _check_files(out, chart, base, measure)
-    loaded, setting = configured(config, network, option, checkpoint), None
     with using(config), Meter() as advance:
         experiment = prepare(loaded, advance)
         scores = experiment.scores(experiment.fisher(experiment.widths))

@@ -19,20 +19,22 @@ def worker(
     allow_mixed: Annotated[bool, typer.Option(help="Join although inputs differ, and record it.")] = False,
 ) -> None:
     """Measure designs for a search until its budget is used; writes nothing but to the study."""
-    from dse.commands._crew import follow_parent
     from dse.commands._options import configured
-    from dse.commands._progress import Meter, SearchProgress
-    from dse.commands._show import say, using
     from dse.errors import ConfigError
     from dse.ledger.journal import NAME
-    from dse.workflows.search import join
-    from dse.workflows.search_values import Listener, StudyStorage
 
     if storage is None and out is None:
         raise ConfigError("worker: give --storage URL, or --out with the run directory of a search on this machine")
     loaded = configured(config)
     if storage is None and out is not None and not (out / NAME).is_file():
         raise ConfigError(f"{out / NAME}: no such file; is {out} the --out of a `svit-dse search` that has begun?")
+
+    from dse.commands._crew import follow_parent  # mistakes are told before torch is imported
+    from dse.commands._progress import Meter, SearchProgress
+    from dse.commands._show import say, using
+    from dse.workflows.search import join
+    from dse.workflows.search_values import Listener, StudyStorage
+
     follow_parent()
     with using(config), Meter() as advance:
         study = StudyStorage(out, storage, allow_mixed, shares=True)
