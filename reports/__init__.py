@@ -30,10 +30,10 @@ def build(
     """The path of `index.html` of a run's report, built into `out`.
 
     `run_dir` is the directory that a finished search wrote, `out` a new, empty or older report's directory (default:
-    `report` inside the run directory); an older report is replaced when the new one is complete.  `progress(done,
-    total)` hears of finished sections and figures.  `sections` are Python files of your own, FILE.py or FILE.py:NAME,
-    whose code runs; they come last.  Beside the page stand report.json with the same numbers, report.pdf, and
-    figures/*.png, *.svg and *.pdf.  Raises ReportError for a directory that is no run, and for a file that is no
+    `report` inside the run directory); an older report is replaced when the new one is complete.
+    `progress(done, total)` hears of finished sections and figures.  `sections` are Python files of your own, FILE.py or
+    FILE.py:NAME, whose code runs; they come last.  Beside the page stand report.json with the same numbers, report.pdf,
+    and figures/*.png, *.svg and *.pdf.  Raises ReportError for a directory that is no run, and for a file that is no
     section.
     """
     from reports.run_report import build_report
