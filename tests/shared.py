@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+
+ROOT = Path(__file__).parent.parent
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
@@ -22,6 +25,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(root / "shared" / f"{name}.lock"):
         if not done.exists():
-            make(folder)
+            with contextlib.chdir(ROOT):  # a run records where it was made; the first test that asks may be elsewhere
+                make(folder)
             done.touch()
     return folder

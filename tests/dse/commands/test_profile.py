@@ -111,10 +111,13 @@ def test_a_network_of_the_zoo_is_profiled_by_its_name(svit):
     ("arguments", "message"),
     [
         (["--network", "my_model.py:gelu"], "act (GELU): operation gelu is not supported"),
-        (["--network", "my_model.py:none"], "my_model.py: no function or class 'none'; it has: Net, make, gelu"),
+        (["--network", "my_model.py:none"], "my_model.py: no function or class 'none'; it has: Net, make, loud, gelu"),
         (["--network", "none.py:make"], "none.py:make: no such Python file; expected FILE.py:FUNCTION"),
         (["--network", "my_model.py:make", "--option", "steps"], "--option steps: expected KEY=VALUE"),
-        (["--network", "my_model.py:make", "--option", "depth=2"], "unexpected keyword argument 'depth'"),
+        (
+            ["--network", "my_model.py:make", "--option", "depth=2"],
+            "my_model.py:make has no option depth; there are: steps",
+        ),
         (["--network", "my_model.py:make", "--time-steps", "9"], "the network runs 3 time steps, not 9"),
         (["--network", "my_model.py:make", "--form", "fused"], "--form: not with --network"),
         (["--option", "steps=2"], "--option steps=2: only with --network"),

@@ -230,9 +230,14 @@ def test_spoilt_metadata_is_named(tmp_path):
     assert "expected build options" in message(tmp_path / "b")
     save_file(state, tmp_path / "c", metadata={"config": json.dumps({"name": "sdtv2_tiny", "heads": 3})})
     assert "heads is 3" in message(tmp_path / "c")
-    for options in ({"name": "mine"}, {"name": "sdtv2_tiny", "attention_scale": "much"}, [1]):
+    much = {"name": "sdtv2_tiny", "attention_scale": "much"}
+    for options, said in (
+        ({"name": "mine"}, "expected build options"),
+        (much, "sdtv2_tiny cannot be built with attention_scale='much'"),
+        ([1], "expected build options"),
+    ):
         save_file(state, tmp_path / "d", metadata={"config": json.dumps(options)})
-        assert "expected build options" in message(tmp_path / "d")
+        assert said in message(tmp_path / "d")
 
 
 def test_a_name_that_is_not_in_the_zoo_is_refused(tmp_path):
