@@ -60,6 +60,8 @@ def with_network(config: Config, network: str | None, option: Sequence[str], che
     """
     from dse.config.network import Network, named
 
+    if network is None and not option and checkpoint is None:
+        return config  # as it was given: what the file leaves out stays left out
     chosen = config.network
     if network is not None:
         chosen = Network.model_validate({**named(network), "options": options_of(option)})
