@@ -143,13 +143,18 @@ def _stored_config(path: Path, metadata: dict[str, str]) -> dict[str, object]:
 
 
 def _empty(options: dict[str, object], stored: dict[str, object]) -> nn.Module:
-    """The network that `options` describe, without memory for its weights; a name of SDTv2 says how wide it is."""
-    named = str(options["name"]).startswith("sdtv2") or options["name"] not in zoo.names()
-    build = {key: value for key, value in options.items() if key != "embed_dims" or not named}
+    """The network that `options` describe, without memory for its weights.
+
+    A name says how wide a network is; widths of its own are options where the family takes them.
+    """
+    name, own = str(options["name"]), options.get("embed_dims")
+    build = {key: value for key, value in options.items() if key != "embed_dims"}
     with torch.device("meta"):
-        if options["name"] not in zoo.names() and options["name"] == stored.get("name"):
+        if name not in zoo.names() and name == stored.get("name"):
             return MetaSpikeFormer(ModelConfig(**build, embed_dims=stored["embed_dims"]))
-        return zoo.build(**build)
+        if own is None or name.startswith("sdtv2") or own == getattr(zoo.build(name).config, "embed_dims", None):
+            return zoo.build(**build)
+        return zoo.build(**options)
 
 
 def _listed(what: str, keys: list[str]) -> str:
