@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,12 @@ def own_dataflows(path: Path) -> tuple[Path, ...]:
         return ()
     found = from_folder(tree, path.parent)
     knobs = found.get("knobs")
-    flows = [found.get("dataflow"), *((knobs.get("dataflow") or ()) if isinstance(knobs, Mapping) else ())]
-    files = [plugins.split(flow)[0] for flow in flows if isinstance(flow, str) and plugins.is_file(flow)]
+    return python_files((found.get("dataflow"), *((knobs.get("dataflow") or ()) if isinstance(knobs, Mapping) else ())))
+
+
+def python_files(flows: Iterable[object]) -> tuple[Path, ...]:
+    """The Python files among the names of data flows, each once."""
+    files = (plugins.split(flow)[0] for flow in flows if isinstance(flow, str) and plugins.is_file(flow))
     return tuple(dict.fromkeys(files))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costmodels.errors import CostError
 from costmodels.hardware.checks import disagreements
-from costmodels.hardware.file import check, own_dataflows, parse
+from costmodels.hardware.file import check, own_dataflows, parse, python_files
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.yaml_file import line_of, meant, read_yaml
 
@@ -32,7 +33,9 @@ def load_hardware(name_or_path: str | Path) -> Hardware:
     """
     path = find(name_or_path)
     try:
-        return resolve(parse(path), path.stem, str(path), _identity(path))
+        file = parse(path)
+        own = python_files((file.dataflow, *file.knobs.dataflow))
+        return resolve(file, path.stem, str(path), _identity(path, own))
     except CostError as error:
         raise CostError(_placed(str(error), path)) from None
 
@@ -48,10 +51,10 @@ def own_dataflow_files(name_or_path: str | Path) -> tuple[Path, ...]:
         return ()
 
 
-def _identity(path: Path) -> str:
-    """SHA-256 of a hardware file, with that of every data flow of the user's own that it names."""
+def _identity(path: Path, own: Iterable[Path]) -> str:
+    """SHA-256 of a hardware file and of the data flows of the user's own that it names."""
     content = hashlib.sha256(path.read_bytes())
-    for flow in own_dataflows(path):
+    for flow in own:
         if flow.is_file():
             content.update(flow.read_bytes())
     return content.hexdigest()
