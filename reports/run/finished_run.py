@@ -140,7 +140,7 @@ def read_run(directory: Path) -> FinishedRun:
     expected = files.of_designs("expected", ExpectedRow) or ()
     stability = read_stability(directory / "stability.json", tuple(table["id"]))
     designs = design_reader.designs(path, results, picks.picks, verified, expected, picks.budgets)
-    parts = files.energy_parts()
+    parts, stage_bands = files.energy_bands()
     if stability is not None:
         designs = tuple(replace(d, energy_band=stability.energy_of(d.id)) for d in designs)
     return FinishedRun(
@@ -157,7 +157,7 @@ def read_run(directory: Path) -> FinishedRun:
         breakdown=files.breakdown(),
         layer_costs=files.layer_costs(layers, picks.picks[0].id if picks.picks else "", parts),
         energy_parts=parts,
-        stage_bands=files.stage_bands(),
+        stage_bands=stage_bands,
         hardware=files.rows("hardware", HardwareRow),
         history=files.of_designs("history", HistoryRow),
         predictions=files.of_designs("predictions", PredictionRow),
@@ -235,17 +235,19 @@ class _Files:
         own = {(layer, component): band for (each, layer, component), band in parts.items() if each == design}
         return () if table is None else layer_costs(table[table["id"] == design], layers, own)
 
-    def energy_parts(self) -> Bands:
-        """Least and greatest energy of layers and components of designs; empty in older runs."""
-        rows = self.of_designs("energy_parts", EnergyPartRow) or ()
-        own = (row for row in rows if row.layer or not row.stage)
-        return {(row.id, row.layer, row.component): (row.energy_low, row.energy_high) for row in own}
-
-    def stage_bands(self) -> Bands:
-        """Least and greatest energy of the components of stages of designs; empty in older runs."""
-        rows = self.of_designs("energy_parts", EnergyPartRow) or ()
-        own = (row for row in rows if row.stage and not row.layer)
-        return {(row.id, row.stage, row.component): (row.energy_low, row.energy_high) for row in own}
+    def energy_bands(self) -> tuple[Bands, Bands]:
+        """Least and greatest energy of layers and components of designs, and of the components of their stages; empty
+        in older runs.
+        """
+        parts: dict[tuple[str, str, str], tuple[float, float]] = {}
+        stages: dict[tuple[str, str, str], tuple[float, float]] = {}
+        for row in self.of_designs("energy_parts", EnergyPartRow) or ():
+            band = row.energy_low, row.energy_high
+            if row.stage and not row.layer:
+                stages[row.id, row.stage, row.component] = band
+            else:
+                parts[row.id, row.layer, row.component] = band
+        return parts, stages
 
     def knobs(self) -> KnobTable | None:
         """The table of codesign.csv."""

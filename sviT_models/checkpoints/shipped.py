@@ -12,7 +12,7 @@ from torch import nn
 
 from sviT_models.checkpoints.files import load_checkpoint
 from sviT_models.checkpoints.recognise import likeness, shapes
-from sviT_models.checkpoints.state_dict import read_notes, read_state
+from sviT_models.checkpoints.state_dict import read_notes
 from sviT_models.errors import ModelError
 from sviT_models.hashing import sha256
 
@@ -85,7 +85,7 @@ def _assumed(path: Path, model: nn.Module, given: Mapping[str, object], network:
         return ""
     taken = ", ".join(f"{key} {_short(getattr(config, key))}" for key in missing)
     names = ", ".join(key.replace("_", " ") for key in missing)
-    twins = likeness(shapes(read_state(path)[0])).others if network is None else ()
+    twins = likeness(shapes(model.state_dict())).others if network is None else ()
     alike = f", and has the entries of {' and '.join(twins)} as well; {config.name} is assumed" if twins else ""
     return (
         f"{path} does not say {names}; assumed: {taken}{alike}. If it was trained otherwise, write "
