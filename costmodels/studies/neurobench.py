@@ -49,13 +49,9 @@ def neurobench(workload: Workload, weight_bits: int | Sequence[int] = FLOAT) -> 
     """
     columns, shape = workload.columns, workload.geometry
     rows = np.flatnonzero(shape.has_weights)
-    bits = (
-        np.broadcast_to(np.asarray(weight_bits, dtype=np.float64), (len(rows),)) if np.ndim(weight_bits) == 0 else None
-    )
-    if bits is None:
-        bits = np.asarray(weight_bits, dtype=np.float64)
-        if bits.shape != (len(rows),):
-            raise CostError(f"weight_bits: {len(bits)} widths for {len(rows)} weight layers; give one for each")
+    bits = np.asarray(weight_bits, dtype=np.float64)
+    if bits.ndim and bits.shape != (len(rows),):
+        raise CostError(f"weight_bits: {len(bits)} widths for {len(rows)} weight layers; give one for each")
     weights, nonzero = columns["weights"][rows], columns[NONZERO][rows]
     effective = columns["synops"][rows] * nonzero
     spiking = ~shape.multibit[rows]

@@ -36,10 +36,8 @@ def sensitivity(
     from dse.commands._options import configured
 
     _check_files(out, chart, base, measure)
-    loaded, setting = (
-        configured(config, network, option, checkpoint),
-        None,
-    )  # mistakes are told before torch is imported
+    loaded = configured(config, network, option, checkpoint)  # mistakes are told before torch is imported
+    setting = None
 
     from dse.commands._progress import Meter
     from dse.commands._show import say, using

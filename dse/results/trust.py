@@ -34,14 +34,14 @@ def _entry(file: Path) -> str:
 
 def own_code(config: Config) -> tuple[Path, ...]:
     """The Python files that are executed for a configuration: network, strategy, data flow of the chip."""
-    return (*_called(config), *_of_chip(config))
+    return (*(file for file in named_files(config) if file.is_file()), *_of_chip(config))
 
 
-def _called(config: Config) -> list[Path]:
-    """The files of network and strategy."""
+def named_files(config: Config) -> list[Path]:
+    """The Python files that a configuration names for its network and its strategy, whether they are there or not."""
     strategy = config.search.strategy
     named = [config.network.file, plugins.split(strategy)[0] if plugins.is_file(strategy) else None]
-    return [Path(file) for file in named if file is not None and Path(file).is_file()]
+    return [Path(file) for file in named if file]
 
 
 def _of_chip(config: Config) -> list[Path]:

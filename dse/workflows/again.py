@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 
 import sviT_models
-from costmodels import CostError, load_hardware, plugins
+from costmodels import CostError, load_hardware
 from dse.config.schema import Config
 from dse.errors import ConfigError
 from dse.evaluation.images import ImageSource
 from dse.evaluation.prepare import identity, image_source
 from dse.results.manifest import surroundings
 from dse.results.run import Run, open_run
+from dse.results.trust import named_files
 from sviT_models.hashing import sha256
 
 
@@ -38,9 +39,7 @@ def request(config: Config, source: ImageSource) -> str:
     Raises ModelError or CostError for a file that it names and that is not there.
     """
     here = surroundings()
-    strategy = config.search.strategy
-    own = [config.network.file, str(plugins.split(strategy)[0]) if plugins.is_file(strategy) else None]
-    files = [sviT_models.checkpoint_path(config.checkpoint), *map(Path, filter(None, own))]
+    files = [sviT_models.checkpoint_path(config.checkpoint), *named_files(config)]
     said = [
         config.model_dump(mode="json"),
         config.model_dump(mode="json", exclude_unset=True),
