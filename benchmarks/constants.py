@@ -18,9 +18,9 @@ import numpy as np
 from search_parts import search
 from simulated_network import Simulation
 
+from dse.exploration.best_design import cheapest
+from dse.exploration.study import quiet_optuna
 from dse.optimize.integer_program import InfeasibleError
-from dse.search.best_design import cheapest
-from dse.search.study import quiet_optuna
 from dse.strategies.base import history
 from dse.surrogate import belief, fit, likelihood, prior, prior_of
 from dse.surrogate.likelihood import Data

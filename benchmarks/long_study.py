@@ -20,11 +20,11 @@ from several_workers import IMAGES, finish
 from simulated_network import Simulation, simulate
 
 from dse import strategies
+from dse.exploration.claims import Claims
+from dse.exploration.study import open_study, quiet_optuna
 from dse.ledger import proposals
 from dse.ledger.journal import NAME
 from dse.ledger.leases import LEASE, new_lease
-from dse.search.claims import Claims
-from dse.search.study import open_study, quiet_optuna
 
 
 def main() -> None:

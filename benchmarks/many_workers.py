@@ -21,7 +21,7 @@ import json
 
 import numpy as np
 
-from dse.search.claims import TURN_PAUSE
+from dse.exploration.claims import TURN_PAUSE
 
 SCATTER = 0.3
 HANDED = TURN_PAUSE / 2  # s until who is next sees that it is its turn

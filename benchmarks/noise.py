@@ -15,8 +15,8 @@ import numpy as np
 
 from dse.config.schema import Config, Data
 from dse.evaluation.prepare import goals, prepare
+from dse.exploration.build_problem import build_problem
 from dse.optimize import lagrangian
-from dse.search.build_problem import build_problem
 from dse.surrogate.prior import prior_harm
 from sviT_models.measure import accuracy
 

@@ -24,12 +24,12 @@ from dse import strategies
 from dse.config.schema import Config, Data
 from dse.evaluation.one_at_a_time import measure_distances
 from dse.evaluation.prepare import goals, prepare
+from dse.exploration.build_problem import build_problem
+from dse.exploration.loop import Loop
+from dse.exploration.study import evaluated, quiet_optuna
 from dse.ledger.proposals import levels_of
 from dse.optimize import pareto
 from dse.problem.shared_error import SharedError
-from dse.search.build_problem import build_problem
-from dse.search.loop import Loop
-from dse.search.study import evaluated, quiet_optuna
 
 MOST_DROP = 10.0  # points
 TARGETS = (0.95, 0.98)  # shares of the best known hypervolume

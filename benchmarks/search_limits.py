@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from search_rivals import oracle
 from simulated_network import Simulation, simulate
 
+from dse.exploration.study import quiet_optuna
 from dse.optimize import lagrangian
-from dse.search.study import quiet_optuna
 from dse.strategies.base import history
 from dse.surrogate import belief
 

@@ -9,11 +9,11 @@ from search_rivals import oracle
 from simulated_network import CASES, Simulation, simulate
 
 from dse import strategies
+from dse.exploration.best_design import cheapest
+from dse.exploration.study import quiet_optuna
 from dse.optimize import lagrangian
 from dse.problem.problem import Part, Problem
 from dse.problem.space import Dimension, Space
-from dse.search.best_design import cheapest
-from dse.search.study import quiet_optuna
 from dse.strategies.base import history
 from dse.strategies.base.seeding import seed_trial
 from dse.surrogate import Posterior, belief, diagnose, learned

@@ -20,9 +20,9 @@ from scipy.stats import t as student
 from simulated_network import Simulation, simulate
 
 from dse import strategies
+from dse.exploration.claims import Claim, Claims
+from dse.exploration.study import quiet_optuna
 from dse.ledger.attributes import Said, end
-from dse.search.claims import Claim, Claims
-from dse.search.study import quiet_optuna
 
 IMAGES = 1000
 SCATTER = 0.3  # of the logarithm of an evaluation's time

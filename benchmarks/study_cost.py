@@ -23,11 +23,11 @@ from simulated_network import simulate
 
 from dse.evaluation.evaluator import Evaluator, Subject
 from dse.evaluation.measurement import Evaluation
+from dse.exploration.loop import Loop
+from dse.exploration.study import open_study
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design, uniform
 from dse.problem.problem import Problem
-from dse.search.loop import Loop
-from dse.search.study import open_study
 from dse.strategies import load
 
 IMAGES, CLASSES = 50, 4

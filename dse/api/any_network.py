@@ -19,6 +19,10 @@ from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluator, Runner, Subject
 from dse.evaluation.measurement import Evaluation
+from dse.exploration.best_design import Recommendation, cheapest
+from dse.exploration.expected_drop import expectation
+from dse.exploration.loop import Loop
+from dse.exploration.study import evaluated, quiet_optuna
 from dse.ledger.proposals import levels_of
 from dse.optimize.integer_program import InfeasibleError
 from dse.optimize.pareto import is_nondominated
@@ -29,10 +33,6 @@ from dse.problem.problem import Baseline, Part, Problem
 from dse.problem.shared_error import SharedError
 from dse.problem.space import Dimension, Space
 from dse.results.verification import Best, add_exact_picks, last_designs
-from dse.search.best_design import Recommendation, cheapest
-from dse.search.expected_drop import expectation
-from dse.search.loop import Loop
-from dse.search.study import evaluated, quiet_optuna
 from dse.surrogate import Posterior
 from sviT_models import Output, chaos_floor
 from sviT_models.measure.accuracy import Z95

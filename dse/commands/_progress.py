@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from dse.search.loop import Step
+    from dse.exploration.loop import Step
 
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_OF_A_STEP = 30.0  # between the lines of a long step

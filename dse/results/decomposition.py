@@ -15,11 +15,11 @@ import pandas as pd
 
 from dse.arrays import FloatArray, IntArray
 from dse.evaluation.costs import Costing
+from dse.exploration.best_design import chance_within, costs_of
 from dse.optimize import lagrangian
 from dse.problem.goals import CONFIDENCE
 from dse.problem.problem import Problem
 from dse.results.origin import is_plain_uniform
-from dse.search.best_design import chance_within, costs_of
 from dse.surrogate import Posterior
 from dse.surrogate.prior import prior_harm
 

@@ -9,11 +9,11 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from dse.exploration.study import evaluated
 from dse.optimize.pareto import hypervolume
 from dse.problem.problem import Problem
 from dse.results.files import plain
 from dse.results.origin import GUIDED, Kind, origins
-from dse.search.study import evaluated
 
 WORST_DROP = 10.0  # percentage points; end of the drop axis of the hypervolume
 

@@ -15,6 +15,10 @@ from optuna import Study
 
 from dse.arrays import FloatArray
 from dse.evaluation.evaluator import Evaluator
+from dse.exploration.best_design import Recommendation
+from dse.exploration.expected_drop import model_of
+from dse.exploration.loop import Loop
+from dse.exploration.study import evaluated, finished
 from dse.ledger.shared_work import Result, SharedWork
 from dse.optimize.integer_program import InfeasibleError
 from dse.problem.constraints import FREE, obeyed
@@ -24,10 +28,6 @@ from dse.results import tables
 from dse.results.candidates import candidates
 from dse.results.origin import EXACT, SURER
 from dse.results.verified import UNKNOWN, Verified
-from dse.search.best_design import Recommendation
-from dse.search.expected_drop import model_of
-from dse.search.loop import Loop
-from dse.search.study import evaluated, finished
 from dse.surrogate import Posterior
 from dse.verification import COPIES, Candidate, Race, Row, Task, outcome, plan, strata_of
 from dse.verification.rows import table as table_of_rows

@@ -14,10 +14,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial
 
 from dse.errors import ConfigError
+from dse.exploration.study import DIMENSIONS, STUDY_NAME, quiet_optuna
 from dse.ledger.journal import NAME
 from dse.ledger.proposals import LEVELS
 from dse.ledger.storage import open_storage, spoken
-from dse.search.study import DIMENSIONS, STUDY_NAME, quiet_optuna
 
 HOST = "127.0.0.1"
 EVERY = 5.0  # s between two looks at the study

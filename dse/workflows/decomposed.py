@@ -12,10 +12,10 @@ import sviT_models
 from dse.arrays import IntArray
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.network import Network
+from dse.exploration.best_design import costs_of
 from dse.results import decomposition as parts
 from dse.results import tables
 from dse.results.picks_file import Picks
-from dse.search.best_design import costs_of
 from dse.workflows.search_values import BaseSetting, Prepared, Searched
 
 MOST_IMAGES = 1000  # of the pool, for a design that is measured for the decomposition

@@ -6,8 +6,8 @@ from dse.config.quantities import Quantity
 from dse.config.schema import Config
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.prepare import goals
-from dse.search.best_design import check_budgets
-from dse.search.build_problem import cost_problem
+from dse.exploration.best_design import check_budgets
+from dse.exploration.build_problem import cost_problem
 from dse.strategies import load, option_table
 from dse.strategies.base.options import read as read_options
 

@@ -6,11 +6,11 @@ import pandas as pd
 
 from dse.evaluation.costs import Costing
 from dse.evaluation.prepare import goals
+from dse.exploration.build_problem import build_problem
+from dse.exploration.study import evaluated
 from dse.problem.problem import Problem
 from dse.problem.shared_error import SharedError
 from dse.results import tables
-from dse.search.build_problem import build_problem
-from dse.search.study import evaluated
 from dse.workflows.search_values import Precision, Prepared
 
 

@@ -13,6 +13,8 @@ from dse.config.schema import Config
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
+from dse.exploration.expected_drop import expectation
+from dse.exploration.study import evaluated
 from dse.ledger.address import shown_command
 from dse.ledger.leases import LEASE
 from dse.ledger.storage import kept
@@ -24,8 +26,6 @@ from dse.results.robustness import robustness
 from dse.results.run import Run, write_run
 from dse.results.start import keep_start
 from dse.results.verified import verified_table
-from dse.search.expected_drop import expectation
-from dse.search.study import evaluated
 from dse.strategies import label
 from dse.workflows.posing import measured_so_far, posed
 from dse.workflows.search_steps import (

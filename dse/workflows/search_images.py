@@ -11,7 +11,7 @@ from dse.config.schema import Config
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.subsets import Share, resumed, shared_out
-from dse.search.study import finished
+from dse.exploration.study import finished
 
 KEPT = "images"  # attribute of the study: designs, images of each, and the budget in images
 

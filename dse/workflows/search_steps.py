@@ -27,6 +27,10 @@ from dse.evaluation.prepare import prepare as load_experiment
 from dse.evaluation.sample_size import needed_images
 from dse.evaluation.shared_preparation import as_json, chaos_of, shared
 from dse.evaluation.subsets import Share
+from dse.exploration.best_design import best_under_budgets
+from dse.exploration.expected_drop import expectation, model_of
+from dse.exploration.loop import Loop
+from dse.exploration.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
 from dse.ledger.shared_work import SharedWork
 from dse.ledger.storage import reach
 from dse.results import tables
@@ -42,10 +46,6 @@ from dse.results.verification import (
     right_of,
     verify,
 )
-from dse.search.best_design import best_under_budgets
-from dse.search.expected_drop import expectation, model_of
-from dse.search.loop import Loop
-from dse.search.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
 from dse.strategies import label
 from dse.strategies import load as load_strategy
 from dse.surrogate.blas import on_one_thread

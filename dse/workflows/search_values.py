@@ -19,16 +19,16 @@ from dse.evaluation.costs import Costing
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
+from dse.exploration.expected_drop import Quality
+from dse.exploration.loop import Loop, Step
+from dse.exploration.study import open_study, quiet_optuna
+from dse.exploration.together import shown_together
 from dse.ledger.journal import NAME, Journal
 from dse.problem.problem import Problem
 from dse.progress import Advance, quiet
 from dse.results.manifest import Phase
 from dse.results.picks_file import Picks
 from dse.results.verified import Verified
-from dse.search.expected_drop import Quality
-from dse.search.loop import Loop, Step
-from dse.search.study import open_study, quiet_optuna
-from dse.search.together import shown_together
 from dse.surrogate import Posterior
 from dse.verification import Race, Row
 

@@ -14,6 +14,8 @@ from costmodels.whole_files import replacing
 from dse.config.file import parse_config
 from dse.errors import ConfigError
 from dse.evaluation.measurement import from_record
+from dse.exploration.expected_drop import expectation
+from dse.exploration.study import evaluated, finished
 from dse.ledger.address import shown_command
 from dse.ledger.journal import NAME
 from dse.results import history, tables, trust
@@ -23,8 +25,6 @@ from dse.results.manifest import Manifest, manifest
 from dse.results.picks_file import Picks
 from dse.results.places import placed
 from dse.results.run import Run, write_run
-from dse.search.expected_drop import expectation
-from dse.search.study import evaluated, finished
 from dse.strategies import label
 from dse.workflows.posing import measured_so_far, posed
 from dse.workflows.search import float_record, inputs

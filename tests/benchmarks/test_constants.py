@@ -9,7 +9,7 @@ MODULES = (
     *(f"surrogate/{name}" for name in ("prior", "likelihood", "posterior", "evidence", "learned", "diagnostics")),
     *(f"verification/{name}" for name in ("prior", "race", "estimate", "strata", "sequential")),
     *("surrogate/drop_curve", "strategies/posterior", "problem/shared_error", "evaluation/subsets"),
-    *("results/candidates", "results/verification", "search/best_design"),
+    *("results/candidates", "results/verification", "exploration/best_design"),
 )
 
 

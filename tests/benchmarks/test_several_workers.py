@@ -6,7 +6,7 @@ import pytest
 from several_workers import mean_with_bound, searched
 from simulated_network import simulate
 
-from dse.search.study import quiet_optuna
+from dse.exploration.study import quiet_optuna
 
 
 def test_the_bound_is_that_of_a_paired_t_test():

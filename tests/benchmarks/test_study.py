@@ -144,7 +144,7 @@ def test_a_strategy_is_its_file_and_what_it_proposes_with():
     assert "dse/surrogate/posterior.py" in default
     assert "dse/strategies/posterior.py" not in scripted
     assert "dse/results/verification.py" in set(default) & set(scripted)  # the last designs of every search
-    assert not [path for path in default if path.startswith(("dse/problem", "dse/search"))]
+    assert not [path for path in default if path.startswith(("dse/problem", "dse/exploration"))]
 
 
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")

@@ -8,10 +8,10 @@ from urllib.error import HTTPError
 import pytest
 from playwright.sync_api import Browser
 
+from dse.exploration.study import DIMENSIONS, open_study
 from dse.ledger.journal import NAME
-from dse.search.study import DIMENSIONS, open_study
 from dse.workflows.dashboard import HOST, Copy, opened, served
-from tests.dse.search.test_loop import loop
+from tests.dse.exploration.test_loop import loop
 from tests.dse.toy import WIDTHS, ToyRunner
 
 PRINT = {"objectives": ["drop", "memory", "power"]}

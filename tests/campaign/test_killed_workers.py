@@ -17,11 +17,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from dse.search.loop import Step
-from dse.search.study import finished, open_study
+from dse.exploration.loop import Step
+from dse.exploration.study import finished, open_study
 from tests.campaign import postgres
-from tests.dse.search.test_loop import PRINT, loop
-from tests.dse.search.test_workers import UNIFORM, forked, labels, status
+from tests.dse.exploration.test_loop import PRINT, loop
+from tests.dse.exploration.test_workers import UNIFORM, forked, labels, status
 from tests.dse.toy import ToyRunner
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]

@@ -13,7 +13,7 @@ import pytest
 from simulated_network import simulate
 from study_cost import loop
 
-from dse.search.study import finished, open_study
+from dse.exploration.study import finished, open_study
 
 pytestmark = pytest.mark.campaign
 PAGE = resource.getpagesize()

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from dse.api import ModuleRunner, search
 from dse.api.front import Front
 from dse.errors import ConfigError
-from dse.search.loop import Loop
+from dse.exploration.loop import Loop
 from tests.dse.toy import IMAGES, LAYERS, WEIGHTS, ToyRunner
 
 PAGE = Path(__file__).parents[2] / "docs" / "python-api.md"

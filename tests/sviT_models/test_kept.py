@@ -10,7 +10,7 @@ import sviT_models
 from sviT_models.kept import Store, hashed, packed, unpacked
 from sviT_models.quantization.shared_bank import SharedBank
 from sviT_models.quantization.weight_bank import WeightBank
-from tests.dse.search.test_workers import forked, status
+from tests.dse.exploration.test_workers import forked, status
 
 CONTENT = packed({"a": torch.tensor([[0.1, 2.0]]), "b": torch.tensor([3], dtype=torch.int8)}, {"note": ["é"]})
 

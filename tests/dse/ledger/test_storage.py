@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from dse.errors import ConfigError, LostStorageError
+from dse.exploration.study import open_study
 from dse.ledger.address import VARIABLE, meant, redacted, shown_command, typed, without_secrets
 from dse.ledger.storage import kept
-from dse.search.study import open_study
-from tests.dse.search.test_loop import PRINT, loop
+from tests.dse.exploration.test_loop import PRINT, loop
 from tests.dse.toy import ToyRunner
 
 WORD = "Hunter2-TopSecret"

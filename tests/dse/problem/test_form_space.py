@@ -16,13 +16,13 @@ from dse.config.file import load_config
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
 from dse.evaluation.separable import additive_tables
+from dse.exploration.best_design import best_under_budgets, chance_within, check_budgets, costs_of
+from dse.exploration.build_problem import parts_of
 from dse.optimize.integer_program import InfeasibleError
 from dse.problem.build_space import build_space
 from dse.problem.by_form import ByForm
 from dse.problem.form_space import build_form_space, merged_columns
 from dse.problem.problem import Part, Problem
-from dse.search.best_design import best_under_budgets, chance_within, check_budgets, costs_of
-from dse.search.build_problem import parts_of
 from dse.strategies import guided, ilp
 from dse.strategies.base.history import History, key
 from dse.strategies.base.sampler import reference_point

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from dse.exploration.best_design import chance_within
 from dse.problem.goals import CONFIDENCE
 from dse.results.decomposition import anchors, changes, decomposition, verdict
-from dse.search.best_design import chance_within
 from dse.strategies.base.history import measurements, read
 from dse.surrogate import belief
-from tests.dse.search.test_loop import ToyCosting, ToyRunner, loop, open_study
+from tests.dse.exploration.test_loop import ToyCosting, ToyRunner, loop, open_study
 from tests.dse.toy import toy_problem
 
 

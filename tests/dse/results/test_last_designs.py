@@ -5,11 +5,11 @@ from functools import partial
 import pytest
 from optuna.trial import TrialState
 
+from dse.exploration.best_design import best_under_budgets
+from dse.exploration.study import evaluated, finished, open_study
 from dse.results import verification
 from dse.results.verification import add_exact_picks, last_designs
-from dse.search.best_design import best_under_budgets
-from dse.search.study import evaluated, finished, open_study
-from tests.dse.search.test_loop import PRINT, loop
+from tests.dse.exploration.test_loop import PRINT, loop
 from tests.dse.toy import ToyCosting, ToyRunner, toy_problem
 
 BUDGET = {"drop": 15.0}

@@ -9,14 +9,14 @@ import pytest
 from optuna.trial import TrialState
 from simulated_verification import ladder
 
+from dse.exploration.study import beside, open_study
 from dse.ledger import leases
 from dse.ledger.journal import Journal
 from dse.ledger.shared_work import PIECE, Result, SharedWork
 from dse.results.verification import SharedRows
-from dse.search.study import beside, open_study
 from dse.verification import plan
-from tests.dse.search.test_loop import PRINT
-from tests.dse.search.test_workers import forked, killing_write, status
+from tests.dse.exploration.test_loop import PRINT
+from tests.dse.exploration.test_workers import forked, killing_write, status
 
 
 def race():

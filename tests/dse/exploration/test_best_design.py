@@ -11,15 +11,15 @@ from dse.config.schema import Config, Constraints, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.evaluation.costs import Costing
 from dse.evaluation.separable import additive_tables
+from dse.exploration.best_design import best_under_budgets, chance_within, check_budgets, costs_of
+from dse.exploration.build_problem import parts_of
+from dse.exploration.study import quiet_optuna
 from dse.optimize.integer_program import InfeasibleError
 from dse.optimize.lagrangian import constrained_minimisers, draw_prices, gather
 from dse.problem.by_form import ByForm
 from dse.problem.constraints import Sides, obeyed, sides_of
 from dse.problem.problem import Part, Problem
 from dse.problem.space import Dimension, Space
-from dse.search.best_design import best_under_budgets, chance_within, check_budgets, costs_of
-from dse.search.build_problem import parts_of
-from dse.search.study import quiet_optuna
 from dse.strategies import posterior
 from dse.surrogate import Data as Measured
 from dse.surrogate import Diagnostics, fit, prior_of

@@ -5,7 +5,7 @@ import random
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from dse.search.tally import Tally
+from dse.exploration.tally import Tally
 
 ENDED = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
 

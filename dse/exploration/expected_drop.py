@@ -10,10 +10,10 @@ import optuna
 import pandas as pd
 from scipy.stats import norm
 
+from dse.exploration.study import evaluated
 from dse.ledger.proposals import DESIGN, levels_of
 from dse.problem.goals import CONFIDENCE
 from dse.problem.problem import Problem
-from dse.search.study import evaluated
 from dse.strategies.base import history
 from dse.surrogate import Diagnostics, Learned, Learner, Posterior, belief, diagnose, learned
 from dse.surrogate.blas import on_one_thread

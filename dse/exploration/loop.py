@@ -15,15 +15,15 @@ from dse.arrays import IntArray
 from dse.errors import EvaluationError
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.measurement import Evaluation, Partial, from_record
+from dse.exploration.claims import Claim, Claims, Wanted, same_proposal
+from dse.exploration.expected_drop import Trusted, cheapest_trusted
+from dse.exploration.study import quiet_optuna
+from dse.exploration.tally import Tally
 from dse.ledger import proposals
 from dse.ledger.attributes import Said, end
 from dse.ledger.leases import LOST, give_up, pauses
 from dse.problem.design import Design
 from dse.problem.problem import Problem
-from dse.search.claims import Claim, Claims, Wanted, same_proposal
-from dse.search.expected_drop import Trusted, cheapest_trusted
-from dse.search.study import quiet_optuna
-from dse.search.tally import Tally
 from dse.strategies.base.sampler import Strategy
 from dse.surrogate import Learner, prior_of
 

@@ -6,9 +6,9 @@ import optuna
 import pytest
 
 from dse.errors import ConfigError, EvaluationError
-from dse.search.expected_drop import cheapest_trusted, model_of
-from dse.search.loop import Loop
-from dse.search.study import evaluated, finished, open_study
+from dse.exploration.expected_drop import cheapest_trusted, model_of
+from dse.exploration.loop import Loop
+from dse.exploration.study import evaluated, finished, open_study
 from dse.strategies import load
 from dse.surrogate import Learner, prior_of
 from tests.dse.toy import WIDTHS, ToyCosting, ToyRunner, every_design, toy_evaluator, toy_problem

@@ -5,11 +5,11 @@ import optuna
 import pandas as pd
 import pytest
 
+from dse.exploration.expected_drop import Quality, expectation
+from dse.exploration.loop import Loop
+from dse.exploration.study import quiet_optuna
 from dse.results.candidates import candidates
 from dse.results.history import predictions_table
-from dse.search.expected_drop import Quality, expectation
-from dse.search.loop import Loop
-from dse.search.study import quiet_optuna
 from dse.strategies import load
 from dse.surrogate import Diagnostics
 from tests.dse.toy import ToyCosting, ToyRunner, toy_evaluator, toy_problem

@@ -12,15 +12,15 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy import event
 
+from dse.exploration import together
+from dse.exploration.claims import Claims, Wanted
+from dse.exploration.loop import Step
+from dse.exploration.study import evaluated, finished, open_study
 from dse.ledger import leases
 from dse.ledger.attributes import keep
 from dse.ledger.journal import Journal
-from dse.search import together
-from dse.search.claims import Claims, Wanted
-from dse.search.loop import Step
-from dse.search.study import evaluated, finished, open_study
 from dse.strategies import load
-from tests.dse.search.test_loop import PRINT, bits_of, loop
+from tests.dse.exploration.test_loop import PRINT, bits_of, loop
 from tests.dse.toy import ToyRunner, toy_problem
 
 UNIFORM = {f"uniform-{bits}": (bits,) * 3 for bits in (8, 4, 2)}

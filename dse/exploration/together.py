@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from dse.exploration.expected_drop import Trusted
+from dse.exploration.loop import Step
+from dse.exploration.tally import Tally
 from dse.ledger.leases import LEASE
-from dse.search.expected_drop import Trusted
-from dse.search.loop import Step
-from dse.search.tally import Tally
 
 EVERY = 2.0  # s
 Show = Callable[[Step], None]

@@ -17,12 +17,12 @@ from optuna.distributions import IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dse.arrays import IntArray
+from dse.exploration.tally import Tally
 from dse.ledger import proposals
 from dse.ledger.attributes import keep
 from dse.ledger.leases import LEASE, LONGEST_PAUSE, LOST, VOID, WITHDRAWN, Renewal, Watch, give_up, new_lease, pauses
 from dse.ledger.proposals import AGAIN, DESIGN, FOR, LEVELS, ORIGIN, TURN, View
 from dse.problem.problem import Problem
-from dse.search.tally import Tally
 from dse.strategies.base.sampler import Strategy
 from dse.strategies.base.seeding import PerTrial
 
