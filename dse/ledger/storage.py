@@ -21,6 +21,7 @@ from dse.ledger.statements import UPSERTS
 PROXY = "grpc"  # of a URL grpc://HOST:PORT
 ADDRESS = re.compile(r"grpc://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})/?")
 ANSWER = 10.0  # s that a proxy has to answer
+DRIVERS = {"postgresql": ("psycopg", "psycopg2"), "mysql": ("pymysql", "MySQLdb")}  # the extra's, and SQLAlchemy's own
 
 
 def open_storage(run_dir: Path, url: str | None) -> BaseStorage:
@@ -44,15 +45,24 @@ def open_storage(run_dir: Path, url: str | None) -> BaseStorage:
         dialect = re.split("[+:]", url)[0]
         if dialect == PROXY:
             return _proxy(url)
-        return optuna.storages.get_storage(Database(url) if dialect in UPSERTS else url)
+        return optuna.storages.get_storage(Database(_driven(url)) if dialect in UPSERTS else url)
 
 
-def reach(url: str | None) -> None:
-    """Open a storage and leave it again: a URL that opens none is refused before anything is prepared.
+def _driven(url: str) -> str:
+    """A URL that names its driver: that of the package's extra where it names none and SQLAlchemy's is not there."""
+    dialect, found, place = url.partition("://")
+    ours, usual = DRIVERS.get(dialect, ("", ""))
+    return f"{dialect}+{ours}{found}{place}" if ours and (find_spec(ours) or not find_spec(usual)) else url
 
-    Raises ConfigError as `open_storage`; nothing is done for a journal, which is made beside what a search writes.
+
+def reach(url: str | None, run_dir: Path | None) -> None:
+    """Open a storage and leave it again: what does not open is refused before anything is prepared.
+
+    Raises ConfigError as `open_storage`; a journal that is not there yet is made beside what a search writes.
     """
     if url is None:
+        if run_dir is not None and (run_dir / NAME).is_file():
+            open_storage(run_dir, None)
         return
     storage = open_storage(Path(), url)
     storage.remove_session()
@@ -86,8 +96,11 @@ def spoken(url: str | None) -> Iterator[None]:
     except ImportError as error:
         if url is None:
             raise
-        driver = "its driver, for PostgreSQL by pip install 'svit-dse[postgresql]'"
-        raise ConfigError(f"{_told(error, url)}; install {driver}") from None
+        dialect, named = re.split("[+:]", url)[0], "+" in url.partition("://")[0]
+        remedy = "install it" + f", or name none: {dialect}://" * (named and dialect in DRIVERS)
+        if dialect in DRIVERS and not named:
+            remedy = f"type: pip install 'svit-dse[{dialect}]'"
+        raise ConfigError(f"{_told(error, url)}; {remedy}") from None
     except (ValueError, OSError) as error:
         if url is None or isinstance(error, ConfigError):
             raise
@@ -115,7 +128,7 @@ def _of_a_database(error: Exception) -> bool:
     """Whether an error is that of a database or of its libraries."""
     library = type(error).__module__.partition(".")[0]
     known = isinstance(error, optuna.exceptions.StorageInternalError)
-    return known or library in ("sqlalchemy", "psycopg", "psycopg2", "alembic", "grpc")
+    return known or library in ("sqlalchemy", "psycopg", "psycopg2", "pymysql", "MySQLdb", "alembic", "grpc")
 
 
 def _told(error: Exception, url: str) -> str:

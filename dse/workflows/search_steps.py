@@ -78,7 +78,7 @@ def prepare(config: Config, storage: StudyStorage = IN_MEMORY, hear: Listener = 
     Raises what `door.check_search` raises, before any image is evaluated.
     """
     with quiet_optuna():
-        reach(storage.url)
+        reach(storage.url, storage.directory)
     end = begin("prepare", hear.say)
     experiment = load_experiment(config, hear.advance, storage.shares)
     given, config = config, resolved(config, experiment)

@@ -7,6 +7,7 @@ import pytest
 
 from dse.errors import ConfigError, LostStorageError
 from dse.exploration.study import open_study
+from dse.ledger import storage
 from dse.ledger.address import VARIABLE, meant, redacted, shown_command, typed, without_secrets
 from dse.ledger.storage import kept
 from tests.dse.exploration.test_loop import PRINT, loop
@@ -91,9 +92,39 @@ def test_what_is_no_url_is_told_what_one_looks_like(tmp_path):
         open_study(tmp_path, PRINT, url="runs/a")
 
 
-def test_a_driver_that_is_missing_is_to_be_installed(tmp_path):
-    with pytest.raises(ConfigError, match=r"No module named 'MySQLdb'; install its driver"):
-        open_study(tmp_path, PRINT, url="mysql://u@127.0.0.1:1/x")
+@pytest.mark.parametrize(("dialect", "driver"), [("mysql", "pymysql"), ("postgresql", "psycopg")])
+def test_a_driver_that_is_missing_is_to_be_installed(tmp_path, monkeypatch, dialect, driver):
+    for name in (driver, "psycopg2", "MySQLdb"):
+        monkeypatch.setitem(sys.modules, name, None)  # as where it is not installed
+    monkeypatch.setattr(storage, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError) as mistake:
+        open_study(tmp_path, PRINT, url=f"{dialect}://u:{WORD}@127.0.0.1:1/x")
+    told = str(mistake.value)
+    assert told.startswith(f"--storage {dialect}://***@127.0.0.1:1/x: ")
+    assert f"{driver}" in told
+    assert told.endswith(f"; type: pip install 'svit-dse[{dialect}]'")
+    assert WORD not in told
+
+
+def test_a_named_driver_that_is_missing_is_to_be_installed_or_left_out(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with pytest.raises(ConfigError, match=r"psycopg2.*; install it, or name none: postgresql://$"):
+        open_study(tmp_path, PRINT, url="postgresql+psycopg2://u@127.0.0.1:1/x")
+
+
+@pytest.mark.parametrize(
+    ("url", "there", "driven"),
+    [
+        ("postgresql://u@h/x", ("psycopg",), "postgresql+psycopg://u@h/x"),
+        ("postgresql://u@h/x", ("psycopg2",), "postgresql://u@h/x"),
+        ("postgresql+psycopg2://u@h/x", ("psycopg",), "postgresql+psycopg2://u@h/x"),
+        ("mysql://u@h/x", ("pymysql", "MySQLdb"), "mysql+pymysql://u@h/x"),
+        ("sqlite:///s.db", (), "sqlite:///s.db"),
+    ],
+)
+def test_a_database_without_a_named_driver_takes_the_one_that_is_installed(monkeypatch, url, there, driven):
+    monkeypatch.setattr(storage, "find_spec", lambda name: name in there or None)
+    assert storage._driven(url) == driven
 
 
 def test_a_password_is_found_as_typed_and_as_decoded():

@@ -62,3 +62,16 @@ def test_a_chip_that_was_edited_is_another_one(again, monkeypatch):
     config = load_config(again / "my.yaml")
     monkeypatch.setattr("dse.workflows.again.load_hardware", lambda name: type("Edited", (), {"sha256": "0"}))
     assert finished_run(config, again / "run") is None
+
+
+def test_a_damaged_journal_is_told_in_one_line_before_the_network_is_loaded(again, svit: Run, monkeypatch):
+    monkeypatch.setattr("dse.workflows.search_steps.load_experiment", lambda *_: pytest.fail("prepared"))
+    (again / "run" / "manifest.json").unlink()
+    journal = again / "run" / "study.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:4], lines[4].replace(b":", b";", 1), *lines[5:]]))
+    told = svit("search", "my.yaml", "--out", "run", "--no-report")
+    assert (told.status, told.out) == (2, "")
+    assert told.err == (
+        "svit-dse: run/study.journal:5: has been changed; `svit-dse repair run` keeps the 4 lines before it\n"
+    )
