@@ -14,6 +14,8 @@ from torch import Tensor
 from sviT_models.errors import ModelError
 
 State = dict[str, Tensor]
+PREFIXES = ("module.", "_orig_mod.")  # of data-parallel training and weight averaging, and of torch.compile
+COUNTER = "n_averaged"  # of torch's AveragedModel, beside what it averages
 
 
 def read_state(path: Path) -> tuple[State, dict[str, str]]:
@@ -50,7 +52,8 @@ def read_notes(path: Path) -> dict[str, str]:
 def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 - not a dict
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+            return _bare(state), dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: truncated or corrupt ({_first_line(error)}); fetch it again") from error
 
@@ -75,7 +78,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _unwrap(path: Path, content: object) -> State:
-    """The state_dict inside `content`, without the prefix that data-parallel training leaves."""
+    """The state_dict inside `content`."""
     for key in ("model", "state_dict", "model_ema"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -88,5 +91,17 @@ def _unwrap(path: Path, content: object) -> State:
             if isinstance(value, Tensor):
                 what = "tensor without data" if value.is_meta else value.layout
             raise ModelError(f"{path}: entry {key!r} is of type {what}; expected a state_dict of dense tensors")
-    prefix = "module." if all(key.startswith("module.") for key in content) else ""
-    return {key.removeprefix(prefix): value for key, value in content.items()}
+    return _bare(content)
+
+
+def _bare(state: State) -> State:
+    """A state_dict without the prefixes and the counter that wrappers of a network leave, in any order of wrapping."""
+    while prefix := next((p for p in PREFIXES if _all_begin(state, p)), ""):
+        state = {key.removeprefix(prefix): value for key, value in state.items() if key != COUNTER}
+    return state
+
+
+def _all_begin(state: State, prefix: str) -> bool:
+    """Whether every entry but the counter begins with a prefix."""
+    keys = state.keys() - {COUNTER}
+    return bool(keys) and all(key.startswith(prefix) for key in keys)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from sviT_models.checkpoints.state_dict import State, read_state
+from sviT_models.checkpoints.state_dict import read_state
 from sviT_models.errors import ModelError
 
-PREFIXES = ("module.", "_orig_mod.")  # of data-parallel training and of torch.compile
 OPTIONAL = ".num_batches_tracked"  # counts batches of training; files from before 2018 lack it
 SHOWN = 4  # keys of each kind of mismatch that a message names
 
@@ -26,7 +25,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
     for NaN or infinity; another number of classes is named as such.
     """
     path = Path(path)
-    state = _renamed(read_state(path)[0])
+    state = read_state(path)[0]
     wanted = module.state_dict()
     state |= {key: tensor for key, tensor in wanted.items() if key.endswith(OPTIONAL) and key not in state}
     if complaint := _mismatch(state, wanted):
@@ -35,14 +34,6 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise ModelError(f"{path}: {key} holds NaN or infinity; the training diverged or the file is damaged")
     module.load_state_dict(state)
-
-
-def _renamed(state: State) -> State:
-    for _ in PREFIXES:
-        for prefix in PREFIXES:
-            if all(key.startswith(prefix) for key in state):
-                state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
-    return state
 
 
 def _mismatch(have: Mapping[str, Tensor], want: Mapping[str, Tensor]) -> str:

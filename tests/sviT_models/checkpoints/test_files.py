@@ -67,11 +67,20 @@ def parallel(state, path):
     torch.save({"state_dict": {f"module.{key}": tensor for key, tensor in state.items()}}, path)
 
 
+def compiled(state, path):
+    torch.save({f"_orig_mod.module.{key}": tensor for key, tensor in state.items()}, path)
+
+
+def averaged(state, path):
+    wrapped = {f"module.{key}": tensor for key, tensor in state.items()}
+    save_file({"n_averaged": torch.tensor(5), **wrapped}, path)
+
+
 def half(state, path):  # float16 is exact in float32, not the other way round: compare with the rounded weights
     torch.save({key: t.half() if t.is_floating_point() else t for key, t in state.items()}, path)
 
 
-@pytest.mark.parametrize("write", [plain, old, parallel, half, save_file])
+@pytest.mark.parametrize("write", [plain, old, parallel, compiled, averaged, half, save_file])
 def test_every_layout_gives_the_same_network(tmp_path, write):
     state = official_state()
     write(state, tmp_path / "weights")

@@ -27,6 +27,7 @@ def state():
         lambda state: {"state_dict": {f"module.{key}": value for key, value in state.items()}},
         lambda state: {"model_ema": {f"_orig_mod.{key}": value for key, value in state.items()}},
         lambda state: {f"module._orig_mod.{key}": value for key, value in state.items()},
+        lambda state: {"n_averaged": torch.tensor(5), **{f"module.{key}": value for key, value in state.items()}},
         lambda state: {key: value for key, value in state.items() if "num_batches_tracked" not in key},
     ],
 )
