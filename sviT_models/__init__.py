@@ -68,6 +68,7 @@ _HOME = {
     "WeightBank": "quantization.weight_bank",
     "Engine": "engine.engine",
     "exact_run": "engine.definition",
+    "exact_refusal": "engine.refusal",
     "graph_definition": "engine.definition",
     "graph_weights": "engine.definition",
     "accumulator_widths": "integer_network.specification",

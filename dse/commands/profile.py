@@ -34,7 +34,10 @@ def profile(
     out: Annotated[Path | None, typer.Option(help="Write the layer table to this CSV file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure the layer table of a network: shapes, operations and spikes of every layer."""
+    """Measure the layer table of a network: shapes, operations and spikes of every layer.
+
+    Works for every network that can be captured, and says so where it cannot be evaluated exactly.
+    """
     import sviT_models
     from dse.commands._network import captured
     from dse.commands._progress import Meter
@@ -65,6 +68,8 @@ def profile(
         table = sviT_models.profile(
             measured, batch.images, lambda done: advance("images", done, len(batch)), products=products
         )
+    if network is not None and (refusal := sviT_models.exact_refusal(measured.graph, batch.images[slice(0, 1)])):
+        say(f"{network}: for costs only; it cannot be evaluated exactly, so search and export refuse it: {refusal}")
     for name in batch.corrupt:
         say(f"cannot be decoded and is left out: {name}")
     if out is not None:

@@ -37,6 +37,7 @@ from sviT_models.engine.static_rules import (
     product_bounds,
     stay_integers,
     takes_sums,
+    window_of,
 )
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph, Node, sizes
@@ -187,10 +188,7 @@ class Rules:
 
     def average_pool(self, node: Node, value: Value) -> Codes | Tensor:
         """Windows of equal size are sums; numbers have 24 bits behind the point. Raises ModelError for others."""
-        a = node.attributes
-        if any(a["padding"]) or a["ceil_mode"] or len(a["kernel"]) != 2:
-            raise ModelError(f"{node.name}: an average pool over windows of different sizes; there is no rule for it")
-        count = a["kernel"][0] * a["kernel"][1]
+        a, count = node.attributes, window_of(node)
         x = value.integers if isinstance(value, Codes) else (finished(value).double() * 2.0**IMAGE_FRACTION).round()
         sums: Tensor = F.avg_pool2d(x, a["kernel"], a["stride"], divisor_override=1)
         if isinstance(value, Codes):

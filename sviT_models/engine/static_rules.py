@@ -54,9 +54,20 @@ def moved_bounds(node: Node, bounds: Sequence[tuple[int, int]]) -> tuple[int, in
     return min(0, *(low for low, _ in bounds)), max(0, *(high for _, high in bounds))
 
 
+def window_of(node: Node) -> int:
+    """Elements in each window of an average pool. Raises ModelError where windows may differ in size."""
+    a = node.attributes
+    if any(a["padding"]) or a["ceil_mode"] or len(a["kernel"]) != 2:
+        raise ModelError(
+            f"{node.name}: an average pool with padding, with ceil_mode or of one dimension has no exact rule; "
+            "pool in two dimensions and without them"
+        )
+    return int(a["kernel"][0] * a["kernel"][1])
+
+
 def product_bounds(node: Node, summed: int, first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
     """Least and largest sum of so many products. Raises ModelError where float64 may not hold it."""
     ends = [summed * a * b for a in first for b in second]
     if max(map(abs, ends)) >= EXACT_FLOAT64:
-        raise ModelError(f"{node.name}: its sums may pass 2^53")
+        raise ModelError(f"{node.name}: its sums may pass 2^53; put neurons in front of one of its factors")
     return min(ends), max(ends)

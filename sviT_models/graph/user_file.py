@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from torch import nn
 from costmodels import plugins
 from sviT_models.errors import ModelError
 from sviT_models.graph.recognise import Declared
-from sviT_models.network.config import unknown_option
+from sviT_models.network.config import check_options
 
 DEFAULT = "build"
 GROUP = "svit_dse.networks"
@@ -65,21 +64,9 @@ def installed_network(name: str, options: Mapping[str, object] | None = None) ->
 
 
 def _built(build: Any, options: dict[str, object], path: Path, function: str, shown: str) -> UserNetwork:
-    _check_options(shown, build, options)
+    check_options(shown, build, options)
     module = plugins.with_line(path, ModelError, lambda: build(**options), shown)
     if not isinstance(module, nn.Module):
         raise ModelError(f"{shown} gives a {type(module).__name__}; expected a torch.nn.Module")
     declared = getattr(sys.modules.get(build.__module__), "NEURONS", {})
     return UserNetwork(module.eval(), declared, path, function)
-
-
-def _check_options(name: str, build: Callable[..., object], options: dict[str, object]) -> None:
-    """Raises ModelError for options that are no keywords of the function, where its keywords can be told."""
-    try:
-        parameters = inspect.signature(build).parameters.values()
-    except (TypeError, ValueError):  # some callables written in C
-        return
-    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    unknown = [key for key in options if key not in known]
-    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        raise unknown_option(name, unknown[0], known)

@@ -1,7 +1,8 @@
 """What a network of the zoo was built with: the options that its family shares with the others."""
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -19,6 +20,24 @@ def unknown_option(name: str, given: str, known: Iterable[str]) -> ModelError:
     near = difflib.get_close_matches(given, known, n=1, cutoff=0.7)
     hint = f"did you mean {near[0]}? There are" if near else "there are"
     return ModelError(f"{name} has no option {given}; {hint}: {', '.join(known) or 'none'}")
+
+
+def check_options(name: str, build: Callable[..., object], given: Iterable[str], own: Iterable[str] = ()) -> None:
+    """Raises ModelError for options that are no keywords of a function, where its keywords can be told.
+
+    name   of the network, or of the function
+    build  the function that builds it
+    given  the options
+    own    keywords that are not for users to give
+    """
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):  # some callables written in C
+        return
+    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in own]
+    unknown = sorted(set(given) - set(known))
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        raise unknown_option(name, unknown[0], known)
 
 
 def _check_kind(key: str, value: object, usual: object) -> None:

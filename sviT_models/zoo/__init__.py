@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import difflib
 import importlib
-import inspect
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from types import ModuleType
 from torch import nn
 
 from sviT_models.errors import ModelError
-from sviT_models.network.config import unknown_option
+from sviT_models.network.config import check_options
 
 
 def families() -> list[str]:
@@ -41,11 +40,7 @@ def build(name: str, **options: object) -> nn.Module:
     Raises ModelError for an unknown name and for options that cannot make a network.
     """
     family, variant = _split(name)
-    parameters = inspect.signature(_file(family).build).parameters
-    known = [key for key in parameters if key != "variant"]
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    if not takes_any and (unknown := sorted(options.keys() - known)):
-        raise unknown_option(name, unknown[0], known)
+    check_options(name, _file(family).build, options, own=("variant",))
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     try:
         return _file(family).build(variant, **values)

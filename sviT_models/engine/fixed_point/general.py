@@ -17,7 +17,7 @@ from sviT_models.engine.fixed_point.plan import Format
 from sviT_models.engine.fixed_point.planned_neurons import neurons
 from sviT_models.engine.number_formats import EXACT
 from sviT_models.engine.program import General
-from sviT_models.engine.static_rules import factor_of, norm_of
+from sviT_models.engine.static_rules import factor_of, norm_of, window_of
 from sviT_models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -156,9 +156,7 @@ def _pool(one: Operands) -> None:
     one.stored(f"{one.output}:pooled", order)
     if how == "max":
         return one.give(given)
-    if any(a["padding"]) or a["ceil_mode"]:
-        raise ModelError(f"{node.name}: an average pool over windows of different sizes; there is no rule for it")
-    count = math.prod(a["kernel"])
+    count = window_of(node)
     return one.give(Format(given.low * count, given.high * count, given.step / count))
 
 

@@ -16,14 +16,15 @@ from sviT_models.graph.graph import Node, sizes
 
 def combined(lowering: Lowering, node: Node, first: Value, second: Value, kind: Integers, product: bool) -> Value:
     """Integers element by element, where the parts of one lie in memory as those of the other."""
+    own = kind if product else None  # of a sum it follows from the operands
     together = aligned(first.form, second.form)
     plain = all(isinstance(v.kind, Integers) and v.kind.stored != PLANES for v in (first, second))
     if together is None or not plain:
-        return lowering.general(node, first, second)
+        return lowering.general(node, first, second, kind=own)
     a, b = (replace(v, form=form) for v, form in zip((first, second), together, strict=True))
     large, small = (a, b) if len(a.form.memory) >= len(b.form.memory) else (b, a)
     if set(small.form.memory) - set(large.form.memory):
-        return lowering.general(node, first, second)
+        return lowering.general(node, first, second, kind=own)
     small = lowering.stored(small, tuple(part for part in large.form.memory if part in small.form.memory))
     axes = tuple(x or y for x, y in zip(a.form.axes, b.form.axes, strict=True))
     kind = replace(kind, stored=BYTES if kind.low >= 0 and kind.high <= BYTE else EXACT)

@@ -8,7 +8,7 @@ from sviT_models.engine.arithmetic import IMAGE_FRACTION
 from sviT_models.engine.forms import Group, fresh, is_steps
 from sviT_models.engine.lowering import matching
 from sviT_models.engine.program import General, Operation, Reform
-from sviT_models.engine.static_rules import LARGEST_ACTIVATION, LARGEST_NUMBER, moved_bounds, stay_integers
+from sviT_models.engine.static_rules import LARGEST_ACTIVATION, LARGEST_NUMBER, moved_bounds, stay_integers, window_of
 from sviT_models.engine.values import BYTES, EXACT, Integers, Kind, Number, Value, Weighted, with_step
 from sviT_models.graph.graph import Graph, Node
 
@@ -82,8 +82,8 @@ class Lowering:
             return Weighted((*layers, node.layer), axis_of(node), not unfinished and "bias" not in node.parameters)
         if node.op == "pad" and isinstance(first, Weighted) and first.unshifted and not node.attributes["value"]:
             return first
-        if node.op in ("sum", "mean", "average_pool") and isinstance(first, Integers):
-            return self.averaged(node, first)
+        if node.op == "average_pool":
+            return averaged(node, first)
         if node.op == "mean" and isinstance(first, Weighted) and first.axis not in node.attributes["axes"]:
             return Number(double=True)
         if len(kinds) == len(given) and stay_integers(node, [kind.step for kind in kinds]):
@@ -95,12 +95,6 @@ class Lowering:
         doubles = any(isinstance(v.kind, Number) and v.kind.double for v in given)
         return Number(double=doubles and node.op not in ("norm", "sum", "mean", "average_pool"))
 
-    @staticmethod
-    def averaged(node: Node, kind: Integers) -> Integers:
-        """Integers averaged over windows."""
-        count = node.attributes["kernel"][0] * node.attributes["kernel"][1]
-        return replace(with_step(kind, 1.0, count), low=kind.low * count, high=kind.high * count, stored=EXACT)
-
     def integers(self, value: Value) -> Integers:
         """What a product sees of a value."""
         if isinstance(value.kind, Integers):
@@ -108,6 +102,14 @@ class Lowering:
         if isinstance(value.kind, Weighted):
             return Integers(-LARGEST_ACTIVATION, LARGEST_ACTIVATION - 1, None, EXACT, value.kind.layers)
         return Integers(-LARGEST_NUMBER, LARGEST_NUMBER - 1, 2.0**-IMAGE_FRACTION, EXACT)
+
+
+def averaged(node: Node, kind: Kind) -> Kind:
+    """What the windows of an average pool hold: integers stay integers of a finer unit."""
+    count = window_of(node)
+    if not isinstance(kind, Integers):
+        return Number()
+    return replace(with_step(kind, 1.0, count), low=kind.low * count, high=kind.high * count, stored=EXACT)
 
 
 def axis_of(node: Node) -> int:

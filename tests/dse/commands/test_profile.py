@@ -37,6 +37,10 @@ def loud():
 
 def gelu():
     return Net(2, nn.GELU())
+
+def averaging():
+    torch.manual_seed(0)
+    return Net(2, nn.AvgPool2d(3, 1, 1))
 """
 
 
@@ -60,6 +64,25 @@ def test_a_network_of_the_users_own_has_a_table_and_costs(svit, file, tmp_path):
     said = svit("estimate", "layers.csv", "--hardware", "generic_45nm", "--bits", "8", "--json")
     assert said.status == 0, said.err
     assert json.loads(said.out)[0]["streams"] is True
+
+
+def test_a_network_that_cannot_be_evaluated_exactly_has_a_table_and_costs_and_says_so(svit, file, tmp_path):
+    refusal = "act.average_pool: an average pool with padding"
+    said = svit("profile", "--network", f"{file}:averaging", "--images", "2", "--out", "layers.csv")
+    assert said.status == 0, said.err
+    assert f"averaging: for costs only; it cannot be evaluated exactly, so search and export refuse it: {refusal}" in (
+        said.err
+    )
+    assert costmodels.Workload.from_csv(tmp_path / "layers.csv").names == ("stem", "conv", "head")
+    said = svit("estimate", "layers.csv", "--hardware", "generic_45nm", "--bits", "8", "--json")
+    assert said.status == 0, said.err
+    assert json.loads(said.out)[0]["energy_j"] > 0
+    said = svit("profile", "--network", f"{file}:make", "--images", "2")
+    assert said.status == 0
+    assert "for costs only" not in said.err
+    (tmp_path / "my.yaml").write_text("network: {file: my_model.py, build: averaging}\nbudgets: {drop: 5}\n")
+    said = svit("search", "my.yaml", "--out", "run")
+    assert (said.status, refusal in said.err) == (2, True), said.err
 
 
 def test_a_chip_with_product_sparsity_takes_a_profile_that_counted_it(svit, file, tmp_path):
@@ -111,7 +134,10 @@ def test_a_network_of_the_zoo_is_profiled_by_its_name(svit):
     ("arguments", "message"),
     [
         (["--network", "my_model.py:gelu"], "act (GELU): operation gelu is not supported"),
-        (["--network", "my_model.py:none"], "my_model.py: no function or class 'none'; it has: Net, make, loud, gelu"),
+        (
+            ["--network", "my_model.py:none"],
+            "my_model.py: no function or class 'none'; it has: Net, make, loud, gelu, averaging",
+        ),
         (["--network", "none.py:make"], "none.py:make: no such Python file; expected FILE.py:FUNCTION"),
         (["--network", "my_model.py:make", "--option", "steps"], "--option steps: expected KEY=VALUE"),
         (

@@ -145,6 +145,27 @@ def test_neurons_of_other_laws_compute_what_is_defined(make):
     check(capture(seeded(make), images()), images(), threads=1)
 
 
+class Gated(torch.nn.Module):
+    """Potentials of two layers multiplied, element by element, with all steps as one batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.lif, self.out = torch.nn.Conv2d(3, 4, 3, padding=1), LIF(), LIF()
+        self.first, self.second = torch.nn.Conv2d(4, 6, 1), torch.nn.Conv2d(4, 6, 3, padding=1)
+        self.fc = torch.nn.Linear(6, 5)
+
+    def forward(self, images):
+        spikes = self.lif(self.conv(images).expand(2, -1, -1, -1, -1)).flatten(0, 1)
+        potentials = self.first(spikes) * self.second(spikes)
+        return self.fc(self.out(potentials.unflatten(0, (2, -1))).mean((3, 4))).mean(0)
+
+
+def test_products_of_unfinished_sums_compute_what_is_defined():
+    graph = capture(seeded(Gated), images())
+    assert [node.op for node in graph.of("product")] == ["product"]
+    check(graph, images(), threads=1)
+
+
 def test_frames_run_the_first_layer_in_every_step(tmp_path):
     frames = torch.rand(3, 4, 2, 16, 16, generator=torch.Generator().manual_seed(1)).round()
     graph = capture(seeded(lambda: Inside(LIFNode, channels=2)), frames)
