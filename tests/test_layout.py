@@ -93,7 +93,13 @@ def test_a_module_says_in_a_sentence_what_it_is(path):
     assert len(first.split()) >= 4
 
 
-MODULES_OF_FUNCTIONS = ("dse.api.any_network", "dse.api.loaded", "dse.workflows.search_steps", "dse.results.run")
+MODULES_OF_FUNCTIONS = (
+    "dse.api.own_search",
+    "dse.api.table_search",
+    "dse.api.loaded",
+    "dse.workflows.search_steps",
+    "dse.results.run",
+)
 
 
 def public_functions():

@@ -1,4 +1,4 @@
-"""The tool from Python: `load` opens a finished run, `search` searches the widths of any network.
+"""The tool from Python: `load` opens a finished run, `search` makes one, `search_table` searches without a chip.
 
 Names are imported when first used (PEP 562): reading a run needs no torch.
 """
@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 from costmodels.lazy_names import lazily
 
 if TYPE_CHECKING:
-    from dse.api.any_network import ModuleRunner, search
     from dse.api.loaded import LoadedDesign, LoadedRun, load
+    from dse.api.own_search import search
+    from dse.api.table_search import ModuleRunner, search_table
 
 _HOME = {
-    "ModuleRunner": "any_network",
-    "search": "any_network",
+    "ModuleRunner": "table_search",
+    "search_table": "table_search",
     "LoadedDesign": "loaded",
     "LoadedRun": "loaded",
     "load": "loaded",
+    "search": "own_search",
 }
 
-__all__ = ["LoadedDesign", "LoadedRun", "ModuleRunner", "load", "search"]
+__all__ = ["LoadedDesign", "LoadedRun", "ModuleRunner", "load", "search", "search_table"]
 
 __getattr__, __dir__ = lazily(__name__, _HOME)

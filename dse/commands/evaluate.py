@@ -40,6 +40,7 @@ def evaluate(
     from dse.commands._show import print_rows, say
     from dse.results.experiment import experiment_of
     from dse.results.naming import RECOMMENDED
+    from dse.results.own_parts import own_evaluator
     from dse.results.run import open_run
     from dse.workflows.evaluate import evaluated, file_design, uniform_design
 
@@ -49,6 +50,8 @@ def evaluate(
         else:
             trusted(run, trust)
             opened = open_run(run)
+            if said := own_evaluator(opened):
+                say(said)
             config = opened.config
         if widths is not None:
             experiment, chosen = file_design(config, widths, design, advance)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from costmodels import Candidates, Designs, Hardware, Part, Workload, breakdown,
 from dse.arrays import FloatArray, IntArray
 from dse.evaluation.cost_widths import widths_of_designs, widths_of_levels
 from dse.evaluation.measurement import Evaluation
+from dse.evaluation.own_parts import Cost, costs_of
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design
 from dse.problem.space import Space
@@ -34,13 +35,14 @@ class Costing:
     with the workload that has its layers. frame_rate: inferences per second at which power is stated. lif_order: the
     LIF layers in the order in which spikes are given; empty: that of the layer table, which differs from the network's
     (K and V stand before Q). Evaluated designs are costed with their own spikes, others with those of the float
-    network, scaled to their time steps.
+    network, scaled to their time steps.  own: by column, a caller's functions in the place of the chip's model.
     """
 
     workloads: ByForm[Workload]
     hardware: Hardware
     frame_rate: float
     lif_order: tuple[str, ...] = ()
+    own: Mapping[str, Cost] = field(default_factory=dict)
 
     @property
     def workload(self) -> Workload:
@@ -112,6 +114,7 @@ class Costing:
     def _costs(self, workload: Workload, designs: Designs) -> Columns:
         cost = estimate(workload, self.hardware, designs, frame_rate=self.frame_rate, components=False)
         found = {name: getattr(cost, name) for name in QUANTITIES}
+        found |= costs_of(self.own, designs.weight_bits, designs.time_steps)
         return found | {"fits": cost.feasible, "reaches": ~cost.violations["frame_rate"]}
 
     def reasons(self, design: Design, spikes: FloatArray) -> list[str]:

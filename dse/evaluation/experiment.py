@@ -19,6 +19,7 @@ from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.images import ImageSource
 from dse.evaluation.network import Network
 from dse.evaluation.opened import Opened
+from dse.evaluation.own_parts import NONE, OwnParts
 from dse.problem.by_form import ByForm
 from dse.problem.design import Design, uniform
 from dse.problem.space import Space
@@ -35,7 +36,7 @@ class Experiment:
     networks: the network in every form that is searched, one as a rule; checkpoint: where its weights come from;
     source: the data set; images: those on which designs are measured; space: the designs; widths: weight widths to
     choose from [bit], all of which the chip has; frame_rate: inferences per second at which power is stated; advance:
-    shows the progress of long steps.
+    shows the progress of long steps; own: parts that a caller in Python put in the place of the tool's.
     """
 
     networks: ByForm[Network]
@@ -47,6 +48,7 @@ class Experiment:
     hardware: Hardware
     frame_rate: float
     advance: Advance = quiet
+    own: OwnParts = NONE
 
     @cached_property
     def network(self) -> Network:
@@ -76,7 +78,7 @@ class Experiment:
     def costing(self) -> Costing:
         """The cost model of the network on its chip."""
         workloads = self.networks.map(lambda network: network.workload)
-        return Costing(workloads, self.hardware, self.frame_rate, tuple(self.network.lif_layers))
+        return Costing(workloads, self.hardware, self.frame_rate, tuple(self.network.lif_layers), self.own.costs)
 
     def evaluator(self, images: Any) -> Evaluator:
         """An evaluator of designs on a set of images; runs the float network once, of every form that occurs."""

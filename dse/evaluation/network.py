@@ -12,7 +12,7 @@ import pandas as pd
 import sviT_models
 from costmodels import Workload
 from dse.evaluation.activation_widths import ActivationWidths
-from dse.evaluation.evaluator import Subject
+from dse.evaluation.evaluator import Runner, Subject
 from dse.evaluation.shared_preparation import SharedFloat
 from dse.problem.design import FLOAT, Design, uniform
 
@@ -23,7 +23,8 @@ class Network:
 
     model: the float network; bank: the integer weights of every layer at every width, made when first used; engine:
     evaluates designs; table: the layer table; activations: widths between layers, by the engine's names; shares:
-    whether the float network's outputs are kept for other workers.
+    whether the float network's outputs are kept for other workers; own: a caller's evaluator in the place of the
+    engine, None as a rule.
     """
 
     form: str
@@ -33,6 +34,7 @@ class Network:
     table: pd.DataFrame
     activations: ActivationWidths
     shares: bool = False
+    own: Runner | None = None
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ class Network:
     def subject(self) -> Subject:
         """What evaluates the designs of this form."""
         runner = SharedFloat(self.engine, self.model) if self.shares else self.engine
-        return Subject(runner, self.float_design, self.lif_by_stage, self.activations)
+        return Subject(self.own or runner, self.float_design, self.lif_by_stage, self.activations)
 
     @property
     def workload(self) -> Workload:

@@ -48,7 +48,8 @@ def open_configured(config: Config, images: Any) -> Opened:
     known = not choice.options or (given and choice.options.keys() <= STATED)
     if choice.file is None and known and choice.name in (None, *sviT_models.names("sdtv2")):
         found = sviT_models.open_checkpoint(config.checkpoint, network=choice.name, options=choice.options)
-        if not isinstance(found.model, sviT_models.MetaSpikeFormer) or two.ndim == 5:
+        captured = isinstance(found.model, sviT_models.GraphNetwork)
+        if not captured and (not isinstance(found.model, sviT_models.MetaSpikeFormer) or two.ndim == 5):
             opened = sviT_models.opened(found.model, two, found.model.config.name, found.path)
             return Opened(opened.model, opened.path, found.sha256, found.assumed)
         return Opened(found.model.eval(), found.path, found.sha256, found.assumed)

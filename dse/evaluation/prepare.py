@@ -24,6 +24,7 @@ from dse.evaluation.experiment import Experiment
 from dse.evaluation.images import ImageSource
 from dse.evaluation.network import Network
 from dse.evaluation.opened import check_classes, frames_of, open_configured, state_widths_of, steps_of
+from dse.evaluation.own_parts import NONE, OwnParts
 from dse.problem.build_space import build_space
 from dse.problem.by_form import ByForm
 from dse.problem.constraints import sides_of
@@ -37,10 +38,11 @@ from sviT_models.quantization.shared_bank import SharedBank
 PROFILE_IMAGES = 64
 
 
-def prepare(config: Config, advance: Advance = quiet, shares: bool = False) -> Experiment:
+def prepare(config: Config, advance: Advance = quiet, shares: bool = False, own: OwnParts = NONE) -> Experiment:
     """Load, check and profile everything a configuration names; `advance` shows the progress of this and later steps.
 
     `shares`: integer weights and outputs of the float network are kept on disk for other workers, or taken from there.
+    `own`: parts that a caller in Python puts in the place of the tool's.
 
     Raises ConfigError, ModelError or CostError with a one-line message for every mistake a user can make.
     """
@@ -73,9 +75,12 @@ def prepare(config: Config, advance: Advance = quiet, shares: bool = False) -> E
         networks = {
             form: network.with_zero_shares(space.forms[form].weight_widths) for form, network in networks.items()
         }
+    if own.evaluator is not None:
+        _check_own(config, space)
+        networks = {form: replace(n, own=own.runner(n.engine, sample.images)) for form, n in networks.items()}
     step(4, 4)
     by_form = ByForm.of(networks, lambda network: network.layers)
-    return Experiment(by_form, opened, source, images, space, widths, hardware, config.frame_rate, advance)
+    return Experiment(by_form, opened, source, images, space, widths, hardware, config.frame_rate, advance, own)
 
 
 def image_source(config: Config) -> ImageSource:
@@ -121,20 +126,25 @@ def fingerprint(config: Config, experiment: Experiment) -> dict[str, Any]:
     space = [[d.name, list(d.choices), list(d.layers)] for each in spaces for d in each.dimensions]
     fixed = dict(experiment.space.fixed or {})
     given = config.activations.model_dump(mode="json", exclude_defaults=True)
-    return ({"activations": given} if given else {}) | {
-        "tool": version(),
-        "checkpoint": experiment.checkpoint.sha256,
-        "data": identity(images),
-        "calibration": f"{calibration.split}/{len(calibration)}/{calibration.sha256}",
-        "code": code_hash(),
-        "torch": torch.__version__,
-        "form": " or ".join(config.forms),
-        "quantization": config.quantization.model_dump(mode="json"),
-        "space": hashlib.sha256(json.dumps([space, fixed]).encode()).hexdigest(),
-        "objectives": list(config.search.objectives),
-        "hardware": experiment.hardware.sha256,
-        "frame_rate": config.frame_rate,
-    }
+    own = {"own": experiment.own.record()} if experiment.own else {}
+    return (
+        ({"activations": given} if given else {})
+        | own
+        | {
+            "tool": version(),
+            "checkpoint": experiment.checkpoint.sha256,
+            "data": identity(images),
+            "calibration": f"{calibration.split}/{len(calibration)}/{calibration.sha256}",
+            "code": code_hash(),
+            "torch": torch.__version__,
+            "form": " or ".join(config.forms),
+            "quantization": config.quantization.model_dump(mode="json"),
+            "space": hashlib.sha256(json.dumps([space, fixed]).encode()).hexdigest(),
+            "objectives": list(config.search.objectives),
+            "hardware": experiment.hardware.sha256,
+            "frame_rate": config.frame_rate,
+        }
+    )
 
 
 def identity(images: Any) -> str:
@@ -146,6 +156,20 @@ def code_hash(*folders: Path) -> str:
     """SHA-256 of the models and of `folders`, by content; by default of what measures and costs a design."""
     packages = [Path(package.__path__[0]) for package in (sviT_models, costmodels)]
     return sources(*packages, *(folders or (Path(__file__).parent,)))
+
+
+def _check_own(config: Config, space: Space) -> None:
+    """Raises ConfigError for what an evaluator of the caller is not told of: it is given widths of weights."""
+    if config.forms != ("unfused",):
+        raise ConfigError(
+            "search.forms: an evaluator of your own is given the widths of one form; leave form and forms out"
+        )
+    others = {d.kind for d in space.dimensions} - {"weight", "time_steps"}
+    if others:
+        kind = sorted(others)[0]
+        raise ConfigError(
+            f"search.{kind}_widths: an evaluator of your own is given weight widths alone; write an empty list"
+        )
 
 
 def _check_potentials(config: Config, state_widths: tuple[int, ...]) -> None:

@@ -30,6 +30,11 @@ def additive_tables(costing: Costing, space: Space, steps: int | None = None, fo
     widest = space.with_form(space.with_steps(space.sizes - 1, steps), own.form)
     for kind in PREFIXES if form is not None else (*PREFIXES, "form"):
         _fill(costing, space, kind, widest, tables)
+    callers = {quantity: table for quantity, table in tables.items() if quantity in costing.own}
+    if callers:
+        _fill(costing, space, "weight", widest, callers)
+        known = costing.of_levels(space, widest[None])
+        offsets |= {quantity: float(known[quantity][0]) for quantity in callers}
     return tables, offsets
 
 

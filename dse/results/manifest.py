@@ -123,6 +123,7 @@ class Manifest(TypedDict, total=False):
     forms: dict[str, dict[str, Any]]
     mixed: list[str]
     unfinished: dict[str, int]
+    own: dict[str, Any]
     phases: list[dict[str, Any]]
     recosted_from: dict[str, Any]
 

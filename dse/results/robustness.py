@@ -43,16 +43,16 @@ class Robustness:
 
     Stability takes two designs, co-design a pick and a chip with knobs, the forms of the datapath a pick and a chip
     whose file does not state energies per operation, bottlenecks a pick, the crossover a pick that fires; without them
-    they are None.
+    they are None.  All are None where functions of a caller cost the designs: no constants of the chip are behind them.
     """
 
-    stability: dict[str, Any] | None
-    comparisons: pd.DataFrame
-    codesign: pd.DataFrame | None
-    forms: pd.DataFrame | None
-    bottlenecks: pd.DataFrame | None
-    crossover: pd.DataFrame | None
-    energy_parts: pd.DataFrame
+    stability: dict[str, Any] | None = None
+    comparisons: pd.DataFrame | None = None
+    codesign: pd.DataFrame | None = None
+    forms: pd.DataFrame | None = None
+    bottlenecks: pd.DataFrame | None = None
+    crossover: pd.DataFrame | None = None
+    energy_parts: pd.DataFrame | None = None
 
 
 def robustness(
@@ -69,6 +69,8 @@ def robustness(
     `spikes` (spikes.csv).  `third` is the column of the third objective, `verified` are ids.  Picks, front, baselines
     and verified designs have the least and the greatest of their energy over all variations.
     """
+    if costing.own:
+        return Robustness()
     chosen = [p["id"] for p in picks["picks"]]
     ranked, codesign, by_form, bound, curve = _ranked(table, chosen), None, None, None, None
     rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]

@@ -184,8 +184,11 @@ def breakdown_table(
 ) -> pd.DataFrame:
     """Energy [J] and memory [B] per layer and component of the front, the `chosen` and all that are no proposals.
 
-    `spikes` is spikes.csv, row by row that of `table`; `strategy` proposed the other designs; `chosen` are ids.
+    `spikes` is spikes.csv, row by row that of `table`; `strategy` proposed the other designs; `chosen` are ids.  Empty
+    where functions of a caller cost the designs, as nobody knows their parts.
     """
+    if costing.own:
+        return pd.DataFrame(columns=["id", "layer", "stage", "quantity", "component", "value"])
     counts = np.asarray(spikes.drop(columns="id"), dtype=np.float64)
     found = origins(list(table["origin"]), strategy)
     named = np.array([o.kind is not Kind.STRATEGY for o in found])

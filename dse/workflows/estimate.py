@@ -109,6 +109,7 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
     # here, as they load torch, which the other designs do without
     from dse.results import origin
     from dse.results.described import unseen_drop
+    from dse.results.own_parts import own_costs
     from dse.results.robustness import designs_of
     from dse.results.run import open_run
     from dse.results.tables import front_of
@@ -126,6 +127,7 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
         raise ConfigError(f"{run / 'results.csv'}: has no design on its front; name one with --design, or search again")
     designs = designs_of(costing, part, opened.spikes)
     title = f"all {len(part)} designs of {run}" if every and not wanted else str(run)
+    title += own_costs(opened)
     unseen = tuple(unseen_drop(opened, str(design)) for design in part["id"])
     return Selection(title, designs, chip, opened.config.frame_rate, part["drop"].to_numpy(dtype=float), unseen)
 

@@ -23,6 +23,7 @@ from dse.problem.design import Design
 from dse.progress import Advance, quiet, within
 from dse.results.experiment import experiment_of
 from dse.results.origin import FINETUNED, REESTIMATED
+from dse.results.own_parts import check_own
 from dse.results.run import Run, open_run
 from dse.results.tuned_weights import PARTS, Weights, with_weights
 from sviT_models.measure import accuracy
@@ -64,6 +65,7 @@ def finetuned(
     without integer weights.
     """
     opened = open_run(run)
+    check_own(opened, "other integers for a design")
     chosen, experiment = opened.design(design), experiment_of(opened, design, advance)
     images = experiment.source.at_most("train", count or MOST_IMAGES)
     weights = sviT_models.finetune_design(
@@ -87,6 +89,7 @@ def reestimated(run: Path, design: str, count: int | None = None, advance: Advan
     that the run does not have and for one without integer weights.
     """
     opened = open_run(run)
+    check_own(opened, "other integers for a design")
     chosen, experiment = opened.design(design), experiment_of(opened, design, advance)
     source, network = experiment.source, experiment.network
     images = source.at_most("validation", count or source.calibration_images)

@@ -56,6 +56,8 @@ def recosted(run: Run, hardware: str) -> Contents:
         "recosted_from": {"run": str(run.path), "hardware": run.manifest.get("hardware")},
         "hardware": {"name": chip.name, "sha256": chip.sha256, "path": hardware},
     }
+    if own := run.manifest.get("own"):
+        record["own"] = {key: value for key, value in own.items() if key == "evaluator"}  # costs are the chip's now
     picks = asked = None
     if run.verified is not None:
         picks = choose(table, budgets, run.verified, objectives[2], run.expected)

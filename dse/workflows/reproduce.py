@@ -14,6 +14,7 @@ from dse.errors import ConfigError
 from dse.results import trust
 from dse.results.files import read_csv
 from dse.results.manifest import Manifest, surroundings
+from dse.results.own_parts import check_own
 from dse.results.run import Run, open_run
 from dse.workflows.search import carried_out, inputs
 from dse.workflows.search_steps import prepare
@@ -45,6 +46,7 @@ def reproduce(path: Path, out: Path, command: Sequence[str] = (), hear: Listener
         raise ConfigError(f"{path}: is another run costed on another chip; reproduce that one, then cost it again")
     if out.resolve() == path.resolve():
         raise ConfigError(f"{out}: is the run itself; give the new one another --out")
+    check_own(old, "a run without it")
     trust.check(old.config, path)
     for line in differences(old.manifest, surroundings()):
         hear.say(f"differs from the run: {line}")

@@ -13,6 +13,7 @@ from dse.config.schema import Config
 from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
+from dse.evaluation.own_parts import NONE, OwnParts
 from dse.exploration.expected_drop import expectation
 from dse.exploration.study import evaluated
 from dse.ledger.address import shown_command
@@ -55,17 +56,19 @@ def search(
     command: Sequence[str] = (),
     storage: StudyStorage | None = None,
     hear: Listener = SILENT,
+    own: OwnParts = NONE,
 ) -> Run:
     """Carry out a search and write its run directory; joins and resumes what the directory or the storage holds.
 
     `out` is the run directory, `command` the words of the command line for the manifest, `storage` where the study is
-    stored (by default the journal in `out`), `hear` how progress is shown.  Raises ConfigError, ModelError or CostError
+    stored (by default the journal in `out`), `hear` how progress is shown, `own` what a caller in Python puts in the
+    place of parts of the tool.  Raises ConfigError, ModelError or CostError
     for a mistake in the configuration, InfeasibleError for budgets that no design can keep, EvaluationError where
     evaluations keep failing, and LostStorageError where the database no longer answers.
     """
     storage = storage or StudyStorage(out)
     with kept(storage.url):
-        prepared = prepare(config, storage, hear)
+        prepared = prepare(config, storage, hear, own)
         keep_start(config.model_dump(mode="json", exclude_unset=True), out, command)
         return carried_out(prepared, out, command, hear)
 
@@ -165,6 +168,7 @@ def search_manifest(
         "failures": [t.user_attrs["error"] for t in trials if "error" in t.user_attrs],
         **_float_by_form(experiment, evaluator, final.verifier),
         "mixed": study.user_attrs.get("mixed", []),
+        **({"own": experiment.own.record()} if experiment.own else {}),
     }
     phases = [step.phase for step in (prepared, precision, base, searched, final)]
     return manifest(shown_command(command), prepared.config.search.seed, phases, parts)

@@ -22,6 +22,7 @@ from dse.config.schema import Config
 from dse.evaluation.health import class_table, health_table
 from dse.evaluation.measurement import from_record, share_text
 from dse.evaluation.one_at_a_time import distances_of, measure_distances, written
+from dse.evaluation.own_parts import NONE, OwnParts
 from dse.evaluation.prepare import fingerprint, identity, resolved
 from dse.evaluation.prepare import prepare as load_experiment
 from dse.evaluation.sample_size import needed_images
@@ -68,19 +69,22 @@ from dse.workflows.search_values import (
 )
 
 
-def prepare(config: Config, storage: StudyStorage = IN_MEMORY, hear: Listener = SILENT) -> Prepared:
+def prepare(
+    config: Config, storage: StudyStorage = IN_MEMORY, hear: Listener = SILENT, own: OwnParts = NONE
+) -> Prepared:
     """Load what a configuration names, open the study, and measure the float network and its chaos floor.
 
     config   the configuration
     storage  where the study is stored; default: in memory
     hear     how progress is shown; default: not at all
+    own      parts that a caller in Python puts in the place of the tool's; default: none
 
     Raises what `door.check_search` raises, before any image is evaluated.
     """
     with quiet_optuna():
         reach(storage.url, storage.directory)
     end = begin("prepare", hear.say)
-    experiment = load_experiment(config, hear.advance, storage.shares)
+    experiment = load_experiment(config, hear.advance, storage.shares, own)
     given, config = config, resolved(config, experiment)
     if experiment.checkpoint.assumed:
         hear.say(experiment.checkpoint.assumed)
@@ -106,7 +110,7 @@ def prepare(config: Config, storage: StudyStorage = IN_MEMORY, hear: Listener = 
     share = Share(config.search.evaluations or 0, evaluator.each)
     hear.say(f"images: {images_text(share, evaluator.images)}")
     hear.say(chaos_advice(chaos, budget, needed))
-    asked = request(given, experiment.source)
+    asked = request(given, experiment.source, own)
     return Prepared(config, experiment, study, evaluator, chaos, needed, asked, phase, depends)
 
 

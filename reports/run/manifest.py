@@ -78,6 +78,7 @@ class Manifest:
     `assumed` is what the checkpoint does not tell of the network.
 
     `model_says` are the lines of the search's model about itself: how far it and the scores are to be trusted.
+    `own_parts` are functions of a caller, in the place of the tool's, by what they give: `evaluator`, `energy_j`.
     `unfinished` is how many evaluations there are and how many there will be, None for a finished search.
     """
 
@@ -97,6 +98,7 @@ class Manifest:
     recosted_from: str | None
     model_says: tuple[str, ...]
     unfinished: tuple[int, int] | None = None
+    own_parts: tuple[tuple[str, str], ...] = ()
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -127,8 +129,18 @@ def read_manifest(path: Path) -> Manifest:
         mixed_inputs=", ".join(tree.texts("mixed")),
         recosted_from=None if recosted is None else recosted.text("run", "another run"),
         unfinished=None if left is None else (int(left.number("evaluations")), int(left.number("of"))),
+        own_parts=_own_parts(tree.optional("own")),
         model_says=() if model is None else model.texts("says"),
     )
+
+
+def _own_parts(own: Entry | None) -> tuple[tuple[str, str], ...]:
+    found = []
+    if own is not None and (evaluator := own.optional("evaluator")) is not None:
+        found.append(("evaluator", evaluator.text("name")))
+    if own is not None and (costs := own.optional("costs")) is not None:
+        found += [(key, costs.entry(key).text("name")) for key in costs]
+    return tuple(found)
 
 
 def _source(entry: Entry) -> Source:

@@ -56,8 +56,8 @@ class CostBreakdown:
 
 
 def record(run: FinishedRun) -> CostBreakdown | None:
-    """The breakdown of the front and the baselines; None when the run has no breakdown.csv."""
-    if run.breakdown is None:
+    """The breakdown of the front and the baselines; None when the run has no breakdown.csv, or an empty one."""
+    if not run.breakdown:
         return None
     known = {design for _, design, _, _ in run.breakdown}
     wanted = [("recommended", run.recommended), ("guided", run.baselines.get("guided"))]
@@ -104,7 +104,7 @@ def _parts(breakdown: Breakdown, column: str, stages: tuple[str, ...]) -> CostPa
 def draw(r: CostBreakdown | None) -> Drawing:
     """Stacked bars per component for a few designs, and per stage for the selected one."""
     if r is None:
-        return Drawing(html.not_measured("the breakdown", "`svit-dse search` writes breakdown.csv."))
+        return Drawing(html.not_measured("the breakdown", "`svit-dse search` writes breakdown.csv for a chip's model."))
     body = html.join(
         html.text(_lead(r), "lead"),
         html.columns(*(_place(r, n, "component") for n in QUANTITIES)),

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from reports.number_text import tidy
+from reports.number_text import label, tidy
 from reports.page import html
 from reports.page.html import Drawing
 from reports.run import FinishedRun
 
 TITLE = "Limits"
+EVALUATOR = "evaluator"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,20 @@ def record(run: FinishedRun) -> Limits:
         here.append(f"{len(m.failures)} evaluations failed and are missing from the tables.")
     if m.recosted_from:
         here.append("The costs were computed again on another chip. The search used the costs of the first chip.")
-    return Limits((arithmetic(run), *GENERAL), tuple(here), REDO)
+    costs, *others = GENERAL
+    return Limits((arithmetic(run), own_costs(run) or costs, *others), tuple(here), REDO)
+
+
+def own_costs(run: FinishedRun) -> str:
+    """Which costs functions of the caller computed; empty where all are the chip's."""
+    own = [f"{label(key)} by {name}" for key, name in run.manifest.own_parts if key != EVALUATOR]
+    if not own:
+        return ""
+    return (
+        f"Functions of the caller computed {', '.join(own)}; every other cost comes from the constants of the chip "
+        "file. What such a function gives has no parts and no intervals, so this report has no breakdown, no "
+        "robustness and no comparison with other networks or chips."
+    )
 
 
 def arithmetic(run: FinishedRun) -> str:
@@ -71,6 +85,12 @@ def arithmetic(run: FinishedRun) -> str:
     A design with widths of its membrane potentials was evaluated as the integer network of its export, one without in
     float32 between layers; results.csv says which by its v: columns.
     """
+    for key, name in run.manifest.own_parts:
+        if key == EVALUATOR:
+            return (
+                f"Accuracy was measured by an evaluator of the caller, {name}, not by the integer network of this "
+                "tool. Gradient scores, the chaos floor and the firing of neurons are those of the captured network."
+            )
     quantized = [d for d in run.designs if d.id != run.baselines.get("float")]
     integer = sum(bool(d.state_bits) for d in quantized)
     if not quantized or integer == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sviT_models.checkpoints.files import load_checkpoint
 from sviT_models.checkpoints.recognise import likeness, shapes
 from sviT_models.checkpoints.state_dict import read_notes
 from sviT_models.errors import ModelError
+from sviT_models.graph.files import open_graph
 from sviT_models.hashing import sha256
 
 UNSTATED = ("time_steps", "levels", "heads", "attention_scale")  # what the shapes of a state_dict do not tell
@@ -66,15 +67,33 @@ def open_checkpoint(
     name_or_path  one of `shipped_names()`, or a file
 
     `network` names the architecture where the file does not; `distilled` says that it has a distillation head;
-    `time_steps` stands in place of the file's, and so do `options`, the other keywords of `load_checkpoint`.
+    `time_steps` stands in place of the file's, and so do `options`, the other keywords of `load_checkpoint`. A graph
+    that `save_graph` wrote is a whole network, which is called as the file and takes none of these.
     Raises ModelError like `load_checkpoint`.
     """
     path = checkpoint_path(name_or_path)
     given: dict[str, Any] = {"distilled": distilled or None, "time_steps": time_steps, **(options or {})}
     if strange := sorted(set(given) - {*UNSTATED, "distilled", "num_classes"}):
         raise ModelError(f"{path}: {strange[0]} is no option of a checkpoint; there are {', '.join(UNSTATED)}")
+    if _is_graph(path):
+        return _saved_graph(path, [key for key, value in {"network": network, **given}.items() if value is not None])
     model = load_checkpoint(path, network, **given)
     return Checkpoint(model, path, sha256(path), _assumed(path, model, given, network))
+
+
+def _is_graph(path: Path) -> bool:
+    try:
+        return path.is_file() and "graph" in read_notes(path)
+    except (OSError, ModelError):  # which reading its weights says better
+        return False
+
+
+def _saved_graph(path: Path, given: list[str]) -> Checkpoint:
+    if given:
+        raise ModelError(f"{path}: is a captured network, which has no option {given[0]}; leave it out")
+    model = open_graph(path).network
+    model.config = replace(model.config, name=path.stem)
+    return Checkpoint(model.eval(), path, sha256(path))
 
 
 def _assumed(path: Path, model: nn.Module, given: Mapping[str, object], network: str | None) -> str:

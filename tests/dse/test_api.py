@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from dse.api import ModuleRunner, search
+from dse.api import ModuleRunner, search_table
 from dse.api.front import Front
 from dse.errors import ConfigError
 from dse.exploration.loop import Loop
@@ -27,7 +27,9 @@ def examples():
 
 
 def test_every_example_of_the_page_is_tried():
-    assert len(examples()) == 5  # three below, the steps of a search and its run in workflows/test_search.py
+    assert (
+        len(examples()) == 6
+    )  # three below, one in test_own_search.py, the steps of a search and its run in workflows/test_search.py
 
 
 def test_the_example_that_reads_a_run(small_run, tmp_path, monkeypatch, capsys):
@@ -42,7 +44,7 @@ def test_the_example_that_reads_a_run(small_run, tmp_path, monkeypatch, capsys):
 
 
 def test_the_examples_of_the_page_run(capsys):
-    _, first, second, *_ = examples()  # the first one reads a finished run
+    _, _, first, second, *_ = examples()  # the first one reads a finished run, the second one makes one
     names = {}
     exec(first, names)
     table = names["table"]
@@ -62,7 +64,7 @@ def test_the_examples_of_the_page_run(capsys):
 
 
 def test_a_whole_space_gives_the_front_of_brute_force():
-    table = search(
+    table = search_table(
         ToyRunner(),
         INDEX,
         INDEX % 4,
@@ -82,7 +84,7 @@ def test_a_whole_space_gives_the_front_of_brute_force():
 
 def test_a_design_is_feasible_by_the_model_and_not_by_a_lucky_measurement():
     """With few images the cheapest design that measures within the budget is chosen by its luck; the model is not."""
-    table = search(
+    table = search_table(
         ToyRunner(), INDEX[:60], INDEX[:60] % 4, weights=SIZES, widths=(2, 4, 8), evaluations=27, drop=4.0,
         options={"stop_gain": 0.0, "racing": False},
     )  # fmt: skip
@@ -119,7 +121,7 @@ def test_the_module_runner_rounds_the_layers_it_is_told_to_and_leaves_the_module
 )
 def test_arguments_that_do_not_fit_are_one_line(change, message):
     with pytest.raises(ConfigError, match=message) as error:
-        search(ToyRunner(), INDEX, INDEX % 4, **({"weights": SIZES, "evaluations": 4} | change))
+        search_table(ToyRunner(), INDEX, INDEX % 4, **({"weights": SIZES, "evaluations": 4} | change))
     assert "\n" not in str(error.value)
 
 
@@ -136,14 +138,14 @@ def test_arguments_that_do_not_fit_are_one_line(change, message):
 )
 def test_labels_that_do_not_fit_are_named(labels, message):
     with pytest.raises(ConfigError, match=message):
-        search(ToyRunner(), INDEX, labels, weights=SIZES, widths=(4, 8), evaluations=2)
+        search_table(ToyRunner(), INDEX, labels, weights=SIZES, widths=(4, 8), evaluations=2)
 
 
 def test_a_search_leaves_every_part_of_the_module_in_its_mode():
     net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Dropout(), torch.nn.Linear(8, 3)).train()
     net[1].eval()
     before = [part.training for part in net.modules()]
-    search(net, torch.zeros(6, 6), torch.arange(6) % 3, widths=(4, 8), evaluations=2, drop=100.0)
+    search_table(net, torch.zeros(6, 6), torch.arange(6) % 3, widths=(4, 8), evaluations=2, drop=100.0)
     assert [part.training for part in net.modules()] == before
 
 
@@ -151,9 +153,9 @@ def test_the_last_evaluation_is_the_least_memory_that_the_model_trusts(monkeypat
     # 81 designs, 9 evaluated by a strategy without a model: the best one of the model is better than a random one
     sizes = {"a": 100, "b": 400, "c": 200, "d": 5000}
     options = {"weights": sizes, "widths": (2, 4, 8), "strategy": "random", "drop": 30.0, "seed": 2, "evaluations": 9}
-    found = search(Four(), INDEX, INDEX % 4, **options)
-    monkeypatch.setattr("dse.api.any_network.add_exact_picks", lambda *arguments: None)
-    plain = search(Four(), INDEX, INDEX % 4, **options)
+    found = search_table(Four(), INDEX, INDEX % 4, **options)
+    monkeypatch.setattr("dse.api.table_search.add_exact_picks", lambda *arguments: None)
+    plain = search_table(Four(), INDEX, INDEX % 4, **options)
     assert len(found) == len(plain) == 9
     assert (found["id"].isin(plain["id"])).sum() == 8
     least = [table.loc[table["feasible"], "memory_bytes"].min() for table in (found, plain)]
@@ -174,7 +176,7 @@ def test_long_searches_measure_surer_designs_before_the_last_as_the_command_line
     monkeypatch.setattr(Loop, "measure", lambda self, *given: (seen.append(given[2]), measure(self, *given))[1])
     sizes = {"a": 100, "b": 400, "c": 200, "d": 5000}
     options = {"weights": sizes, "widths": (2, 3, 4, 6, 8), "strategy": "random", "drop": 30.0, "evaluations": 12}
-    assert len(search(Four(), INDEX, INDEX % 4, **options)) == 12
+    assert len(search_table(Four(), INDEX, INDEX % 4, **options)) == 12
     assert seen == ["surer", "surer", "exact"]
 
 

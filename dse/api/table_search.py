@@ -1,4 +1,4 @@
-"""The search as one function, for networks and costs that the command line does not know."""
+"""The search as one function that returns a table, for networks that cannot be captured or have no chip."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from scipy.stats import norm
 from torch import nn
 
 from dse import strategies
+from dse.api.images import labels_of
 from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluator, Runner, Subject
@@ -92,7 +93,7 @@ class _Costs:
         return {"drop": evaluation.drop, "memory_bytes": float(memory), "cost": float(cost)}
 
 
-def search(
+def search_table(
     network: nn.Module | Runner,
     images: Any,
     labels: Any,
@@ -126,7 +127,7 @@ def search(
     after two surer designs where there are 40 evaluations and more; for a module on images (N, 3, H, W), the chaos
     floor says how far measurements err together.  Raises ConfigError for arguments that do not fit together.
     """
-    labels = _labels(labels, len(images))
+    labels = labels_of(labels, len(images))
     runner: Any = ModuleRunner(network) if isinstance(network, nn.Module) else network
     sizes = dict(weights if weights is not None else getattr(runner, "weights", {}))
     problem, costs = _problem(sizes, tuple(sorted(set(widths))), cost, scores, drop)
@@ -156,18 +157,6 @@ def _best_of(study: optuna.Study) -> Best:
         return found
 
     return best
-
-
-def _labels(labels: Any, images: int) -> IntArray:
-    """Labels (N,) as integers.  Raises ConfigError for anything but one class index from 0 per image."""
-    found = np.asarray(labels)
-    if found.shape != (images,):
-        raise ConfigError(f"labels: have shape {found.shape} for {images} images; give one class index per image")
-    if found.dtype.kind not in "iu":
-        raise ConfigError(f"labels: are {found.dtype}; give class indices, which are integers from 0")
-    if images and found.min() < 0:
-        raise ConfigError(f"labels: the least is {found.min()}; class indices start at 0, leave unlabelled images out")
-    return found.astype(np.int64)
 
 
 def _problem(
