@@ -39,7 +39,10 @@ OWN_LEAK = "leak_bits"  # width of the factor of a leak that is no shift; 0: a s
 REQUIRED = ("name", "kind", "in_channels", "out_channels", "spikes", "time_steps")
 KINDS = ("conv", "depthwise", "linear", "attention")
 INPUTS = ("spike", "multibit")
-_WHOLE = ("in_channels", "out_channels", "groups", "kernel", "stride", "in_height", "in_width", "input_bits")
+_WHOLE = (
+    *("in_channels", "out_channels", "groups", "kernel", "stride", "input_bits"),
+    *("in_height", "in_width", "out_height", "out_width"),
+)
 _SLACK = 1 + 1e-9
 LEAST_RATE = 1e-3  # spikes per input and step, the median of the rows: below, they are rates or hold a decimal mark
 

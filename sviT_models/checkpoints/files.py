@@ -134,10 +134,8 @@ def _decoded(path: Path, metadata: dict[str, str]) -> dict[str, object]:
 def _stored_config(path: Path, metadata: dict[str, str]) -> dict[str, object]:
     """The build options in the metadata; lists, which JSON makes of tuples, are tuples again."""
     config = _decoded(path, metadata).get("config", {})
-    known = isinstance(config, dict) and (
-        config.get("name") in zoo.names() or config.keys() <= ModelConfig.__dataclass_fields__.keys()
-    )
-    if not known:
+    known = isinstance(config, dict) and isinstance(config.get("name", ""), str)
+    if not known or not (config.get("name") in zoo.names() or config.keys() <= ModelConfig.__dataclass_fields__.keys()):
         raise ModelError(f"{path}: metadata 'config' is {config!r}; expected build options of a network")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
 

@@ -85,7 +85,7 @@ def damaged_table(draw: Draw, originals: Sequence[str]) -> str:
     rows = [line.split(",") for line in text.rstrip("\n").split("\n")]
     column = draw(st.integers(0, len(rows[0]) - 1))
     if kind == "cell":
-        rows[draw(st.integers(1, len(rows) - 1))][column] = draw(st.sampled_from(VALUES))
+        rows[draw(st.integers(min(1, len(rows) - 1), len(rows) - 1))][column] = draw(st.sampled_from(VALUES))
     elif kind == "column gone":
         rows = [row[:column] + row[column + 1 :] for row in rows]
     elif kind == "column renamed":

@@ -108,6 +108,8 @@ def _replaced(**changes: object) -> pd.DataFrame:
         (_replaced(time_steps=4), "t:3: time_steps is 2; expected 4 as in the first row"),
         (_replaced(balance=1.5), "t:2: balance is 1.5; expected mean over max"),
         (_replaced(balance=0), "t:2: balance is 0; expected a number above 0"),
+        (_replaced(out_height=0), "t:2: out_height is 0; expected a number above 0"),
+        (_replaced(out_width=0), "t:2: out_width is 0; expected a number above 0"),
         (_replaced(in_channels=2.5), "t:2: in_channels is 2.5; expected a whole number"),
         (_replaced(kernel=9), "t:2: kernel is 9; expected at most the padded in_height"),
         (_replaced(weights=0), "t:2: weights is 0; expected the number of weight parameters"),

@@ -244,6 +244,8 @@ def test_spoilt_metadata_is_named(tmp_path):
         ({"name": "mine"}, "expected build options"),
         (much, "sdtv2_tiny cannot be built with attention_scale='much'"),
         ([1], "expected build options"),
+        ({"name": 1}, "expected build options"),
+        ({"name": ["sdtv2_tiny"]}, "expected build options"),
     ):
         save_file(state, tmp_path / "d", metadata={"config": json.dumps(options)})
         assert said in message(tmp_path / "d")
