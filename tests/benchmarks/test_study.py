@@ -136,6 +136,29 @@ def test_a_row_is_old_when_its_settings_or_its_strategy_have_changed_since(tmp_p
     assert study_rows.state(cell, tmp_path) == "old: other settings, strategy"
 
 
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ('"""Other words."""\n\n\ndef drop(x):\n    # a remark\n    return (\n        x + 1\n    )\n', True),
+        ('def drop(x):\n    """What it gives."""\n    return x + 1\n', True),
+        ("def drop(x):\n    return x + 2\n", False),
+    ],
+)
+def test_remarks_and_layout_of_a_strategy_decide_no_figure(tmp_path, monkeypatch, text, same):
+    cell = study_cells.cells(["small"])[0]
+    monkeypatch.setattr(study_rows, "ROOT", tmp_path)
+    monkeypatch.setattr(study_rows, "strategy_files", lambda name: ["s.py"])
+    (tmp_path / "s.py").write_text("def drop(x):\n    return x + 1\n", encoding="utf-8")
+    before = study_rows.depends(cell)
+    (tmp_path / "s.py").write_text(text, encoding="utf-8")
+    assert (study_rows.depends(cell) == before) is same
+
+
+def test_the_row_of_the_cell_that_is_run_again_belongs_to_this_code():
+    (cell,) = study_cells.cells(["small"])
+    assert study_rows.state(cell) == "done", "run `python benchmarks/study.py small` and commit the row"
+
+
 def test_a_strategy_is_its_file_and_what_it_proposes_with():
     default, scripted = study_rows.strategy_files("posterior"), study_rows.strategy_files("qsvit")
     assert {"dse/strategies/posterior.py", "dse/optimize/lagrangian.py", "dse/strategies/base/sampler.py"} <= set(
