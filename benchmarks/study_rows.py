@@ -52,11 +52,12 @@ def strategy_files(name: str) -> list[str]:
 
 
 def _meaning(path: str) -> str:
-    """The statements of a source file; comments, docstrings and the layout of lines decide no figure."""
+    """The statements of a source file; comments, docstrings, layout and the places of imports decide no figure."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
             del node.body[0]
+    tree.body = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
     return ast.dump(tree)
 
 

@@ -141,6 +141,7 @@ def test_a_row_is_old_when_its_settings_or_its_strategy_have_changed_since(tmp_p
     [
         ('"""Other words."""\n\n\ndef drop(x):\n    # a remark\n    return (\n        x + 1\n    )\n', True),
         ('def drop(x):\n    """What it gives."""\n    return x + 1\n', True),
+        ("from dse.elsewhere import Space\n\n\ndef drop(x):\n    return x + 1\n", True),
         ("def drop(x):\n    return x + 2\n", False),
     ],
 )
