@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -14,7 +14,8 @@ from torch import Tensor
 from sviT_models.engine.convolution import Geometry
 
 POSITIONS = 392  # that 1x1 convolutions are laid out for; the layout is the same for more and for less
-PAIRED = 128  # largest byte of which two products with signed bytes fit 16 bits: 2 x 128 x (-128) = -2^15
+BYTE = 255
+PAIRED = 2**14  # largest product of a byte and a code of which two, added up, fit 16 bits
 
 
 @cache
@@ -38,10 +39,10 @@ def whole_bytes() -> bool:
 def convolve(x: np.ndarray, packed: Packed, geometry: Geometry) -> np.ndarray:
     """Sums (..., H', W', out) of bytes (..., H, W, in).
 
-    Without VNNI, bytes above `PAIRED` take two passes, over their lower seven bits and over their highest; spikes and
-    small counts never do.
+    Without VNNI, bytes above 128 that meet codes of eight bits take two passes, over their lower seven bits and over
+    their highest; spikes, small counts and codes of up to seven bits never do.
     """
-    if x.max(initial=0) <= PAIRED or whole_bytes():
+    if packed.whole or int(x.max(initial=0)) * packed.largest <= PAIRED:
         return _one_pass(x, packed, geometry)
     sums = _one_pass(x >> 7, packed, geometry)
     sums *= 128
@@ -90,6 +91,16 @@ class Packed:
     zeros: Tensor
     kernel: int
     layouts: dict[tuple[int, int, Geometry], Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def largest(self) -> int:
+        """The largest magnitude of a code."""
+        return int(self.digit.short().abs().max())
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether one convolution is exact whatever the bytes."""
+        return BYTE * self.largest <= PAIRED or whole_bytes()
 
     def layout(self, height: int, width: int, geometry: Geometry) -> Tensor:
         """The weight for inputs of this size."""

@@ -261,7 +261,26 @@ def test_without_vnni_bytes_are_convolved_in_two_passes(monkeypatch):
         x[0] = top
         exact = x.astype(np.int64) @ digit[:, :, 0, 0].long().numpy().T
         np.testing.assert_array_equal(int8_convolutions.convolve(x, packed, whole), exact)
-        assert (_adding_pairs_in_16_bits(x, packed, whole) == exact).all() == (top <= int8_convolutions.PAIRED)
+        assert (_adding_pairs_in_16_bits(x, packed, whole) == exact).all() == (top <= 128)
+
+
+@pytest.mark.parametrize(("bits", "passes"), [(8, 2), (7, 1), (4, 1)])
+def test_without_vnni_codes_of_up_to_seven_bits_take_one_pass(monkeypatch, bits, passes):
+    digit = torch.full((2, 32, 1, 1), -(2 ** (bits - 1)), dtype=torch.int8)
+    digit[1] = 2 ** (bits - 1) - 1
+    packed = int8_convolutions.Packed(digit, torch.ones(2), torch.zeros(2, dtype=torch.int64), 1)
+    seen = []
+
+    def counted(x, *rest):
+        seen.append(x)
+        return _adding_pairs_in_16_bits(x, *rest)
+
+    monkeypatch.setattr(int8_convolutions, "_one_pass", counted)
+    monkeypatch.setattr(int8_convolutions, "whole_bytes", lambda: False)
+    x = np.full((1, 1, 1, 32), 255, np.uint8)
+    exact = x.astype(np.int64) @ digit[:, :, 0, 0].long().numpy().T
+    np.testing.assert_array_equal(int8_convolutions.convolve(x, packed, Geometry()), exact)
+    assert len(seen) == passes
 
 
 def test_convolutions_that_are_missing_are_noticed(monkeypatch):
