@@ -17,15 +17,17 @@ FloatArray = NDArray[np.float64]
 class Streaming:
     """What it takes to stream the weights of rows, (..., R).
 
-    hidden_bits  transferred bits behind which the row's own work goes on: they take no time of their own
-    single_bits  weights that stream in one piece, for which the input is read once
-    reread_j     energy of reading the input again for every further piece, when all weights of the row stream
-    reread_s     time of that
+    hidden_bits    transferred bits behind which the row's own work goes on: they take no time of their own
+    single_bits    weights that stream in one piece, for which the input is read once
+    reread_j       energy of reading the input again for every further piece, when all weights of the row stream
+    reread_port_s  time that the spike port needs for that
+    reread_s       what of it lies beyond the row's own work and takes time
     """
 
     hidden_bits: FloatArray
     single_bits: FloatArray
     reread_j: FloatArray
+    reread_port_s: FloatArray
     reread_s: FloatArray
 
 
@@ -42,28 +44,32 @@ def streaming(
     chip: Chip,
     counts: Counts,
     stored: FloatArray,
-    times: tuple[FloatArray, FloatArray],
+    times: tuple[FloatArray, FloatArray, FloatArray],
     channel: FloatArray,
     half: float,
 ) -> Streaming:
     """Eq. 52: rows whose weights stream in pieces of at most `half` bits, whole output channels each.
 
     stored   bits of weights, scales and constants (..., R)
-    times    the row's work on the chip and its DRAM time without weights [s], (..., R)
-    channel  bits of one output channel (..., R); where two do not fit the memory, nothing overlaps
+    times    the row's work on the chip, its spike port's part of that, its DRAM time without weights [s], (..., R)
+    channel  bits of one output channel (..., R); where two do not fit the memory, no transfer overlaps
+
+    A piece reads its input while it works, so that reads take time only where the spike port binds.
     """
     if not (chip.has_dram and counts.fetches):
         none = np.zeros_like(stored)
-        return Streaming(none, none, none, none)
-    on_chip, dram = times
+        return Streaming(none, none, none, none, none)
+    on_chip, port, dram = times
     again = (np.maximum(1.0, np.ceil(stored / half)) - 1.0) * counts.spike_words_read
     overlaps = 2 * channel <= chip.weights.size
     room = np.where(overlaps, np.maximum(0.0, on_chip - dram) * chip.dram_bandwidth, 0.0)
+    again_s = again / chip.spikes.words_per_second(chip.clock)
     return Streaming(
         hidden_bits=np.minimum(stored * counts.fetches, room),
         single_bits=np.minimum(stored, half),
         reread_j=again * chip.spikes.read,
-        reread_s=again / chip.spikes.words_per_second(chip.clock),
+        reread_port_s=again_s,
+        reread_s=np.maximum(0.0, port + again_s - np.maximum(on_chip, dram)),
     )
 
 

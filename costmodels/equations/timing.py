@@ -26,7 +26,8 @@ def cores(load: Load, chip: Chip, weight_bits: FloatArray, sum_bits: FloatArray)
     return np.maximum(1.0, np.ceil(np.maximum(by_weights, np.maximum(by_states, by_neurons))))
 
 
-RESOURCES = ("compute", "weight port", "sum and state port", "spike port", "noc")
+SPIKE_PORT = "spike port"
+RESOURCES = ("compute", "weight port", "sum and state port", SPIKE_PORT, "noc")
 """What sets the time of a row on the chip."""
 
 

@@ -102,8 +102,11 @@ def resource_times(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, Flo
     total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
     rows, chip = (asked.workload.rows,), asked.hardware.chip
     fetched, hidden = (np.broadcast_to(costs.columns[name], rows) for name in ("fetched_bits", "hidden_bits"))
-    bits = whole(asked, total, sums).streamed_bits[0] * fetched.sum() / costs.columns["stored_bits"].sum()
-    times = costs.resources | {DRAM: costs.dram_s + by_row(bits, fetched, hidden) / chip.dram_bandwidth}
+    design = whole(asked, total, sums)
+    bits = design.streamed_bits[0] * fetched.sum() / costs.columns["stored_bits"].sum()
+    port = costs.resources[timing.SPIKE_PORT] + design.reread_share[0] * costs.reread_port_s
+    own = {timing.SPIKE_PORT: port, DRAM: costs.dram_s + by_row(bits, fetched, hidden) / chip.dram_bandwidth}
+    times = costs.resources | own
     return {name: np.array(np.broadcast_to(times[name], rows)) for name in RESOURCES}
 
 

@@ -34,13 +34,15 @@ DETAIL = (*ROW_ENERGIES, *(f"{name}_bytes" for name in ROW_MEMORIES))
 class RowCosts:
     """Costs per row, (..., R) by name: SUMMED and DETAIL (J, bytes); and what each row holds (..., R) in bit.
 
-    `resources` are the times of timing.RESOURCES [s], `dram_s` that of DRAM without weights [s].
+    `resources` are the times of timing.RESOURCES [s], `dram_s` that of DRAM without weights, and `reread_port_s` what
+    the spike port takes more when all weights stream [s].
     """
 
     columns: dict[str, FloatArray]
     buffer_bits: FloatArray
     resources: dict[str, FloatArray]
     dram_s: FloatArray
+    reread_port_s: FloatArray
 
     def fill(self, out: FloatArray, names: tuple[str, ...]) -> None:
         """Write the named columns into `out`, (R, n, Q): rows first, as designs are summed."""
@@ -70,7 +72,8 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     resources = timing.resources(load, counts, chip, used / chip.cores if flow.PIPELINED else 1.0)
     on_chip = timing.on_chip(resources)
     channel = resident * work.geometry.positions / work.geometry.out_elements
-    times = on_chip, overflow_bits / chip.dram_bandwidth
+    dram_s = overflow_bits / chip.dram_bandwidth
+    times = on_chip, resources[timing.SPIKE_PORT], dram_s
     stream = streaming(chip, counts, resident, times, channel, buffer_of(asked, chip) / 2)
     columns = {
         "idle_j": energy.idle(load, counts, chip) if flow.PIPELINED else np.zeros_like(stored),
@@ -93,7 +96,7 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     sizes = (payload, stored - payload, scales, biases, kept)
     columns |= {name: parts[name] for name in ROW_ENERGIES}
     columns |= {f"{name}_bytes": bits / 8 for name, bits in zip(ROW_MEMORIES, sizes, strict=True)}
-    return RowCosts(columns, held, resources, overflow_bits / chip.dram_bandwidth)
+    return RowCosts(columns, held, resources, dram_s, stream.reread_port_s)
 
 
 def work_of(asked: Request, rows: RowInputs) -> tuple[Load, Counts, FloatArray]:

@@ -362,6 +362,7 @@ def naive(
                 "time": time,
                 "stored": stored,
                 "read": read,
+                "port": (read + written + 2 * stream_words["spikes"]) / rate["spikes"],
                 "channel": stored / layer["out_channels"],
                 "fetches": fetches,
             }
@@ -386,7 +387,7 @@ def naive(
             continue
         again = (max(1, math.ceil(row["stored"] / (slots / 2))) - 1) * row["read"]
         again_j += again * get("memories.spikes.read", 0)
-        again_s += again / rate["spikes"]
+        again_s += max(0, row["port"] + again / rate["spikes"] - alone)
         single += min(row["stored"], slots / 2)
         if 2 * row["channel"] <= room["weights"]:
             hidden += min(row["stored"] * row["fetches"], max(0, row["time"] * bandwidth - over))
