@@ -14,6 +14,7 @@ from costmodels.estimation.cost import Cost
 from costmodels.estimation.designs import Designs
 from costmodels.estimation.efficiency import bit_budgets
 from costmodels.estimation.estimate import estimate
+from costmodels.estimation.reasons import reasons
 from costmodels.hardware.hardware import Hardware
 from costmodels.studies.bands import energy_bands
 from costmodels.studies.non_spiking import non_spiking, with_own_activity
@@ -50,7 +51,7 @@ def comparisons(
     Rows are `float`, `uniform 8` and so on, `design`, and for each but float `... as QNN` (zeros skipped) and
     `... as dense QNN`: the equivalent non-spiking network with the same weights. `ace` and `ns_ace` are bit budgets:
     products of operand widths, over all operations and over those that happen (Shen et al., CVPR 2024).
-    `power_w` is None at a frame rate that the chip does not reach.
+    `power_w` is None at a frame rate that the chip does not reach; `reasons` lists why a row is not `feasible`.
     """
     import pandas as pd
 
@@ -58,15 +59,20 @@ def comparisons(
     if design is not None:
         designs.append(("design", *with_own_activity(workload, Designs.of(design))))
     base = estimate(workload, hardware, FLOAT, frame_rate=frame_rate)
-    rows = [_row("float", workload, base, base) | _budgets(workload, hardware, Designs(FLOAT))]
+
+    def more(network: Workload, widths_of: Designs, cost: Cost) -> dict[str, object]:
+        why = [] if bool(cost.feasible) else reasons(network, hardware, widths_of, frame_rate=frame_rate)
+        return {"reasons": why, **_budgets(network, hardware, widths_of)}
+
+    rows = [_row("float", workload, base, base) | more(workload, Designs(FLOAT), base)]
     for name, network, widths_of in designs:
         cost = estimate(network, hardware, widths_of, frame_rate=frame_rate)
-        rows.append(_row(name, network, cost, base) | _budgets(network, hardware, widths_of))
+        rows.append(_row(name, network, cost, base) | more(network, widths_of, cost))
         for suffix, dense in ((" as QNN", False), (" as dense QNN", True)):
             equivalent = non_spiking(network, dense=dense)
-            cost = estimate(equivalent, hardware, widths_of.weight_bits, frame_rate=frame_rate)
-            row = _row(f"{name}{suffix}", equivalent, cost, base)
-            rows.append(row | _budgets(equivalent, hardware, Designs(widths_of.weight_bits)))
+            own = Designs(widths_of.weight_bits)
+            cost = estimate(equivalent, hardware, own, frame_rate=frame_rate)
+            rows.append(_row(f"{name}{suffix}", equivalent, cost, base) | more(equivalent, own, cost))
     table = pd.DataFrame(rows)
     if bands:
         ends = _bands(workload, hardware, design, widths)

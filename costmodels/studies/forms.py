@@ -10,10 +10,12 @@ import numpy as np
 from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates
 from costmodels.estimation.designs import Designs
+from costmodels.estimation.reasons import reasons
 from costmodels.hardware.compute import IntegerCompute
 from costmodels.hardware.hardware import Hardware
 from costmodels.studies.bands import columns_of, energy_bands
 from costmodels.studies.variants import REFERENCE, variants
+from costmodels.workload.workload import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +34,8 @@ def forms(
                 that form over all other variations of `stability`
 
     Columns: design, form, unit, energy_j, latency_s, `energy_saving` and `latency_saving` (shares of what the same
-    design needs with 8-bit weights: same steps, potentials and spikes), feasible.  Raises CostError where the file
-    states energies per operation.
+    design needs with 8-bit weights: same steps, potentials and spikes), feasible, `reasons` (a list: why not).  Raises
+    CostError where the file states energies per operation.
     """
     import pandas as pd
 
@@ -49,6 +51,7 @@ def forms(
         cost, wide = (each.costs(chip, frame_rate=frame_rate) for each in (candidates, same))
         ends = columns_of(energy_bands(candidates, chip, without=("datapath",))) if bands else {}
         for place, name in enumerate(candidates.names):
+            fits = bool(cost.feasible[place])
             rows.append(
                 {
                     "design": name,
@@ -58,11 +61,17 @@ def forms(
                     "latency_s": float(cost.latency_s[place]),
                     "energy_saving": 1 - float(cost.energy_j[place] / wide.energy_j[place]),
                     "latency_saving": 1 - float(cost.latency_s[place] / wide.latency_s[place]),
-                    "feasible": bool(cost.feasible[place]),
+                    "feasible": fits,
+                    "reasons": [] if fits else reasons(*_on(candidates, place, chip), frame_rate=frame_rate),
                     **{column: float(values[place]) for column, values in ends.items()},
                 }
             )
     return pd.DataFrame(rows).sort_values("design", kind="stable", key=_order(candidates.names), ignore_index=True)
+
+
+def _on(candidates: Candidates, place: int, chip: Hardware) -> tuple[Workload, Hardware, Designs]:
+    workload, design = candidates.one(place)
+    return workload, chip, design
 
 
 def _at_reference(designs: Designs) -> Designs:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import costmodels
-from dse.commands._estimate_rows import each, ends, readable, title
+from dse.commands._estimate_rows import each, ends, readable, say_why, title
 from dse.commands._show import print_rows
 from dse.config.quantities import show
 from dse.errors import ConfigError
@@ -45,6 +45,7 @@ def compare(chosen: Selection, as_json: bool) -> None:
         ],
         "energy over all variations; bit budgets: operations x width of weight x of input",
     )
+    say_why((row["network"], row["reasons"]) for row in rows)
 
 
 def crossover(chosen: Selection, as_json: bool) -> None:
@@ -118,3 +119,4 @@ def forms(chosen: Selection, as_json: bool) -> None:
         for row in rows
     ]
     print_rows(bands, "energy with that datapath over all other variations")
+    say_why((f"{row['design']}, {row['form'].replace('_', '-')}", row["reasons"]) for row in rows)

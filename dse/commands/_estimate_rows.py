@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import typer
 
 from costmodels import Designs, Workload
 from dse.config.quantities import QUANTITIES, show
@@ -23,6 +25,13 @@ def each(chosen: Selection) -> Iterator[tuple[str, Workload, Designs]]:
     """Name, layer table and design of every candidate."""
     for place, name in enumerate(chosen.candidates.names):
         yield name, *chosen.candidates.one(place)
+
+
+def say_why(rows: Iterable[tuple[str, list[str]]]) -> None:
+    """Print why rows do not fit, a line for each reason; rows are names with their reasons."""
+    for name, reasons in rows:
+        for reason in reasons:
+            typer.echo(f"{name} does not fit: {reason}")
 
 
 def energy_text(joules: float) -> str:

@@ -12,7 +12,7 @@ import typer
 import costmodels
 from dse.commands._estimate_beside import compare, crossover, forms
 from dse.commands._estimate_parts import breakdown
-from dse.commands._estimate_rows import SHOWN, each, ends, readable, title
+from dse.commands._estimate_rows import SHOWN, each, ends, readable, say_why, title
 from dse.commands._show import check_out, print_rows
 from dse.config.quantities import show
 from dse.workflows.estimate import Selection
@@ -43,9 +43,7 @@ def costs(chosen: Selection, as_json: bool) -> None:
         print_rows(rows, as_json=True)
         return
     print_rows([readable(row, "design") for row in rows], title(chosen))
-    for row in rows:
-        for reason in row["reasons"]:
-            typer.echo(f"{row['design']} does not fit: {reason}")
+    say_why((row["design"], row["reasons"]) for row in rows)
 
 
 def _why(chosen: Selection, place: int) -> list[str]:

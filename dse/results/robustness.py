@@ -211,7 +211,7 @@ def _forms(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> pd.Dat
         found = forms(designs, costing.hardware, frame_rate=costing.frame_rate, bands=True)
     except CostError:  # energies per operation: no datapath explains them
         return None
-    return found.rename(columns={"design": "id"})
+    return found.drop(columns="reasons").rename(columns={"design": "id"})
 
 
 def _crossover(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> pd.DataFrame | None:

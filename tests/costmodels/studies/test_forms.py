@@ -23,6 +23,10 @@ def test_every_form_is_a_chip_of_its_own_and_the_files_comes_first():
     assert row["energy_j"] == narrow
     assert row["energy_saving"] == pytest.approx(1 - narrow / wide)
     assert row["unit"] == "8 x 16 bit"
+    serial = table.set_index("form").loc["bit_serial"]  # a bit a cycle is too slow for 30 images per second
+    assert not serial["feasible"]
+    assert [text.split(";")[0].split(" takes ")[0] for text in serial["reasons"]] == ["an inference"]
+    assert row["reasons"] == []
 
 
 def test_the_form_decides_how_much_narrow_weights_save(tmp_path: Path):

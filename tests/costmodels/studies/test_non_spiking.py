@@ -60,6 +60,8 @@ def test_a_reviewers_table_has_float_uniform_and_non_spiking_rows():
         for suffix in ("", " as QNN", " as dense QNN")
     ]
     assert rows.loc["float", "energy_saving"] == 0
+    assert "has 32-bit weights; generic_45nm stores" in rows.loc["float", "reasons"][0]
+    assert [bool(why) for why in rows["reasons"]] == [not fits for fits in rows["feasible"]]
     assert rows.loc["uniform 4", "memory_saving"] > rows.loc["uniform 8", "memory_saving"] > 0.65
     assert rows.loc["uniform 4 as dense QNN", "energy_j"] > rows.loc["uniform 4 as QNN", "energy_j"]
     direct = estimate(example(), load_hardware("generic_45nm"), 4)
