@@ -104,9 +104,15 @@ def spike_words_read(load: Load, word: float) -> FloatArray:
     An event of K or Q meets the row of V or of K^T V that belongs to its token or channel.
     """
     shape = load.geometry
-    bits = traffic_bits(load.spikes, shape.address_bits, shape.in_elements, load.input_bits, load.time_steps)
     operand = np.where(shape.attention, load.spikes * words(shape.weight_run, shape.operand_bits, word), 0.0)
-    return bits / word * load.rereads + operand
+    return input_words(load, word) + operand
+
+
+def input_words(load: Load, word: float) -> FloatArray:
+    """Eq. 9: words of the spike memory that hold a row's input, as often as it is read. (..., R)."""
+    shape = load.geometry
+    bits = traffic_bits(load.spikes, shape.address_bits, shape.in_elements, load.input_bits, load.time_steps)
+    return bits / word * load.rereads
 
 
 def spike_words_written(load: Load, word: float) -> FloatArray:

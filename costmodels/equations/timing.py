@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodels.equations.chip import Chip
 from costmodels.equations.counts import Counts, Load
+from costmodels.equations.terms import input_words
 
 FloatArray = NDArray[np.float64]
 
@@ -31,14 +33,31 @@ RESOURCES = ("compute", "weight port", "sum and state port", SPIKE_PORT, "noc")
 """What sets the time of a row on the chip."""
 
 
-def packets(load: Load, counts: Counts, used: FloatArray) -> FloatArray:
-    """Eq. 53: messages (..., R): a spike that outputs read goes to each of the `used` cores, at most to one per output.
+def copies(load: Load, used: FloatArray) -> FloatArray:
+    """Eq. 53: messages of one spike (..., R): to each of the `used` cores if outputs read it, at most one per output.
 
     A core has whole channels, so that all cores of a row read the same inputs.
     """
     reach = load.geometry.reach
     outputs = np.maximum(1.0, np.ceil(load.geometry.fan_out / np.maximum(reach, 1e-9) - 1e-9))
-    return np.asarray(counts.packets * reach * np.minimum(used, outputs))
+    return np.asarray(reach * np.minimum(used, outputs))
+
+
+def queued(load: Load, counts: Counts, chip: Chip, used: FloatArray) -> Counts:
+    """Eq. 53 and eq. 69: counts of rows on `used` cores each: the messages, and the queues of the cores that get them.
+
+    Every message is written into the queue of a core and read from it; a queue holds the events of one time step, at
+    worst all.
+    """
+    each = copies(load, used)
+    arriving = input_words(load, chip.spikes.word)
+    return replace(
+        counts,
+        packets=counts.packets * each,
+        spike_words_read=counts.spike_words_read + arriving * (each - 1),
+        spike_words_written=arriving * each,
+        map_bits=counts.map_bits * each,
+    )
 
 
 def resources(load: Load, counts: Counts, chip: Chip, share: FloatArray | float) -> dict[str, FloatArray]:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from costmodels import dataflows
-from costmodels.equations import memory, terms, timing
+from costmodels.equations import memory, terms
 from costmodels.estimation.designs import Designs
-from costmodels.estimation.loads import held_bits, load_of
+from costmodels.estimation.loads import held_bits
 from costmodels.estimation.request import request
+from costmodels.estimation.row_costs import work_of
 from costmodels.hardware.hardware import Hardware
 from costmodels.workload.workload import Workload
 
@@ -34,10 +35,10 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
 
     asked = request(workload, hardware, Designs.of(design), None)
     rows = asked.only("actions are")
-    work, load = asked.workload, load_of(asked, rows)
-    counts = dataflows.named(hardware.dataflow).counts(load, hardware.chip)
-    chip, constants = hardware.chip, work.columns["channel_constants"]
-    resident = memory.stored(load, chip) + memory.scales(load, chip) + memory.biases(load, chip, constants)
+    work, (load, counts, _) = asked.workload, work_of(asked, rows)
+    maps = counts.map_bits + np.zeros(work.rows)
+    sums = held_bits(work, rows) * counts.stream_copies
+    pipelined = dataflows.named(hardware.dataflow).PIPELINED
     columns = {
         "layer": work.names,
         "stage": work.stages,
@@ -56,14 +57,12 @@ def actions(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
         "state_words": counts.state_words + counts.idle_state_words,
         "spike_words_read": counts.spike_words_read,
         "spike_words_written": counts.spike_words_written,
-        "packets": timing.packets(load, counts, timing.cores(load, chip, resident, counts.own_sum_bits)),
+        "packets": counts.packets,
         "neuron_steps": counts.neuron_steps + counts.idle_neuron_steps,
         "rescales": counts.rescales,
         "stream_additions": counts.stream_additions,
         "stream_words": counts.stream_words + counts.stream_state_words,
         "stored_weight_bits": memory.stored(load, hardware.chip),
-        "buffer_bits": memory.buffers(
-            counts.map_bits + np.zeros(work.rows), held_bits(work, rows) * counts.stream_copies, work.shortcuts
-        ),
+        "buffer_bits": maps if pipelined else memory.buffers(maps, sums, work.shortcuts),
     }
     return pd.DataFrame({name: np.broadcast_to(np.asarray(values), (work.rows,)) for name, values in columns.items()})

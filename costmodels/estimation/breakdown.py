@@ -39,7 +39,7 @@ def breakdown(
     component is the resource that binds the layer, and the value the time of the layer for all steps: on data flows
     that run layer by layer they sum to the latency without synchronisation and spilled potentials. Leakage is spread
     over layers by their time, spilled potentials by their size; the buffers, which all layers share, stand at the layer
-    that needs the most.
+    that needs the most, event queues at the layer that they belong to.
     """
     import pandas as pd
 
@@ -100,7 +100,7 @@ def _binding(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArra
 
 def _memories(asked: Request, costs: RowCosts) -> dict[str, FloatArray]:
     parts = {name: np.broadcast_to(costs.columns[f"{name}_bytes"], (asked.workload.rows,)) for name in ROW_MEMORIES}
-    buffers = np.zeros(asked.workload.rows)
+    buffers = costs.columns["queue_bits"] / 8 + np.zeros(asked.workload.rows)
     largest = int(np.argmax(costs.buffer_bits))
-    buffers[largest] = costs.buffer_bits[largest] / 8
+    buffers[largest] += costs.buffer_bits[largest] / 8
     return parts | {memory.COMPONENTS[-1]: buffers}

@@ -62,6 +62,7 @@ class Whole:
     streamed_bits: FloatArray
     reread_share: FloatArray
     spilled_state_bits: FloatArray
+    spilled_queue_bits: FloatArray
     fetch_j: FloatArray
     reread_j: FloatArray
     spill_j: FloatArray
@@ -78,7 +79,8 @@ def whole(asked: Request, total: Mapping[str, FloatArray], sums: Sums) -> Whole:
     fetches = np.divide(fetched, stored, out=np.zeros_like(stored), where=stored > 0)
     fetched_bits = fetches * whole_bursts(chip, streamed)
     spilled = np.maximum(0.0, total["state_bits"] - chip.states.size)
-    spill_bits = 2 * steps * spilled
+    queues = np.maximum(0.0, total["queue_bits"] - chip.spikes.size)
+    spill_bits = 2 * steps * (spilled + queues)
     if flow.PIPELINED:
         latency = sums.pipeline_s + (steps + asked.workload.rows - 1) * chip.synchronisation
         interval = sums.slowest_s + steps * chip.synchronisation
@@ -89,6 +91,7 @@ def whole(asked: Request, total: Mapping[str, FloatArray], sums: Sums) -> Whole:
         streamed_bits=streamed,
         reread_share=share,
         spilled_state_bits=spilled,
+        spilled_queue_bits=queues,
         fetch_j=fetched_bits * energy.fetch_per_bit(chip),
         reread_j=share * total["reread_j"],
         spill_j=spill_bits * chip.dram_energy,
@@ -105,10 +108,10 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     dynamic = total["dynamic"] + design.fetch_j + design.reread_j + design.spill_j
     leaked = chip.leakage * design.latency_s
     energy_j = dynamic + leaked
-    buffer_bytes = sums.buffer_bits / 8
-    memory_bytes = total["bytes"] + buffer_bytes
+    buffer_bytes = (sums.buffer_bits + total["queue_bits"]) / 8
+    memory_bytes = total["bytes"] + sums.buffer_bits / 8
     weight_bytes = total["stored_bits"] / 8
-    overflow_bytes = np.maximum(0.0, sums.buffer_bits - chip.spikes.size) / 8
+    overflow_bytes = (np.maximum(0.0, sums.buffer_bits - chip.spikes.size) + design.spilled_queue_bits) / 8
     off_chip = (design.streamed_bits + design.spilled_state_bits) / 8 + overflow_bytes
     violations = _violations(asked, total, design, overflow_bytes)
 

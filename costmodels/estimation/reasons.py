@@ -67,10 +67,11 @@ def _of_design(asked: Request, sums: Sums, interval_s: float) -> dict[str, str]:
     weights = "use fewer bits or a larger memory" + ("" if flow.PIPELINED else ", or add dram")
     states = "use fewer state bits, a larger memory, or data flow tick_batched"
     buffers = "use a larger memory or add dram"
+    held = "the event queues need" if flow.PIPELINED else "the largest feature map needs"
     return {
         "weights": memory("all weights need", total["stored_bits"], "weights", chip.weights.size, weights),
         "states": memory("all potentials need", total["state_bits"], "states", chip.states.size, states),
-        "buffers": memory("the largest feature map needs", sums.buffer_bits[0], "spikes", chip.spikes.size, buffers),
+        "buffers": memory(held, sums.buffer_bits[0] + total["queue_bits"], "spikes", chip.spikes.size, buffers),
         "cores": f"the layers need {total['cores']:.0f} cores; cores is {chip.cores:.0f}: use fewer bits or more chips",
         "frame_rate": f"an inference takes {interval_s:.4g} s; at {asked.frame_rate:g} per second there are "
         f"{1 / asked.frame_rate:.4g} s: lower the frame rate or add processing elements and ports",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ ROW_ENERGIES = energy.COMPONENTS[:-1]  # leakage follows from the latency of the
 SUMMED = (
     *("time_resident", "dynamic", "fetched_bits", "state_bits", "stored_bits", "hidden_bits", "single_bits"),
     *("reread_j", "reread_s", "bytes", "cores", "too_large", "unsupported", "too_wide", "overflows", "idle_j"),
+    "queue_bits",
 )
 """What every estimate sums over rows; the components follow when they are asked for."""
 TIME = SUMMED.index("time_resident")
@@ -57,7 +58,9 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     chip, flow = rows.chip, dataflows.named(hardware.dataflow)
     load, counts, used = work_of(asked, rows)
     sums = held_bits(work, rows)
-    kept_bits = counts.map_bits + np.zeros(work.rows), sums * counts.stream_copies, work.shortcuts
+    maps = counts.map_bits + np.zeros(work.rows)
+    queues = maps if flow.PIPELINED else np.zeros(work.rows)  # of all rows at once; maps stay while a row runs
+    kept_bits = maps - queues, sums * counts.stream_copies, work.shortcuts
     held = memory.buffers(*kept_bits)
     spilled = 2 * memory.spilled(held, *kept_bits, chip.spikes.size)  # written to DRAM and read back
     overflow_bits = spilled * (load.time_steps if flow.RESIDENT_STATES else 1.0)
@@ -86,7 +89,8 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
         "reread_j": stream.reread_j,
         "reread_s": stream.reread_s,
         "cores": used,
-        "bytes": (resident + kept) / 8,
+        "bytes": (resident + kept + queues) / 8,
+        "queue_bits": queues,
         "stored_bits": resident,
         "too_large": (channel > chip.weights.size).astype(np.float64),
         "too_wide": np.broadcast_to(~load.switching.runs & ~load.is_float, stored.shape).astype(np.float64),
@@ -109,7 +113,7 @@ def work_of(asked: Request, rows: RowInputs) -> tuple[Load, Counts, FloatArray]:
     constants = asked.workload.columns["channel_constants"]
     resident = memory.stored(load, chip) + memory.scales(load, chip) + memory.biases(load, chip, constants)
     used = timing.cores(load, chip, resident, counts.own_sum_bits)
-    return load, replace(counts, packets=timing.packets(load, counts, used)), used
+    return load, timing.queued(load, counts, chip, used), used
 
 
 def buffer_of(asked: Request, chip: Chip) -> float:

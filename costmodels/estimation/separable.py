@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from costmodels import dataflows
 from costmodels.equations import energy
+from costmodels.equations.chip import Chip
 from costmodels.equations.streaming import exposed
 from costmodels.errors import CostError
 from costmodels.estimation.designs import Designs
@@ -26,7 +27,7 @@ class SeparableTables:
     """quantity(design) = offsets[quantity] + sum over layers of tables[quantity][layer, option of the layer].
 
     So it is to the last digits where `below` and `above` are 0; otherwise the cost lies at most `below` under and
-    `above` over the sum (eq. 86). They are not 0 only where weights stream.
+    `above` over the sum (eq. 86). They are not 0 only where weights stream, or own sums and event queues spill.
 
     layers   the L rows with weights
     tables   (L, B): memory_bytes and weight_bytes [byte], energy_j and dynamic_j [J], latency_s [s], power_w [W];
@@ -70,6 +71,7 @@ def separable_tables(
     side = fetches and bool(largest > hardware.chip.weights.size) if streamed is None else streamed
     tables, offsets = _quantities(asked, column, float(costs.buffer_bits.max()), side)
     below, above = _bounds(asked, column, tables) if side else ({}, {})
+    below |= _less_spill(asked, column) if dataflows.named(hardware.dataflow).PIPELINED else {}
     without = np.setdiff1d(np.arange(work.rows), work.weight_rows)
     return SeparableTables(
         layers=work.weight_layers,
@@ -106,12 +108,29 @@ def _bounds(
     return below, above
 
 
+def _less_spill(asked: Request, column: Mapping[str, FloatArray]) -> dict[str, float]:
+    """Eq. 86: how much less narrow weights on fewer cores make own sums and queues spill than the widest do.
+
+    Only pipelined data flows keep what depends on the weights' width outside the weight memory.
+    """
+    chip = asked.hardware.chip
+    bits = 2 * asked.workload.time_steps * (_spilled(chip, column, np.max) - _spilled(chip, column, np.min))
+    dynamic = bits * chip.dram_energy
+    return {"dynamic_j": dynamic, "power_w": dynamic * asked.frame_rate}
+
+
+def _spilled(chip: Chip, column: Mapping[str, FloatArray], pick: Callable[..., FloatArray]) -> float:
+    """Bits of potentials, own sums and queues beyond their memories in every step, at the options that `pick` says."""
+    places = (("state_bits", chip.states.size), ("queue_bits", chip.spikes.size))
+    return sum(max(0.0, float(pick(column[name], axis=0).sum()) - size) for name, size in places)
+
+
 def _quantities(
     asked: Request, column: Mapping[str, FloatArray], buffer_bits: float, streamed: bool
 ) -> tuple[dict[str, FloatArray], dict[str, float]]:
     """Every quantity per option and row, (B, R), and what it is beside its rows."""
     chip, flow, steps = asked.hardware.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
-    spill = 2 * steps * max(0.0, float(column["state_bits"].max(0).sum()) - chip.states.size)
+    spill = 2 * steps * _spilled(chip, column, np.max)
     dynamic, pinned = column["dynamic"], 0.0
     if streamed:
         per_bit = energy.fetch_per_bit(chip)

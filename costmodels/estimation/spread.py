@@ -51,7 +51,13 @@ def spread(asked: Request, costs: RowCosts, sums: Sums) -> Spread:
     return Spread(
         fetched_bits=np.broadcast_to(share(column["fetched_bits"]) * by_row(_over(design.fetch_j, per_bit)), shape),
         spilled_bits=np.broadcast_to(spilled, shape)
-        + share(column["state_bits"]) * by_row(_over(design.spill_j, chip.dram_energy)),
+        + 2
+        * asked.workload.time_steps
+        * chip.has_dram
+        * (
+            share(column["state_bits"]) * by_row(design.spilled_state_bits)
+            + share(column["queue_bits"]) * by_row(design.spilled_queue_bits)
+        ),
         reread_j=np.broadcast_to(again, shape),
         reread_words=np.broadcast_to(_over(again, by_row(chip.spikes.read)), shape),
         seconds=np.broadcast_to(share(time) * by_row(design.latency_s), shape),

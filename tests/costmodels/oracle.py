@@ -323,7 +323,6 @@ def naive(
         states_total += states
         memory_j = w_words * get("memories.weights.read", 0) + registers * get("compute.register_per_bit", 0)
         memory_j += (s_words + v_words + idle) * (get("memories.states.read", 0) + get("memories.states.write", 0))
-        memory_j += read * get("memories.spikes.read", 0) + written * get("memories.spikes.write", 0)
         stream_words = {m: moved / word[m] if (m == "states") == event else 0 for m in ("states", "spikes")}
         for m, count in stream_words.items():
             stream_j += count * (get(f"memories.{m}.read", 0) + get(f"memories.{m}.write", 0))
@@ -346,7 +345,12 @@ def naive(
                     for k in range(int(layer["kernel"]))
                 }
                 reached *= len(met & set(range(int(layer[f"in_{axis}"])))) / layer[f"in_{axis}"]
-            packets *= reached * min(used, max(1, math.ceil(inside / reached - 1e-9)))
+            copies = reached * min(used, max(1, math.ceil(inside / reached - 1e-9)))
+            packets *= copies
+            buffers[-1] *= copies  # a queue in every core, which holds all inputs of a step
+            queue = traffic * reads / word["spikes"]
+            read, written = read + queue * (copies - 1), queue * copies
+        memory_j += read * get("memories.spikes.read", 0) + written * get("memories.spikes.write", 0)
         network_j = packets * (get("noc.message", 0) + get("noc.hops", 0) * get("noc.hop", 0))
         dynamic += work_j + neuron_j + rescale_j + control_j + memory_j + network_j + stream_j
 
@@ -373,7 +377,7 @@ def naive(
     if not event and not literature:
         copies = 1 if keeps_states else steps
         tensors += [[s["first"], s["last"], s["elements"] * s["bits"] * copies] for s in sums]
-    spilled_maps = least_spill(tensors, len(rows), room["spikes"])
+    spilled_maps = [0.0] * len(rows) if event else least_spill(tensors, len(rows), room["spikes"])
     widest = max(layer["fan_in"] for layer in layers) * 16
     slots = min(max(get("dram.buffer", 64 * 1024 * 8), 2 * widest), room["weights"])
     hidden = single = again_j = again_s = 0.0
@@ -392,6 +396,8 @@ def naive(
         if 2 * row["channel"] <= room["weights"]:
             hidden += min(row["stored"] * row["fetches"], max(0, row["time"] * bandwidth - over))
     largest = max(sum(tensor[2] for tensor in live(tensors, row)) for row in range(len(rows)))
+    queues = sum(buffers) if event else 0.0
+    largest = queues if event else largest
     latency = resident + steps * get("synchronisation", 0.0)
     excess = stored_total - room["weights"]
     if excess > 0 and fetched_total:
@@ -409,7 +415,7 @@ def naive(
         for step in range(steps + len(times) - 1):
             at_work = [time / steps for row, time in enumerate(times) if 0 <= step - row < steps]
             latency += max(at_work) + get("synchronisation", 0.0)
-    spilled = 2 * steps * max(0, states_total - room["states"])
+    spilled = 2 * steps * (max(0, states_total - room["states"]) + max(0, queues - room["spikes"]))
     dynamic += spilled * dram_j
     latency += spilled / bandwidth
     leak = get("dram.background", 0.0) + constant["logic_leakage"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodels import Workload, actions, estimate, load_hardware
+from costmodels import Workload, actions, breakdown, estimate, load_hardware, reasons
 from costmodels.equations.timing import pipeline
 
 TIMES = st.lists(st.floats(0, 1e3), min_size=1, max_size=12)
@@ -76,3 +76,34 @@ def test_a_spike_is_sent_to_every_core_of_the_layer_that_reads_it():
         message = chip.chip.message + chip.chip.hops * chip.chip.hop
         assert float(estimate(work, chip, 1).energy_by_component["noc"]) == pytest.approx(300 * cores * message)
         assert actions(work, chip, 1)["packets"].tolist() == [300 * cores]
+
+
+def test_events_wait_in_a_queue_of_every_core_that_gets_them():
+    """M11: 100 -> 4096 on four cores and 4096 -> 10 on one, 300 and 500 spikes in 4 steps, words of 32 bit.
+
+    The first layer's input is a bitmap of 400 bit or 300 addresses of 7: 12.5 words for each core; 500 addresses of 12
+    bit are 187.5 words. Each word is written into a queue and read from it, for 3 and 7 pJ. All queues exist at once,
+    and at worst everything fires in a step: 4 x 100 + 4096 bit.
+    """
+    chip = load_hardware("loihi_sanafe")
+    for name, joule in (("read", 7e-12), ("write", 3e-12)):
+        chip = chip.with_constant(f"memories.spikes.{name}", joule)
+    shapes = {"a": (100, 4096, 300), "b": (4096, 10, 500)}
+    rows = [
+        {"name": name, "kind": "linear", "in_channels": n, "out_channels": m, "spikes": s, "time_steps": 4}
+        for name, (n, m, s) in shapes.items()
+    ]
+    work = Workload.from_table(pd.DataFrame(rows))
+    cost = estimate(work, chip, 1)
+    assert float(cost.energy_by_component["spikes"]) == pytest.approx((4 * 12.5 + 187.5) * 10e-12)
+    assert float(cost.memory_by_component["buffers"]) == (400 + 4096) / 8
+    held = breakdown(work, chip, 1).query("quantity == 'memory_bytes' and component == 'buffers'")
+    assert held["value"].tolist() == [50, 512]
+    counts = actions(work, chip, 1)
+    assert counts["buffer_bits"].tolist() == [400, 4096]
+    assert counts["spike_words_written"].tolist() == [50, 187.5]
+    small = chip.with_constant("memories.spikes.size", 4000)
+    tight = estimate(work, small, 1)
+    assert bool(tight.violations["buffers"])
+    assert float(tight.off_chip_bytes) == (4496 - 4000) / 8
+    assert "the event queues need 562 bytes; memories.spikes.size is 500 bytes" in " ".join(reasons(work, small, 1))
