@@ -22,7 +22,13 @@ settings.load_profile("repeatable")
 
 
 LONGEST = (  # files whose tests take 15 s of processor time and more together, the longest first
+    "test_families.py",
+    "test_killed_searches.py",
     "test_docs_commands.py",
+    "test_damaged_inputs.py",
+    "test_imagenet.py",
+    "test_damaged_checkpoints.py",
+    "test_grpc.py",
     "test_search_over_forms.py",
     "test_cli.py",
     "test_quantization_commands.py",

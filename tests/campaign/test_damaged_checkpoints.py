@@ -23,7 +23,7 @@ from tests.campaign.mutations import damaged_bytes, damaged_tree
 from tests.dse.conftest import Run
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]
-TRIALS = settings(max_examples=250, suppress_health_check=list(HealthCheck))
+TRIALS = settings(max_examples=120, suppress_health_check=list(HealthCheck))
 CONTENT = sviT_models.checkpoint_path("sdtv2_tiny_digits").read_bytes()
 STATE = load(CONTENT)
 LENGTH = struct.unpack("<Q", CONTENT[:8])[0]
@@ -82,7 +82,7 @@ def loads(path: Path, content: bytes) -> None:
 ORIGINALS = {"safetensors": CONTENT, "archive": stored({"model": STATE}), "old": stored(STATE, archive=False)}
 
 
-@TRIALS
+@settings(TRIALS, max_examples=600)  # refused before a network is built: the cheapest of all
 @given(data=st.data(), layout=st.sampled_from(sorted(ORIGINALS)), name=st.sampled_from(("c.safetensors", "c.pth")))
 def test_bytes(tmp_path: Path, data, layout: str, name: str):
     loads(tmp_path / name, data.draw(damaged_bytes(ORIGINALS[layout])))
@@ -95,7 +95,7 @@ def test_headers(tmp_path: Path, header: dict):
     loads(tmp_path / "c.safetensors", struct.pack("<Q", len(text)) + text + CONTENT[8 + LENGTH :])
 
 
-@settings(TRIALS, max_examples=100)  # each builds a network
+@settings(TRIALS, max_examples=100)  # each builds a network, as the ones below
 @given(config=damaged_tree(json.loads(METADATA["config"])).map(json.dumps) | st.sampled_from(CONFIGS))
 def test_stored_configurations(tmp_path: Path, config: str):
     loads(tmp_path / "c.safetensors", save(STATE, {**METADATA, "config": config}))

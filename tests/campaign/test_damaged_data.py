@@ -20,7 +20,7 @@ from tests.campaign.answers import answers
 from tests.campaign.mutations import damaged_bytes
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]
-TRIALS = settings(max_examples=300, suppress_health_check=list(HealthCheck))
+TRIALS = settings(max_examples=400, suppress_health_check=list(HealthCheck))
 SPLITS = ("search", "verify", "validation", "train")
 N = 60
 PIXELS = np.random.default_rng(0).integers(0, 256, (N, 16, 16, 3), dtype=np.uint8)

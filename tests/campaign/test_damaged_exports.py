@@ -30,7 +30,7 @@ from tests.sviT_models.graph.test_random_networks import (
 )
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("error")]
-TRIALS = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+TRIALS = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 FILES = (SPECIFICATION, WEIGHTS, GOLDEN)
 NETWORKS = {
     "shortcuts and attention": lambda: Net(

@@ -18,7 +18,7 @@ from tests.campaign.mutations import damaged_bytes, damaged_text
 from tests.dse.conftest import Run
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]
-TRIALS = settings(max_examples=300, suppress_health_check=list(HealthCheck))
+TRIALS = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def test_a_search_on_a_trained_network_of_the_family(unlimited, tmp_path, name):
     best = run.table[run.table["feasible"]].sort_values("memory_bytes").iloc[0]
     assert best["memory_bytes"] < 0.75 * table.loc["uniform-8", "memory_bytes"]
     for words in (
-        ("evaluate", "--run", "run", "--design", best["id"]),
+        ("evaluate", "--run", "run", "--design", best["id"], "--images", 60),
         ("finetune", "run", "--design", "uniform-2", "--epochs", 1, "--images", 64),
         ("reestimate", "run", "--design", "uniform-2"),
         ("export", "run", "--design", best["id"], "--out", "chip", "--golden", 8),

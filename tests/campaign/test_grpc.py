@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from tests.campaign import postgres
-from tests.campaign.test_killed_searches import PATIENCE, configured, ended, run, same, started
+from tests.campaign.test_killed_searches import PATIENCE, configured, ended, run, same, started, whole
 
 pytestmark = pytest.mark.campaign
 SECRET = "Hunter2-TopSecret"
@@ -76,9 +76,8 @@ def proxy() -> Iterator[Proxy]:
         yield found
 
 
-def test_a_search_through_a_proxy_that_is_lost_and_comes_back_is_that_of_a_journal(tmp_path, proxy):
-    folder = configured(tmp_path)
-    assert run(folder, "search", "my.yaml", "--out", "whole", "--no-report")[0] == 0
+def test_a_search_through_a_proxy_that_is_lost_and_comes_back_is_that_of_a_journal(tmp_path, tmp_path_factory, proxy):
+    folder, undisturbed = configured(tmp_path), whole(tmp_path_factory)
     words = ["search", "my.yaml", "--out", "run", "--no-report", "--storage", proxy.url]
     first = started(folder, *words)
     assert first.stderr is not None
@@ -97,7 +96,7 @@ def test_a_search_through_a_proxy_that_is_lost_and_comes_back_is_that_of_a_journ
     proxy.start()
     status, _, err = run(folder, *words)
     assert (status, "resuming a study" in err) == (0, True), err
-    assert same(folder / "run", folder / "whole")
+    assert same(folder / "run", undisturbed)
     for file in (folder / "run").rglob("*"):
         assert not file.is_file() or SECRET.encode() not in file.read_bytes()
 
