@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,16 @@ def load_hardware(name_or_path: str | Path) -> Hardware:
 
     Raises CostError with file, line, key, value and remedy on one line.
     """
-    path = find(name_or_path)
+    return _shipped(str(name_or_path)) if str(name_or_path) in hardware_names() else _read(find(name_or_path))
+
+
+@cache
+def _shipped(name: str) -> Hardware:
+    """A shipped accelerator, read once."""
+    return _read(find(name))
+
+
+def _read(path: Path) -> Hardware:
     try:
         file = parse(path)
         own = python_files((file.dataflow, *file.knobs.dataflow))

@@ -156,10 +156,9 @@ def _thinned(dense: Workload, spiking: Workload, density: float) -> Workload:
     """The dense non-spiking network with some activations at zero; the image stays, products of streams thin twice."""
     was_spike = ~spiking.geometry.multibit
     share = np.where(was_spike, density, 1.0)
-    both = np.array([joined.count(";") == 1 for joined in spiking.texts["lif"]]) & spiking.geometry.attention
     column = dense.columns
     changed = {
         "spikes": column["spikes"] * share,
-        "synops": column["synops"] * np.where(both, share * share, share),
+        "synops": column["synops"] * np.where(spiking.geometry.two_streams, share * share, share),
     }
     return replace(dense, columns={**column, **changed})

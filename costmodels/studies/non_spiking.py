@@ -65,9 +65,8 @@ def _in_one_pass(work: Workload, activity: Activity, dense: bool) -> Activity:
     share = np.divide(active, spikes, out=np.zeros_like(spikes), where=spikes > 0)
     synops = column["macs"] * active / elements if dense else activity.synops * share
     for row in np.flatnonzero(shape.attention):
-        two = work.texts["lif"][row].count(";") == 1
         other = activity.lif_spikes[..., row] - spikes[..., row]
-        second = np.minimum(1.0, other / elements[row]) if two and not dense else 1.0
+        second = np.minimum(1.0, other / elements[row]) if shape.two_streams[row] and not dense else 1.0
         synops[..., row] = column["macs"][row] * active[..., row] / elements[row] * second
     return Activity(active, np.zeros_like(spikes), np.minimum(synops, column["macs"]))
 

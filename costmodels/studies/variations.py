@@ -127,8 +127,7 @@ def at_rate(work: Workload, activity: Activity, factor: float) -> Activity:
     """
     spiking = ~work.geometry.multibit
     once = np.where(spiking, factor, 1.0)
-    streams = np.array([joined.count(";") == 1 for joined in work.texts["lif"]]) & work.geometry.attention
-    twice = np.where(streams, once * once, once)
+    twice = np.where(work.geometry.two_streams, once * once, once)
     inputs, emitted, operations = _limits(work)
     return Activity(
         np.minimum(activity.spikes * once, inputs),

@@ -32,6 +32,7 @@ class Geometry:
     address_bits         width of an address event of the input [bit]
     neuron_address_bits  width of an address event of the row's neurons [bit]
     attention            attention products
+    two_streams          attention products of two streams of spikes
     multibit             rows with multi-bit input
     multiplies           rows whose operations are multiplications
     convolution          convolutions, depthwise or not
@@ -53,6 +54,7 @@ class Geometry:
     address_bits: FloatArray
     neuron_address_bits: FloatArray
     attention: BoolArray
+    two_streams: BoolArray
     multibit: BoolArray
     multiplies: BoolArray
     convolution: BoolArray
@@ -149,6 +151,7 @@ def geometry(
         address_bits=_bits(inputs),
         neuron_address_bits=_bits(columns["neurons"]),
         attention=attention,
+        two_streams=attention & np.array([joined.count(";") == 1 for joined in texts["lif"]]),
         multibit=multibit,
         multiplies=multibit,
         convolution=(kind == "conv") | depthwise,

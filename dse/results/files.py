@@ -29,8 +29,10 @@ def write_json(path: Path, tree: Any) -> None:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a CSV file, complete or not at all; a text that a spreadsheet would run gets an apostrophe in front."""
     for name in table.select_dtypes(["object", "str"]).columns:
-        cells = [formula_safe(cell) if isinstance(cell, str) else cell for cell in table[name]]
-        if any(isinstance(cell, str) and cell != was for cell, was in zip(cells, table[name], strict=True)):
+        was = table[name].to_numpy(dtype=object)
+        texts = {cell for cell in set(was.tolist()) if isinstance(cell, str) and formula_safe(cell) != cell}
+        if texts:
+            cells = [formula_safe(cell) if cell in texts else cell for cell in was]
             table = table.assign(**{str(name): pd.Series(cells, table.index, dtype=object)})
     with replacing(path) as part:
         table.to_csv(part, index=False, lineterminator="\n")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
@@ -77,7 +77,7 @@ def chaos_floor(
     if truth.shape != clean.shape[:1]:
         raise ModelError(f"labels have shape {tuple(truth.shape)}; expected ({len(clean)},), one for each image")
     generator = torch.Generator().manual_seed(seed)
-    noisy = torch.stack([_logits(each, images) for each in _disturbed(model, noise, generator, copies)])
+    noisy = torch.stack([_logits(model, images, noisy_weights(model, noise, generator)) for _ in range(copies)])
     changed = (noisy.argmax(2) != clean.argmax(1)).double().mean(1)  # (copies,)
     before, after = clean.log_softmax(1), noisy.log_softmax(2)
     right = [float((logits.argmax(-1) == truth).double().mean()) for logits in (clean, noisy)]
@@ -113,8 +113,8 @@ def copy_logits(
     Such a copy is as good as the network, and classifies some images otherwise.
     """
     network = as_network(model)
-    copied = disturbed(network, noise, torch.Generator().manual_seed(seed))
-    return _logits(copied, list(batches(network, images))).numpy(force=True)
+    weights = noisy_weights(network, noise, torch.Generator().manual_seed(seed))
+    return _logits(network, list(batches(network, images)), weights).numpy(force=True)
 
 
 def shared_and_alone(
@@ -132,23 +132,17 @@ def shared_and_alone(
     return tuple(map(tuple, shared.tolist())), tuple(map(tuple, (each - shared).tolist()))
 
 
-def disturbed(model: nn.Module, noise: float, generator: torch.Generator) -> nn.Module:
-    """A copy whose weights w have become w * (1 + noise * N(0, 1)); biases and norms are those of `model`."""
-    return next(_disturbed(model, noise, generator, 1))
+def noisy_weights(model: nn.Module, noise: float, generator: torch.Generator) -> dict[str, Tensor]:
+    """Every layer's weight w as w * (1 + noise * N(0, 1)), by the name of the parameter."""
+    weights = {}
+    for name in weight_layers(model):
+        clean = model.get_submodule(name).weight.detach()
+        factors = torch.randn(clean.shape, generator=generator, dtype=torch.float64)  # the same on every device
+        weights[f"{name}.weight"] = clean * (1 + noise * factors).to(clean)
+    return weights
 
 
-def _disturbed(model: nn.Module, noise: float, generator: torch.Generator, copies: int) -> Iterator[nn.Module]:
-    """One copy, as copying takes as long as running, with new weights in every turn."""
-    changed, names = copy.deepcopy(model), weight_layers(model)
-    for _ in range(copies):
-        with torch.no_grad():
-            for name in names:
-                clean = model.get_submodule(name).weight
-                factors = torch.randn(clean.shape, generator=generator, dtype=torch.float64)  # the same on every device
-                changed.get_submodule(name).weight.copy_(clean * (1 + noise * factors).to(clean))
-        yield changed
-
-
-def _logits(model: nn.Module, images: list[Tensor]) -> Tensor:
+def _logits(model: nn.Module, images: list[Tensor], weights: Mapping[str, Tensor] | None = None) -> Tensor:
+    """Logits (B, classes); `weights` stand for the parameters of these names, and a copy of the network is not made."""
     with evaluating(model):
-        return torch.cat([model(batch) for batch in images]).double()
+        return torch.cat([functional_call(model, dict(weights or {}), (batch,)) for batch in images]).double()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import sviT_models
-from sviT_models.measure.chaos_floor import disturbed
+from sviT_models.measure.chaos_floor import noisy_weights
 from tests import goldens
 
 
@@ -22,6 +22,13 @@ def model() -> torch.nn.Module:
 
 IMAGES = torch.from_numpy(goldens.images((12, 3, 32, 32), seed=4)).double()
 LABELS = np.arange(12) % 5
+
+
+def disturbed(model: torch.nn.Module, noise: float, generator: torch.Generator) -> torch.nn.Module:
+    """A copy with the noisy weights."""
+    changed = copy.deepcopy(model)
+    changed.load_state_dict(noisy_weights(model, noise, generator), strict=False)
+    return changed
 
 
 def logits_of(model: torch.nn.Module) -> np.ndarray:
