@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 LETTERS = 90  # letters of a tick label that fit under the printed heat map
 LEAST_SPAN = 3  # layers of a block that has its name on the page
 TICKS_ON_PAGE, TICKS_ON_PAPER = 14, 12  # rows that carry a text
-BARS = ((0.895, 0.955), (0.755, 0.825))  # the parts of the page's height for the shares, each with its title above
+PAGE_LETTERS = 66  # letters of a tick label that fit on the page, on a narrow screen as well
+TITLE_ROOM, BAR_ROOM, GAP, MARGINS = 20, 36, 10, 50  # px of the page: a title, the bars below it, what parts them
 Span = tuple[str, int, int]
 
 
@@ -68,6 +69,19 @@ def palette(widths: Sequence[int]) -> dict[int, str]:
     return {b: matplotlib.colors.to_hex(scale(p)) for b, p in zip(widths, places, strict=True)}
 
 
+def page_height(rows: int) -> int:
+    """Height [px] of the map on the page with room for the shares above it, whatever the number of rows."""
+    return MARGINS + 2 * (TITLE_ROOM + BAR_ROOM + GAP) + max(160, 13 * rows + 60)
+
+
+def _tops(rows: int) -> list[float]:
+    """The upper ends of first bars, second bars and map, as parts of the height."""
+    inner = page_height(rows) - MARGINS
+    first = TITLE_ROOM
+    second = first + BAR_ROOM + GAP + TITLE_ROOM
+    return [1 - place / inner for place in (first, second, second + BAR_ROOM + GAP)]
+
+
 def plotted(r: HeatMap) -> Plot:
     """The map for the page; rows carry design ids."""
     count = len(r.columns)
@@ -93,7 +107,14 @@ def _map_trace(r: HeatMap) -> Plot:
     scale: list[list[Any]] = []
     for i, bits in enumerate(levels):
         scale += [[i / n, r.palette[bits]], [(i + 1) / n, r.palette[bits]]]
-    bar = {"thickness": 12, "len": 0.72, "y": 0, "yanchor": "bottom", "outlinewidth": 0, "title": {"text": "bit"}}
+    bar = {
+        "thickness": 12,
+        "len": _tops(len(r.ids))[2],
+        "y": 0,
+        "yanchor": "bottom",
+        "outlinewidth": 0,
+        "title": {"text": "bit"},
+    }
     return {
         "type": "heatmap",
         "z": r.ranks(),
@@ -114,13 +135,17 @@ def _map_trace(r: HeatMap) -> Plot:
 
 def _layout(r: HeatMap) -> Plot:
     named = [(name, first, last) for name, first, last in r.spans if last - first + 1 >= LEAST_SPAN]
+    names = _apart(named, len(r.columns) / PAGE_LETTERS)
+    *tops, map_top = _tops(len(r.ids))
+    bar = BAR_ROOM / (page_height(len(r.ids)) - MARGINS)
     step = max(1, len(r.ids) // TICKS_ON_PAGE)
-    place = {"xref": "paper", "yref": "paper", "x": 0.5, "yanchor": "bottom", "showarrow": False}
-    border = {"type": "line", "xref": "x", "yref": "paper", "y0": 0, "y1": 0.72}
+    # at the left, where a narrow screen shows it without scrolling
+    place = {"xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+    border = {"type": "line", "xref": "x", "yref": "paper", "y0": 0, "y1": map_top}
     return {
         "xaxis": {
-            "tickvals": [(first + last) / 2 for _, first, last in named],
-            "ticktext": [short_name(name) for name, _, _ in named],
+            "tickvals": list(names),
+            "ticktext": list(names.values()),
             "tickangle": 0,
             "showgrid": False,
             "anchor": "y",
@@ -128,18 +153,16 @@ def _layout(r: HeatMap) -> Plot:
         },
         "yaxis": {
             "autorange": "reversed",
-            "domain": [0, 0.72],
+            "domain": [0, map_top],
             "tickvals": list(range(0, len(r.ids), step)),
             "ticktext": list(r.rows[::step]),
             "title": {"text": "memory and drop of the design"},
             "showgrid": False,
         },
-        "yaxis2": {"domain": BARS[0], "nticks": 3},
-        "yaxis3": {"domain": BARS[1], "nticks": 3},
+        "yaxis2": {"domain": [tops[0] - bar, tops[0]], "nticks": 3},
+        "yaxis3": {"domain": [tops[1] - bar, tops[1]], "nticks": 3},
         # the axes of the shares are too low for a title beside them
-        "annotations": [
-            {"text": s.title, **place, "y": y} for s, y in zip(r.shares, (top for _, top in BARS), strict=True)
-        ],
+        "annotations": [{"text": s.title, **place, "y": y} for s, y in zip(r.shares, tops, strict=True)],
         "shapes": [
             {**border, "x0": first - 0.5, "x1": first - 0.5, "line": {"color": "$paper", "width": 2}}
             for _, first, _ in r.spans[1:]

@@ -126,7 +126,7 @@ def draw(r: Bits) -> Drawing:
         ),
         html.plot(
             "bits",
-            170 + max(160, 13 * len(r.ids) + 60),
+            heat_map.page_height(len(r.ids)),
             "Bits of every layer for the front, the picks and the verified designs",
             wide=True,
         ),
