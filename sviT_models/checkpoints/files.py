@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -83,22 +83,25 @@ def save_checkpoint(
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     if complaint := _mismatch(state, _empty(config, config)):
         raise ModelError(f"{path}: only the network as built can be stored: {complaint}")
-    save_state(path, state, {**(metadata or {}), "config": config}, half=half)
+    halved = {key for key, _ in model.named_parameters()} if half else ()
+    save_state(path, state, {**(metadata or {}), "config": config}, halved)
 
 
-def save_state(path: str | os.PathLike[str], state: State, metadata: Mapping[str, object], *, half: bool) -> None:
+def save_state(
+    path: str | os.PathLike[str], state: State, metadata: Mapping[str, object], halved: Collection[str] = ()
+) -> None:
     """Write tensors by name as safetensors with `metadata` as JSON beside them; never half a file.
 
-    path  the file to write, .safetensors
+    path    the file to write, .safetensors
+    halved  names of parameters; those of more than one dimension are stored in float16
 
-    Raises ModelError for another ending, a missing folder, and with `half` for weights that float16 does not hold.
+    Raises ModelError for another ending, a missing folder, and for weights to be halved that float16 does not hold.
     """
     path = Path(path)
     _check_place(path)
-    if half:
-        state = {key: _halved(path, key, tensor) if tensor.ndim > 1 else tensor for key, tensor in state.items()}
+    smaller = {key: _halved(path, key, tensor) for key, tensor in state.items() if key in halved and tensor.ndim > 1}
     with replacing(path) as part:
-        save_file(state, part, metadata={key: json.dumps(value) for key, value in metadata.items()})
+        save_file({**state, **smaller}, part, metadata={key: json.dumps(value) for key, value in metadata.items()})
 
 
 def _check_place(path: Path) -> None:

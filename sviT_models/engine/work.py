@@ -12,6 +12,7 @@ from torch import Tensor
 from sviT_models.engine.arithmetic import IMAGE_FRACTION, fixed_image
 from sviT_models.engine.exact_values import Codes, Sums
 from sviT_models.engine.firing import fire
+from sviT_models.engine.forms import is_steps
 from sviT_models.engine.prepared_weights import Array
 from sviT_models.engine.program import (
     Add,
@@ -32,7 +33,7 @@ from sviT_models.engine.program import (
 from sviT_models.engine.rules import Rules
 from sviT_models.engine.run import Deferred, Held, Pending, Run, dtype_of, merged
 from sviT_models.engine.static_rules import LARGEST_NUMBER
-from sviT_models.engine.values import PLANES, Integers
+from sviT_models.engine.values import PLANES, Integers, Value
 
 
 def encode(run: Run, operation: Encode) -> Array:
@@ -85,12 +86,20 @@ def raised(run: Run, operation: Raise) -> Array:
 def add(run: Run, operation: Add) -> Pending | Array:
     """A membrane that the neurons finish, or one that is finished now where its sums are needed again."""
     first, second = operation.inputs
+    if waits(run, operation, second) and not waits(run, operation, first):
+        first, second = second, first
     rest = run.shaped(run.number(second), second.form)
-    entry = run.held[first.source]
-    position = run.program.positions[operation.name]
-    if isinstance(entry, Pending) and entry.rest is None and run.program.last_use[first.source] == position:
-        return replace(entry, value=first, rest=rest)
+    if waits(run, operation, first):
+        return replace(run.held[first.source], value=first, rest=rest)
     return run.shaped(run.number(first), first.form) + rest
+
+
+def waits(run: Run, operation: Add, value: Value) -> bool:
+    """Whether a value is sums, in as many steps as the result, that nobody else needs."""
+    entry = run.held[value.source]
+    alone = run.program.last_use[value.source] == run.program.positions[operation.name]
+    steps = [any(map(is_steps, form.memory)) for form in (value.form, operation.form)]
+    return isinstance(entry, Pending) and entry.rest is None and alone and steps[0] == steps[1]
 
 
 def combine(run: Run, operation: Combine) -> Array:

@@ -65,6 +65,11 @@ class OwnNetwork(GraphNetwork):
                     continue
                 yield key, getattr(self.module_of(node), ROLES[role])
 
+    @property
+    def learned(self) -> set[str]:
+        """Names of the parameters, as the module has them."""
+        return {key for key, tensor in self._tensors() if isinstance(tensor, nn.Parameter)}
+
     def weights(self) -> dict[str, Tensor]:
         """The module's state_dict with what was learned, contiguous, on the CPU."""
         state = self._state | {key: tensor.detach().to(self._state[key].dtype) for key, tensor in self._tensors()}

@@ -84,7 +84,7 @@ def store_training(training: Training, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     half, notes = training.recipe.half, training.summary()
     if isinstance(training.model, OwnNetwork):
-        save_state(path, training.model.weights(), notes, half=half)
+        save_state(path, training.model.weights(), notes, training.model.learned if half else ())
     else:
         save_checkpoint(path, training.model, notes, half=half)
     write_text(path.with_suffix(".json"), json.dumps(training.summary(), indent=2) + "\n")

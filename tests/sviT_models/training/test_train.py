@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import sviT_models
 from sviT_models import (
     ImageSet,
     load_checkpoint,
@@ -264,6 +265,19 @@ def test_half_the_bytes_hold_the_same_weights(short, tmp_path):
     with pytest.raises(ModelError, match=r"downsample1_1.encode_conv.weight holds weights that float16 does not"):
         save_checkpoint(tmp_path / "x.safetensors", load_checkpoint(checkpoint_path("sdtv2_tiny_digits")), half=True)
     assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_what_is_measured_while_training_is_not_halved(tmp_path):
+    model = sviT_models.build("spikingresformer_tiny", planes=(16, 16, 16), num_classes=4).eval()
+    for parameter in model.parameters():
+        parameter.data = parameter.half().float()
+    for key, buffer in model.named_buffers():
+        if "firing_rate" in key:
+            buffer.fill_(0.1)  # no number that float16 holds
+    save_checkpoint(tmp_path / "half.safetensors", model, half=True)
+    loaded = load_checkpoint(tmp_path / "half.safetensors").state_dict()
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(loaded[key], tensor), key
 
 
 def test_bfloat16_learns_what_float32_learns_and_leaves_float32_weights(recipe):
