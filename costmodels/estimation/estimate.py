@@ -73,10 +73,9 @@ class Whole:
 def whole(asked: Request, total: Mapping[str, FloatArray], sums: Sums) -> Whole:
     """Weights that stream, potentials that spill, and the latency that results (eq. 34 to 36, 52)."""
     chip, flow, steps = asked.chip, dataflows.named(asked.hardware.dataflow), asked.workload.time_steps
-    stored, fetched = total["stored_bits"], total["fetched_bits"]
-    streamed = np.where(fetched > 0, streamed_bits(chip, stored, buffer_of(asked, chip)), 0.0)
+    stored, fetches = total["stored_bits"], sums.fetches
+    streamed = np.where(fetches > 0, streamed_bits(chip, stored, buffer_of(asked, chip)), 0.0)
     share = reread_share(streamed, stored, total["single_bits"])
-    fetches = np.divide(fetched, stored, out=np.zeros_like(stored), where=stored > 0)
     fetched_bits = fetches * whole_bursts(chip, streamed)
     spilled = np.maximum(0.0, total["state_bits"] - chip.states.size)
     queues = np.maximum(0.0, total["queue_bits"] - chip.spikes.size)
@@ -113,7 +112,7 @@ def assemble(asked: Request, names: tuple[str, ...], sums: Sums) -> Cost:
     weight_bytes = total["stored_bits"] / 8
     overflow_bytes = (np.maximum(0.0, sums.buffer_bits - chip.spikes.size) + design.spilled_queue_bits) / 8
     off_chip = (design.streamed_bits + design.spilled_state_bits) / 8 + overflow_bytes
-    violations = _violations(asked, total, design, overflow_bytes)
+    violations = _violations(asked, total | {"fetches": np.asarray(sums.fetches)}, design, overflow_bytes)
 
     def shaped(values: FloatArray) -> FloatArray:
         return np.ascontiguousarray(values).reshape(asked.shape)
@@ -170,7 +169,7 @@ def _violations(
     """Why designs do not fit, one flag each; `costmodels.estimation.reasons` puts them into words."""
     chip = asked.chip
     weights_leave = total["stored_bits"] > chip.weights.size
-    fetched_from = chip.has_dram & (total["fetched_bits"] > 0)
+    fetched_from = chip.has_dram & (total["fetches"] > 0)
     return {
         "weight_width": total["unsupported"] > 0,
         "datapath": total["too_wide"] > 0,

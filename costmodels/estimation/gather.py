@@ -16,7 +16,7 @@ from costmodels import dataflows
 from costmodels.equations import timing
 from costmodels.estimation.given_widths import WidthArray
 from costmodels.estimation.request import Request, RowInputs, some
-from costmodels.estimation.row_costs import TIME, row_costs
+from costmodels.estimation.row_costs import TIME, RowCosts, row_costs
 from costmodels.widths import FLOAT, WEIGHT_WIDTHS
 
 FloatArray = NDArray[np.float64]
@@ -33,13 +33,15 @@ class Sums:
     """Sums over rows (N, Q), the time of rows at work at the same time (N,) [s], that of the slowest of them (N,) [s],
     and the largest buffer (N,) [bit].
 
-    The times are those of equation 36, and zero where rows run one after the other.
+    `fetches` is how often per inference weights that do not fit are fetched. The times are those of equation 36, and
+    zero where rows run one after the other.
     """
 
     totals: FloatArray
     pipeline_s: FloatArray
     slowest_s: FloatArray
     buffer_bits: FloatArray
+    fetches: float
 
 
 def gather(asked: Request, names: tuple[str, ...]) -> Sums:
@@ -53,10 +55,10 @@ def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
     weights, states = asked.weight_bits, asked.state_bits
     widths = np.unique(weights) if weights.size <= _FEW_BITS else np.array(WEIGHT_WIDTHS, dtype=np.uint8)
     state_widths = np.unique(states) if states is not None else np.zeros(1, dtype=np.uint8)
-    table, buffer_bits = _tabulate(asked, names, widths, state_widths)
-    largest = np.broadcast_to(buffer_bits, (asked.designs,))
+    table, costs = _tabulate(asked, names, widths, state_widths)
+    largest = np.broadcast_to(float(costs.buffer_bits.max()), (asked.designs,))
     totals, (pipeline, slowest) = np.zeros((asked.designs, len(names))), np.zeros((2, asked.designs))
-    sums = Sums(totals, pipeline, slowest, largest)
+    sums = Sums(totals, pipeline, slowest, largest, costs.fetches)
     if asked.designs > _FEW and states is None and not dataflows.named(asked.hardware.dataflow).PIPELINED:
         _by_pairs(asked, table, widths, sums)
         return sums
@@ -75,8 +77,8 @@ def _by_table(asked: Request, names: tuple[str, ...]) -> Sums:
 
 def _tabulate(
     asked: Request, names: tuple[str, ...], widths: WidthArray, state_widths: WidthArray
-) -> tuple[FloatArray, float]:
-    """Costs (R, pairs, Q) of each row at each pair of weight and state width, padded to an even R, and the buffer."""
+) -> tuple[FloatArray, RowCosts]:
+    """Costs (R, pairs, Q) of each row at each pair of weight and state width, padded to an even R, and as they are."""
     work = asked.workload
     bits = asked.spread(np.repeat(widths, len(state_widths))[:, None])
     states = None
@@ -85,7 +87,7 @@ def _tabulate(
     costs = row_costs(asked, RowInputs(bits, states, asked.activity, asked.chip, **asked.common_widths))
     table = np.zeros((work.rows + work.rows % 2, len(bits), len(names)))
     costs.fill(table[: work.rows], names)
-    return table, float(costs.buffer_bits.max())
+    return table, costs
 
 
 def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums) -> None:
@@ -109,14 +111,16 @@ def _by_pairs(asked: Request, table: FloatArray, widths: WidthArray, sums: Sums)
 def _directly(asked: Request, names: tuple[str, ...]) -> Sums:
     """Designs with an activity of their own have nothing in common to tabulate, and one alone has no more widths."""
     work = asked.workload
-    sums = Sums(np.zeros((asked.designs, len(names))), *(np.zeros(asked.designs) for _ in range(3)))
+    totals, fetches = np.zeros((asked.designs, len(names))), 0.0
+    pipeline, slowest, largest = np.zeros((3, asked.designs))
     for part in _parts(asked.designs, _OWN_ACTIVITY):
         costs = row_costs(asked, asked.rows(part))
+        fetches = costs.fetches
         picked = np.zeros((work.rows + work.rows % 2, part.stop - part.start, len(names)))
         costs.fill(picked[: work.rows], names)
-        _add(asked, picked, sums, part)
-        sums.buffer_bits[part] = costs.buffer_bits.max(axis=-1)
-    return sums
+        _add(asked, picked, Sums(totals, pipeline, slowest, largest, fetches), part)
+        largest[part] = costs.buffer_bits.max(axis=-1)
+    return Sums(totals, pipeline, slowest, largest, fetches)
 
 
 def _add(asked: Request, picked: FloatArray, sums: Sums, part: slice) -> None:

@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 ROW_ENERGIES = energy.COMPONENTS[:-1]  # leakage follows from the latency of the whole design
 
 SUMMED = (
-    *("time_resident", "dynamic", "fetched_bits", "state_bits", "stored_bits", "hidden_bits", "single_bits"),
+    *("time_resident", "dynamic", "state_bits", "stored_bits", "hidden_bits", "single_bits"),
     *("reread_j", "reread_s", "bytes", "cores", "too_large", "unsupported", "too_wide", "overflows", "idle_j"),
     "queue_bits",
 )
@@ -36,7 +36,7 @@ class RowCosts:
     """Costs per row, (..., R) by name: SUMMED and DETAIL (J, bytes); and what each row holds (..., R) in bit.
 
     `resources` are the times of timing.RESOURCES [s], `dram_s` that of DRAM without weights, and `reread_port_s` what
-    the spike port takes more when all weights stream [s].
+    the spike port takes more when all weights stream [s]; `fetches` is how often per inference weights stream.
     """
 
     columns: dict[str, FloatArray]
@@ -44,6 +44,7 @@ class RowCosts:
     resources: dict[str, FloatArray]
     dram_s: FloatArray
     reread_port_s: FloatArray
+    fetches: float
 
     def fill(self, out: FloatArray, names: tuple[str, ...]) -> None:
         """Write the named columns into `out`, (R, n, Q): rows first, as designs are summed."""
@@ -100,7 +101,7 @@ def row_costs(asked: Request, rows: RowInputs) -> RowCosts:
     sizes = (payload, stored - payload, scales, biases, kept)
     columns |= {name: parts[name] for name in ROW_ENERGIES}
     columns |= {f"{name}_bytes": bits / 8 for name, bits in zip(ROW_MEMORIES, sizes, strict=True)}
-    return RowCosts(columns, held, resources, dram_s, stream.reread_port_s)
+    return RowCosts(columns, held, resources, dram_s, stream.reread_port_s, float(np.max(counts.fetches)))
 
 
 def work_of(asked: Request, rows: RowInputs) -> tuple[Load, Counts, FloatArray]:
