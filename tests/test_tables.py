@@ -16,7 +16,13 @@ CONFIG = """data: {search_images: 30, verify_images: 30, fisher_images: 16}
 quantization: {method: nearest}
 search: {widths: [4, 8], time_steps: [1, 2]}
 """
-# by command: its arguments, where RUN is a run directory, MY a configuration, OUT a new folder
+# layers of which one at a time is measured: those of a few blocks, with the longest names of the network among them
+FEW = CONFIG.replace(
+    "time_steps: [1, 2]",
+    "time_steps: [1, 2], fixed: {block4: 8, block3.1: 8, block3.2: 8, block3.3: 8, block3.4: 8, block3.5: 8, "
+    "ConvBlock1_1: 8, ConvBlock1_2: 8, ConvBlock2_1: 8}",
+)
+# by command: its arguments, where RUN is a run directory, MY and SHORT configurations, OUT a new folder
 TABLES = {
     "check": ["MY"],
     "profile": ["--images", "8"],
@@ -31,7 +37,7 @@ TABLES = {
     "diff": ["RUN", "uniform-8", "uniform-4"],
     "pick": ["RUN", "--drop", "50"],
     "sensitivity": ["MY"],
-    "sensitivity --measure": ["MY"],
+    "sensitivity --measure": ["SHORT"],
     "finetune": ["RUN", "--design", "uniform-4", "--epochs", "1", "--images", "16"],
     "verify-export": ["OUT"],
     "hardware list": [],
@@ -74,11 +80,13 @@ def _empty_figures(empty_figures: None) -> None:
 
 @pytest.fixture(scope="module")
 def places(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A small run, an export of one of its designs, and a configuration."""
+    """A small run, an export of one of its designs, and two configurations."""
     folder = tmp_path_factory.mktemp("tables")
     shutil.copytree(small_run, folder / "run")
     (folder / "my.yaml").write_text(CONFIG, encoding="utf-8")
-    found = {"RUNS": str(folder), "RUN": str(folder / "run"), "MY": str(folder / "my.yaml"), "OUT": str(folder / "out")}
+    (folder / "short.yaml").write_text(FEW, encoding="utf-8")
+    names = {"RUN": "run", "MY": "my.yaml", "SHORT": "short.yaml", "OUT": "out"}
+    found = {"RUNS": str(folder)} | {word: str(folder / name) for word, name in names.items()}
     with pytest.MonkeyPatch.context() as patch:
         printed(["export", found["RUN"], "--design", "uniform-4", "--out", found["OUT"], "--golden", "1"], patch)
     return found
