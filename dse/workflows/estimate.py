@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from costmodels import Candidates, Designs, Hardware, Workload, load_hardware
 from dse.arrays import FloatArray
 from dse.errors import ConfigError
 from dse.problem.design import FLOAT
+
+if TYPE_CHECKING:
+    from dse.results.run import Run
 
 MIXTURES = 200
 CHIP = "generic_45nm"
@@ -106,16 +110,20 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
     `every` takes all designs of the run but the float network.  `hardware` is a chip in the place of the run's.
     Raises ConfigError for what is no run, and for what is no design of it.
     """
-    # here, as they load torch, which the other designs do without
+    from dse.results.run import open_run  # here, as costing a layer table does without a run
+
+    return _of_run(open_run(run), hardware, wanted, every)
+
+
+def _of_run(opened: Run, hardware: str | None, wanted: Sequence[str], every: bool = False) -> Selection:
+    """The designs of a run that is open."""
     from dse.results import origin
     from dse.results.described import unseen_drop
     from dse.results.own_parts import own_costs
     from dse.results.robustness import designs_of
-    from dse.results.run import open_run
     from dse.results.tables import front_of
 
-    opened = open_run(run)
-    table = opened.table
+    run, table = opened.path, opened.table
     chip = load_hardware(hardware) if hardware else opened.chip()
     costing = opened.costing(chip)
     ids = [str(opened.row(name)["id"]) for name in wanted]
@@ -146,7 +154,7 @@ def exported(run: Path, hardware: str | None, folder: Path) -> Selection:
     name = str(notes.get("design", ""))
     if name not in set(opened.table["id"]) or notes.get("checkpoint_sha256") != opened.manifest["checkpoint"]["sha256"]:
         raise ConfigError(f"--export {folder}: is no export of a design of {run}; give the run that it was made from")
-    chosen = run_designs(run, hardware, [name])
+    chosen = _of_run(opened, hardware, [name])
     (part,) = chosen.candidates.parts
     observed = {row["layer"]: row["observed_bits"] for row in spec["accumulators"]}
     bits = np.array([observed.get(row, 0) for row in part.workload.names], dtype=np.float64)
