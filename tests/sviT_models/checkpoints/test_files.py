@@ -68,7 +68,15 @@ def parallel(state, path):
 
 
 def compiled(state, path):
+    torch.save({"model": {f"_orig_mod.{key}": tensor for key, tensor in state.items()}}, path)
+
+
+def compiled_parallel(state, path):
     torch.save({f"_orig_mod.module.{key}": tensor for key, tensor in state.items()}, path)
+
+
+def parallel_compiled(state, path):
+    torch.save({f"module._orig_mod.{key}": tensor for key, tensor in state.items()}, path)
 
 
 def averaged(state, path):
@@ -80,7 +88,10 @@ def half(state, path):  # float16 is exact in float32, not the other way round: 
     torch.save({key: t.half() if t.is_floating_point() else t for key, t in state.items()}, path)
 
 
-@pytest.mark.parametrize("write", [plain, old, parallel, compiled, averaged, half, save_file])
+@pytest.mark.parametrize(
+    "write",
+    [plain, old, parallel, compiled, compiled_parallel, parallel_compiled, averaged, half, save_file],
+)
 def test_every_layout_gives_the_same_network(tmp_path, write):
     state = official_state()
     write(state, tmp_path / "weights")
