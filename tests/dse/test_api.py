@@ -142,11 +142,14 @@ def test_labels_that_do_not_fit_are_named(labels, message):
 
 
 def test_a_search_leaves_every_part_of_the_module_in_its_mode():
-    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Dropout(), torch.nn.Linear(8, 3)).train()
+    """A batch norm that is frozen in the middle of a training stays so, and one that learns has learned nothing."""
+    layers = [torch.nn.Linear(6, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(), torch.nn.Linear(8, 3)]
+    net = torch.nn.Sequential(*layers, torch.nn.BatchNorm1d(3)).train()
     net[1].eval()
-    before = [part.training for part in net.modules()]
-    search_table(net, torch.zeros(6, 6), torch.arange(6) % 3, widths=(4, 8), evaluations=2, drop=100.0)
-    assert [part.training for part in net.modules()] == before
+    modes, state = [part.training for part in net.modules()], {k: v.clone() for k, v in net.state_dict().items()}
+    search_table(net, torch.eye(6), torch.arange(6) % 3, widths=(4, 8), evaluations=2, drop=100.0)
+    assert [part.training for part in net.modules()] == modes
+    assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
 
 
 def test_the_last_evaluation_is_the_least_memory_that_the_model_trusts(monkeypatch):

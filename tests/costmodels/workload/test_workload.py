@@ -136,7 +136,8 @@ def test_rates_and_decimal_marks_in_the_place_of_counts_are_refused(spikes: tupl
     counts = pd.DataFrame(rows).assign(kernel=3, padding=1, time_steps=4, spikes=[19660.0, 39320.0])
     assert Workload.from_table(counts, "t").lif_layers
     wrong = counts.assign(spikes=list(spikes))
-    with pytest.raises(CostError, match=rf"t:[23]: spikes is ({spikes[0]}|{spikes[1]}); half of the spiking rows fire at less than 0\.001 "):
+    told = rf"t:[23]: spikes is ({spikes[0]}|{spikes[1]}); half of the spiking rows fire at less than 0\.001 "
+    with pytest.raises(CostError, match=told):
         Workload.from_table(wrong, "t")
     silent = counts.assign(spikes=[0.0, 39320.0])  # a layer that does not fire is a measurement
     assert Workload.from_table(silent, "t").lif_layers

@@ -78,6 +78,8 @@ def test_budgets_become_columns():
         ("data:\n\t- a", ":2: not valid YAML"),
         ("seed: !!python/object/apply:os.system [ls]", "unknown key seed"),
         ("search: {seed: 3, seed: 4}", "not valid YAML: found duplicate key"),
+        ("search: {seed: 1180591620717411303424}", ":1: search.seed is 1180591620717411303424; expected"),  # 2^70
+        ("search: {seed: " + "9" * 5000 + "}", ":1: a number of 5000 digits"),
         ("- a\n- b", "expected keys such as"),
     ],
 )

@@ -39,6 +39,11 @@ def forked(work):
     return pid
 
 
+def seen(study):
+    """What a table of the study is made from."""
+    return repr([(t.number, t.user_attrs["origin"], t.user_attrs["design"], t.values) for t in evaluated(study)])
+
+
 def status(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -101,11 +106,13 @@ def test_four_workers_at_once_share_the_budget_and_measure_each_design_once(tmp_
     def work():
         study = open_study(tmp_path, PRINT, url=url)
         loop(ToyRunner(), seed=1).run(study, 20)
+        (tmp_path / f"seen-{os.getpid()}").write_text(seen(study))
 
     pids = [forked(work) for _ in range(4)]
     assert [status(pid) for pid in pids] == [0] * 4
     study = open_study(tmp_path, PRINT, url=url)
     assert finished(study) == 20
+    assert {(tmp_path / f"seen-{pid}").read_text() for pid in pids} == {seen(study)}  # each ends with the whole study
     assert labels(study) == UNIFORM
     assert not [t for t in study.trials if not t.state.is_finished()]
     measured = [

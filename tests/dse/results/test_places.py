@@ -35,7 +35,7 @@ def test_a_run_is_used_from_another_folder(svit, project):
 
 
 def test_what_a_run_records_leads_back_to_the_folder(tmp_path, monkeypatch):
-    config = Config(checkpoint="net.safetensors", hardware="chips/mine.yaml", data=Data(name="digits"))
+    config = Config(checkpoint="net.safetensors", hardware="chips/mine.yaml", data=Data(name="mine.npz"))
     config = config.model_copy(update={"search": Search(strategy="own/downhill.py:Other")})
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -49,6 +49,8 @@ def test_what_a_run_records_leads_back_to_the_folder(tmp_path, monkeypatch):
     assert (seen.checkpoint, seen.hardware, seen.data.name) == (
         "../a/net.safetensors",
         "../a/chips/mine.yaml",
-        "digits",
+        "../a/mine.npz",
     )
     assert placed(config, Path("../a/runs/first"), None) == config
+    shipped = Config(checkpoint="sdtv2_tiny_digits", hardware="generic_45nm", data=Data(name="digits"))
+    assert placed(shipped, Path("../a/runs/first"), recorded) == shipped

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from reports import ReportError
-from reports.plots.front import FrontPoint, point_label
+from reports.plots.front import AGAINST, FrontPoint, point_label
 from reports.run import FinishedRun, SensitivityRow, read_run
 from reports.sections import (
     all_sections,
@@ -147,11 +147,15 @@ def test_picks_and_verified_designs_are_everywhere_although_the_front_lacks_them
 
 def test_hovering_shows_only_the_card_of_the_page(run):
     """Plotly's own label would show the position on the axis, which is the square root of a drop."""
+    seen = {}
     for section in all_sections().values():
-        for plot in section.draw(section.record(run)).plots.values():
+        for name, plot in section.draw(section.record(run)).plots.items():
             for trace in plot["data"]:
                 if "ids" in trace and "hovertemplate" not in trace:
                     assert trace["hoverinfo"] == "none"
+                    seen.setdefault(name, set()).update(trace["ids"])
+    for name in AGAINST:
+        assert seen[f"front-{name}"] == {FLOAT, EIGHT, PICK, SMALL}
 
 
 def test_picks_are_compared_with_what_unseen_images_said(run):
@@ -353,6 +357,25 @@ def test_the_limits_name_the_arithmetic_that_the_designs_were_evaluated_with(run
     some = s14_limits.arithmetic(with_potentials(by_hand.write(tmp_path / "some"), PICK))
     assert some.startswith("1 of 3 designs except the float network was evaluated as the integer network")
     assert "The others have float32 membrane potentials" in some
+
+
+def test_the_limits_of_a_run_are_those_that_its_manifest_records(tmp_path):
+    out = by_hand.write(tmp_path / "run")
+    plain = s14_limits.record(read_run(out)).here
+    assert "1 evaluations failed and are missing from the tables." in plain
+    assert not any("assumed" in line or "different inputs" in line or "another chip" in line for line in plain)
+    told = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    told["checkpoint"]["assumed"] = "ck does not say time steps; assumed: time_steps 4"
+    told |= {"mixed": ["data was a and is b"], "recosted_from": {"run": "first"}, "failures": []}
+    (out / "manifest.json").write_text(json.dumps(told), encoding="utf-8")
+    limits = s14_limits.record(read_run(out))
+    assert set(limits.here) - set(plain) == {
+        "ck does not say time steps; assumed: time_steps 4.",
+        "The study joins evaluations that were made with different inputs; see Reproduction.",
+        "The costs were computed again on another chip. The search used the costs of the first chip.",
+    }
+    assert not any("failed" in line for line in limits.here)
+    assert all(line in str(s14_limits.draw(limits).html) for line in limits.here)
 
 
 def test_spike_health_says_which_membrane_potentials_were_measured(run, tmp_path):

@@ -115,6 +115,11 @@ def test_a_specification_that_does_not_fit_is_one_line(folder, what):
     refused(folder, said)
 
 
+def test_a_specification_nested_beyond_use_is_one_line(folder):
+    (folder / SPECIFICATION).write_text("[" * 100_000)
+    refused(folder, "is nested deeper than any export")
+
+
 @pytest.mark.parametrize("what", TENSORS)
 def test_tensors_that_do_not_fit_are_one_line(folder, what):
     name, change, said = TENSORS[what]
