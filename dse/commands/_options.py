@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dse.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,6 +29,8 @@ BINNING = Annotated[
     typer.Option(help="Events become frames of as many events each (count), or as much time each (time)."),
 ]
 DESIGN_NAME = "An id or its beginning, an origin such as uniform-4, or recommended, knee, ..."
+NAMED = Annotated[str | None, typer.Argument(metavar="[DESIGN]", help=f"{DESIGN_NAME}  [default: recommended]")]
+DESIGN = Annotated[str | None, typer.Option(help="The same, as an option.")]
 WIDTHS_FILE = "Widths of your own by layer: .csv (also the report's download), .json or .yaml."
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python files that a run from elsewhere names.")]
@@ -48,6 +52,18 @@ def configured(
     if network is None:
         trust.check_given(config, path)
     return with_network(config, network, option or [], checkpoint)
+
+
+def design_name(named: str | None, design: str | None) -> str:
+    """The name of a design that was given in its place or as --design; `recommended` where none was.
+
+    Raises ConfigError for two names.
+    """
+    from dse.results.naming import RECOMMENDED
+
+    if named is not None and design is not None and named != design:
+        raise ConfigError(f"--design {design}: {named} is named already; leave one of them out")
+    return named or design or RECOMMENDED
 
 
 def trusted(run: Path, given: bool) -> None:

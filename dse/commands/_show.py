@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +28,6 @@ def say(line: str) -> None:
     print(printable(line), file=sys.stderr, flush=True)
 
 
-@contextmanager
-def using(config: Path) -> Iterator[None]:
-    """Mistakes that show while a configuration is used, as one ConfigError with the file's place in front."""
-    from costmodels import CostError
-    from dse.config.file import located
-    from sviT_models import ModelError
-
-    try:
-        yield
-    except (ConfigError, CostError, ModelError) as error:
-        raise ConfigError(located(str(error), config)) from None
-
-
 def check_out(path: Path | None) -> None:
     """Raises ConfigError before anything is computed when a file cannot be written there."""
     if path is None:
@@ -57,10 +43,10 @@ def print_record(record: Mapping[str, Any], lines: Sequence[str], as_json: bool)
     if as_json:
         from dse.results.files import plain
 
-        print(json.dumps(plain(dict(record)), indent=2, default=str, allow_nan=False))
+        print(json.dumps(plain(dict(record)), indent=2, default=str, allow_nan=False), flush=True)
         return
     for line in lines:
-        print(printable(line))
+        print(printable(line), flush=True)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "", as_json: bool = False) -> None:

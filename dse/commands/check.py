@@ -25,11 +25,12 @@ def check(
     loaded = configured(config, network, option, checkpoint)  # a mistake is told before torch is imported
 
     from dse import strategies
+    from dse.commands._given import using
     from dse.commands._progress import Meter
-    from dse.commands._show import print_rows, using
+    from dse.commands._show import print_rows
     from dse.workflows.check import checkup
 
-    with using(config), Meter() as advance:
+    with using(config, network=network, option=option, checkpoint=checkpoint), Meter() as advance:
         strategies.load(loaded.search.strategy)
         rows = checkup(loaded, advance)
     print_rows([{"what": k, "value": v} for k, v in rows.items()], f"{config} is valid", as_json)

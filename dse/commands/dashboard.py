@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import JSON
 from dse.commands._storage import storage as storage_option
 
 EXAMPLE = "Example: svit-dse dashboard runs/first"
@@ -17,16 +18,21 @@ def dashboard(
     run: Annotated[Path, typer.Argument(help="Run directory of a search, also of one that still runs.")],
     storage: Annotated[str | None, storage_option("Optuna storage URL of its study")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8080,
+    as_json: JSON = False,
 ) -> None:
     """Show the study of a run in optuna-dashboard on 127.0.0.1, without a login; it shows a copy that follows it."""
-    from dse.commands._show import say
+    from dse.commands._show import print_record, say
     from dse.workflows.dashboard import Copy, following, opened, served
 
     copy = Copy(opened(run, storage))
     copy.follow()
     with served(copy, port) as server:
-        typer.echo(f"http://127.0.0.1:{server.server_port}/ shows a copy of {run} that follows it; Ctrl-C ends")
-        typer.echo("it has no login: whoever can open pages on this machine can read it, and change the copy alone")
+        address = f"http://127.0.0.1:{server.server_port}/"
+        said = [
+            f"{address} shows a copy of {run} that follows it; Ctrl-C ends",
+            "it has no login: whoever can open pages on this machine can read it, and change the copy alone",
+        ]
+        print_record({"run": run, "address": address}, said, as_json)
         end = following(copy, say)
         with suppress(KeyboardInterrupt):
             server.serve_forever()

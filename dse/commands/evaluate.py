@@ -34,6 +34,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
+    from dse.commands._given import using
     from dse.commands._network import config_of
     from dse.commands._options import trusted
     from dse.commands._progress import Meter
@@ -44,7 +45,7 @@ def evaluate(
     from dse.results.run import open_run
     from dse.workflows.evaluate import evaluated, file_design, uniform_design
 
-    with Meter() as advance:
+    with using(network=network, option=option, checkpoint=checkpoint), Meter() as advance:
         if run is None:
             config = config_of(checkpoint, network, option or [], data, time_steps, binning)
         else:

@@ -7,18 +7,19 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DESIGN_NAME, JSON, TRUST
+from dse.commands._options import DESIGN, JSON, NAMED, TRUST
 from dse.errors import ConfigError
 
 FORMATS = ("integers", "qonnx", "modelopt", "torchao", "brevitas", "aimet")
 TOOLS = FORMATS[2:]  # dse.problem.tool_layouts.TOOLS, which brings numpy
-EXAMPLE = "Example: svit-dse export runs/demo --design uniform-4 --out chip --golden 10"
+EXAMPLE = "Example: svit-dse export runs/demo recommended --out chip --golden 10"
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="The --out of a search.")],
-    design: Annotated[str, typer.Option(help=DESIGN_NAME)],
     out: Annotated[Path, typer.Option(help="New folder; for widths as JSON a .json file.")],
+    named: NAMED = None,
+    design: DESIGN = None,
     golden: Annotated[int, typer.Option(min=0, help="Images of golden vectors.")] = 0,
     state_bits: Annotated[
         int | None, typer.Option(min=4, max=16, help="Width of potentials where the design leaves them float; 16.")
@@ -37,11 +38,12 @@ def export(
 ) -> None:
     """Write a design as integers: packed weights, a specification, golden vectors for testbenches."""
     from costmodels.yaml_file import meant
-    from dse.commands._options import trusted
+    from dse.commands._options import design_name, trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_record
     from dse.workflows.export import Widths, export_design, export_layout, export_onnx
 
+    chosen = design_name(named, design)
     if form not in FORMATS:
         raise ConfigError(f"--format {form}: no such format; {meant(form, FORMATS)}")
     if form in TOOLS:
@@ -49,11 +51,11 @@ def export(
             raise ConfigError(f"--format {form}: has weight widths only; leave out --golden and other widths")
         if form == "aimet":  # whose scales are those of the network
             trusted(run, trust)
-        print_record({"out": out, "format": form}, export_layout(run, design, out, form), as_json)
+        print_record({"out": out, "format": form}, export_layout(run, chosen, out, form), as_json)
         return
     trusted(run, trust)
     with Meter() as advance:
         found = (export_onnx if form == "qonnx" else export_design)(
-            run, design, out, golden, Widths(state_bits, activation_bits), advance
+            run, chosen, out, golden, Widths(state_bits, activation_bits), advance
         )
     print_record(vars(found), found.lines(), as_json)

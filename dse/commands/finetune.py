@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from dse.commands._options import DESIGN_NAME, TRUST
+from dse.commands._options import DESIGN, NAMED, TRUST
 
-EXAMPLE = "Example: svit-dse finetune runs/first --design uniform-2 --epochs 3"
+EXAMPLE = "Example: svit-dse finetune runs/first uniform-2 --epochs 3"
 
 
 def finetune(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    design: Annotated[str, typer.Option(help=DESIGN_NAME)],
+    named: NAMED = None,
+    design: DESIGN = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 3,
     images: Annotated[int | None, typer.Option(min=1, help="Training images; default: all, at most 5000.")] = None,
     learning_rate: Annotated[float, typer.Option(help="In units of the quantization steps.")] = 0.01,
@@ -26,11 +27,12 @@ def finetune(
     import time
 
     import sviT_models
-    from dse.commands._options import trusted
+    from dse.commands._options import design_name, trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows, say
     from dse.workflows.finetune import finetuned
 
+    chosen = design_name(named, design)
     schedule = sviT_models.Schedule(epochs=epochs, learning_rate=learning_rate, seed=seed)
 
     began = time.monotonic()
@@ -43,7 +45,7 @@ def finetune(
 
     trusted(run, trust)
     with Meter() as advance:
-        done = finetuned(run, design, schedule, images, progress, advance)
+        done = finetuned(run, chosen, schedule, images, progress, advance)
     if as_json:
         print_rows([done.record], as_json=True)
         return

@@ -76,14 +76,15 @@ def price(
     chip: Annotated[str, typer.Argument(help="A shipped chip's name, or a file.")],
     table: Annotated[Path, typer.Argument(help="CSV: component, action, energy_pj, source.")],
     out: Annotated[Path, typer.Option(help="Write the chip to this file.")],
+    as_json: Json = False,
 ) -> None:
     """A chip with the energies of a priced table of actions, each with its source."""
     import costmodels
-    from dse.commands._show import check_out
+    from dse.commands._show import check_out, print_record
 
     check_out(out)
     costmodels.write_hardware(costmodels.priced(costmodels.load_hardware(chip), table), out)
-    typer.echo(f"wrote {out}")
+    print_record({"chip": out}, [f"wrote {out}"], as_json)
 
 
 @app.command(epilog="Example: svit-dse hardware schema > chip.schema.json")

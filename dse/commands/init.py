@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import JSON
+
 EXAMPLE = "Example: svit-dse init my.yaml"
 
 
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("svit-dse.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Write a commented configuration with every key at its default."""
     from costmodels.whole_files import write_text
+    from dse.commands._show import print_record
     from dse.config.file import template
     from dse.errors import ConfigError
 
@@ -24,4 +28,4 @@ def init(
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: the folder {path.parent} does not exist; make it first")
     write_text(path, template())
-    typer.echo(f"wrote {path}; next: svit-dse check {path}")
+    print_record({"configuration": path}, [f"wrote {path}; next: svit-dse check {path}"], as_json)

@@ -39,6 +39,7 @@ def profile(
     Works for every network that can be captured, and says so where it cannot be evaluated exactly.
     """
     import sviT_models
+    from dse.commands._given import using
     from dse.commands._network import captured
     from dse.commands._progress import Meter
     from dse.commands._show import check_out, print_rows, say
@@ -54,7 +55,8 @@ def profile(
         others = {"--model": model, "--distilled": distilled, "--form": form if form == "fused" else None}
         if given := [key for key, value in others.items() if value]:
             raise ConfigError(f"{given[0]}: not with --network; what the network takes is given with --option")
-        title, measured = network, captured(network, option or [], checkpoint, time_steps, batch)
+        with using(network=network, option=option, checkpoint=checkpoint):
+            title, measured = network, captured(network, option or [], checkpoint, time_steps, batch)
     else:
         if option:
             raise ConfigError(f"--option {option[0]}: only with --network")

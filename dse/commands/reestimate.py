@@ -7,27 +7,29 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DESIGN_NAME, TRUST
+from dse.commands._options import DESIGN, NAMED, TRUST
 
-EXAMPLE = "Example: svit-dse reestimate runs/first --design uniform-2"
+EXAMPLE = "Example: svit-dse reestimate runs/first uniform-2"
 
 
 def reestimate(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    design: Annotated[str, typer.Option(help=DESIGN_NAME)],
+    named: NAMED = None,
+    design: DESIGN = None,
     images: Annotated[int | None, typer.Option(min=2, help="Unlabelled images; default: those of the run.")] = None,
     trust: TRUST = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Estimate the batch norms of one design again from unlabelled images; no training."""
-    from dse.commands._options import trusted
+    from dse.commands._options import design_name, trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows, say
     from dse.workflows.finetune import reestimated
 
+    chosen = design_name(named, design)
     trusted(run, trust)
     with Meter() as advance:
-        done = reestimated(run, design, images, advance)
+        done = reestimated(run, chosen, images, advance)
     for norm, count in done.record["dead_channels"].items():
         say(f"{norm}: {count} channels have no variance on these images and keep their statistics")
     if as_json:

@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import JSON
+
 EXAMPLE = "Example: svit-dse repair runs/first"
 
 
-def repair(run: Annotated[Path, typer.Argument(help="Run directory whose study.journal is damaged.")]) -> None:
+def repair(
+    run: Annotated[Path, typer.Argument(help="Run directory whose study.journal is damaged.")],
+    as_json: JSON = False,
+) -> None:
     """Keep the lines of a damaged journal before the damage, and a copy of the file as it was."""
+    from dse.commands._show import print_record
     from dse.errors import ConfigError
     from dse.ledger.journal import NAME
     from dse.ledger.journal import repair as mend
@@ -20,8 +26,13 @@ def repair(run: Annotated[Path, typer.Argument(help="Run directory whose study.j
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; is {run} the --out of a `svit-dse search`?")
     done = mend(path)
+    record = {"journal": path, "lines": done.lines, "dropped_bytes": done.dropped, "damage": None, "copy": None}
     if done.damage is None:
-        typer.echo(f"{path}: its {done.lines} lines are whole; nothing to repair")
+        print_record(record, [f"{path}: its {done.lines} lines are whole; nothing to repair"], as_json)
         return
-    typer.echo(f"{path}: line {done.damage.line} {done.damage.why}; kept the {done.lines} lines before it")
-    typer.echo(f"{done.dropped} bytes were dropped; the file as it was: {done.copy}")
+    said = [
+        f"{path}: line {done.damage.line} {done.damage.why}; kept the {done.lines} lines before it",
+        f"{done.dropped} bytes were dropped; the file as it was: {done.copy}",
+    ]
+    damage = {"line": done.damage.line, "why": done.damage.why}
+    print_record(record | {"damage": damage, "copy": done.copy}, said, as_json)

@@ -41,8 +41,8 @@ def search(
     as_json: JSON = False,
 ) -> None:
     """Search the bit allocations of a network on a chip; writes a run directory with the report."""
+    from dse.commands._given import using
     from dse.commands._options import configured
-    from dse.commands._show import using
 
     changes = {"strategy": strategy, "evaluations": evaluations, "seed": seed}
     loaded = configured(config, network, option, checkpoint)
@@ -52,7 +52,8 @@ def search(
     resolved = loaded.model_copy(update={"search": loaded.search.model_copy(update=given)})
     if hardware is not None:
         resolved = resolved.model_copy(update={"hardware": hardware})
-    with using(config):
+    own = {"network": network, "checkpoint": checkpoint, "hardware": hardware, "strategy": strategy}
+    with using(config, option=option, **own):
         run_search(resolved, out, Wishes(storage, allow_mixed, report, workers, as_json))
 
 

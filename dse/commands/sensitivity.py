@@ -39,20 +39,21 @@ def sensitivity(
     loaded = configured(config, network, option, checkpoint)  # mistakes are told before torch is imported
     setting = None
 
+    from dse.commands._given import using
     from dse.commands._progress import Meter
-    from dse.commands._show import say, using
+    from dse.commands._show import say
     from dse.evaluation.prepare import prepare
     from dse.results.tables import score_rows
     from dse.workflows.sensitivity import measured_study
 
-    with using(config), Meter() as advance:
+    with using(config, network=network, option=option, checkpoint=checkpoint), Meter() as advance:
         experiment = prepare(loaded, advance)
         scores = experiment.scores(experiment.fisher(experiment.widths))
         table = score_rows(experiment.space, scores, experiment.network.table)
     for note in experiment.notes:
         say(note)
     if measure:
-        with using(config), advance:
+        with using(config, network=network, option=option, checkpoint=checkpoint), advance:
             table, setting = measured_study(experiment, table, loaded.budgets.get("drop", 1.0), share)
     _write_files(table, setting, out, chart, base)
     _print(table, setting, most, as_json)

@@ -57,6 +57,7 @@ def train(
     import torch
 
     import sviT_models
+    from dse.commands._given import using
     from dse.commands._network import options_of
     from dse.commands._show import print_record
     from dse.commands._training import TrainingProgress, check_state, interrupted
@@ -65,13 +66,14 @@ def train(
     changes = {k: v for k, v in given.items() if k not in ("data", "out", "resume", "threads")}
     if option and model is None:
         raise ConfigError(f"--option {option[0]}: only with --network")
-    recipe = sviT_models.recipe_for(data, **changes, options=options_of(option or []))
+    with using(network=model, option=option):
+        recipe = sviT_models.recipe_for(data, **changes, options=options_of(option or []))
     name = Path(recipe.model).stem if recipe.is_own else recipe.model
     target = out or Path(f"runs/{name}_{Path(data).stem}.safetensors")
     state = check_state(target, resume)
     torch.set_num_threads(threads)
     try:
-        with TrainingProgress() as progress:
+        with using(network=model, option=option), TrainingProgress() as progress:
             done = sviT_models.train(recipe, progress.epoch, steps=progress.step, state=state, resume=resume)
     except KeyboardInterrupt:
         raise interrupted(state, resume) from None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import JSON
 from dse.commands._storage import storage as storage_option
 
 EXAMPLE = "Example: svit-dse worker my.yaml --storage postgresql://user@host/name"
@@ -17,6 +18,7 @@ def worker(
     storage: Annotated[str | None, storage_option("Optuna storage URL that the workers share")] = None,
     out: Annotated[Path | None, typer.Option(help="Instead: the run directory of a search on this machine.")] = None,
     allow_mixed: Annotated[bool, typer.Option(help="Join although inputs differ, and record it.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Measure designs for a search until its budget is used; writes nothing but to the study."""
     from dse.commands._options import configured
@@ -30,8 +32,9 @@ def worker(
         raise ConfigError(f"{out / NAME}: no such file; is {out} the --out of a `svit-dse search` that has begun?")
 
     from dse.commands._crew import follow_parent  # mistakes are told before torch is imported
+    from dse.commands._given import using
     from dse.commands._progress import Meter, SearchProgress
-    from dse.commands._show import say, using
+    from dse.commands._show import print_record, say
     from dse.workflows.search import join
     from dse.workflows.search_values import Listener, StudyStorage
 
@@ -39,4 +42,4 @@ def worker(
     with using(config), Meter() as advance:
         study = StudyStorage(out, storage, allow_mixed, shares=True)
         reason = join(loaded, study, Listener(say, SearchProgress, advance))
-    typer.echo(reason)
+    print_record({"ended": reason}, [reason], as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,12 @@ def parse_config(tree: Mapping[str, Any], source: str = "configuration") -> Conf
         raise ConfigError(_explain(error, tree, source)) from None
 
 
-def located(message: str, path: Path) -> str:
+def located(message: str, path: Path, replaced: Collection[str] = ()) -> str:
     """A mistake that only shows when a configuration is used, with file, line and key where the file states it.
 
-    `message` begins with a key, or names the value of one of the keys that choose something by name.
+    message   begins with a key, or names the value of one of the keys that choose something by name
+    path      the configuration's file
+    replaced  top-level keys that the file does not decide, as the command line does
     """
     if message.startswith(str(path)):
         return message
@@ -61,6 +63,8 @@ def located(message: str, path: Path) -> str:
     if line := _line_of(tree, first):
         return f"{path}:{line}: {message}"
     for key in ("hardware", "network.file", "network.name", "network", "checkpoint", "data.name"):
+        if key.split(".")[0] in replaced:
+            continue
         line, value = _line_of(tree, key), _value(tree, key)
         if line and value and str(value) in message:
             return f"{path}:{line}: {key}: {message}"

@@ -16,9 +16,9 @@ from sviT_models.checkpoints.state_dict import read_notes
 from sviT_models.errors import ModelError
 from sviT_models.graph.files import open_graph
 from sviT_models.hashing import sha256
+from sviT_models.inventory import WEIGHTS, shipped_names
 
 UNSTATED = ("time_steps", "levels", "heads", "attention_scale")  # what the shapes of a state_dict do not tell
-FOLDER = Path(__file__).parents[1] / "weights"
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,13 @@ class Checkpoint:
     assumed: str = ""
 
 
-def shipped_names() -> tuple[str, ...]:
-    """Names of the networks in `weights/`."""
-    return tuple(sorted(file.stem for file in FOLDER.glob("*.safetensors")))
-
-
 def checkpoint_path(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a shipped network, or the given path. Raises ModelError when there is neither.
 
     name_or_path  one of `shipped_names()`, or a file
     """
     if name_or_path in shipped_names():
-        return FOLDER / f"{name_or_path}.safetensors"
+        return WEIGHTS / f"{name_or_path}.safetensors"
     path = Path(name_or_path)
     if not path.exists():
         raise ModelError(

@@ -9,16 +9,12 @@ from sviT_models.data import arrays, digits, event_folder, event_glyphs, fashion
 from sviT_models.data.events import Binning
 from sviT_models.data.imageset import SPLITS, ImageSet, loader_speed
 from sviT_models.errors import ModelError
+from sviT_models.inventory import EVENTS, STILL, dataset_names
 
-EMBEDDED = {"digits": digits.load, "fashion_mnist": fashion_mnist.load, "glyphs": glyphs.load}
+EMBEDDED = dict(zip(STILL, (digits.load, fashion_mnist.load, glyphs.load), strict=True))
 TESTED = ("fashion_mnist",)  # embedded sets with a split `test` of their own
 
 __all__ = ["Binning", "ImageSet", "dataset_names", "has_test", "load_data", "loader_speed"]
-
-
-def dataset_names() -> tuple[str, ...]:
-    """Names of the data sets that come with the package."""
-    return (*EMBEDDED, event_glyphs.NAME)
 
 
 def has_test(name_or_path: str | os.PathLike[str]) -> bool:
@@ -66,7 +62,7 @@ def load_data(
             raise ModelError(f"{key} is {value!r}; expected an integer of at least {least}")
     if name_or_path in EMBEDDED:
         return EMBEDDED[name_or_path](split, count, seed, resolution)
-    if name_or_path == event_glyphs.NAME:
+    if name_or_path == EVENTS:
         return event_glyphs.load(split, count, seed, resolution, binning)
     path = Path(name_or_path)
     if idx_folder.has_idx_files(path):

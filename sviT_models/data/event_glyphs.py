@@ -17,8 +17,8 @@ from sviT_models.data.events import Binning, Events, Frames, binned
 from sviT_models.data.frames import from_frames, room
 from sviT_models.data.imageset import ImageSet
 from sviT_models.errors import ModelError
+from sviT_models.inventory import EVENTS
 
-NAME = "event_glyphs"
 SACCADES = 3
 POSITIONS = 8  # of the camera in each saccade
 STEP_US = 12_500  # from one position to the next, so that a saccade takes 100 ms
@@ -33,7 +33,7 @@ Drawn = NDArray[np.int32]
 def load(split: str, count: int | None, seed: int, resolution: int | None, binning: Binning | None) -> ImageSet:
     """The first `count` samples of a split, (N, T, 2, S, S) counts of OFF and ON events; see `load_data`."""
     count = glyphs.SIZES[split] if count is None else count
-    where = f"{NAME}, split {split}"
+    where = f"{EVENTS}, split {split}"
     if not 1 <= count <= glyphs.LARGEST:
         raise ModelError(f"{where}: asked for {count} samples; expected 1 to {glyphs.LARGEST}")
     side, rule = resolution or glyphs.RESOLUTION, binning or Binning()
@@ -42,8 +42,8 @@ def load(split: str, count: int | None, seed: int, resolution: int | None, binni
         end = min(begin + glyphs.CHUNK, count)
         for index, fired in enumerate(draw(seed, split, begin, end, side), start=begin):
             frames[index] = sample_frames(fired, rule)
-    ids = [f"{NAME}/{seed}/{split}/{index:06d}" for index in range(count)]
-    return from_frames(NAME, split, frames, glyphs.labels(0, count), ids, glyphs.CLASSES)
+    ids = [f"{EVENTS}/{seed}/{split}/{index:06d}" for index in range(count)]
+    return from_frames(EVENTS, split, frames, glyphs.labels(0, count), ids, glyphs.CLASSES)
 
 
 def sample_frames(fired: Counts, binning: Binning) -> Frames:
@@ -51,7 +51,7 @@ def sample_frames(fired: Counts, binning: Binning) -> Frames:
     events, size = events_of(fired), (fired.shape[2], fired.shape[3])
     if not len(events):
         return np.zeros((binning.time_steps, *fired.shape[1:]), np.uint16)
-    return binned(events, binning, size, size, NAME)
+    return binned(events, binning, size, size, EVENTS)
 
 
 def events_of(fired: Counts) -> Events:

@@ -158,3 +158,20 @@ def test_pick_names_the_nearest_design_where_none_is_small_enough(svit: Run, sma
     assert told.status == 0
     assert f"misses memory by {(least - 20e3) / 1e3:.3g} kB" in " ".join(told.out.split())
     _one_line(svit("pick", small_run, "--memory", "20 kg"), "--memory is '20 kg'; expected a value in B")
+
+
+def test_export_takes_the_name_of_a_design_as_show_does(svit: Run, small_run: Path, tmp_path: Path, picks: dict):
+    words = ("export", small_run, "--format", "modelopt", "--out")
+    spelled = {
+        "bare": ("recommended",),
+        "option": ("--design", "recommended"),
+        "none": (),
+        "id": (picks["picks"][0]["id"][:6],),
+    }
+    for name, design in spelled.items():
+        told = svit(*words, f"{name}.json", *design)
+        assert told.status == 0, told.err
+    assert len({(tmp_path / f"{name}.json").read_text() for name in spelled}) == 1
+    told = svit(*words, "both.json", "recommended", "--design", "uniform-4")
+    _one_line(told, "--design uniform-4: recommended is named already; leave one of them out")
+    assert not (tmp_path / "both.json").exists()

@@ -104,7 +104,7 @@ def _first(layer):
 
 @pytest.mark.campaign
 def test_a_fine_tuned_design_is_a_design_of_the_run(svit, run):
-    told = svit("finetune", run, "--design", "uniform-2", "--epochs", 1, "--images", 32, "--json")
+    told = svit("finetune", run, "uniform-2", "--epochs", 1, "--images", 32, "--json")
     assert told.status == 0
     assert "epoch 1 of 1" in told.err
     (record,) = json.loads(told.out)
@@ -135,7 +135,7 @@ def test_a_fine_tuned_design_is_a_design_of_the_run(svit, run):
 
 @pytest.mark.campaign
 def test_batch_norms_are_estimated_again_from_the_command_line(svit, run):
-    told = svit("reestimate", run, "--design", "uniform-2")
+    told = svit("reestimate", run, "uniform-2")
     assert (told.status, told.err) == (0, "")
     assert "won back" in told.out
     (row,) = pd.read_csv(run / "finetuned.csv").query("origin == 'reestimated'").to_dict("records")

@@ -1,12 +1,16 @@
 """Relative paths of a run's configuration are found from any folder, or the message says where they were looked for."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from costmodels.hardware.library import CHIPS
+from dse.config.file import load_config
 from dse.config.schema import Config, Data, Search
 from dse.results.places import here, placed
 
@@ -54,3 +58,18 @@ def test_what_a_run_records_leads_back_to_the_folder(tmp_path, monkeypatch):
     assert placed(config, Path("../a/runs/first"), None) == config
     shipped = Config(checkpoint="sdtv2_tiny_digits", hardware="generic_45nm", data=Data(name="digits"))
     assert placed(shipped, Path("../a/runs/first"), recorded) == shipped
+
+
+def test_a_run_is_read_from_another_folder_without_torch(small_run, tmp_path):
+    """Names of shipped networks and data sets stay names, and telling them takes no seconds."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom dse.results.run import open_run\n"
+        "config = open_run(Path(sys.argv[1])).config\nprint(config.checkpoint, config.data.name)\n"
+        "heavy = {'torch', 'scipy', 'optuna', 'matplotlib'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    words = [sys.executable, "-c", code, str(small_run)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    here = load_config(small_run / "config.yaml")
+    assert done.stdout.split() == [here.checkpoint, here.data.name]

@@ -239,9 +239,12 @@ def test_the_network_of_a_command_line_stands_in_the_place_of_the_configurations
     [
         (("plain.yaml", "--option", "width=5"), "--option width=5: the configuration names no network; add --network"),
         (("my.yaml", "--option", "width=7"), "weights.pth: does not fit the network: 11 misshapen"),
-        (("my.yaml", "--option", "widht=7"), "mine.py:make has no option widht; did you mean width? There are: width,"),
-        (("plain.yaml", *GIVEN[:-1], "none"), "no checkpoint 'none'"),
-        (("plain.yaml", "--network", "sdtv1_tny"), "no model 'sdtv1_tny'; the nearest names are: sdtv1_tiny"),
+        (
+            ("my.yaml", "--option", "widht=7"),
+            "svit-dse: --option widht=7: mine.py:make has no option widht; did you mean width? There are: width,",
+        ),
+        (("plain.yaml", *GIVEN[:-1], "none"), "svit-dse: --checkpoint none: no checkpoint 'none'"),
+        (("plain.yaml", "--network", "sdtv1_tny"), "svit-dse: --network sdtv1_tny: no model 'sdtv1_tny'; the near"),
     ],
 )
 def test_a_network_that_cannot_be_is_one_line_and_leaves_nothing(svit, folder, command, words, message):

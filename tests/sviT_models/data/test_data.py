@@ -16,7 +16,7 @@ from sviT_models.data.imageset import SPLITS, TURNS, evaluation_members, stratif
 from sviT_models.errors import ModelError
 
 WHOLE = [name for name in dataset_names() if name != "fashion_mnist"]  # the package has no training images of that one
-STILL = [name for name in WHOLE if name != event_glyphs.NAME]
+STILL = [name for name in WHOLE if name != event_glyphs.EVENTS]
 
 
 def shares(labels: torch.Tensor) -> np.ndarray:

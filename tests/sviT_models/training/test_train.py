@@ -20,8 +20,9 @@ from sviT_models import (
     save_checkpoint,
     shipped_names,
 )
-from sviT_models.checkpoints.shipped import FOLDER, checkpoint_path
+from sviT_models.checkpoints.shipped import checkpoint_path
 from sviT_models.errors import ModelError
+from sviT_models.inventory import WEIGHTS
 from sviT_models.training import train as training
 from sviT_models.training.augment import batches, flipped, shifted
 from sviT_models.training.initial import initial
@@ -447,7 +448,7 @@ def test_a_shipped_network_reads_as_many_digits_as_its_story_says(name):
     model = load_checkpoint(checkpoint_path(name))
     parts = [load_data("digits", split) for split in ("search", "verify")]
     right = sum(top1(model, part) * len(part) for part in parts)
-    story = json.loads((FOLDER / f"{name}.json").read_text())
+    story = json.loads((WEIGHTS / f"{name}.json").read_text())
     assert right / 600 == pytest.approx(story["accuracy"]["test"], abs=2.5 / 600)  # sums differ between machines
     assert right / 600 > 0.9
 
@@ -457,14 +458,14 @@ def test_the_digits_network_reads_98_5_percent_of_600_unseen_digits():
     parts = [load_data("digits", split) for split in ("search", "verify")]
     right = sum(top1(model, part) * len(part) for part in parts)
     assert right / 600 >= 0.985
-    story = json.loads((FOLDER / "sdtv2_tiny_digits.json").read_text())
+    story = json.loads((WEIGHTS / "sdtv2_tiny_digits.json").read_text())
     assert right / 600 == pytest.approx(story["accuracy"]["test"], abs=2.5 / 600)  # sums differ between machines
 
 
 def test_the_fashion_network_names_as_many_test_images_as_its_story_says():
     model = load_checkpoint(checkpoint_path("sdtv2_tiny_fashion_mnist"))
     found = top1(model, load_data("fashion_mnist", "test", count=4000))
-    story = json.loads((FOLDER / "sdtv2_tiny_fashion_mnist.json").read_text())
+    story = json.loads((WEIGHTS / "sdtv2_tiny_fashion_mnist.json").read_text())
     assert found == pytest.approx(story["accuracy"]["test"], abs=0.01)  # two standard errors of 4000 images
     assert story["accuracy"]["test"] >= 0.9
     assert found > 0.89
@@ -472,7 +473,7 @@ def test_the_fashion_network_names_as_many_test_images_as_its_story_says():
 
 def test_a_network_is_opened_by_name_or_by_path():
     by_name = open_checkpoint("sdtv2_tiny_digits")
-    by_path = open_checkpoint(FOLDER / "sdtv2_tiny_digits.safetensors", network="sdtv2_tiny", time_steps=4)
+    by_path = open_checkpoint(WEIGHTS / "sdtv2_tiny_digits.safetensors", network="sdtv2_tiny", time_steps=4)
     assert by_name.path == by_path.path
     assert by_name.sha256 == by_path.sha256 == hashlib.sha256(by_name.path.read_bytes()).hexdigest()
     assert (by_name.model.config.time_steps, by_path.model.config.time_steps) == (2, 4)
