@@ -41,7 +41,12 @@ def diff(
         return
     if second is None:
         rows = [{"key": key, names[0]: a, names[1]: b} for key, a, b in changed]
-        print_rows(rows, f"{len(rows)} keys of the configurations differ")
+        print_rows(
+            rows,
+            "1 key of the configurations differs"
+            if len(rows) == 1
+            else f"{len(rows)} keys of the configurations differ",
+        )
     _print(found, names)
 
 

@@ -33,4 +33,5 @@ def runs(
         }
         for row in rows
     ]
-    print_rows(shown, f"{len(rows)} runs in {folder}" if rows else f"{folder}: holds no run directory")
+    count = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
+    print_rows(shown, f"{count} in {folder}" if rows else f"{folder}: holds no run directory")

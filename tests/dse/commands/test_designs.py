@@ -34,6 +34,7 @@ def test_runs_tell_finished_from_interrupted_ones(svit: Run, small_run: Path, tm
     assert rows["done"]["recommended"] == picks["picks"][0]["id"]
     assert rows["done"]["drop"] == picks["picks"][0]["verified_drop"]["value"]
     assert rows["done"]["designs"] == pd.read_csv(small_run / "results.csv")["id"].nunique() - 1
+    assert svit("runs", "runs/done").out.startswith("1 run in runs/done")
     text = svit("runs").out
     assert "2 runs in runs" in text
     assert max(map(len, text.splitlines())) <= 80
@@ -112,7 +113,7 @@ def test_diff_of_two_runs_names_the_configuration_first(svit: Run, small_run: Pa
     found = json.loads(svit("diff", small_run, "other", "--json").out)[0]
     assert found["configuration"] == [{"key": "frame_rate", "first": 30.0, "second": 25.0}]
     assert found["widths"] == []
-    assert "1 keys of the configurations differ" in svit("diff", small_run, "other").out
+    assert "1 key of the configurations differs" in svit("diff", small_run, "other").out
     _one_line(svit("diff", small_run, "nowhere"), "nowhere: is no run directory; give a second run, or two designs")
 
 
