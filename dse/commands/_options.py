@@ -29,8 +29,8 @@ BINNING = Annotated[
     typer.Option(help="Events become frames of as many events each (count), or as much time each (time)."),
 ]
 DESIGN_NAME = "An id or its beginning, an origin such as uniform-4, or recommended, knee, ..."
-NAMED = Annotated[str | None, typer.Argument(metavar="[DESIGN]", help=f"{DESIGN_NAME}  [default: recommended]")]
-DESIGN = Annotated[str | None, typer.Option(help="The same, as an option.")]
+NAMED = Annotated[str | None, typer.Argument(help=f"{DESIGN_NAME}  [default: recommended]")]
+DESIGN = Annotated[str | None, typer.Option("--design", help="The same, as an option.")]
 WIDTHS_FILE = "Widths of your own by layer: .csv (also the report's download), .json or .yaml."
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python files that a run from elsewhere names.")]

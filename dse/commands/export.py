@@ -18,8 +18,8 @@ EXAMPLE = "Example: svit-dse export runs/demo recommended --out chip --golden 10
 def export(
     run: Annotated[Path, typer.Argument(help="The --out of a search.")],
     out: Annotated[Path, typer.Option(help="New folder; for widths as JSON a .json file.")],
-    named: NAMED = None,
-    design: DESIGN = None,
+    design: NAMED = None,
+    spelled: DESIGN = None,
     golden: Annotated[int, typer.Option(min=0, help="Images of golden vectors.")] = 0,
     state_bits: Annotated[
         int | None, typer.Option(min=4, max=16, help="Width of potentials where the design leaves them float; 16.")
@@ -43,7 +43,7 @@ def export(
     from dse.commands._show import print_record
     from dse.workflows.export import Widths, export_design, export_layout, export_onnx
 
-    chosen = design_name(named, design)
+    chosen = design_name(design, spelled)
     if form not in FORMATS:
         raise ConfigError(f"--format {form}: no such format; {meant(form, FORMATS)}")
     if form in TOOLS:

@@ -14,8 +14,8 @@ EXAMPLE = "Example: svit-dse finetune runs/first uniform-2 --epochs 3"
 
 def finetune(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    named: NAMED = None,
-    design: DESIGN = None,
+    design: NAMED = None,
+    spelled: DESIGN = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 3,
     images: Annotated[int | None, typer.Option(min=1, help="Training images; default: all, at most 5000.")] = None,
     learning_rate: Annotated[float, typer.Option(help="In units of the quantization steps.")] = 0.01,
@@ -32,7 +32,7 @@ def finetune(
     from dse.commands._show import print_rows, say
     from dse.workflows.finetune import finetuned
 
-    chosen = design_name(named, design)
+    chosen = design_name(design, spelled)
     schedule = sviT_models.Schedule(epochs=epochs, learning_rate=learning_rate, seed=seed)
 
     began = time.monotonic()

@@ -14,8 +14,8 @@ EXAMPLE = "Example: svit-dse reestimate runs/first uniform-2"
 
 def reestimate(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    named: NAMED = None,
-    design: DESIGN = None,
+    design: NAMED = None,
+    spelled: DESIGN = None,
     images: Annotated[int | None, typer.Option(min=2, help="Unlabelled images; default: those of the run.")] = None,
     trust: TRUST = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -26,7 +26,7 @@ def reestimate(
     from dse.commands._show import print_rows, say
     from dse.workflows.finetune import reestimated
 
-    chosen = design_name(named, design)
+    chosen = design_name(design, spelled)
     trusted(run, trust)
     with Meter() as advance:
         done = reestimated(run, chosen, images, advance)

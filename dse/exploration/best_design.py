@@ -178,8 +178,8 @@ def _surest(
     if answer.probability >= confidence:
         return answer
     raise InfeasibleError(
-        f"drop <= {budgets['drop']:g} is not trusted for any design within the other budgets: the least predicted is "
-        f"{answer.drop:.2f} +- {answer.drop_sd:.2f} points, P = {answer.probability:.2f}, wanted {confidence:g}"
+        f"no design within the other budgets is predicted to meet drop <= {budgets['drop']:g} pp (best: "
+        f"{answer.drop:.2f} +- {answer.drop_sd:.2f} pp, P = {answer.probability:.2f}; {confidence:g} required)"
     )
 
 

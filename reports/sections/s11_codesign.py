@@ -14,7 +14,7 @@ from reports.page.html import Drawing
 from reports.run import FinishedRun
 
 TITLE = "Hardware and bits together"
-HEADS = {"id": "Design", "design": "Role", "objective": "Least, with this setting", "gain": "Saved"}
+HEADS = {"id": "Design", "design": "Role", "objective": "Objective and best setting", "gain": "Saved"}
 UNSHOWN = ("feasible", "file_value", "energy_low", "energy_high")
 
 

@@ -95,7 +95,7 @@ def draw(r: SearchRecord) -> Drawing:
         html.text(
             "The share of the objective box that the designs so far dominate. The box reaches from zero to 10 points "
             "of drop and to the largest cost of any design. A curve that is flat at its end found little more. The "
-            "shaded part are the baselines.",
+            "shaded region marks the baselines.",
             "lead",
         ),
         html.plot("hypervolume", 290, "Hypervolume after every evaluation"),

@@ -47,7 +47,7 @@ def record(run: FinishedRun) -> Limits:
         here.append("No design was measured on unseen images. The drops are those of the images that the search used.")
     front = [(d.drop_high - d.drop_low) / 2 for d in run.front]
     if front:
-        here.append(f"The median half width of the 95 % intervals on the front is {tidy(float(np.median(front)))} pp.")
+        here.append(f"The median half-width of the 95 % intervals on the front is {tidy(float(np.median(front)))} pp.")
     if m.chaos:
         here.append(
             f"Noise on the weights alone changes {tidy(100 * m.chaos.changed)} % of the predictions (the chaos floor). "

@@ -95,7 +95,7 @@ def test_every_command_on_a_design_of_a_run_takes_its_name_bare_and_as_an_option
     assert named == {("export",), ("finetune",), ("reestimate",)}
     for words in named:
         arguments = [each for each in COMMANDS[words].params if each.param_type_name == "argument"]
-        assert [(each.name, each.required) for each in arguments] == [("run", True), ("named", False)]
+        assert [(each.name, each.required) for each in arguments] == [("run", True), ("design", False)]
 
 
 def test_an_interrupted_command_says_how_to_go_on(svit: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
