@@ -71,7 +71,8 @@ def separable_tables(
     side = fetches and bool(largest > hardware.chip.weights.size) if streamed is None else streamed
     tables, offsets = _quantities(asked, column, float(costs.buffer_bits.max()), side)
     below, above = _bounds(asked, column, tables) if side else ({}, {})
-    below |= _less_spill(asked, column) if dataflows.named(hardware.dataflow).PIPELINED else {}
+    if dataflows.named(hardware.dataflow).PIPELINED:
+        below |= {name: below.get(name, 0.0) + less for name, less in _less_spill(asked, column).items()}
     without = np.setdiff1d(np.arange(work.rows), work.weight_rows)
     return SeparableTables(
         layers=work.weight_layers,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from costmodels import Hardware, Workload, configured, estimate, load_hardware, separable_tables
 from costmodels.equations.energy import fetch_per_bit
+from costmodels.hardware.hardware import resolve
 
 FLOWS = ("tick_batched", "time_step_major")
 OPTIONS = (1, 2, 4, 8)
@@ -25,6 +26,14 @@ def chip_of(flow: str, pinning: str) -> Hardware:
         chip = chip.with_constant(f"memories.{memory}.size", 1e9)
     dram = chip.file.dram.model_copy(update={"pinning": pinning})
     return dataclasses.replace(chip, file=chip.file.model_copy(update={"dram": dram}))
+
+
+@cache
+def pipelined_chip() -> Hardware:
+    """64 event-driven cores with DRAM behind them, so small that wide weights of a layer take several."""
+    cores, dram = load_hardware("seneca_like"), load_hardware("generic_45nm").file.dram
+    chip = resolve(cores.file.model_copy(update={"dram": dram}), cores.name, cores.path, cores.sha256)
+    return chip.with_constant("memories.weights.size", 64 * 4096)
 
 
 def network(shapes: list[tuple[int, int, float]], steps: int = 2) -> Workload:
@@ -69,6 +78,40 @@ def test_the_cost_of_a_design_lies_within_the_bound_of_its_tables(
             assert below == 0
             assert above <= chip.chip.dram_burst * 2 * fetch_per_bit(chip.chip) * max(1, 7)
     assert tables.below["memory_bytes"] == tables.above["memory_bytes"] == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(NETWORKS, st.sampled_from(["states", "spikes"]), st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_what_spills_on_a_pipelined_chip_lies_within_the_bound_of_its_tables(
+    shapes: list[tuple[int, int, float]], memory: str, share: float, seed: int
+):
+    """Narrow weights have narrower sums and take fewer cores with a queue each: less spills than the tables say."""
+    work, places = network(shapes), np.random.default_rng(seed).integers(0, len(OPTIONS), len(shapes))
+    needed = estimate(work, pipelined_chip(), 8).memory_by_component["states" if memory == "states" else "buffers"]
+    chip = pipelined_chip().with_constant(f"memories.{memory}.size", max(1.0, share * 8 * float(needed)))
+    cost = estimate(work, chip, np.array(OPTIONS)[places], frame_rate=7)
+    tables = separable_tables(work, chip, options(work), frame_rate=7)
+    dynamic = float(cost.energy_j - cost.energy_by_component["leakage"])
+    for name, exact in (("dynamic_j", dynamic), ("power_w", float(cost.power_w))):
+        total = tables.offsets[name] + tables.tables[name][np.arange(len(places)), places].sum()
+        assert total - tables.below[name] - 1e-9 * exact <= exact <= total + 1e-9 * exact, name
+        assert tables.above[name] == 0
+    if share == 1 and memory == "spikes":  # all queues fit at the widest
+        assert tables.below == tables.above
+
+
+def test_queues_that_spill_by_hand():
+    """Two layers of 512 x 64 on cores of 4096 bit: weights, scales and biases take 65 at 8 bits, 33 at 4.
+
+    Every core has a queue for the 512 inputs of one time step, but no input has more than 64 outputs to go to. With no
+    memory for queues, all are written to DRAM and read again in each of two steps.
+    """
+    work = network([(64, 64, 0.5), (64, 64, 0.5)])
+    chip = pipelined_chip().with_constant("memories.spikes.size", 1.0)
+    tables = separable_tables(work, chip, options(work), frame_rate=7)
+    less = 2 * 512 * (64 - 33)
+    assert tables.below["dynamic_j"] == pytest.approx(2 * 2 * less * chip.chip.dram_energy)
+    assert tables.below["power_w"] == pytest.approx(7 * tables.below["dynamic_j"])
 
 
 def test_the_bound_by_hand():
