@@ -37,6 +37,7 @@ def serve(case: str, threads: int) -> None:
 
     torch.set_num_threads(threads)
     name, side, steps, images = CASES[case]
+    # as in evaluator.py, which an older checkout cannot import: it knows today's modules
     torch.manual_seed(0)
     model = sviT_models.build(name, num_classes=10, time_steps=steps).eval()
     for module in model.modules():  # neurons that fire throughout

@@ -98,7 +98,6 @@ class Given:
     @classmethod
     def of(cls, network: Any, images: Any, time_steps: int | None) -> Given:
         """What a caller gave; a module is captured on two of the images.  Raises ConfigError and ModelError."""
-        keys: dict[str, Any] = {}
         if isinstance(images, (str, Path)):
             if not isinstance(network, str):
                 raise ConfigError(
@@ -115,7 +114,7 @@ class Given:
                 f"labels: the largest is {most} and the network has {classes} classes; expected 0 to {classes - 1}"
             )
         arrays = {**arrays, "classes": np.array([str(index) for index in range(classes)])}
-        return cls(keys, graph, type(network).__name__, arrays)
+        return cls({}, graph, type(network).__name__, arrays)
 
     @contextmanager
     def kept(self, out: Path) -> Iterator[dict[str, Any]]:

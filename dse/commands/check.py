@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import CHECKPOINT, NETWORK, OPTION
+from dse.commands._options import CHECKPOINT, JSON, NETWORK, OPTION
 
 EXAMPLE = "Example: svit-dse check my.yaml"
 
@@ -17,7 +17,7 @@ def check(
     network: NETWORK = None,
     option: OPTION = None,
     checkpoint: CHECKPOINT = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Validate a configuration and say what a search would cost."""
     from dse.commands._options import configured

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands._options import DESIGN_NAME
+from dse.commands._options import DESIGN_NAME, JSON
 
 if TYPE_CHECKING:
     from dse.results.described import Difference
@@ -19,7 +19,7 @@ def diff(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     first: Annotated[str, typer.Argument(help=f"{DESIGN_NAME} Or a second run directory.")],
     second: Annotated[str | None, typer.Argument(help=f"The other design. {DESIGN_NAME}")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Compare two designs of a run, or two runs: their configurations and their recommended designs."""
     from dse.commands._show import print_rows

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DESIGN_NAME, TRUST, WIDTHS_FILE
+from dse.commands._options import DESIGN_NAME, JSON, TRUST, WIDTHS_FILE
 
 EXAMPLE = "Example: svit-dse estimate sdtv2_8_512 --hardware generic_45nm --bits 8 --bits 4"
 WIDTHS, MIXED = (32, 8, 4, 2), (2, 3, 4, 6, 8)
@@ -49,7 +49,7 @@ def estimate(
         Path | None, typer.Option(help="Write action counts by layer and component here (.csv or .yaml).")
     ] = None,
     trust: TRUST = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Cost designs of a network on a chip, without running the network."""
     from dse.commands import _estimate_views as views

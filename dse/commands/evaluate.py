@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dse.commands._options import BINNING, DATA, DESIGN_NAME, NETWORK, OPTION, TRUST, WIDTHS_FILE
+from dse.commands._options import BINNING, DATA, DESIGN_NAME, JSON, NETWORK, OPTION, TRUST, WIDTHS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def evaluate(
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     binning: BINNING = "count",
     trust: TRUST = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
     from dse.commands._given import using

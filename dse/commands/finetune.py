@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dse.commands._options import DESIGN, NAMED, TRUST
+from dse.commands._options import DESIGN, JSON, NAMED, TRUST
 
 EXAMPLE = "Example: svit-dse finetune runs/first uniform-2 --epochs 3"
 
@@ -21,7 +21,7 @@ def finetune(
     learning_rate: Annotated[float, typer.Option(help="In units of the quantization steps.")] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     trust: TRUST = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Train the integers of one design towards the float network; labels are not used."""
     import time

@@ -7,16 +7,17 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import JSON
+
 app = typer.Typer(
     help="Chips: list the shipped ones, show every constant of one, check a file of your own.",
     epilog="Example: svit-dse hardware lint mychip.yaml",
     no_args_is_help=True,
 )
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list", epilog="Example: svit-dse hardware list")
-def list_chips(as_json: Json = False) -> None:
+def list_chips(as_json: JSON = False) -> None:
     """The shipped chips."""
     import costmodels
     from dse.commands._show import print_rows
@@ -31,7 +32,7 @@ def list_chips(as_json: Json = False) -> None:
 @app.command(epilog="Example: svit-dse hardware show generic_45nm")
 def show(
     chip: Annotated[str, typer.Argument(help="A shipped chip's name, or a file.")],
-    as_json: Json = False,
+    as_json: JSON = False,
 ) -> None:
     """Every constant of a chip with its unit and source."""
     import costmodels
@@ -52,7 +53,7 @@ def _short(row: dict[str, object]) -> dict[str, object]:
 @app.command(epilog="Example: svit-dse hardware lint mychip.yaml")
 def lint(
     files: Annotated[list[str], typer.Argument(help="Chip files, or names of shipped chips.")],
-    as_json: Json = False,
+    as_json: JSON = False,
 ) -> None:
     """Check chip files; every mistake is a line with file, line, key and remedy."""
     import costmodels
@@ -76,7 +77,7 @@ def price(
     chip: Annotated[str, typer.Argument(help="A shipped chip's name, or a file.")],
     table: Annotated[Path, typer.Argument(help="CSV: component, action, energy_pj, source.")],
     out: Annotated[Path, typer.Option(help="Write the chip to this file.")],
-    as_json: Json = False,
+    as_json: JSON = False,
 ) -> None:
     """A chip with the energies of a priced table of actions, each with its source."""
     import costmodels

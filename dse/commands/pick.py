@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dse.commands._options import JSON
+
 if TYPE_CHECKING:
     from dse.results.repick import Decision
     from dse.results.run import Run
@@ -24,7 +26,7 @@ def pick(
     latency: Annotated[str | None, typer.Option(help="Such as 5ms.")] = None,
     power: Annotated[str | None, typer.Option(help="Such as 2mW.")] = None,
     area: Annotated[str | None, typer.Option(help="Such as 4mm2.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Decide again under other budgets, by the report's own rule, from what the search measured."""
     from dse.commands._designs import budget_text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands._options import BINNING, DATA, NETWORK, OPTION
+from dse.commands._options import BINNING, DATA, JSON, NETWORK, OPTION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ def profile(
     form: Annotated[str, typer.Option(help="unfused, or fused: chains of linear convolutions as one.")] = "unfused",
     products: Annotated[bool, typer.Option("--products", help="Count what product sparsity leaves, too.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the layer table to this CSV file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Measure the layer table of a network: shapes, operations and spikes of every layer.
 
@@ -70,7 +70,7 @@ def profile(
         table = sviT_models.profile(
             measured, batch.images, lambda done: advance("images", done, len(batch)), products=products
         )
-    if network is not None and (refusal := sviT_models.exact_refusal(measured.graph, batch.images[slice(0, 1)])):
+    if network is not None and (refusal := sviT_models.exact_refusal(measured.graph, batch.images)):
         say(f"{network}: for costs only; it cannot be evaluated exactly, so search and export refuse it: {refusal}")
     for name in batch.corrupt:
         say(f"cannot be decoded and is left out: {name}")

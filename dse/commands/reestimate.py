@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DESIGN, NAMED, TRUST
+from dse.commands._options import DESIGN, JSON, NAMED, TRUST
 
 EXAMPLE = "Example: svit-dse reestimate runs/first uniform-2"
 
@@ -18,7 +18,7 @@ def reestimate(
     spelled: DESIGN = None,
     images: Annotated[int | None, typer.Option(min=2, help="Unlabelled images; default: those of the run.")] = None,
     trust: TRUST = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Estimate the batch norms of one design again from unlabelled images; no training."""
     from dse.commands._options import design_name, trusted

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import JSON
+
 EXAMPLE = "Example: svit-dse runs runs"
 
 
 def runs(
     folder: Annotated[Path, typer.Argument(help="Folder that holds run directories.")] = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """List the runs of a folder: finished or interrupted, network, chip, what is recommended."""
     from dse.commands._show import print_rows

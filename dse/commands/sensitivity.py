@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands._options import CHECKPOINT, NETWORK, OPTION
+from dse.commands._options import CHECKPOINT, JSON, NETWORK, OPTION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def sensitivity(
     ] = None,
     share: Annotated[float, typer.Option(help="Of the accuracy budget, for the base setting.")] = 0.5,
     most: Annotated[int, typer.Option(min=1, help="Groups to print.")] = 15,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Score how much every group of layers suffers from fewer bits (one backward pass), or measure it."""
     from dse.commands._options import configured

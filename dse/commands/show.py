@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DESIGN_NAME
+from dse.commands._options import DESIGN_NAME, JSON
 
 EXAMPLE = "Example: svit-dse show runs/first recommended --out bits.csv"
 
@@ -18,7 +18,7 @@ def show(
     out: Annotated[
         Path | None, typer.Option(help="Write the widths here (.csv, .json, .yaml), for --widths of other commands.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Show one design of a run: drops, costs against the budgets, and the width of every layer."""
     from dse.commands import _designs

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from dse.commands._options import JSON
+
 EXAMPLE = "Example: svit-dse verify-export chip"
 
 
 def verify_export(
     folder: Annotated[Path, typer.Argument(help="What `svit-dse export --golden N` wrote.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Run an export against its golden vectors; exit status 1 where they differ.
 

@@ -21,14 +21,9 @@ def check_own(run: Run, doing: str) -> None:
     doing  what is asked for
     """
     own = run.manifest.get("own", {})
-    parts = (
-        [own["evaluator"], *own.get("costs", {}).values()]
-        if "evaluator" in own
-        else list(own.get("costs", {}).values())
-    )
-    if parts:
+    if part := own.get("evaluator") or next(iter(own.get("costs", {}).values()), None):
         raise ConfigError(
-            f"{run.path}: was made by dse.search with {parts[0]['name']}, which a run directory does not hold; {doing} "
+            f"{run.path}: was made by dse.search with {part['name']}, which a run directory does not hold; {doing} "
             "would mix two measures: call dse.search again"
         )
 

@@ -43,16 +43,16 @@ class Robustness:
 
     Stability takes two designs, co-design a pick and a chip with knobs, the forms of the datapath a pick and a chip
     whose file does not state energies per operation, bottlenecks a pick, the crossover a pick that fires; without them
-    they are None.  All are None where functions of a caller cost the designs: no constants of the chip are behind them.
+    they are None.
     """
 
-    stability: dict[str, Any] | None = None
-    comparisons: pd.DataFrame | None = None
-    codesign: pd.DataFrame | None = None
-    forms: pd.DataFrame | None = None
-    bottlenecks: pd.DataFrame | None = None
-    crossover: pd.DataFrame | None = None
-    energy_parts: pd.DataFrame | None = None
+    stability: dict[str, Any] | None
+    comparisons: pd.DataFrame
+    codesign: pd.DataFrame | None
+    forms: pd.DataFrame | None
+    bottlenecks: pd.DataFrame | None
+    crossover: pd.DataFrame | None
+    energy_parts: pd.DataFrame
 
 
 def robustness(
@@ -62,15 +62,17 @@ def robustness(
     third: str,
     picks: Picks,
     verified: Sequence[str] = (),
-) -> Robustness:
+) -> Robustness | None:
     """How the decision stands when constants move, beside non-spiking networks, and at other settings of the chip.
+
+    None where functions of a caller cost the designs: no constants of the chip are behind their figures.
 
     Every design is costed as in results.csv: with its own time steps and potentials, and its spikes per image from
     `spikes` (spikes.csv).  `third` is the column of the third objective, `verified` are ids.  Picks, front, baselines
     and verified designs have the least and the greatest of their energy over all variations.
     """
     if costing.own:
-        return Robustness()
+        return None
     chosen = [p["id"] for p in picks["picks"]]
     ranked, codesign, by_form, bound, curve = _ranked(table, chosen), None, None, None, None
     rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]

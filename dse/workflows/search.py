@@ -141,7 +141,7 @@ def contents(prepared: Prepared, base: BaseSetting, searched: Searched, final: F
         decomposition=final.decomposition,
         picks=final.picks,
         base_setting=history.base_setting(problem, prepared.study),
-        **vars(asked),
+        **(vars(asked) if asked else {}),
     )
 
 
