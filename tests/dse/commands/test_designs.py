@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, norm
 
+from dse.results.candidates import knee
 from tests.dse.conftest import Run, Said
 
 
@@ -87,11 +88,34 @@ def test_the_front_of_a_run_is_a_file_of_widths(svit: Run, small_run: Path):
     assert [row["memory_bytes"] for row in rows] == pytest.approx(list(front["memory_bytes"]))
 
 
-def test_estimate_reads_names_as_the_other_commands_do(svit: Run, small_run: Path, picks: dict):
+def test_estimate_and_show_read_every_kind_of_name(svit: Run, small_run: Path, picks: dict):
     first = picks["picks"][0]["id"]
-    for name in ("recommended", first, first[:6]):
+    table = pd.read_csv(small_run / "results.csv")
+    known = {"recommended": first, first: first, first[:6]: first}
+    known["uniform-4"] = table.loc[table["origin"] == "uniform-4", "id"].iloc[0]
+    known["knee"] = knee(table[table["on_front"]].drop_duplicates("id"))
+    for name, design in known.items():
         rows = json.loads(svit("estimate", "--run", small_run, "--design", name, "--json").out)
-        assert [row["design"] for row in rows] == [first]
+        assert [row["design"] for row in rows] == [design]
+        assert json.loads(svit("show", small_run, name, "--json").out)[0]["id"] == design
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", "RUN", "kneee"),
+        ("diff", "RUN", "kneee", "uniform-4"),
+        ("estimate", "--run", "RUN", "--design", "kneee"),
+        ("evaluate", "--run", "RUN", "--design", "kneee"),
+        ("export", "RUN", "--design", "kneee", "--out", "chip"),
+        ("finetune", "RUN", "--design", "kneee"),
+        ("reestimate", "RUN", "--design", "kneee"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_command_answers_a_name_that_means_none_alike(svit: Run, small_run: Path, words: tuple[str, ...]):
+    said = svit(*(small_run if word == "RUN" else word for word in words))
+    _one_line(said, f"--design kneee: no such id in {small_run / 'results.csv'}; did you mean knee?")
 
 
 def test_diff_names_what_two_designs_do_not_share(svit: Run, small_run: Path):

@@ -33,6 +33,11 @@ def experiment():
     [
         ({"search": {"options": {"pop": 4}}}, ConfigError, r"search\.options\.pop: posterior has no such option"),
         (
+            {"search": {"strategy": "nsga2", "options": {"population": 1}}},
+            ConfigError,
+            r"population of nsga2 is 1; expected at least 2",
+        ),
+        (
             {"search": {"options": {"racing": "no"}}},
             ConfigError,
             r"racing of posterior is 'no'; expected true or false",

@@ -226,10 +226,19 @@ def test_a_finished_run_repeats_nothing_and_writes_the_same(run, tmp_path):
     assert [p["images"] for p in phases if p["name"] in ("2 base setting", "3 guided search")] == [0, 0]
 
 
-def test_another_checkpoint_data_or_space_is_refused(run):
-    changed = SMALL.model_copy(update={"data": SMALL.data.model_copy(update={"search_images": 50})})
+def test_other_images_are_refused_with_the_difference(run):
+    """Those of calibration decide how weights are rounded, so that the same widths are another design."""
+    other = {"search_images": 50, "calibration_images": 31}
+    changed = SMALL.model_copy(update={"data": SMALL.data.model_copy(update=other)})
+    differ = "; ".join(
+        rf"{key} was {name}/{count}/\w+[^;]* and is {name}/{other[of]}/[^;]*"
+        for key, name, count, of in (
+            ("calibration", "validation", 32, "calibration_images"),
+            ("data", "digits/search", 60, "search_images"),
+        )
+    )
     before = (run[0] / "results.csv").read_bytes()
-    with pytest.raises(ConfigError, match="made with other inputs: data was digits/search/60"):
+    with pytest.raises(ConfigError, match=rf"made with other inputs: {differ}; take another --out, or --allow-mixed$"):
         search(changed, run[0])
     assert (run[0] / "results.csv").read_bytes() == before
 
