@@ -137,7 +137,7 @@ def fixed_image(images: Tensor) -> Tensor:
     """Images in units of 2^-24 as int32. Raises ModelError for NaN and for values of 128 and beyond."""
     if not bool((images.abs() < IMAGE_RANGE).all()):
         raise ModelError(f"images hold NaN or values beyond +-{IMAGE_RANGE:.0f}; normalise them as in training")
-    return torch.round(images.double() * 2.0**IMAGE_FRACTION).to(torch.int32)
+    return images.to(torch.float64, copy=True).mul_(2.0**IMAGE_FRACTION).round_().to(torch.int32)
 
 
 def fixed_activation(sums: Tensor, rule: HandOver) -> Tensor:

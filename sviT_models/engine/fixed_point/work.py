@@ -24,8 +24,8 @@ from sviT_models.engine.work import WORK
 def encode(run: FixedRun, operation: Encode) -> Tensor:
     """The image in one byte."""
     order, form = operation.form.logical, run.plan.image
-    scaled = torch.floor(run.images.reshape(run.sizes(order)).double() / form.step + 0.5)
-    fixed = scaled.clamp(form.low, form.high).to(torch.int32)
+    scaled = run.images.reshape(run.sizes(order)).to(torch.float64, copy=True)
+    fixed = scaled.div_(form.step).add_(0.5).floor_().clamp_(form.low, form.high).to(torch.int32)
     return fixed.permute([order.index(part) for part in operation.form.memory]).contiguous()
 
 

@@ -167,7 +167,8 @@ class Fast:
         if q.shape[1] > FEW_TOKENS or not spikes or not q.shape == k.shape == v.shape:
             return self.plain.attend(torch.from_numpy(q), torch.from_numpy(k), torch.from_numpy(v), spikes).numpy()
         out = np.empty(q.shape, np.float32)
-        cpu_passes.attend(q, k, v, out)
+        attend = cpu_passes.attend_few if q.shape[1] <= q.shape[3] else cpu_passes.attend
+        attend(q, k, v, out)
         return out
 
     def later(self, layer: Prepared, x: Array, raised: bool) -> Later:

@@ -184,6 +184,25 @@ def attend(q, k, v, out):
 
 
 @compiled
+def attend_few(q, k, v, out):
+    """The same as (Q K^T) V, without branches: faster where there are no more tokens than channels of a head."""
+    images, tokens, heads, width = q.shape
+    for n in range(images):
+        for h in range(heads):
+            for token in range(tokens):
+                seen, total = q[n, token, h], out[n, token, h]
+                total[:] = 0
+                for other in range(tokens):
+                    key, value = k[n, other, h], v[n, other, h]
+                    both = np.int32(0)
+                    for i in range(width):
+                        both = np.int32(both + np.int32(seen[i] & key[i]))
+                    factor = np.float32(both)
+                    for c in range(width):
+                        total[c] += factor * value[c]
+
+
+@compiled
 def max_pool(x, kernel, stride, padding, out):
     """The largest byte of every window of x (N, H, W, C) into out (N, H', W', C)."""
     images, height, width, channels = x.shape
