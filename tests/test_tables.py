@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -126,6 +127,10 @@ def test_every_command_with_a_table_has_json():
 def test_a_table_fits_80_columns_without_colour(name, places, monkeypatch):
     text = printed(words_of(name, places), monkeypatch)
     assert text.strip()
+    heads = [line for line in text.splitlines() if line.startswith("┃")]
+    assert [
+        line for line in heads if re.search(r"\w[_:]\w", line.replace("sdtv2_8_256", ""))
+    ] == []  # words, no columns
     too_wide = [line for line in text.splitlines() if len(line) > 80 and "does not fit" not in line]  # a sentence
     assert too_wide == []
     assert "\x1b" not in text

@@ -132,6 +132,8 @@ def stability(chosen: Selection, as_json: bool) -> None:
     for name in ("bands", "energy_bands"):
         record[name] = [{**row, "design": names[int(row["design"])]} for row in record[name]]
     record["survival"] = [{**row, "design": names[int(row["design"])]} for row in record["survival"]]
+    record["cheapest"] = names[found.cheapest]
+    record["scenarios"] = [{**row, "cheapest": names[int(row["cheapest"])]} for row in record["scenarios"]]
     if as_json:
         print(json.dumps(record, indent=2, default=float))
         return
@@ -141,15 +143,37 @@ def stability(chosen: Selection, as_json: bool) -> None:
     if found.worst_tau is not None:
         regret = f"greatest regret of {record['reference']} {found.worst_regret:.1%}"
         typer.echo(fill(f"{heading}: least tau {found.worst_tau:.2f}; {regret}", WIDE))
-    scenarios = found.scenarios.sort_values("tau", kind="stable").head(MOST)
-    print_rows(scenarios.to_dict("records"), f"{heading}: least stable of {count} changes, ranking by energy")
+    scenarios = sorted(record["scenarios"], key=lambda row: float(row["tau"]))
+    head = f"{heading}: least stable of {count} changes, ranking by energy"
+    print_rows([_scenario(row) for row in scenarios[:MOST]], head)
     shown = [_band(row) for row in record["bands"] if row["design"] in (record["reference"], *record["front"])]
     print_rows(shown[:MOST], "least and greatest energy of the front over all variations")
     kept = [row for row in record["survival"] if row["share"] < 1]
     print_rows(kept[:MOST], f"{len(kept)} of {len(record['front'])} designs leave the front in some change")
-    columns = ["constant", "low", "high", "unit", "low_change", "high_change"]
-    tornado = found.tornado[columns].head(MOST).to_dict("records")
+    tornado = [_swing(row) for row in record["tornado"][:MOST]]
     print_rows(tornado, f"energy of {record['reference']} at the ends of each constant's range")
+
+
+def _scenario(row: dict[str, Any]) -> dict[str, Any]:
+    """One change, what it does to the ranking, and the design that is then cheapest without losing more."""
+    return {
+        "change": f"{row['constant']}: {row['change']}",
+        "tau": row["tau"],
+        "front kept": f"{row['front_kept']:.0%}",
+        "cheapest": row["cheapest"],
+        "regret": f"{row['regret']:.1%}",
+        "largest change": f"{row['largest_change'] - 1:+.0%}",
+    }
+
+
+def _swing(row: dict[str, Any]) -> dict[str, Any]:
+    """The range of a constant, and the energy at both ends against that of the chip file."""
+    return {
+        "constant": row["constant"],
+        "range": f"{row['low']:.4g} to {row['high']:.4g} {'' if row['unit'] == '1' else row['unit']}".strip(),
+        "at the low end": f"{row['low_change']:+.1%}",
+        "at the high end": f"{row['high_change']:+.1%}",
+    }
 
 
 def _band(row: dict[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def evaluate(
         f"design {chosen.id} on {found.evaluation.images} images of {experiment.images.name}, split {split}",
     )
     print_rows(_by_stage(found.health), "firing per neuron and step")
-    print_rows(found.classes.to_dict("records"), "images right per class")
+    classes = found.classes.rename(columns={"right:float": "float right", "right:design": "design right"})
+    print_rows(classes.to_dict("records"), "images right per class")
 
 
 def _by_stage(health: pd.DataFrame) -> list[dict[str, str | int | float]]:
@@ -82,6 +83,6 @@ def _by_stage(health: pd.DataFrame) -> list[dict[str, str | int | float]]:
         weight = part["neurons"] / part["neurons"].sum()
         row: dict[str, str | int | float] = {"stage": str(stage), "neurons": int(part["neurons"].sum())}
         for column in ("float_rate", "rate", "dead", "saturated"):
-            row[column] = float((part[column] * weight).sum())
+            row[column.replace("_", " ")] = float((part[column] * weight).sum())
         rows.append(row)
     return rows

@@ -26,7 +26,12 @@ def list_chips(as_json: JSON = False) -> None:
     if as_json:
         print_rows(rows, as_json=True)
         return
-    print_rows([{k: r[k] for k in ("name", "node_nm", "dataflow", "title") if k in r} for r in rows])
+    print_rows(
+        [
+            {"name": r["name"], "node": f"{r['node_nm']:g} nm", "dataflow": r["dataflow"], "title": r["title"]}
+            for r in rows
+        ]
+    )
 
 
 @app.command(epilog="Example: svit-dse hardware show generic_45nm")

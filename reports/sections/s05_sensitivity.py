@@ -1,4 +1,4 @@
-"""How much every layer suffers at few bits, in network order and sorted."""
+"""How much every layer suffers at each width, in network order and sorted."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "Sensitivity of the layers"
-SHOWN = (2, 3, 4)  # widths, where the run has them
 FLOAT_WIDTH = 32
 CHANGED = {"state": "potentials", "stream": "residual stream", "between": "sums between layers"}
-SHAPES = ("circle", "square", "triangle-up")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "star", "hexagon", "triangle-down")
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class MeasuredChange:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Harm of every searched group at a few widths; `order` are group indices from the most to the least sensitive.
+    """Harm of every searched group at every searched width; `order` are groups, the most sensitive first.
 
     `quantity` is `drop` [pp, measured one group at a time] where the run has it, else `score` [nat, diagonal Fisher].
     `others` are measured changes of something else than weights: potentials, streams or sums of a stage, time steps.
@@ -72,10 +71,8 @@ def record(run: FinishedRun) -> Sensitivity | None:
     rows = [r for r in table if r.kind == "weight" and r.bits < FLOAT_WIDTH and not np.isnan(_harm(r, measured))]
     if not rows:
         return None
-    available = sorted({r.bits for r in rows})
-    widths = [b for b in SHOWN if b in available] or available[:3]
     groups = tuple(dict.fromkeys(r.group for r in rows))
-    curves = tuple(_curve(bits, groups, rows, measured) for bits in widths)
+    curves = tuple(_curve(bits, groups, rows, measured) for bits in sorted({r.bits for r in rows}))
     lowest = np.nan_to_num(np.array(curves[0].value), nan=-np.inf)
     order = tuple(int(i) for i in np.argsort(-lowest, kind="stable"))
     short = short_names(layer.name for layer in run.layers)
@@ -118,7 +115,7 @@ def draw(r: Sensitivity | None) -> Drawing:
     if r is None:
         return Drawing(html.not_measured("how sensitive each layer is", "`svit-dse sensitivity CONFIG` measures it."))
     source = (
-        "The drop was measured with one group at low width and everything else in float; bars are 95 % intervals."
+        "The drop was measured with one group at the width shown and everything else in float; bars are 95 % intervals."
         if r.quantity == "drop"
         else "The score is a second-order estimate of the increase of the loss, from the diagonal Fisher information. "
         "It ranks layers; it does not predict a drop. `svit-dse sensitivity --measure` measures the drop of each group."
@@ -126,7 +123,7 @@ def draw(r: Sensitivity | None) -> Drawing:
     top = ", ".join(r.short[i] for i in r.order[:5])
     body = html.join(
         Markup('<p class="lead">{} Most sensitive: {}.</p>').format(html.code_in(source), top),
-        html.key([(f"c{i}", f"{c.bits} bit") for i, c in enumerate(r.curves)]),
+        html.key([(f"c{i % 10}", f"{c.bits} bit") for i, c in enumerate(r.curves)]),
         html.heading("In network order"),
         html.plot("sensitivity", 300, "Sensitivity of every group in network order", wide=True),
         html.heading("Sorted"),
@@ -137,7 +134,7 @@ def draw(r: Sensitivity | None) -> Drawing:
         "sensitivity": interactive.plot(chart(r, range(len(r.groups)), "In network order")),
         "sensitivity-sorted": interactive.plot(chart(r, r.order, "Most sensitive first")),
     }
-    caption = "Sensitivity of every group of layers at low width, in network order and sorted."
+    caption = "Sensitivity of every group of layers at every searched width, in network order and sorted."
     return Drawing(body, plots, {"sensitivity": StaticFigure(caption, lambda: figure(r))})
 
 
@@ -172,7 +169,7 @@ def chart(r: Sensitivity, order: Sequence[int], title: str) -> Chart:
             Points(
                 x=range(len(order)),
                 y=np.maximum(np.nan_to_num(value, nan=floor), floor).tolist(),
-                marker=Marker(f"c{i}", SHAPES[i % 3], size=6),
+                marker=Marker(f"c{i % 10}", SHAPES[i % len(SHAPES)], size=6),
                 name=f"{c.bits} bit",
                 hover=[f"{r.short[j]}, {c.bits} bit: {v:.3g}" for j, v in zip(order, value, strict=True)],
                 y_interval=ranged,
@@ -187,5 +184,5 @@ def figure(r: Sensitivity) -> Figure:
     made, axes = style.new(2, 1, height=5.2)
     printed.draw(axes[0], chart(r, range(len(r.groups)), "In network order"))
     printed.draw(axes[1], chart(r, r.order, "Most sensitive first"))
-    axes[0].legend(ncols=3, loc="upper right", bbox_to_anchor=(1, 1.16))
+    axes[0].legend(ncols=len(r.curves), loc="upper right", bbox_to_anchor=(1, 1.16))
     return made

@@ -206,6 +206,21 @@ def test_sensitivities_are_sorted_by_the_fewest_bits(run):
     assert r.order == (1, 2, 0)
 
 
+def test_every_searched_width_is_in_the_sensitivity_chart(run):
+    def score(group: str, bits: int) -> SensitivityRow:
+        return dataclasses.replace(run.sensitivity[0], group=group, bits=bits, score=4.0**-bits, drop=math.nan)
+
+    widths = (1, 2, 3, 4, 5, 6, 8, 16)
+    table = tuple(score(group, bits) for group in ("a", "b") for bits in (*widths, 32))
+    r = s05_sensitivity.record(dataclasses.replace(run, sensitivity=table))
+    drawn = s05_sensitivity.draw(r)
+    assert [c.bits for c in r.curves] == list(widths)
+    assert [c.value for c in r.curves] == [(4.0**-b, 4.0**-b) for b in widths]
+    assert [f"{b} bit" in drawn.html for b in widths] == [True] * len(widths)
+    looks = [(trace["marker"]["color"], trace["marker"].get("symbol")) for trace in drawn.plots["sensitivity"]["data"]]
+    assert len(set(looks)) == len(widths)
+
+
 def test_coverage_counts_the_measurements_inside_their_interval(run):
     r = s06_prediction.record(run)
     # half widths 0.3, 0.4 and 1.0; s2: |3.0| > 1.96 * hypot(0.5, 1 / 1.96), the others are within
