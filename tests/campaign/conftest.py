@@ -27,6 +27,11 @@ def _held() -> int:
 
 
 @pytest.fixture(autouse=True)
+def _empty_figures(empty_figures: None) -> None:
+    """For every test here, as outside of tests/reports."""
+
+
+@pytest.fixture(autouse=True)
 def limited_memory() -> Iterator[None]:
     """Memory that a damaged file asks for is refused by the system, whatever the machine has."""
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)

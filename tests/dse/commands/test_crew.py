@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 
-from dse.commands._crew import PARENT, Crew
+import pytest
+
+from dse.commands._crew import PARENT, THREADS, Crew, threads_each
 
 WORKER = """
 import os, sys, time
@@ -62,3 +64,44 @@ def test_a_search_that_is_interrupted_interrupts_each_worker_once_and_kills_none
             time.sleep(0.02)
     assert [process.returncode for process in crew._running] == [0, 0]
     assert [crew.log(n).read_text() for n in (2, 3)] == ["begun\nended\n"] * 2
+
+
+@pytest.mark.parametrize(
+    ("cores", "asked", "workers", "threads"),
+    [(8, None, 4, 2), (8, None, 3, 2), (2, None, 4, 1), (8, "1", 4, 1), (8, "6", 4, 2), (8, "8,2", 2, 4)],
+)
+def test_threads_are_the_cores_shared_out_and_never_more_than_asked_for(monkeypatch, cores, asked, workers, threads):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    if asked is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert threads_each(workers) == threads
+
+
+SHOWS = """
+import os, sys
+print(*(os.environ.get(name, "none") for name in sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("devices", "seen"),
+    [([], ["none"] * 3), (["0"], ["none"] * 3), (["3", "5"], ["5", "3", "5"]), (list("0123"), list("123"))],
+)
+def test_workers_have_one_gpu_each_where_there_are_several(tmp_path, monkeypatch, devices, seen):
+    """The first process keeps the first one."""
+    real = subprocess.Popen
+    names = ["CUDA_VISIBLE_DEVICES", *THREADS]
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda words, **given: real([sys.executable, "-c", SHOWS, *names], **given)
+    )
+    monkeypatch.setattr("dse.commands._crew._devices", lambda: devices)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    crew = Crew(tmp_path / "c.yaml", tmp_path, None, 3)
+    crew.start()
+    assert crew.failures() == []
+    said = [crew.log(number).read_text().split() for number in (2, 3, 4)]
+    assert said == [[device, *["2"] * len(THREADS)] for device in seen]  # 8 cores for 4 workers
