@@ -1,7 +1,7 @@
 """What each method reaches on the same network, chip and images, verified alike: the rows and tables of docs/study.md.
 
     python benchmarks/study.py [core nearest ...] [--only PATTERN ...] [--skip PATTERN ...] [--minutes M]
-    python benchmarks/study.py --tables      # docs/study.md from docs/study/*.json, no search
+    python benchmarks/study.py --tables      # docs/study.md and README's table from docs/study/*.json, no search
     python benchmarks/study.py --list        # cells with what is done
 
 A cell is one method with one rounding, budget and seed. Its row goes into docs/study/ as soon as it is there; a cell
@@ -26,6 +26,7 @@ from study_rows import ROWS, keep, known, state
 from costmodels.whole_files import write_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "study.md"
+README = Path(__file__).parents[1] / "README.md"
 
 
 def carry_out(wanted: list[Cell], folder: Path, work: Path, minutes: float = float("inf")) -> None:
@@ -64,7 +65,8 @@ def main() -> None:
         carry_out(wanted, given.rows, given.work, given.minutes)
     rows = known(given.rows)
     if given.rows == ROWS and not given.list:
-        write_text(PAGE, study_tables.filled(PAGE.read_text(encoding="utf-8"), rows))
+        for page in (PAGE, README):
+            write_text(page, study_tables.filled(page.read_text(encoding="utf-8"), rows))
     print(json.dumps({"benchmark": "study", "cells": len(wanted), "rows": len(rows)}))
 
 

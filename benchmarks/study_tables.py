@@ -11,13 +11,16 @@ from study_cells import NAMES, PARTS, Cell
 MARK = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 CHIP = "generic_45nm"  # on which the tables of methods state energy
 FORMS_OF = ("posterior", "guided_sweep", "qsvit", "aq4svit_beam")
+SHOWN = ("memory [kB]", "mean bits", "below uniform [%]", "energy below 8 bits, ideal / fixed [%]", "drop on test [pp]")
+SHOWN_OF = ("uniform", "qsvit", "aq4svit_greedy", "aq4svit_beam", "amp_greedy", "nsga2", "guided_sweep", "posterior")
 ROUNDINGS = ("nearest", "compensated")
 FORMS = ("ideal", "fixed", "decomposable", "bit_serial")
 
 
 def filled(page: str, rows: pd.DataFrame) -> str:
     """The page with every table between its marks made again."""
-    return MARK.sub(lambda m: f"{m[1]}\n{TABLES[m['name']](rows)}\n\n{m[3]}", page)
+    made = TABLES | {"headline": headline}
+    return MARK.sub(lambda m: f"{m[1]}\n{made[m['name']](rows)}\n\n{m[3]}", page)
 
 
 def _markdown(head: list[str], body: list[list[str]]) -> str:
@@ -36,6 +39,20 @@ def methods(rows: pd.DataFrame, wanted: Sequence[Cell]) -> str:
 
     The float network comes first; a method of `wanted` without a row is named with what is missing.
     """
+    return _markdown(*_methods(rows, wanted))
+
+
+def headline(rows: pd.DataFrame) -> str:
+    """README's table: some lines and columns of the one of all methods on Fashion-MNIST."""
+    same = (rows[column] == value for column, value in TINY.items())
+    head, body = _methods(rows[pd.concat(same, axis=1).all(axis=1)], PARTS["core"])
+    kept = [place for place, name in enumerate(head) if name in ("method", *SHOWN, "seeds run")]
+    lines = {line[0]: [line[place] for place in kept] for line in body}
+    names = ["float network", *(NAMES[each] for each in SHOWN_OF)]
+    return _markdown([head[place] for place in kept], [lines[name] for name in names])
+
+
+def _methods(rows: pd.DataFrame, wanted: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
     passed = rows[rows["passed"]]
     bases = [passed[passed["method"] == each].set_index("seed")["memory_bytes"] for each in ("guided_sweep", "uniform")]
     floats = [_range(rows["float_memory_bytes"] / 1e3, ".1f"), "32.0", "", "", "", "+0.00", "", "", "", "", ""]
@@ -65,7 +82,7 @@ def methods(rows: pd.DataFrame, wanted: Sequence[Cell]) -> str:
         )
     head = ["method", "memory [kB]", "mean bits", "below scores alone [%]", "below uniform [%]"]
     head += ["energy below 8 bits, ideal / fixed [%]", "drop on test [pp]", "within budget", "passed", "designs"]
-    return _markdown([*head, "images [k]", "seeds run"], body)
+    return [*head, "images [k]", "seeds run"], body
 
 
 def decomposition(rows: pd.DataFrame) -> str:
