@@ -9,6 +9,7 @@ from tests.campaign import (
     test_damaged_exports,
     test_damaged_inputs,
     test_damaged_journals,
+    test_damaged_runs,
 )
 
 KINDS = {
@@ -16,7 +17,12 @@ KINDS = {
     "arrays and image folders": vars(test_damaged_data),
     "exports": vars(test_damaged_exports),
     "journals": vars(test_damaged_journals),
-    **{name: {name: test} for name, test in vars(test_damaged_inputs).items() if is_hypothesis_test(test)},
+    **{
+        name: {name: test}
+        for file in (test_damaged_inputs, test_damaged_runs)
+        for name, test in vars(file).items()
+        if is_hypothesis_test(test)
+    },
 }
 FEW = {"test_run_directories"}  # each of its cases costs a run again or draws a report
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -34,8 +33,6 @@ CONFIGS = [
     "constraints: {equal: [[attn.q_conv, attn.k_conv]], max_widths: 2, allowed: [4]}\nbudgets: {memory: 300 kB}\n",
     "activations: {stream: {downsample1_1: 8}, between: 8}\nsearch: {strategy: random, widths: [4, 8]}\n",
 ]
-TABLES = ("results.csv", "spikes.csv", "layers.csv", "verified.csv", "expected.csv")
-KINDS = ("csv", "json", "yaml")  # of the files of a run directory that are text
 VIEWS = ((), ("--breakdown",), ("--sweep",), ("--json",))
 OF_A_TABLE = ((), ("--breakdown",), ("--sweep", "--hardware", "tick_batched_28nm"), ("--json",))  # three chips
 
@@ -73,44 +70,6 @@ def test_configurations(tmp_path: Path, text: str):
         refused, again = "", write(tmp_path / "again.yaml", dump_config(config))
         assert load_config(again) == config
     assert "\n" not in refused
-
-
-@settings(TRIALS, max_examples=25)  # each costs a run again or draws a report
-@given(data=st.data(), name=st.sampled_from((*TABLES, "manifest.json", "config.yaml")))
-def test_run_directories(svit: Run, tmp_path: Path, small_run: Path, data: st.DataObject, name: str):
-    run = tmp_path / "run"
-    shutil.copytree(small_run, run, dirs_exist_ok=True)
-    text = (small_run / name).read_text(encoding="utf-8")
-    write(run / name, data.draw(damaged_table([text]) if name in TABLES else damaged_text([text])))
-    words = data.draw(st.sampled_from([("estimate", "--run", run), ("report", run, "--hardware", "seneca_like")]))
-    shutil.rmtree(tmp_path / "out", ignore_errors=True)  # that of the case before
-    if words[0] == "report":
-        words = (*words, "--out", tmp_path / "out")
-    said = svit(*words)
-    answered(said)
-    assert not said.status or not (tmp_path / "out").exists()  # nothing is half-written
-
-
-QUICK = (
-    *(("show", "RUN"), ("show", "RUN", "uniform-8", "--json"), ("pick", "RUN", "--drop", "3"), ("runs", ".")),
-    *(("diff", "RUN", "recommended", "uniform-8"), ("diff", "RUN", "RUN"), ("plot", "RUN", "--out", "front.png")),
-)
-
-
-@settings(TRIALS, max_examples=200)
-@given(data=st.data())
-def test_each_file_of_a_run_directory(svit: Run, tmp_path: Path, small_run: Path, data: st.DataObject):
-    run = tmp_path / "run"
-    shutil.copytree(small_run, run, dirs_exist_ok=True)
-    name = data.draw(st.sampled_from(sorted(file.name for kind in KINDS for file in small_run.glob(f"*.{kind}"))))
-    text = (small_run / name).read_text(encoding="utf-8")
-    damage = data.draw(st.sampled_from(("gone", *4 * ("damaged",))))
-    if damage == "gone":
-        (run / name).unlink()
-    else:
-        write(run / name, data.draw(damaged_table([text]) if name.endswith("csv") else damaged_text([text])))
-    words = data.draw(st.sampled_from(QUICK))
-    answered(svit(*(run if word == "RUN" else word for word in words)))
 
 
 @TRIALS
