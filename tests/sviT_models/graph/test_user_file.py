@@ -5,7 +5,8 @@ from torch import nn
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.neurons import SpikingLaw
-from sviT_models.graph.user_file import user_network
+from sviT_models.graph.user_file import GROUP, installed_network, user_network
+from tests.own_code import installed
 
 GOOD = """
 from torch import nn
@@ -71,3 +72,16 @@ def test_files_that_cannot_be_run_are_refused(tmp_path):
     (tmp_path / "missing.py").write_text("import no_such_library\n")
     with pytest.raises(ModelError, match=r"missing.py: line 1: ModuleNotFoundError: No module named 'no_such_library'"):
         user_network(f"{tmp_path}/missing.py:f")
+
+
+def test_an_installed_package_gives_its_network_with_its_neurons(tmp_path):
+    names = "own = own_network:make\nthree = own_network:number\nfive = own_network:FIVE"
+    text = GOOD.replace("import beside\n", "FIVE = 5\n").replace("beside.CLASSES", "7")
+    with installed(tmp_path, {GROUP: names}, own_network=text):
+        found = installed_network("own", {"width": 5})
+        assert (found.module.in_features, found.module.out_features) == (5, 7)
+        assert found.neurons == {"MyNeuron": SpikingLaw(tau=4.0)}
+        with pytest.raises(ModelError, match=r"^entry point three gives a int; expected a torch.nn.Module"):
+            installed_network("three")
+        with pytest.raises(ModelError, match=r"^entry point five: names no function"):
+            installed_network("five")
