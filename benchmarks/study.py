@@ -24,6 +24,7 @@ from study_cells import PARTS, Cell, cells
 from study_rows import ROWS, keep, known, state
 
 from costmodels.whole_files import write_text
+from dse.errors import ConfigError
 
 PAGE = Path(__file__).parents[1] / "docs" / "study.md"
 README = Path(__file__).parents[1] / "README.md"
@@ -62,7 +63,10 @@ def main() -> None:
         for cell in wanted:
             print(f"{state(cell, given.rows):28}{cell.name}")
     elif not given.tables:
-        carry_out(wanted, given.rows, given.work, given.minutes)
+        try:
+            carry_out(wanted, given.rows, given.work, given.minutes)
+        except ConfigError as error:
+            parser.error(f"{error}; name another --work, or remove {given.work}")
     rows = known(given.rows)
     if given.rows == ROWS and not given.list:
         for page in (PAGE, README):

@@ -4,10 +4,13 @@ import re
 
 import pandas as pd
 import pytest
+import study
 import study_cells
 import study_rows
 import study_tables
-from study import PAGE, carry_out
+from study import PAGE, README, carry_out
+
+from dse.errors import ConfigError
 
 BASE = {
     "network": "sdtv2_tiny_fashion_mnist",
@@ -94,10 +97,25 @@ def test_rounding_and_allocation_save_alone_and_after_the_other(rows):
     assert "NSGA-II" not in found
 
 
-def test_every_mark_of_the_page_is_a_table_and_the_page_is_that_of_its_rows():
-    page = PAGE.read_text(encoding="utf-8")
-    assert set(re.findall(r"<!-- table: ([a-z-]+) -->", page)) == set(study_tables.TABLES)
-    assert study_tables.filled(page, study_rows.known()) == page
+@pytest.mark.parametrize("page", [PAGE, README], ids=["study.md", "README.md"])
+def test_every_mark_of_a_page_is_a_table_and_the_page_is_that_of_its_rows(page):
+    text = page.read_text(encoding="utf-8")
+    assert "<!-- table: " in text
+    assert study_tables.filled(text, study_rows.known()) == text
+
+
+def test_a_search_of_other_code_is_one_line(tmp_path, monkeypatch, capsys):
+    def refused(cell: object, work: object) -> None:
+        raise ConfigError("study.journal: code: was 1, is 2")
+
+    monkeypatch.setattr(study.study_run, "run", refused)
+    monkeypatch.setattr("sys.argv", ["study.py", "small", "--rows", str(tmp_path), "--work", str(tmp_path / "work")])
+    with pytest.raises(SystemExit) as ended:
+        study.main()
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2
+    assert "study.journal: code: was 1, is 2" in said
+    assert f"remove {tmp_path / 'work'}" in said
 
 
 def test_cells_come_seed_by_seed_with_names_of_their_own():
@@ -169,9 +187,6 @@ def test_a_strategy_is_its_file_and_what_it_proposes_with():
     assert "dse/strategies/posterior.py" not in scripted
     assert "dse/results/verification.py" in set(default) & set(scripted)  # the last designs of every search
     assert not [path for path in default if path.startswith(("dse/problem", "dse/exploration"))]
-
-
-README = PAGE.parents[1] / "README.md"
 
 
 def tables(page: str) -> dict[str, list[list[str]]]:
