@@ -22,12 +22,11 @@ demo: .venv/installed
 test: .venv/installed-test
 	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium $(LOG)) || exit 2; export CHROMIUM; $(PYTEST)
 
-# What takes longer than a change should wait for: randomised trials at length, installation for real, studies. Its tests
-# are long and share little, so that a worker without any takes them from one that has several, of the same file as well.
+# What takes longer than a change should wait for: randomised trials at length, installation for real, studies.
 campaign: .venv/installed-test
 	@CHROMIUM=$$($(BIN)/python -m tests.browser.chromium $(LOG)) || exit 2; \
 	POSTGRESQL=$$($(BIN)/python -m tests.campaign.postgres $(LOG)) || exit 2; \
-	export CHROMIUM POSTGRESQL; $(PYTEST) --dist worksteal -m campaign
+	export CHROMIUM POSTGRESQL; $(PYTEST) -m campaign
 
 # The pages of docs/ and the docstrings as a site, without a network; a broken link or reference is an error.
 docs: .venv/installed-docs
