@@ -1,12 +1,16 @@
 """Every command that prints a table fits 80 columns, has it as JSON as well, and writes no colour to a pipe."""
 
+import functools
+import importlib
 import io
 import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +50,13 @@ TABLES = {
     "hardware show": ["generic_45nm"],
     "hardware lint": ["generic_45nm"],
 }
+# work that does not depend on how its result is printed: the two cases of a command do it once
+WORK = (
+    "dse.workflows.check.checkup",
+    "dse.workflows.sensitivity.measured_study",
+    "dse.workflows.finetune.finetuned",
+    "dse.workflows.evaluate.evaluated",
+)
 # these write files and say where in a line or two; `reestimate` prints the table of `finetune`
 NO_TABLE = {
     "dashboard",
@@ -104,6 +115,30 @@ def printed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
     return out.getvalue()
 
 
+@functools.cache
+def results(name: str) -> dict[str, Any]:
+    """What the WORK of a command gave, by the function."""
+    return {}
+
+
+@pytest.fixture
+def worked_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second case of a command prints what the first one found."""
+
+    def once(function: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def known(*args: Any, **named: Any) -> Any:
+            found = results(name)
+            if function not in found:
+                found[function] = work(*args, **named)
+            return found[function]
+
+        return known
+
+    for function in WORK:
+        module, _, short = function.rpartition(".")
+        monkeypatch.setattr(function, once(function, getattr(importlib.import_module(module), short)))
+
+
 def words_of(name: str, places: dict[str, str]) -> list[str]:
     return [*name.split(), *(places.get(word, word) for word in TABLES[name])]
 
@@ -124,7 +159,7 @@ def test_every_command_with_a_table_has_json():
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_fits_80_columns_without_colour(name, places, monkeypatch):
+def test_a_table_fits_80_columns_without_colour(name, places, worked_once, monkeypatch):
     text = printed(words_of(name, places), monkeypatch)
     assert text.strip()
     heads = [line for line in text.splitlines() if line.startswith("┃")]
@@ -138,7 +173,7 @@ def test_a_table_fits_80_columns_without_colour(name, places, monkeypatch):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_same_as_json(name, places, monkeypatch):
+def test_the_same_as_json(name, places, worked_once, monkeypatch):
     tree = json.loads(printed([*words_of(name, places), "--json"], monkeypatch))
     assert tree
 
