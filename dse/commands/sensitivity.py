@@ -104,8 +104,10 @@ def _print(table: pd.DataFrame, setting: pd.DataFrame | None, most: int, as_json
     rows = _by_group(table[table["kind"] == "weight"], "kl") if measured else _by_group(table, "score")
     print_rows(rows[:most], f"{min(most, len(rows))} of {len(rows)} groups, most sensitive first ({what})")
     if chosen:
+        heads = ("type", "bits", "predicted", "drop", "low", "high")
         shown = ("type", "bits", "predicted", "drop", "drop_low", "drop_high")
-        print_rows([{k: row[k] for k in shown} for row in chosen], "base setting; loss in percentage points")
+        rows = [{head: row[column] for head, column in zip(heads, shown, strict=True)} for row in chosen]
+        print_rows(rows, "base setting; loss in percentage points")
 
 
 def _by_group(table: pd.DataFrame, quantity: str) -> list[dict[str, Any]]:
