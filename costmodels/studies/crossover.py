@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates
 from costmodels.estimation.designs import Designs
-from costmodels.estimation.estimate import estimate
 from costmodels.hardware.hardware import Hardware
 from costmodels.studies.non_spiking import non_spiking, with_own_activity
 from costmodels.studies.variations import at_rate, variations
@@ -74,26 +73,41 @@ class _Pair:
         """Neuron updates per inference: the most that may fire."""
         return float(self.network.columns["neurons"].sum()) * self.network.time_steps
 
-    def spiking(self, hardware: Hardware, rates: Sequence[float] | FloatArray) -> FloatArray:
-        """Energy at the rates (n,), (n,) [J]."""
+    def spiking(self, chips: Sequence[Hardware], rates: Sequence[float] | FloatArray) -> FloatArray:
+        """Energy on each of H chips at the rates (n,), (H, n) [J]."""
         scale = self.neurons / self.fires
         each = [at_rate(self.network, self.network.activity, float(rate) * scale) for rate in rates]
         batch = Activity(*(np.stack([getattr(a, name) for a in each]) for name in ("spikes", "lif_spikes", "synops")))
         designs = replace(self.design, spikes=batch, names=())
-        return estimate(self.network, hardware, designs, components=False).energy_j
+        return Candidates.of(self.network, designs).costs_on(chips).energy_j
 
-    def curve(self, hardware: Hardware, rates: Sequence[float], search: tuple[int, int]) -> _Curve:
-        """Both energies on a chip, and where they cross."""
-        other = float(estimate(self.dense, hardware, self.design.weight_bits, components=False).energy_j)
-        (points, rounds), low, high = search, _LEAST, 1.0
+    def curves(self, chips: Sequence[Hardware], rates: Sequence[float], search: tuple[int, int]) -> list[_Curve]:
+        """Both energies on each of H chips, and where they cross."""
+        other = Candidates.of(self.dense, self.design.weight_bits).costs_on(chips).energy_j[:, 0]
+        points, rounds = search
+        ends = np.tile([_LEAST, 1.0], (len(chips), 1))
         for _ in range(rounds):
-            grid = np.linspace(low, high, points)
-            wins = np.flatnonzero(self.spiking(hardware, grid) < other)
-            if not len(wins) or wins[-1] == points - 1:
-                low = high = grid[-1] if len(wins) else (0.0 if low == _LEAST else low)
-                break
-            low, high = grid[wins[-1]], grid[wins[-1] + 1]
-        return _Curve(self.spiking(hardware, rates), other, float((low + high) / 2))
+            ends = self._nearer(chips, ends, other, points)
+        found = zip(self.spiking(chips, rates), other.tolist(), ends, strict=True)
+        return [_Curve(spiking, dense, float((low + high) / 2)) for spiking, dense, (low, high) in found]
+
+    def _nearer(self, chips: Sequence[Hardware], ends: FloatArray, other: FloatArray, points: int) -> FloatArray:
+        """The ends (H, 2) between which the energies cross, closer together; chips with the same ends are one batch."""
+        found = ends.copy()
+        for low, high in np.unique(ends[ends[:, 0] < ends[:, 1]], axis=0):
+            same, grid = np.flatnonzero((ends == (low, high)).all(axis=1)), np.linspace(low, high, points)
+            wins = self.spiking([chips[place] for place in same.tolist()], grid) < other[same, None]
+            found[same] = [_around(grid, np.flatnonzero(row)) for row in wins]
+        return found
+
+
+def _around(grid: FloatArray, wins: NDArray[np.intp]) -> tuple[float, float]:
+    """The rates of a grid between which the energies cross: the same twice where spikes need less at none or all."""
+    if not len(wins):
+        end = 0.0 if grid[0] == _LEAST else float(grid[0])
+        return end, end
+    last = int(wins[-1])
+    return float(grid[last]), float(grid[min(last + 1, len(grid) - 1)])
 
 
 def crossover(
@@ -131,14 +145,14 @@ def crossover(
     pair = _Pair(network, alone, _thinned(non_spiking(network, dense=True), network, density))
     if not pair.fires:
         raise CostError("no neuron of the layer table fires; there is no firing rate to scale")
-    found = pair.curve(hardware, rates, _FINE)
+    (found,) = pair.curves([hardware], rates, _FINE)
     table = pd.DataFrame({"rate": list(rates), **_columns(found)})
     whole = Crossover(table, found.rate, network.time_steps, pair.fires / pair.neurons)
     if not bands:
         return whole
     others = variations(Candidates.of(network, alone), hardware, 0)
     chips = [each.hardware for each in others if each.name not in ("firing rates", "time steps")]
-    every = [found, *(pair.curve(chip, rates, _COARSE) for chip in chips)]
+    every = [found, *pair.curves(chips, rates, _COARSE)]
     for name in _columns(found):
         values = np.stack([np.broadcast_to(_columns(each)[name], len(table)) for each in every])
         head = name.removesuffix("_j")
