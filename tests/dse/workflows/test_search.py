@@ -89,15 +89,10 @@ def test_the_steps_of_the_python_page_with_the_same_seed_give_the_same_files_and
     assert row["id"] in capsys.readouterr().out
 
 
-def _without_studies(monkeypatch):
-    """Studies of the finished table take as long as all measurements of a small search."""
+def _the_same_seed_gives_the_same_files(run, names, again, monkeypatch):
+    """The steps' values written as a run; studies of the finished table, half of a search's time, are left out."""
     left_out = Robustness(None, pd.DataFrame(), None, None, None, None, pd.DataFrame())
     monkeypatch.setattr(pipeline, "robustness", lambda *_: left_out)
-
-
-def _the_same_seed_gives_the_same_files(run, names, again, monkeypatch):
-    """The steps' values written as a run."""
-    _without_studies(monkeypatch)
     prepared, precision, base, searched, final = (
         names[name] for name in ("prepared", "precision", "base", "searched", "final")
     )
@@ -220,8 +215,7 @@ def test_copies_of_the_float_network_are_verified_beside_the_candidates(run):
     assert any("candidates and 2 copies of the float network on 50 unseen images" in line for line in run[1])
 
 
-def test_a_finished_run_repeats_nothing_and_writes_the_same(run, tmp_path, monkeypatch):
-    _without_studies(monkeypatch)  # their files are those of the table, which is compared
+def test_a_finished_run_repeats_nothing_and_writes_the_same(run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(run[0], copy)
     lines = []
