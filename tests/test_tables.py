@@ -148,16 +148,6 @@ def test_every_command_is_listed_here():
     assert listed | NO_TABLE >= {" ".join(words) for words, _ in make_reference.commands()}
 
 
-def test_every_command_with_a_table_has_json():
-    listed = {" ".join(word for word in name.split() if word[0] != "-") for name in TABLES}
-    having = {
-        " ".join(words)
-        for words, command in make_reference.commands()
-        if any("--json" in p.opts for p in command.params)
-    }
-    assert listed <= having
-
-
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_fits_80_columns_without_colour(name, places, worked_once, monkeypatch):
     text = printed(words_of(name, places), monkeypatch)
@@ -188,13 +178,3 @@ def test_what_a_command_did_as_json(name, places, tmp_path, monkeypatch):
     assert set(tree) >= keys
     if "report" in keys:
         assert tree["report"] == str(tmp_path / "index.html")
-
-
-def test_every_command_that_prints_a_result_has_json():
-    having = {
-        " ".join(words)
-        for words, command in make_reference.commands()
-        if any("--json" in p.opts for p in command.params)
-    }
-    without = NO_TABLE - having - {"reestimate"}
-    assert without == {"hardware schema"}  # JSON anyway

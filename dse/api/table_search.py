@@ -20,6 +20,7 @@ from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluator, Runner, Subject
 from dse.evaluation.measurement import Evaluation
+from dse.evaluation.own_parts import one_per_design
 from dse.exploration.best_design import Recommendation, cheapest
 from dse.exploration.expected_drop import expectation
 from dse.exploration.loop import Loop
@@ -82,9 +83,7 @@ class _Costs:
     def values(self, bits: IntArray) -> FloatArray:
         """Memory [B] and cost of widths (N, L) -> (N, 2)."""
         wide = np.asarray(bits, dtype=float)
-        found = np.asarray(self.cost(wide), dtype=float)
-        if found.shape != (len(wide),) or not np.isfinite(found).all():
-            raise ConfigError(f"cost: expected {len(wide)} finite numbers for widths of shape {wide.shape}")
+        found = one_per_design(self.cost(wide), wide, "cost: the function", "cost")
         return np.column_stack([wide @ self.weights / 8, found])
 
     def quantities(self, design: Design, evaluation: Evaluation) -> dict[str, float]:

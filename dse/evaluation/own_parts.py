@@ -100,14 +100,25 @@ def costs_of(costs: Mapping[str, Cost], bits: Any, steps: Any) -> dict[str, Floa
     """
     found = {}
     for column, cost in costs.items():
-        values = np.asarray(cost(np.asarray(bits), np.asarray(steps)), dtype=np.float64)
-        if values.shape != (len(bits),) or not np.isfinite(values).all():
-            raise ConfigError(
-                f"costs: {_name(cost)} gave {values.shape} for {column}; expected {len(bits)} finite numbers for "
-                f"widths of shape {np.shape(bits)}"
-            )
-        found[column] = values
+        found[column] = one_per_design(cost(np.asarray(bits), np.asarray(steps)), bits, f"costs: {_name(cost)}", column)
     return found
+
+
+def one_per_design(given: Any, bits: Any, source: str, column: str) -> FloatArray:
+    """What `source` gave for a column of costs, as (N,) finite numbers for designs of widths `bits` (N, L).
+
+    Raises ConfigError for any other shape and for numbers that are not finite.
+    """
+    values = np.asarray(given, dtype=np.float64)
+    if values.shape != (len(bits),):
+        wrong = f"an array of shape {values.shape}"
+    elif not np.isfinite(values).all():
+        wrong = "numbers that are not finite"
+    else:
+        return values
+    raise ConfigError(
+        f"{source} gave {wrong} for {column}; expected {len(bits)} finite numbers for widths of shape {np.shape(bits)}"
+    )
 
 
 def _name(part: Any) -> str:

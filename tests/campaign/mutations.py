@@ -6,6 +6,7 @@ import copy
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -37,6 +38,12 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 WORD = re.compile(r"[A-Za-z_]{3,}")
 
 Draw = Callable[[st.SearchStrategy], object]
+
+
+def write(path: Path, text: str) -> Path:
+    """The path, which now holds the text, lone surrogates too, which UTF-8 does not allow."""
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    return path
 
 
 def _replaced(draw: Draw, text: str, pattern: re.Pattern[str]) -> str:

@@ -14,7 +14,7 @@ from costmodels.hardware.library import CHIPS
 from dse.config.file import dump_config, load_config, template
 from dse.errors import ConfigError
 from tests.campaign.answers import answered
-from tests.campaign.mutations import VALUES, damaged_table, damaged_text
+from tests.campaign.mutations import VALUES, damaged_table, damaged_text, write
 from tests.dse.conftest import Run
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]
@@ -35,11 +35,6 @@ CONFIGS = [
 ]
 VIEWS = ((), ("--breakdown",), ("--sweep",), ("--json",))
 OF_A_TABLE = ((), ("--breakdown",), ("--sweep", "--hardware", "tick_batched_28nm"), ("--json",))  # three chips
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    return path
 
 
 @TRIALS

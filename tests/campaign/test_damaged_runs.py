@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.campaign.answers import answered
-from tests.campaign.mutations import damaged_table, damaged_text
-from tests.campaign.test_damaged_inputs import write
+from tests.campaign.mutations import damaged_table, damaged_text, write
 from tests.dse.conftest import Run
 
 pytestmark = [pytest.mark.campaign, pytest.mark.filterwarnings("default")]

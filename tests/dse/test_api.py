@@ -115,7 +115,8 @@ def test_the_module_runner_rounds_the_layers_it_is_told_to_and_leaves_the_module
         ({"weights": {}}, "no layer with weights"),
         ({"widths": ()}, "widths: give at least one"),
         ({"scores": np.zeros((2, 2))}, r"scores: expected shape \(3, 5\)"),
-        ({"cost": lambda bits: np.full(len(bits), np.nan)}, "cost: expected 1 finite numbers"),
+        ({"cost": lambda bits: np.full(len(bits), np.nan)}, "cost: .* not finite for cost; expected 1 finite numbers"),
+        ({"cost": lambda bits: bits}, r"cost: .* shape \(1, 3\) for cost; expected 1 finite numbers"),
         ({"strategy": "simplex"}, "no strategy 'simplex'"),
     ],
 )

@@ -200,7 +200,14 @@ IMAGES, LABELS = arrays()
         ({"images": (IMAGES, LABELS + 1)}, "labels: the largest is 4 and the network has 4 classes; expected 0 to 3"),
         ({"images": "digits"}, "images: a module takes arrays"),
         ({"costs": {"speed": energy}}, "costs: unknown cost 'speed'; there are memory, energy"),
-        ({"costs": {"energy": lambda bits, steps: bits}}, r"costs: .* for energy_j; expected \d+ finite numbers"),
+        (
+            {"costs": {"energy": lambda bits, steps: bits}},
+            r"costs: .* shape .* for energy_j; expected \d+ finite numbers",
+        ),
+        (
+            {"costs": {"energy": lambda bits, steps: np.full(len(bits), np.inf)}},
+            r"costs: .* not finite for energy_j; expected \d+ finite numbers",
+        ),
         ({"evaluator": object()}, r"evaluator: object has no method run\(images, weight_bits"),
         ({"hardwear": "x"}, "dse.search: unknown key hardwear; did you mean 'hardware'"),
         ({"budgets": {"memory": "1 B"}}, "budgets.memory: .* is impossible"),
