@@ -32,6 +32,10 @@ DESIGN_NAME = "An id or its beginning, an origin such as uniform-4, or recommend
 NAMED = Annotated[str | None, typer.Argument(help=f"{DESIGN_NAME}  [default: recommended]")]
 DESIGN = Annotated[str | None, typer.Option("--design", help="The same, as an option.")]
 WIDTHS_FILE = "Widths of your own by layer: .csv (also the report's download), .json or .yaml."
+LIKE = Annotated[
+    str | None,
+    typer.Option(help="With --run and --widths: time steps and widths that the file lacks are those of this design."),
+]
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python files that a run from elsewhere names.")]
 
@@ -64,6 +68,12 @@ def design_name(named: str | None, design: str | None) -> str:
     if named is not None and design is not None and named != design:
         raise ConfigError(f"--design {design}: {named} is named already; leave one of them out")
     return named or design or RECOMMENDED
+
+
+def check_like(like: str | None, run: Path | None, widths: Path | None) -> None:
+    """Raises ConfigError for --like without the run that the design is of, or without the file that it completes."""
+    if like is not None and (run is None or widths is None):
+        raise ConfigError(f"--like {like}: completes a file of widths from a design of a run; add --run and --widths")
 
 
 def trusted(run: Path, given: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DESIGN_NAME, JSON, TRUST, WIDTHS_FILE
+from dse.commands._options import DESIGN_NAME, JSON, LIKE, TRUST, WIDTHS_FILE
 
 EXAMPLE = "Example: svit-dse estimate sdtv2_8_512 --hardware generic_45nm --bits 8 --bits 4"
 WIDTHS, MIXED = (32, 8, 4, 2), (2, 3, 4, 6, 8)
@@ -30,6 +30,7 @@ def estimate(
         Path | None, typer.Option(help="With --run: its design in this export, whose observed sums must fit.")
     ] = None,
     widths: Annotated[Path | None, typer.Option(help=WIDTHS_FILE)] = None,
+    like: LIKE = None,
     state_bits: Annotated[int | None, typer.Option(min=1, max=32, help="Width of membrane potentials.")] = None,
     activation_bits: Annotated[
         int | None, typer.Option(min=1, max=32, help="Width between convolutions without a neuron.")
@@ -53,7 +54,7 @@ def estimate(
 ) -> None:
     """Cost designs of a network on a chip, without running the network."""
     from dse.commands import _estimate_views as views
-    from dse.commands._options import trusted
+    from dse.commands._options import check_like, trusted
     from dse.errors import ConfigError
     from dse.problem.design import FLOAT
     from dse.workflows.estimate import Changes, exported, file_designs, mixtures, run_designs, uniform_designs
@@ -66,6 +67,7 @@ def estimate(
         raise ConfigError("give either WORKLOAD, a layers.csv or an example network, or --run, a run directory")
     if run is None and design:
         raise ConfigError(f"--design {design[0]}: designs have names in a run; add --run, or give --bits")
+    check_like(like, run, widths)
     if run is None and export is not None:
         raise ConfigError(f"--export {export}: an export is costed with the layer table of its run; add --run")
     if run is not None and trust:
@@ -73,7 +75,7 @@ def estimate(
     if widths is not None:
         taken = {"bits": bits, "design": design, "export": export, "stability": stability or None}
         _refuse(taken, "the file of --widths says the designs; leave it out")
-        chosen = file_designs(widths, workload, run, hardware)
+        chosen = file_designs(widths, workload, run, hardware, like)
     elif run is not None:
         own: dict[str, object] = {"bits": bits, "state_bits": state_bits, "time_steps": time_steps}
         _refuse(own, "the designs of a run have their own; leave it out")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dse.commands._options import BINNING, DATA, DESIGN_NAME, JSON, NETWORK, OPTION, TRUST, WIDTHS_FILE
+from dse.commands._options import BINNING, DATA, DESIGN_NAME, JSON, LIKE, NETWORK, OPTION, TRUST, WIDTHS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,7 @@ def evaluate(
     run: Annotated[Path | None, typer.Option(help="Take a design, its network and its data from this run.")] = None,
     design: Annotated[str | None, typer.Option(help=f"With --run. {DESIGN_NAME}  [default: recommended]")] = None,
     widths: Annotated[Path | None, typer.Option(help=WIDTHS_FILE)] = None,
+    like: LIKE = None,
     images: Annotated[int | None, typer.Option(min=10, help="Images; default: the whole split.")] = None,
     split: Annotated[str, typer.Option(help="search, verify, or test where the data have one.")] = "verify",
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
@@ -36,7 +37,7 @@ def evaluate(
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
     from dse.commands._given import using
     from dse.commands._network import config_of
-    from dse.commands._options import trusted
+    from dse.commands._options import check_like, trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows, say
     from dse.results.experiment import experiment_of
@@ -45,6 +46,7 @@ def evaluate(
     from dse.results.run import open_run
     from dse.workflows.evaluate import evaluated, file_design, uniform_design
 
+    check_like(like, run, widths)
     with using(network=network, option=option, checkpoint=checkpoint), Meter() as advance:
         if run is None:
             config = config_of(checkpoint, network, option or [], data, time_steps, binning)
@@ -55,7 +57,8 @@ def evaluate(
                 say(said)
             config = opened.config
         if widths is not None:
-            experiment, chosen = file_design(config, widths, design, advance)
+            rest = None if like is None else opened.design(like)
+            experiment, chosen = file_design(config, widths, design, rest, advance)
         elif run is None:
             experiment, chosen = uniform_design(config, bits, time_steps, advance)
         else:

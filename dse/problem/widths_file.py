@@ -6,7 +6,7 @@ fc,4                  a33b5ab0ef,2,8,8,4
 
 {time_steps: 2, weights: {conv1: 8, fc: 4}, states: {block3: 8}}      # JSON or YAML; or a list of such designs
 
-Configurations of ModelOpt and torchao (`dse.problem.tool_layouts`) are read, too.
+Configurations of ModelOpt, torchao, Brevitas and AIMET (`dse.problem.tool_layouts`) are read, too.
 Beside `states`, potentials by stage (`v:`), `streams` are residual streams (`r:`) and `between` sums (`b:`).
 """
 
@@ -16,7 +16,7 @@ import csv
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,27 +42,31 @@ class Target:
     """The network that widths are for: weight layers in order, time steps, and by kind what else has a width.
 
     others: the stages with membrane potentials (`state`), streams (`stream`) and stages with sums (`between`).
+    like: by kind, the widths of what a file gives none of that kind for; where it is empty, they stay open.
     """
 
     layers: tuple[str, ...]
     time_steps: int
     others: Mapping[str, tuple[str, ...]]
+    like: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, workload: Workload) -> Target:
-        """The network of a layer table."""
+    def of(cls, workload: Workload, like: Design | None = None) -> Target:
+        """The network of a layer table; what a file leaves open besides weights is that of the design `like`."""
         stages = tuple(dict.fromkeys(workload.stages))
         starts = tuple(dict.fromkeys(workload.stages[each.begins] for each in workload.streams or ()))
         others = {"state": stages, "stream": starts, "between": stages}
-        return cls(workload.weight_layers, workload.time_steps, others)
+        if like is None:
+            return cls(workload.weight_layers, workload.time_steps, others)
+        return cls(workload.weight_layers, like.time_steps, others, like.other_bits)
 
 
 def read_widths(path: Path, *targets: Target) -> dict[str, Design]:
     """The designs in a file by name: their ids, or those that the file gives them in a column or key `id`.
 
     path     .csv, .json, .yaml or .yml
-    targets  the network in every form, of which a design has the layers of one; time steps that the file does not give
-             are the network's
+    targets  the network in every form, of which a design has the layers of one; time steps and other widths that the
+             file does not give are the target's
 
     Raises ConfigError with file, layer, value and remedy for a layer that is missing or unknown, for a width that does
     not exist, and for what is no such file.
@@ -175,7 +179,8 @@ def _design(path: Path, cells: Cells, targets: Sequence[Target]) -> Design:
         raise ConfigError(f"{path}: has no width for {missing[0]} ({len(missing)} of {len(target.layers)} are missing)")
     bits = tuple(_whole(path, name, given[name], WEIGHT_WIDTHS) for name in target.layers)
     steps = _whole(path, STEPS, cells.get(STEPS, target.time_steps), range(1, MOST_STEPS + 1))
-    states, streams, between = (_others(path, cells, kind, target) for kind in PREFIXES)
+    own = (_others(path, cells, kind, target) or target.like.get(kind, {}) for kind in PREFIXES)
+    states, streams, between = own
     return Design(target.layers, bits, steps, states, streams, between)
 
 

@@ -78,10 +78,13 @@ def mixtures(text: str, hardware: str | None, bits: Sequence[int]) -> Selection:
     return Selection(title, Candidates.of(work, drawn), chip, chip.frame_rate)
 
 
-def file_designs(path: Path, text: str | None, run: Path | None, hardware: str | None) -> Selection:
+def file_designs(
+    path: Path, text: str | None, run: Path | None, hardware: str | None, like: str | None = None
+) -> Selection:
     """The designs in a file of widths, for the layer table or example network `text`, or for the network of a `run`.
 
-    They have the firing rates of the float network.  Raises ConfigError for a file that does not fit the network.
+    They have the firing rates of the float network; what the file gives no widths for has those of the design `like`
+    of the run.  Raises ConfigError for a file that does not fit the network.
     """
     # here, as they take half a second to load, which the other designs do without
     from dse.evaluation.costs import Costing
@@ -89,15 +92,17 @@ def file_designs(path: Path, text: str | None, run: Path | None, hardware: str |
     from dse.problem.widths_file import Target, parsed, read_widths
 
     parsed(path)
+    rest = None
     if run is not None:
         from dse.results.run import open_run
 
         opened = open_run(run)
+        rest = None if like is None else opened.design(like)
         costing = opened.costing(load_hardware(hardware) if hardware else None)
     else:
         work, chip = workload_of(str(text)), load_hardware(hardware or CHIP)
         costing = Costing(ByForm.single(work, work.weight_layers), chip, chip.frame_rate)
-    found = read_widths(path, *(Target.of(workload) for workload in costing.workloads.values()))
+    found = read_widths(path, *(Target.of(workload, rest) for workload in costing.workloads.values()))
     designs = costing.candidates(list(found.values()), None, tuple(found))
     title = f"{path} for {text or run}, at the firing rates of the float network,"
     return Selection(title, designs, costing.hardware, costing.frame_rate)

@@ -69,15 +69,18 @@ def uniform_design(
 
 
 def file_design(
-    config: Config, path: Path, name: str | None = None, advance: Advance = quiet
+    config: Config, path: Path, name: str | None = None, like: Design | None = None, advance: Advance = quiet
 ) -> tuple[Experiment, Design]:
     """The design in a file of widths, or the one of several called `name`, for the network of a configuration.
+
+    What the file gives no widths for, and time steps, are those of the design `like`.
 
     Raises ConfigError for a file that does not fit the network, before that is loaded where the file shows it.
     """
     parsed(path)
     experiment = prepare(config, advance)
-    design = one_of(path, *(Target.of(each) for each in experiment.costing().workloads.values()), name=name)
+    targets = (Target.of(each, like) for each in experiment.costing().workloads.values())
+    design = one_of(path, *targets, name=name)
     return experiment, design
 
 

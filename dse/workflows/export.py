@@ -104,7 +104,8 @@ def export_layout(run: Path, design: str, out: Path, tool: str) -> list[str]:
     write_text(out, json.dumps(layout(chosen, tool, scales), indent=1) + "\n")
     others = ", nor widths of potentials and streams" if any(chosen.other_bits.values()) else ""
     said = f"weight widths of design {chosen.id} for {tool}; time steps ({chosen.time_steps}) are not in it{others}"
-    return [f"{out}: {said}"]
+    back = f"to read it back: svit-dse estimate --run {run} --widths {out} --like {chosen.id}"
+    return [f"{out}: {said}", back]
 
 
 def _scales(run: Run, name: str, design: Design) -> dict[str, list[float]]:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, norm
 
+from dse.problem.tool_layouts import TOOLS
 from dse.results.candidates import knee
 from tests.dse.conftest import Run, Said
 
@@ -79,6 +80,36 @@ def test_a_design_that_was_shown_is_costed_and_measured_from_its_file(svit: Run,
     _one_line(svit("evaluate", "--run", small_run, "--widths", "bits.txt"), "--widths bits.txt: no such file")
     _one_line(svit("estimate", "--run", small_run, "--widths", "bits.csv", "--bits", 4), "--bits: the file of --widths")
     _one_line(svit("show", small_run, "--out", "bits.txt"), "--out bits.txt: expected a name that ends in")
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("origin", ["uniform-8", "uniform-8-T1", "guided", "exact"])
+def test_a_design_that_was_exported_for_a_library_is_read_back_as_that_design(
+    svit: Run, small_run: Path, tool: str, origin: str
+):
+    row = pd.read_csv(small_run / "results.csv").set_index("origin").loc[origin]
+    told = svit("export", small_run, origin, "--format", tool, "--out", "bits.json")
+    assert told.status == 0, told.err
+    assert told.out.endswith(f"svit-dse estimate --run {small_run} --widths bits.json --like {row['id']}\n")
+    words = ("estimate", "--run", small_run, "--widths", "bits.json", "--json")
+    (back,) = json.loads(svit(*words, "--like", origin).out)
+    assert back["design"] == row["id"]  # a hash of time steps and of all widths
+    (weights_only,) = json.loads(svit(*words).out)
+    assert weights_only["design"] != row["id"]  # a design of this run has widths of potentials, which no library knows
+
+
+def test_a_library_file_that_is_measured_gives_the_drop_of_its_design(svit: Run, small_run: Path):
+    row = pd.read_csv(small_run / "results.csv").set_index("origin").loc["uniform-8-T1"]
+    assert svit("export", small_run, "uniform-8-T1", "--format", "aimet", "--out", "bits.json").status == 0
+    words = ("evaluate", "--run", small_run, "--split", "search", "--images", 40, "--json", "--widths", "bits.json")
+    found = json.loads(svit(*words, "--like", "uniform-8-T1").out)[0]["design"]
+    assert {name: found[name] for name in ("top1", "drop", "kl")} == dict(row[["top1", "drop", "kl"]])
+
+
+def test_like_needs_a_run_and_a_file(svit: Run, small_run: Path):
+    told = "--like guided: completes a file of widths from a design of a run; add --run and --widths"
+    _one_line(svit("estimate", small_run / "layers.csv", "--widths", "b.csv", "--like", "guided"), told)
+    _one_line(svit("evaluate", "--run", small_run, "--like", "guided"), told)
 
 
 def test_the_front_of_a_run_is_a_file_of_widths(svit: Run, small_run: Path):
