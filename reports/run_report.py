@@ -22,6 +22,8 @@ def build_report(
     target = run_dir / "report" if out is None else out
     if target.resolve() == run_dir.resolve():
         raise ReportError(f"{target}: is the run itself; give the report another --out")
+    if out is None and not target.resolve().is_relative_to(run_dir.resolve()):
+        raise ReportError(f"{target}: is a link that leads out of the run; give the report an --out")
     sections = all_sections(own)
     records: dict[str, object] = {}
     parts: list[Part] = []

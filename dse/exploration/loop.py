@@ -30,6 +30,11 @@ from dse.surrogate import Learner, prior_of
 FAILURES_IN_A_ROW = 10
 
 
+def used(budget: int) -> str:
+    """Why a search stops that has measured as many designs as it may."""
+    return f"budget of {budget} evaluations used"
+
+
 @dataclass(frozen=True)
 class Step:
     """What the progress line shows after a trial; `look` finds the best design, which takes a fit of the model.
@@ -131,7 +136,7 @@ class Loop:
                     return reason
                 measured = None
             if tally.finished_among(trials) >= budget:
-                return f"budget of {budget} evaluations used"
+                return used(budget)
             if claims.bury(study, tally.open(trials)):
                 continue
             if tally.counted_among(trials) >= budget:

@@ -31,12 +31,14 @@ def owned(out: Path) -> Iterator[None]:
     """Hold a run directory, made where there is none, while the block runs.
 
     The lock is the kernel's, so that it ends with the process, however that ends.  Raises ConfigError, before anything
-    is computed, for a directory with files that no search wrote, and for one that a living search holds.
+    is computed, for a directory with files that no search wrote or with links out of it, and for one that a living
+    search holds.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: is a file; give a folder")
     if out.is_dir() and not _of_the_tool(out) and (strange := sorted(p.name for p in out.iterdir())):
         raise ConfigError(f"--out {out}: holds {strange[0]}, which no search wrote; take an empty folder or a new name")
+    check_links(out)
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     fd = os.open(out / OWNER, os.O_RDWR | os.O_CREAT, 0o644)
@@ -53,6 +55,18 @@ def owned(out: Path) -> Iterator[None]:
         raise
     finally:
         os.close(fd)
+
+
+def check_links(run: Path) -> None:
+    """Raises ConfigError where an entry of a run directory is a link that leads out of it.
+
+    A directory from somebody else may hold any link: what is written through it would replace a file of this user.
+    """
+    inside = os.path.realpath(run)
+    for folder, folders, files in os.walk(run):
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
+                raise ConfigError(f"{path}: is a link that leads out of the run directory; put there what it leads to")
 
 
 def _leave_nothing(out: Path, made: Sequence[Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,6 +21,7 @@ from dse.ledger.statements import UPSERTS
 
 PROXY = "grpc"  # of a URL grpc://HOST:PORT
 ADDRESS = re.compile(r"grpc://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})/?")
+AGAIN = (0.1, 0.2, 0.4, 0.8)  # s between two looks at tables that another worker makes
 ANSWER = 10.0  # s that a proxy has to answer
 DRIVERS = {"postgresql": ("psycopg", "psycopg2"), "mysql": ("pymysql", "MySQLdb")}  # the extra's, and SQLAlchemy's own
 
@@ -45,7 +47,21 @@ def open_storage(run_dir: Path, url: str | None) -> BaseStorage:
         dialect = re.split("[+:]", url)[0]
         if dialect == PROXY:
             return _proxy(url)
-        return optuna.storages.get_storage(Database(_driven(url)) if dialect in UPSERTS else url)
+        return optuna.storages.get_storage(_database(_driven(url)) if dialect in UPSERTS else url)
+
+
+def _database(url: str) -> Database:
+    """A database with its tables; of workers that start at once several make them, and who comes second looks again."""
+    from sqlalchemy.exc import DBAPIError, IntegrityError
+
+    for pause in AGAIN:
+        try:
+            return Database(url)
+        except DBAPIError as error:
+            if not isinstance(error, IntegrityError) and "already exists" not in str(error):
+                raise
+            time.sleep(pause)
+    return Database(url)
 
 
 def _driven(url: str) -> str:

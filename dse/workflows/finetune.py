@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import sviT_models
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import Evaluation
+from dse.ledger.owner import check_links
 from dse.problem.design import Design
 from dse.progress import Advance, quiet, within
 from dse.results.experiment import experiment_of
@@ -66,6 +67,7 @@ def finetuned(
     """
     opened = open_run(run)
     check_own(opened, "other integers for a design")
+    check_links(run)
     chosen, experiment = opened.design(design), experiment_of(opened, design, advance)
     images = experiment.source.at_most("train", count or MOST_IMAGES)
     weights = sviT_models.finetune_design(
@@ -90,6 +92,7 @@ def reestimated(run: Path, design: str, count: int | None = None, advance: Advan
     """
     opened = open_run(run)
     check_own(opened, "other integers for a design")
+    check_links(run)
     chosen, experiment = opened.design(design), experiment_of(opened, design, advance)
     source, network = experiment.source, experiment.network
     images = source.at_most("validation", count or source.calibration_images)

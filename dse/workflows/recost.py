@@ -11,6 +11,7 @@ from costmodels import load_hardware
 from costmodels.whole_files import replacing
 from dse.config.quantities import objective_columns
 from dse.errors import ConfigError
+from dse.ledger.owner import check_links
 from dse.results import tables
 from dse.results.contents import Contents
 from dse.results.manifest import Manifest
@@ -34,6 +35,7 @@ def recost(path: Path, hardware: str, out: Path) -> Run:
     run = open_run(path)
     if out.resolve() == path.resolve():
         raise ConfigError(f"{out}: is the run itself; give the new costs another --out")
+    check_links(out)
     contents = recosted(run, hardware)
     out.mkdir(parents=True, exist_ok=True)
     for name in (*MEASURED, *(f"layers-{form}.csv" for form in run.config.forms[1:])):

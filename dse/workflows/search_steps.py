@@ -30,7 +30,7 @@ from dse.evaluation.shared_preparation import as_json, chaos_of, shared
 from dse.evaluation.subsets import Share
 from dse.exploration.best_design import best_under_budgets
 from dse.exploration.expected_drop import expectation, model_of
-from dse.exploration.loop import Loop
+from dse.exploration.loop import Loop, used
 from dse.exploration.study import DIMENSIONS, beside, evaluated, finished, quiet_optuna
 from dse.ledger.shared_work import SharedWork
 from dse.ledger.storage import reach
@@ -184,9 +184,12 @@ def guided_search(prepared: Prepared, base: BaseSetting, hear: Listener = SILENT
     evaluator, study = prepared.evaluator, prepared.study
     problem, count = base.problem, prepared.evaluations
     images, done = evaluator.images_run, finished(study)
+    proposals = max(base.phase.evaluations, count - last_designs(problem, count))
     with hear.steps(study, count) as on_step:
-        reason = base.loop.run(study, max(base.phase.evaluations, count - last_designs(problem, count)), on_step)
+        reason = base.loop.run(study, proposals, on_step)
         add_exact_picks(base.loop, study, partial(best_under_budgets, base.costing), count, hear.say)
+    if reason == used(proposals) and finished(study) >= count:
+        reason = used(count)
     phase = end(finished(study) - done, evaluator.images_run - images)
     hear.say(f"stopped: {reason}")
     model = model_of(study, problem)

@@ -18,6 +18,7 @@ from dse.exploration.expected_drop import expectation
 from dse.exploration.study import evaluated, finished
 from dse.ledger.address import shown_command
 from dse.ledger.journal import NAME
+from dse.ledger.owner import check_links
 from dse.results import history, tables, trust
 from dse.results.contents import START, UNFINISHED, Contents
 from dse.results.files import read_json
@@ -40,6 +41,7 @@ def so_far(run: Path, hear: Listener = SILENT, trusted: bool = False) -> Run:
     where nothing is measured yet, where the study lies in a database, and where the configuration names code that this
     user has not run; and what `prepare` raises.
     """
+    check_links(run)
     start = read_json(run / START)
     config = placed(parse_config(start.get("configuration", {}), str(run / START)), run, start.get("paths_from"))
     if trusted:

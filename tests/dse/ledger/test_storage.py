@@ -4,12 +4,15 @@ import subprocess
 import sys
 
 import pytest
+from alembic.runtime.migration import MigrationContext
+from optuna.storages._rdb import models
 
 from dse.errors import ConfigError, LostStorageError
 from dse.exploration.study import open_study
 from dse.ledger import storage
 from dse.ledger.address import VARIABLE, meant, redacted, shown_command, typed, without_secrets
-from dse.ledger.storage import kept
+from dse.ledger.database import Database
+from dse.ledger.storage import kept, open_storage
 from tests.dse.exploration.test_loop import PRINT, loop
 from tests.dse.toy import ToyRunner
 
@@ -154,3 +157,41 @@ def test_a_database_that_is_lost_in_a_search_is_one_line_without_its_password(tm
 def test_mistakes_that_are_not_the_databases_stay_what_they_are():
     with pytest.raises(ValueError, match=r"^own$"), kept("sqlite:///x.db"):
         raise ValueError("own")
+
+
+def test_who_comes_second_at_the_making_of_tables_uses_those_of_the_first(tmp_path, monkeypatch):
+    """Another worker makes them after this one has looked for them."""
+    url, real, firsts = f"sqlite:///{tmp_path}/s.db", models.BaseModel.metadata.create_all, iter([Database])
+
+    def make(engine):
+        for first in firsts:
+            first(url)
+            real(engine, checkfirst=False)
+        real(engine)
+
+    monkeypatch.setattr(models.BaseModel.metadata, "create_all", make)
+    assert open_storage(tmp_path, url).get_all_studies() == []
+    assert next(firsts, None) is None
+
+
+def test_who_comes_second_at_the_version_of_tables_takes_that_of_the_first(tmp_path, monkeypatch):
+    """Another worker writes it between the two looks that this one takes before it writes its own."""
+    url, real, early = f"sqlite:///{tmp_path}/s.db", MigrationContext.get_current_heads, [2]
+
+    def heads(self):
+        looks = early.pop() if early else 0
+        if looks == 2:
+            Database(url)
+        if looks:
+            early.append(looks - 1)
+        return () if looks else real(self)
+
+    monkeypatch.setattr(MigrationContext, "get_current_heads", heads)
+    assert open_storage(tmp_path, url).get_all_studies() == []
+    assert early == []
+
+
+def test_a_database_that_cannot_be_made_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage.time, "sleep", lambda seconds: pytest.fail("waits"))
+    with pytest.raises(ConfigError, match="unable to open database file"):
+        open_storage(tmp_path, f"sqlite:///{tmp_path}/no/s.db")

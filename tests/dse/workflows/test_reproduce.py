@@ -46,3 +46,4 @@ def test_the_manifest_says_what_made_the_run(small_run):
     assert {"system", "processor", "cpus", "host", "threads", "device"} == set(told["machine"])
     assert told["started"] <= told["created"]
     assert len(told["workers"]) == 1
+    assert told["stop_reason"] == "budget of 8 evaluations used"  # the last one is the exact pick

@@ -253,6 +253,20 @@ def header(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
     return written.getvalue()
 
 
+def test_names_in_an_archive_never_lead_out_of_it(tmp_path):
+    """They are read as names of arrays, and no file is made."""
+    path, names = tmp_path / "data" / "d.npz", ("../images", "/etc/images", "..\\images", "a/../../images")
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as content:
+        for name in names:
+            content.writestr(f"{name}.npy", header((3,)) + bytes([1, 2, 3]))
+    before = sorted(tmp_path.rglob("*"))
+    assert {name: values.tolist() for name, values in npz.read(path).items()} == {name: [1, 2, 3] for name in names}
+    with pytest.raises(ModelError, match=r"d\.npz"):
+        load_data(path, "search")
+    assert sorted(tmp_path.rglob("*")) == before == [path.parent, path]
+
+
 def test_an_archive_is_not_unpacked_beyond_what_it_may_hold(tmp_path):
     bomb = archive(tmp_path / "b.npz", header((2**24,)), bytes(2**24))
     assert bomb.stat().st_size < 2**15

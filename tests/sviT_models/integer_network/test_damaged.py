@@ -1,7 +1,9 @@
 """What does not fit in an export, whatever it is, is named on one line before anything is computed."""
 
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +130,43 @@ def test_tensors_that_do_not_fit_are_one_line(folder, what):
     save_file(tensors, folder / name)
     write(folder, spec | {"files": spec["files"] | {name: sviT_models.sha256(folder / name)}})
     refused(folder, said)
+
+
+def test_names_in_an_export_never_lead_out_of_its_folder(written, folder, opened_files):
+    """Whatever it calls its files and tensors: whole ones of the same content lie where the names lead."""
+    for name in (WEIGHTS, GOLDEN):
+        shutil.copy(written / name, folder.parent / name)
+        (folder / name).unlink()
+    spec = json.loads((folder / SPECIFICATION).read_text())
+    away = {f"../{name}": hashed for name, hashed in spec["files"].items()}
+    for files in (away, away | {WEIGHTS: f"../{WEIGHTS}"}, {str(folder.parent / n): h for n, h in away.items()}):
+        write(folder, spec | {"files": files})
+        refused(folder, f"{WEIGHTS}: no such file; the export is not complete")
+    tensors = load_file(written / WEIGHTS)
+    tensors["../x"] = tensors.pop("head.weight")
+    save_file(tensors, folder / WEIGHTS)
+    named = spec | {"files": spec["files"] | {WEIGHTS: sviT_models.sha256(folder / WEIGHTS)}}
+    write(folder, named)
+    refused(folder, "head.weight is missing")
+    before = len(opened_files)
+    with pytest.raises(ModelError):
+        sviT_models.load_export(folder)
+    looked_at = [path for path in opened_files[before:] if path.is_relative_to(folder.parent)]
+    assert {path.parent for path in looked_at} == {folder}
+
+
+@pytest.fixture(scope="module")
+def opened_files():
+    """Every file that this process opens from now on."""
+    seen, hearing = [], [True]
+
+    def hear(event, given):
+        if hearing and event == "open" and isinstance(given[0], str | bytes):
+            seen.append(Path(os.fsdecode(given[0])))
+
+    sys.addaudithook(hear)
+    yield seen
+    hearing.clear()
 
 
 def refused(folder, said):
