@@ -6,20 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.run import Design, FinishedRun
+from reports.comparison.gaps import gaps
+from reports.comparison.inputs import Input, differing
+from reports.run import Design, FinishedRun, UnseenDrop
 
 
 @dataclass(frozen=True)
 class ComparedDesign:
-    """A design of a run: paired drop with its 95 % interval [pp], top-1 share, memory [B], energy [J] and its band."""
+    """A design of a run: what is known of its drop on unseen images [pp], top-1 share of the search images, costs [SI].
+
+    `searched` is the drop on the search images [pp]: too small on average, as designs were chosen on them.
+    """
 
     id: str
-    drop: float
-    low: float
-    high: float
+    unseen: UnseenDrop
+    searched: float
     top1: float
     memory_bytes: float
     energy_j: float
+    latency_s: float
+    power_w: float
     feasible: bool
     energy_band: tuple[float, float] | None = None
 
@@ -32,7 +38,7 @@ class ComparedDesign:
 class Side:
     """One run of the comparison; `recommended` is an id or None, `verdict` that of the recommended design.
 
-    `recommended_design` need not be on the front: that is the front of the search images.
+    `recommended_design` need not be on the front; `unseen_images` are those it was verified on.
     """
 
     name: str
@@ -48,14 +54,20 @@ class Side:
     verdict: str
     front: tuple[ComparedDesign, ...]
     recommended_design: ComparedDesign | None
+    unseen_images: int
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several runs side by side; `warnings` say what makes their numbers hard to compare."""
+    """Several runs side by side; `warnings` say what makes their numbers hard to compare.
+
+    `gaps` are sentences on what lies between their recommended designs, `inputs` what differs in what went in.
+    """
 
     sides: tuple[Side, ...]
     warnings: tuple[str, ...]
+    gaps: tuple[str, ...]
+    inputs: tuple[Input, ...]
 
 
 def record(runs: Sequence[FinishedRun], paths: Sequence[Path]) -> Comparison:
@@ -63,7 +75,7 @@ def record(runs: Sequence[FinishedRun], paths: Sequence[Path]) -> Comparison:
     labels = [p.name or str(p) for p in paths]
     labels = [n if labels.count(n) == 1 else str(p) for n, p in zip(labels, paths, strict=True)]
     sides = tuple(_side(run, name) for run, name in zip(runs, labels, strict=True))
-    return Comparison(sides, _warnings(sides))
+    return Comparison(sides, _warnings(sides), gaps(runs, labels), differing(runs))
 
 
 def _side(run: FinishedRun, name: str) -> Side:
@@ -82,12 +94,13 @@ def _side(run: FinishedRun, name: str) -> Side:
         verdict=picks[0].verdict if picks else "REVIEW",
         front=tuple(_compared(d) for d in run.front),
         recommended_design=None if run.recommended is None else _compared(run.by_id(run.recommended)),
+        unseen_images=picks[0].verified_images if picks else 0,
     )
 
 
 def _compared(d: Design) -> ComparedDesign:
-    costs = d.memory_bytes, d.energy_j, d.feasible
-    return ComparedDesign(d.id, d.drop, d.drop_low, d.drop_high, d.top1, *costs, energy_band=d.energy_band)
+    costs = d.memory_bytes, d.energy_j, d.latency_s, d.power_w
+    return ComparedDesign(d.id, d.unseen, d.drop, d.top1, *costs, d.feasible, d.energy_band)
 
 
 def _warnings(sides: tuple[Side, ...]) -> tuple[str, ...]:

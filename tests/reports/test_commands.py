@@ -65,6 +65,97 @@ def test_a_comparison_holds_both_fronts_and_says_what_is_not_comparable(tmp_path
     assert {p.name for p in (index.parent / "figures").iterdir()} == {"fronts.png", "fronts.svg", "fronts.pdf"}
 
 
+def changed(folder: Path, name: str, *pairs: tuple[str, str]) -> Path:
+    """A run by hand with other text in one of its files."""
+    run = folder if folder.exists() else by_hand.write(folder)
+    text = (run / name).read_text(encoding="utf-8")
+    for before, after in pairs:
+        assert before in text
+        text = text.replace(before, after)
+    (run / name).write_text(text, encoding="utf-8")
+    return run
+
+
+def test_the_drop_on_unseen_images_stands_beside_that_of_the_search(tmp_path):
+    run, other = by_hand.write(tmp_path / "a"), by_hand.write(tmp_path / "b")
+    (other / "verified.csv").unlink()  # nothing is known of unseen images there
+    r = record([read_run(run), read_run(other)], [run, other])
+    one, two = (s.recommended_design for s in r.sides)
+    assert (one.unseen.drop, one.unseen.low, one.unseen.high, one.unseen.status) == (0.7, 0.4, 1.0, "verified")
+    assert (one.searched, two.searched, two.unseen.status) == (0.5, 0.5, "searched")
+    page = str(draw(r).html)
+    assert "0.70 pp<small>0.40 … 1.00, 95 %</small><small>verified, 2,000 images</small>" in page
+    assert '<td class="number">not known</td><td class="number">0.50 pp</td>' in page
+
+
+def test_the_inputs_that_differ_are_named_and_no_others(tmp_path):
+    run = by_hand.write(tmp_path / "a")
+    other = changed(tmp_path / "b", "manifest.json", ('"seed": 5', '"seed": 6'), ("d" * 64, "e" * 64))
+    changed(other, "hardware.csv", ("clock,200", "clock,400"))
+    changed(other, "picks.json", ('"memory_bytes": 800', '"memory_bytes": 900'))
+    (other / "config.yaml").write_text("hardware: faster.yaml\nsearch: {strategy: random, widths: [2, 4]}\n")
+    r = record([read_run(run), read_run(other)], [run, other])
+    assert [(i.kind, i.name, i.values) for i in r.inputs] == [
+        ("run", "chip file", ("chip (dddddddd)", "chip (eeeeeeee)")),
+        ("run", "seed", ("5", "6")),
+        ("configuration", "budget, memory", ("800 B", "900 B")),
+        ("configuration", "search.strategy", ("–", "random")),
+        ("configuration", "search.widths", ("–", "[2, 4]")),
+        ("chip", "clock", ("200 MHz", "400 MHz")),
+    ]
+    page = str(draw(r).html)
+    assert "Constants of the chip (1)" in page
+    same = record([read_run(run), read_run(by_hand.write(tmp_path / "c"))], [run, tmp_path / "c"])
+    assert same.inputs == ()
+    assert "None: the runs have the same network" in str(draw(same).html)
+
+
+def test_the_gap_between_two_runs_is_said_in_words(tmp_path):
+    run = by_hand.write(tmp_path / "a")
+    # p4: 400 B instead of 500, 5 uJ instead of 2, 6 ms and 300 uW as before; 2 pp instead of 0.7 on unseen images
+    other = changed(tmp_path / "b", "results.csv", ("500,2e-6", "400,5e-6"))
+    changed(other, "verified.csv", ("p4,0.7,0.4,1.0", "p4,2.0,1.5,2.5"))
+    gaps = record([read_run(run), read_run(other)], [run, other]).gaps
+    assert gaps == (
+        "b against a: 100 B less memory (20.0 %), 3.00 µJ more energy per image (2.5 times), the same latency, "
+        "the same average power.",
+        "b against a: drop on unseen images 2.00 pp (1.50 … 2.50) against 0.70 pp (0.40 … 1.00); the 95 % intervals do "
+        "not overlap.",
+    )
+    close = changed(tmp_path / "c", "verified.csv", ("p4,0.7,0.4,1.0", "p4,0.9,0.6,1.2"))
+    assert "the 95 % intervals overlap, so neither" in record([read_run(run), read_run(close)], [run, close]).gaps[1]
+
+
+def test_a_run_that_recommends_nothing_says_how_far_the_nearest_design_is(tmp_path):
+    run, other = by_hand.write(tmp_path / "a"), by_hand.write(tmp_path / "b")
+    picks = json.loads((other / "picks.json").read_text())
+    picks |= {"budgets": {"drop": 1.0, "memory_bytes": 200, "energy_j": 0.9e-6}, "picks": [], "savings": None}
+    (other / "picks.json").write_text(json.dumps(picks))
+    table = pd.read_csv(other / "results.csv").assign(reasons="needs 154 of 64 cores")
+    table.to_csv(other / "results.csv", index=False)
+    r = record([read_run(run), read_run(other)], [run, other])
+    assert r.sides[1].recommended_design is None
+    assert r.gaps == (
+        "b: no design is recommended.",
+        "b: Memory: the least of all designs is 250 B (s2), 50.0 B over the budget.",
+        "b: Energy per image: the least of all designs is 1.00 µJ (s2), 100 nJ over the budget.",
+        "b: the nearest design, s2, exceeds memory by 50.0 B and energy per image by 100 nJ.",
+        "b: the chip cannot run s2: needs 154 of 64 cores.",
+    )
+    assert "no design is recommended" in str(draw(r).html)
+
+
+def test_a_configuration_with_aliases_is_no_configuration_of_a_search(tmp_path, monkeypatch, capsys):
+    run, other = by_hand.write(tmp_path / "a"), by_hand.write(tmp_path / "b")
+    for text, said in (("a: &x [1]\nb: *x\n", "has YAML aliases"), ("a: [1\n", "not valid YAML")):
+        (other / "config.yaml").write_text(text)
+        assert svit(monkeypatch, "compare", run, other, "--out", tmp_path / "out") == 2
+        told = capsys.readouterr().err
+        assert f"{other / 'config.yaml'}: {said}" in told
+        assert told.strip().count("\n") == 0
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_recommended_design_behind_the_front_still_has_its_numbers(tmp_path):
     run = by_hand.write(tmp_path / "a")
     table = (run / "results.csv").read_text(encoding="utf-8")
