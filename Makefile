@@ -3,8 +3,9 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 LOG := .venv/install.log
 # One thread per worker; where a test asks for two, the one that waits leaves its core to the other workers. A file stays
-# with one worker, which makes its fixtures once.
-PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+# with one worker, which makes its fixtures once. Compiled modules are kept even where the shell says not to: tests start
+# some fifty processes, and compiling takes each a second.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
 	--no-loadscope-reorder
 
 .PHONY: demo test campaign docs check check-lint check-format check-types check-imports bench study clean

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ VARYING: tuple[Name, ...] = (
     ("states", "size"),
 )
 """The numbers that only enter sums, products and comparisons of the equations; what these branch on is left out."""
+_NUMBERS_OF = attrgetter(*(f"{memory}.{field}" if memory else field for memory, field in VARYING))
 
 
 def alike(chip: Chip) -> tuple[Any, ...]:
@@ -51,8 +53,9 @@ class Chips:
     @classmethod
     def of(cls, chips: Sequence[Chip], designs: int) -> Chips:
         """Every chip for `designs` designs in turn."""
-        values = {name: np.array([_number(chip, name) for chip in chips]) for name in VARYING}
-        return cls(chips[0], {name: np.repeat(v, designs) for name, v in values.items() if np.any(v != v[0])})
+        values = np.array([_NUMBERS_OF(chip) for chip in chips], dtype=np.float64)
+        differing = np.flatnonzero((values != values[0]).any(axis=0)).tolist()
+        return cls(chips[0], {VARYING[place]: np.repeat(values[:, place], designs) for place in differing})
 
     def for_designs(self) -> Chip:
         """The chip whose numbers are (n,), for what designs as a whole have."""
@@ -69,9 +72,3 @@ class Chips:
             own: dict[str, Any] = {field: value for (of, field), value in numbers.items() if of == memory}
             changed[memory] = replace(port, **own)
         return replace(self.first, **changed)
-
-
-def _number(chip: Chip, name: Name) -> float:
-    memory, field = name
-    value: float = getattr(getattr(chip, memory) if memory else chip, field)
-    return value

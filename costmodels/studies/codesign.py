@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates
 from costmodels.hardware.hardware import Hardware, resolve
 from costmodels.hardware.schema import HardwareFile
-from costmodels.studies.bands import energy_bands
+from costmodels.studies.bands import bands_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,18 +142,17 @@ def sweep(
     candidates = candidates.settled()  # the chips differ, the activity does not
     values, feasible = _costs(candidates, [c.hardware for c in space], frame_rate)  # (H, N, C), (H, N)
     own, _ = _costs(candidates, [hardware], frame_rate)
-    rows, ends = [], dict[int, NDArray[np.float64]]()
+    rows, best_of = [], _best(values, feasible, objectives)
+    ends = _ends(candidates, space, best_of.values()) if bands else {}
     for place in range(len(candidates)):
         for objective in objectives:
-            column = _objective(values[:, place], objective)
-            best = int(np.lexsort((values[:, place, _COSTS.index("area_mm2")], column, ~feasible[:, place]))[0])
+            column, best = _objective(values[:, place], objective), best_of[place, objective]
             at_file = float(_objective(own[:, place], objective)[0])
             costs = dict(zip(_COSTS, values[best, place].tolist(), strict=True))
             outcome = {"feasible": bool(feasible[best, place]), "file_value": at_file}
             gain = 1 - float(column[best]) / at_file if at_file else 0.0
             head = {"design": names[place], "objective": objective}
-            if bands:
-                outcome |= _ends(candidates, space, best, ends, place)
+            outcome |= _band(ends, best, place)
             rows.append(head | dict(space[best].setting) | costs | outcome | {"gain": gain})
     return pd.DataFrame(rows)
 
@@ -176,29 +175,49 @@ def area_front(
     space, names = configurations(hardware), candidates.names
     values, feasible = _costs(candidates.settled(), [c.hardware for c in space], frame_rate)
     energy, area = _COSTS.index("energy_j"), _COSTS.index("area_mm2")
-    rows, ends = [], dict[int, NDArray[np.float64]]()
-    for place, name in enumerate(names):
+    front: list[tuple[int, int]] = []  # design and chip
+    for place in range(len(names)):
         allowed = np.flatnonzero(feasible[:, place]) if feasible[:, place].any() else np.arange(len(space))
         order = allowed[np.lexsort((values[allowed, place, energy], values[allowed, place, area]))]
         best = np.inf
         for at in order:
             if values[at, place, energy] < best * (1 - _WORTH):
                 best = values[at, place, energy]
-                costs = dict(zip(_COSTS, values[at, place].tolist(), strict=True))
-                outcome: dict[str, float | bool] = {"feasible": bool(feasible[at, place])}
-                if bands:
-                    outcome |= _ends(candidates, space, int(at), ends, place)
-                rows.append({"design": name} | dict(space[at].setting) | costs | outcome)
+                front.append((place, int(at)))
+    ends = _ends(candidates, space, (at for _, at in front)) if bands else {}
+    rows = []
+    for place, at in front:
+        costs = dict(zip(_COSTS, values[at, place].tolist(), strict=True))
+        outcome = {"feasible": bool(feasible[at, place])} | _band(ends, at, place)
+        rows.append({"design": names[place]} | dict(space[at].setting) | costs | outcome)
     return pd.DataFrame(rows)
 
 
+def _best(
+    values: NDArray[np.float64], feasible: NDArray[np.bool_], objectives: Sequence[str]
+) -> dict[tuple[int, str], int]:
+    """The best chip for each design and objective; `values` (H, N, C), `feasible` (H, N)."""
+    area, found = _COSTS.index("area_mm2"), {}
+    for place in range(values.shape[1]):
+        for objective in objectives:
+            order = np.lexsort((values[:, place, area], _objective(values[:, place], objective), ~feasible[:, place]))
+            found[place, objective] = int(order[0])
+    return found
+
+
 def _ends(
-    candidates: Candidates, space: Sequence[Configuration], at: int, known: dict[int, NDArray[np.float64]], place: int
-) -> dict[str, float]:
-    """Least and greatest energy of a design on one of the chips; `known` keeps those of all designs by chip."""
-    if at not in known:
-        known[at] = energy_bands(candidates, space[at].hardware)
-    return {"energy_low": float(known[at][place, 0]), "energy_high": float(known[at][place, 1])}
+    candidates: Candidates, space: Sequence[Configuration], chips: Iterable[int]
+) -> dict[int, NDArray[np.float64]]:
+    """Least and greatest energy of all designs, (N, 2) [J], by chip."""
+    places = list(dict.fromkeys(chips))
+    return dict(zip(places, bands_on(candidates, [space[at].hardware for at in places]), strict=True))
+
+
+def _band(ends: Mapping[int, NDArray[np.float64]], at: int, place: int) -> dict[str, float]:
+    """The columns of one design on one chip; none where no ends are asked for."""
+    if not ends:
+        return {}
+    return {"energy_low": float(ends[at][place, 0]), "energy_high": float(ends[at][place, 1])}
 
 
 def _costs(

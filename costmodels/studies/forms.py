@@ -13,7 +13,7 @@ from costmodels.estimation.designs import Designs
 from costmodels.estimation.reasons import reasons
 from costmodels.hardware.compute import IntegerCompute
 from costmodels.hardware.hardware import Hardware
-from costmodels.studies.bands import columns_of, energy_bands
+from costmodels.studies.bands import bands_on, columns_of
 from costmodels.studies.variants import REFERENCE, variants
 from costmodels.workload.workload import Workload
 
@@ -46,10 +46,11 @@ def forms(
         )
     candidates = candidates.settled()
     same = Candidates(tuple(part._replace(designs=_at_reference(part.designs)) for part in candidates.parts))
-    rows = []
-    for form, unit, chip in variants(candidates, hardware):
+    rows, every = [], list(variants(candidates, hardware))
+    bands_of = bands_on(candidates, [chip for *_, chip in every], without=("datapath",)) if bands else None
+    for at, (form, unit, chip) in enumerate(every):
         cost, wide = (each.costs(chip, frame_rate=frame_rate) for each in (candidates, same))
-        ends = columns_of(energy_bands(candidates, chip, without=("datapath",))) if bands else {}
+        ends = {} if bands_of is None else columns_of(bands_of[at])
         for place, name in enumerate(candidates.names):
             fits = bool(cost.feasible[place])
             rows.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,8 +61,32 @@ def range_of(constant: Constant) -> tuple[float, float, bool]:
     return bounded(constant.key, constant.value / 2), constant.value * 2, False
 
 
-def variations(candidates: Candidates, hardware: Hardware, reference: int) -> Iterator[Variation]:
-    """Every variation of the study, constants first; `reference` is the design that keeps its control energy."""
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """The candidates at other activity, which no chip enters: at other firing rates, or over other time steps."""
+
+    name: str
+    change: str
+    candidates: Candidates
+
+
+def moved(candidates: Candidates) -> list[Moved]:
+    """The candidates at other firing rates and over other numbers of time steps."""
+    found = [Moved("firing rates", f"x{factor:g}", _at_rates(candidates, factor)) for factor in RATES]
+    for factor in STEPS:
+        changed = _at_steps(candidates, factor)
+        if changed is not None:
+            found.append(Moved("time steps", f"x{factor:g}", changed))
+    return found
+
+
+def variations(
+    candidates: Candidates, hardware: Hardware, reference: int, others: Sequence[Moved] | None = None
+) -> Iterator[Variation]:
+    """Every variation of the study, constants first; `reference` is the design that keeps its control energy.
+
+    others  what `moved` gives for the candidates, where several chips share it
+    """
     for key in uncertain(hardware):
         value = hardware.table[key].value
         for factor in (0.5, 2.0):
@@ -73,12 +97,8 @@ def variations(candidates: Candidates, hardware: Hardware, reference: int) -> It
             if name != hardware.op_table:
                 yield Variation("constant", "compute.table", name, candidates, hardware.with_op_table(name))
     yield from _of_chip(candidates, hardware, reference)
-    for factor in RATES:
-        yield Variation("form", "firing rates", f"x{factor:g}", _at_rates(candidates, factor), hardware)
-    for factor in STEPS:
-        changed = _at_steps(candidates, factor)
-        if changed is not None:
-            yield Variation("form", "time steps", f"x{factor:g}", changed, hardware)
+    for each in moved(candidates) if others is None else others:
+        yield Variation("form", each.name, each.change, each.candidates, hardware)
 
 
 def _of_chip(candidates: Candidates, hardware: Hardware, reference: int) -> Iterator[Variation]:
