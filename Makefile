@@ -43,7 +43,7 @@ check-format: .venv/installed-dev
 	$(BIN)/ruff format --check .
 
 check-types: .venv/installed-dev
-	$(BIN)/mypy costmodels dse reports sviT_models/graph sviT_models/engine sviT_models/integer_network
+	$(BIN)/mypy costmodels dse reports sviT_models
 
 check-imports: .venv/installed-dev
 	$(BIN)/lint-imports --config setup.cfg --no-cache

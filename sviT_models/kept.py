@@ -48,7 +48,7 @@ def hashed(*parts: Any) -> str:
     for part in parts:
         if isinstance(part, Tensor):
             found.update(f"tensor {part.dtype} {tuple(part.shape)} ".encode())
-            found.update(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            found.update(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
         else:
             found.update(f"{json.dumps(part)}\0".encode())
     return found.hexdigest()

@@ -24,4 +24,4 @@ def use_threads(count: int) -> None:
     import numba
 
     torch.set_num_threads(count)
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(count, vars(numba.config)["NUMBA_NUM_THREADS"]))

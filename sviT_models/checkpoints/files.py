@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -17,6 +18,7 @@ from sviT_models import zoo
 from sviT_models.checkpoints.recognise import HEADS, Likeness, classes_of, likeness, shapes, shapes_of
 from sviT_models.checkpoints.state_dict import State, read_state
 from sviT_models.errors import ModelError
+from sviT_models.network.config import Built, config_of
 from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
 SHOWN = 4  # keys of each kind of mismatch that a message names
@@ -77,7 +79,7 @@ def save_checkpoint(
     """
     path = Path(path)
     _check_place(path)
-    config = asdict(model.config)
+    config = asdict(config_of(model))
     if isinstance(model.config, ModelConfig) and model.config.in_channels == ModelConfig.in_channels:
         del config["in_channels"]  # the files of networks for images stay as they have always been
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
@@ -125,7 +127,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:
     return _decoded(Path(path), read_state(Path(path))[1])
 
 
-def _decoded(path: Path, metadata: dict[str, str]) -> dict[str, object]:
+def _decoded(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     if "config" not in metadata:
         return {}
     try:
@@ -134,7 +136,7 @@ def _decoded(path: Path, metadata: dict[str, str]) -> dict[str, object]:
         raise ModelError(f"{path}: its metadata is not JSON ({error})") from error
 
 
-def _stored_config(path: Path, metadata: dict[str, str]) -> dict[str, object]:
+def _stored_config(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     """The build options in the metadata; lists, which JSON makes of tuples, are tuples again."""
     config = _decoded(path, metadata).get("config", {})
     known = isinstance(config, dict) and isinstance(config.get("name", ""), str)
@@ -143,7 +145,7 @@ def _stored_config(path: Path, metadata: dict[str, str]) -> dict[str, object]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
 
 
-def _empty(options: dict[str, object], stored: dict[str, object]) -> nn.Module:
+def _empty(options: dict[str, Any], stored: dict[str, Any]) -> nn.Module:
     """The network that `options` describe, without memory for its weights.
 
     A name says how wide a network is; widths of its own are options where the family takes them.
@@ -171,10 +173,10 @@ def _mismatch(state: State, model: nn.Module) -> str:
     misshapen = [f"{key} {have[key]} instead of {want[key]}" for key in want if have.get(key, want[key]) != want[key]]
     kinds = (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen))
     lists = [_listed(what, keys) for what, keys in kinds if keys]
-    return "; ".join([*lists, *_causes(have, want, model.config)]) if lists else ""
+    return "; ".join([*lists, *_causes(have, want, config_of(model))]) if lists else ""
 
 
-def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], config: object) -> list[str]:
+def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], config: Built) -> list[str]:
     causes = []
     if "head_kd.weight" in have and getattr(config, "distilled", None) is False:
         causes.append("has head_kd.*: pass --distilled")

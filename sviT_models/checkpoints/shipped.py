@@ -17,6 +17,7 @@ from sviT_models.errors import ModelError
 from sviT_models.graph.files import open_graph
 from sviT_models.hashing import sha256
 from sviT_models.inventory import WEIGHTS, shipped_names
+from sviT_models.network.config import config_of
 
 UNSTATED = ("time_steps", "levels", "heads", "attention_scale")  # what the shapes of a state_dict do not tell
 
@@ -93,7 +94,7 @@ def _saved_graph(path: Path, given: list[str]) -> Checkpoint:
 
 def _assumed(path: Path, model: nn.Module, given: Mapping[str, object], network: str | None) -> str:
     """What neither the file nor the user says of a network and no shape tells, with the values taken; or nothing."""
-    config = model.config
+    config = config_of(model)
     missing = [key for key in UNSTATED if given.get(key) is None and hasattr(config, key)]
     if not missing or "config" in read_notes(path):
         return ""

@@ -89,7 +89,7 @@ def _unwrap(path: Path, content: object) -> State:
         if not isinstance(key, str) or not dense:
             what = type(value).__name__
             if isinstance(value, Tensor):
-                what = "tensor without data" if value.is_meta else value.layout
+                what = "tensor without data" if value.is_meta else str(value.layout)
             raise ModelError(f"{path}: entry {key!r} is of type {what}; expected a state_dict of dense tensors")
     return _bare(content)
 

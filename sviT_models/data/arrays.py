@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ def load(
     )
 
 
-def _read(path: Path) -> Mapping[str, NDArray]:
+def _read(path: Path) -> Mapping[str, NDArray[Any]]:
     content = npz.read(path)
     for key in ("labels",) if "offsets" in content else ("images", "labels"):
         if key not in content:
@@ -73,7 +74,7 @@ def _read(path: Path) -> Mapping[str, NDArray]:
     return content
 
 
-def _images(path: Path, content: Mapping[str, NDArray], resolution: int | None) -> NDArray:
+def _images(path: Path, content: Mapping[str, NDArray[Any]], resolution: int | None) -> NDArray[Any]:
     """(N, 3, H, W), uint8 or floating-point."""
     images = _channels_first(content["images"])
     if images is None:
@@ -88,7 +89,7 @@ def _images(path: Path, content: Mapping[str, NDArray], resolution: int | None) 
     return images
 
 
-def _channels_first(images: NDArray) -> NDArray | None:
+def _channels_first(images: NDArray[Any]) -> NDArray[Any] | None:
     """Images as (N, 3, H, W); None for another shape or type."""
     if images.dtype == np.uint8:
         if images.ndim == 3:
@@ -99,7 +100,7 @@ def _channels_first(images: NDArray) -> NDArray | None:
     return images if known else None
 
 
-def _labels(path: Path, content: Mapping[str, NDArray], number: int) -> NDArray[np.int64]:
+def _labels(path: Path, content: Mapping[str, NDArray[Any]], number: int) -> NDArray[np.int64]:
     labels = content["labels"]
     if labels.dtype.kind not in "iu" or labels.shape != (number,) or number == 0 or labels.min() < 0:
         raise ModelError(
@@ -110,7 +111,7 @@ def _labels(path: Path, content: Mapping[str, NDArray], number: int) -> NDArray[
     return labels.astype(np.int64)
 
 
-def _classes(path: Path, content: Mapping[str, NDArray], labels: NDArray[np.int64]) -> list[str]:
+def _classes(path: Path, content: Mapping[str, NDArray[Any]], labels: NDArray[np.int64]) -> list[str]:
     if "classes" not in content:
         return [str(label) for label in range(labels.max() + 1)]
     names = content["classes"]
@@ -119,7 +120,9 @@ def _classes(path: Path, content: Mapping[str, NDArray], labels: NDArray[np.int6
     return [str(name) for name in names]
 
 
-def _members(path: Path, content: Mapping[str, NDArray], labels: NDArray[np.int64], split: str) -> NDArray[np.int64]:
+def _members(
+    path: Path, content: Mapping[str, NDArray[Any]], labels: NDArray[np.int64], split: str
+) -> NDArray[np.int64]:
     if "split" not in content:
         return evaluation_members(labels, split, str(path), "an array 'split' that names the split of every image")
     splits = content["split"]

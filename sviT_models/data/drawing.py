@@ -41,7 +41,8 @@ def sampled(atlas: NDArray[np.uint8], cells: NDArray[np.int64], matrix: Floats, 
     bottom = flat[corner + size] * (FULL - right) + flat[corner + size + 1] * right
     value = (top * (FULL - below) + bottom * below) >> 16  # (N, 2 S, 2 S) in 0..255
     total = value.reshape(len(cells), side, 2, side, 2).sum(axis=(2, 4), dtype=np.int32)
-    return (total * FULL + 510) // 1020
+    found: Ints = (total * FULL + 510) // 1020
+    return found
 
 
 def stroke(angle: Floats, offset: Floats, middle: Floats, length: Floats, width: Floats, side: int) -> Ints:
@@ -79,9 +80,11 @@ def _along(x: Floats, y: Floats, side: int) -> NDArray[np.int64]:
     """Distance of every pixel along the direction (x, y), in pixels with 16 binary digits behind the point."""
     step = np.arange(1 - side, side, 2)  # pixel centres times S, that is in half pixels
     fixed_x, fixed_y = (np.rint(value * 2 ** (_POINT - 1)).astype(np.int64) for value in (x, y))
-    return fixed_y[:, None, None] * step[:, None] + fixed_x[:, None, None] * step
+    along: NDArray[np.int64] = fixed_y[:, None, None] * step[:, None] + fixed_x[:, None, None] * step
+    return along
 
 
 def _fixed(length: Floats, side: int) -> NDArray[np.int64]:
     """A length in half image sides as pixels with 16 binary digits behind the point, (N, 1, 1)."""
-    return np.rint(length * (side / 2) * 2**_POINT).astype(np.int64)[:, None, None]
+    fixed: NDArray[np.int64] = np.rint(length * (side / 2) * 2**_POINT).astype(np.int64)
+    return fixed[:, None, None]

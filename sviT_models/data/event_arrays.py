@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from sviT_models.data.events import Binning, Events, Sensor, binned, check, fram
 from sviT_models.data.frames import check_values, room
 from sviT_models.errors import ModelError
 
-Content = Mapping[str, NDArray]
+Content = Mapping[str, NDArray[Any]]
 
 COLUMNS = ("x", "y", "t", "p")
 LISTS = (*COLUMNS, "offsets", "sensor")
@@ -28,7 +28,7 @@ class Timed(Protocol):
 
     def __len__(self) -> int: ...
 
-    def frames(self, chosen: NDArray[np.int64]) -> NDArray:
+    def frames(self, chosen: NDArray[np.int64]) -> NDArray[Any]:
         """Frames (len(chosen), T, C, H, W)."""
 
 
@@ -44,7 +44,7 @@ def opened(path: Path, content: Content, binning: Binning | None, resolution: in
 class StoredFrames:
     """Frames that are in the file as frames, with any number of channels."""
 
-    def __init__(self, path: Path, images: NDArray, binning: Binning | None, resolution: int | None):
+    def __init__(self, path: Path, images: NDArray[Any], binning: Binning | None, resolution: int | None):
         if images.dtype.kind not in "iuf" or 0 in images.shape:
             raise ModelError(f"{path}: 'images' is {images.dtype} {images.shape}; expected numbers (N, T, C, H, W)")
         check_shape(images.shape[1:], binning, resolution, str(path))
@@ -53,7 +53,7 @@ class StoredFrames:
     def __len__(self) -> int:
         return len(self.images)
 
-    def frames(self, chosen: NDArray[np.int64]) -> NDArray:
+    def frames(self, chosen: NDArray[np.int64]) -> NDArray[Any]:
         """Frames (len(chosen), T, C, H, W) as they are stored."""
         check_values(self.images, f"{self.path}: 'images'")
         return self.images[chosen]
@@ -87,7 +87,7 @@ class EventLists:
         self._check_lengths(content)
         self.size = frame_size(self.sensor, resolution, str(path))
 
-    def _sensor(self, sensor: NDArray) -> Sensor:
+    def _sensor(self, sensor: NDArray[Any]) -> Sensor:
         if sensor.shape != (2,) or not 1 <= sensor.min() <= sensor.max() <= 2**15:
             raise ModelError(f"{self.path}: 'sensor' is {sensor.tolist()}; expected its height and width in pixels")
         return int(sensor[0]), int(sensor[1])
@@ -109,7 +109,7 @@ class EventLists:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def frames(self, chosen: NDArray[np.int64]) -> NDArray:
+    def frames(self, chosen: NDArray[np.int64]) -> NDArray[Any]:
         """Frames (len(chosen), T, 2, H, W). Raises ModelError for a sample that is no recording of the sensor."""
         frames = room((len(chosen), self.binning.time_steps, 2, *self.size), np.uint16, str(self.path))
         for place, index in enumerate(chosen):

@@ -139,10 +139,10 @@ def _packet_header(where: str, raw: bytes, at: int) -> _Packet:
         have = f"{len(raw) - at} of the {PACKET.size} bytes of its header"
         raise ModelError(f"{where}: ends after {have}; fetch the file again")
     kind, _, size, time_offset, overflow, capacity, number, _ = PACKET.unpack_from(raw, at)
-    have = len(raw) - at - PACKET.size
-    if capacity * size > have:
+    left = len(raw) - at - PACKET.size
+    if capacity * size > left:
         raise ModelError(
-            f"{where}: announces {capacity} events of {size} bytes, {have} bytes are left; fetch the file again"
+            f"{where}: announces {capacity} events of {size} bytes, {left} bytes are left; fetch the file again"
         )
     if number > capacity:
         raise ModelError(f"{where}: announces {number} events in the room of {capacity}; fetch the file again")

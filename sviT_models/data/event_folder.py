@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ N_MNIST_SENSOR = (34, 34)
 SAMPLE_BYTES = 2**28  # of one file of frames
 
 Files = Sequence[Path]
-ToFrames = Callable[[Files, Binning | None, int | None], NDArray]
+ToFrames = Callable[[Files, Binning | None, int | None], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _chosen(
     return members[first(stratified_order(labels[members], seed), count, f"{path}, split {split}")]
 
 
-def _frames_of_bin(files: Files, binning: Binning | None, resolution: int | None) -> NDArray:
+def _frames_of_bin(files: Files, binning: Binning | None, resolution: int | None) -> NDArray[Any]:
     """Frames (N, T, 2, H, W) of files of N-MNIST, whose sensor was cut to 34 x 34 pixels."""
     rule, sensor = binning or Binning(), N_MNIST_SENSOR
     size = frame_size(sensor, resolution, str(files[0].parent))
@@ -95,7 +96,7 @@ def _frames_of_bin(files: Files, binning: Binning | None, resolution: int | None
     return frames
 
 
-def _frames_of_npz(files: Files, binning: Binning | None, resolution: int | None) -> NDArray:
+def _frames_of_npz(files: Files, binning: Binning | None, resolution: int | None) -> NDArray[Any]:
     """Frames (N, T, C, H, W) of files with an array `frames` (T, C, H, W) each."""
     frames = None
     for place, file in enumerate(files):
@@ -113,7 +114,7 @@ def _frames_of_npz(files: Files, binning: Binning | None, resolution: int | None
     return frames
 
 
-def _stored(file: Path) -> NDArray:
+def _stored(file: Path) -> NDArray[Any]:
     content = npz.read(file, SAMPLE_BYTES)
     if "frames" not in content:
         have = ", ".join(content) or "nothing"

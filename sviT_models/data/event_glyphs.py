@@ -89,7 +89,8 @@ def _path(random: glyphs.Draws, side: int) -> NDArray[np.int64]:
     share = np.arange(1, POSITIONS + 1)[:, None] / POSITIONS
     sides = corners[:, :-1, None] + (corners[:, 1:] - corners[:, :-1])[:, :, None] * share  # (N, 3, 8, 2)
     walked = sides.reshape(len(angle), SACCADES * POSITIONS, 2)
-    return np.rint(np.concatenate([corners[:, :1], walked], axis=1)).astype(np.int64)
+    path: NDArray[np.int64] = np.rint(np.concatenate([corners[:, :1], walked], axis=1)).astype(np.int64)
+    return path
 
 
 def _fired(level: Drawn, path: NDArray[np.int64], threshold: Drawn, side: int) -> Counts:
@@ -110,14 +111,16 @@ def _fired(level: Drawn, path: NDArray[np.int64], threshold: Drawn, side: int) -
 def _log_intensity(drawn: Drawn, contrast: Drawn) -> Drawn:
     """Log intensity [1/256 octave] against the background, of a pixel with its corner at every half pixel."""
     covered = (drawn[:, :-1, :-1] + drawn[:, :-1, 1:] + drawn[:, 1:, :-1] + drawn[:, 1:, 1:]) // FINE**2
-    return (contrast[:, None, None] * covered) >> 8
+    found: Drawn = (contrast[:, None, None] * covered) >> 8
+    return found
 
 
 def _seen(level: Drawn, position: NDArray[np.int64], side: int) -> Drawn:
     """What the pixels (N, S, S) see of `level` when the camera is at `position` (N, 2)."""
     corner = (level.shape[1] + 1 - FINE * side) // 2 + position
     at = corner[:, :, None] + FINE * np.arange(side)  # (N, 2, S)
-    return level[np.arange(len(level))[:, None, None], at[:, 0, :, None], at[:, 1, None, :]]
+    seen: Drawn = level[np.arange(len(level))[:, None, None], at[:, 0, :, None], at[:, 1, None, :]]
+    return seen
 
 
 def _noise(random: glyphs.Draws, stream: str, begin: int, shape: tuple[int, ...]) -> Counts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class Events:
     def __len__(self) -> int:
         return len(self.t)
 
-    def __getitem__(self, part: slice | NDArray) -> Events:
+    def __getitem__(self, part: slice | NDArray[Any]) -> Events:
         return Events(self.x[part], self.y[part], self.t[part], self.p[part])
 
 

@@ -78,7 +78,8 @@ def load(
     for _, found in good:
         digest.update(found.digest)
     on_disk = FileImages(tuple(files[index] for index in kept), side)
-    images = torch.from_numpy(IMAGENET(np.stack([found.pixels for _, found in good]))) if keep else on_disk
+    pixels = [found.pixels for _, found in good if found.pixels is not None]
+    images = torch.from_numpy(IMAGENET(np.stack(pixels))) if keep else on_disk
     targets = torch.from_numpy(labels[kept])
     return ImageSet(shown(path), split, images, targets, tuple(ids), classes, digest.hexdigest(), corrupt)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ EXACT = 2**24  # float32 holds every whole number up to here
 class FrameImages:
     """Frames that are kept as `values`, numbers (N, T, C, H, W), and become float32 whenever some are asked for."""
 
-    values: NDArray
+    values: NDArray[Any]
 
     @property
     def shape(self) -> Sequence[int]:
@@ -45,7 +46,7 @@ class FrameImages:
 def from_frames(
     name: str,
     split: str,
-    frames: NDArray,
+    frames: NDArray[Any],
     labels: NDArray[np.int64],
     ids: Sequence[str],
     classes: Sequence[str],
@@ -60,7 +61,7 @@ def from_frames(
     return ImageSet(name, split, images, torch.from_numpy(labels), tuple(ids), tuple(classes), digest)
 
 
-def room(shape: Sequence[int], dtype: np.dtype | type, where: str) -> NDArray:
+def room(shape: Sequence[int], dtype: np.dtype[Any] | type, where: str) -> NDArray[Any]:
     """Zeros for frames of a data set. Raises ModelError, naming `where`, for more than 8 GiB."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size > MOST_BYTES:
@@ -71,7 +72,7 @@ def room(shape: Sequence[int], dtype: np.dtype | type, where: str) -> NDArray:
     return np.zeros(shape, dtype)
 
 
-def check_values(frames: NDArray, where: str) -> None:
+def check_values(frames: NDArray[Any], where: str) -> None:
     """Raises ModelError, naming `where` and the place, for values that float32 does not hold or that are no number."""
     largest = np.finfo(np.float32).max
     wrong = ~(np.abs(frames) <= largest) if frames.dtype.kind == "f" else (frames < 0) | (frames > EXACT)

@@ -94,7 +94,7 @@ class Draws:
     """Random numbers of many images, one column after the other; the order of the calls is part of the data set."""
 
     def __init__(self, words: NDArray[np.uint64]):
-        self.unit = (words >> np.uint64(11)) * 2.0**-53  # (N, WORDS) in [0, 1)
+        self.unit = ((words >> np.uint64(11)) * 2.0**-53).astype(np.float64, copy=False)  # (N, WORDS) in [0, 1)
         self.used = 0
 
     def uniform(self, low: float, high: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import lzma
 import math
 import zlib
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ MAX_BYTES = 2**30  # twice the largest known set, the 697 932 training images of
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 
 
-def read(path: Path) -> NDArray:
+def read(path: Path) -> NDArray[Any]:
     """The array in the file `path`, in its own type and shape, read-only.
 
     What the header announces is read and no more, so that a small compressed file cannot fill the memory. Raises

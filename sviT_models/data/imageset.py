@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -142,13 +142,13 @@ def from_pixels(
 
 
 def content_hash(
-    values: NDArray, labels: NDArray[np.int64], ids: Sequence[str], classes: Sequence[str], preparation: str
+    values: NDArray[Any], labels: NDArray[np.int64], ids: Sequence[str], classes: Sequence[str], preparation: str
 ) -> str:
     """SHA-256 in hexadecimal of everything that a measurement on these images can depend on."""
     digest = hashlib.sha256(repr((values.dtype.str, values.shape, preparation, tuple(classes), tuple(ids))).encode())
     for begin in range(0, len(values), HASHED_TOGETHER):  # copies of views stay small
-        digest.update(np.ascontiguousarray(values[begin : begin + HASHED_TOGETHER]))
-    digest.update(labels.astype("<i8"))
+        digest.update(np.ascontiguousarray(values[begin : begin + HASHED_TOGETHER]).data)
+    digest.update(labels.astype("<i8").data)
     return digest.hexdigest()
 
 

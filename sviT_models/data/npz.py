@@ -7,6 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -21,7 +22,7 @@ BROKEN_HEADER = (SyntaxError, tokenize.TokenError)  # what numpy lets pass of a 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-def read(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, NDArray]:
+def read(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]]:
     """All arrays of the file `path` by name, read-only.
 
     Sizes are compared before anything is unpacked: those that the archive announces with `most_bytes`, beyond 256 MiB
@@ -49,7 +50,7 @@ def allowed(size: int) -> int:
     return max(most if ratio is None else min(most, ratio * size) for most, ratio in RATIOS)
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray:
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(member) as file:
         version = npy.read_magic(file)
         if version not in _HEADERS:

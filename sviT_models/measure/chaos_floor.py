@@ -15,9 +15,10 @@ from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
 from sviT_models.graph.layers import as_network, weight_layers
 from sviT_models.measure.hooks import batches, evaluating
+from sviT_models.network.layers import weight_of
 
 NOISE = 1e-3  # relative to each weight: far below what any width does
-Covariance = tuple[tuple[float, float], ...]
+Square = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class ChaosFloor:
     kl: float
     nll: float
     nll_clean: float
-    shared: tuple[tuple[float, float], tuple[float, float]]
-    alone: tuple[tuple[float, float], tuple[float, float]]
+    shared: Square
+    alone: Square
 
 
 def chaos_floor(
@@ -119,7 +120,7 @@ def copy_logits(
 
 def shared_and_alone(
     differences: np.ndarray,
-) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
+) -> tuple[Square, Square]:
     """Covariance over the images of differences (copies, N, 2): what two copies share, and what each has alone."""
     centred = differences - differences.mean(1, keepdims=True)
     copies, images = centred.shape[:2]
@@ -129,14 +130,19 @@ def shared_and_alone(
     else:
         together = centred.sum(0)  # products of all pairs of copies, less those of a copy with itself
         shared = (together.T @ together / images - copies * each) / (copies * (copies - 1))
-    return tuple(map(tuple, shared.tolist())), tuple(map(tuple, (each - shared).tolist()))
+    return _square(shared), _square(each - shared)
+
+
+def _square(covariance: np.ndarray) -> Square:
+    (a, b), (c, d) = covariance.tolist()
+    return (a, b), (c, d)
 
 
 def noisy_weights(model: nn.Module, noise: float, generator: torch.Generator) -> dict[str, Tensor]:
     """Every layer's weight w as w * (1 + noise * N(0, 1)), by the name of the parameter."""
     weights = {}
     for name in weight_layers(model):
-        clean = model.get_submodule(name).weight.detach()
+        clean = weight_of(model.get_submodule(name)).detach()
         factors = torch.randn(clean.shape, generator=generator, dtype=torch.float64)  # the same on every device
         weights[f"{name}.weight"] = clean * (1 + noise * factors).to(clean)
     return weights

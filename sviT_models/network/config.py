@@ -4,7 +4,9 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, ClassVar, Protocol, Self, cast
+
+from torch import nn
 
 from sviT_models.errors import ModelError
 
@@ -56,6 +58,42 @@ def _check_kind(key: str, value: object, usual: object) -> None:
         raise ModelError(f"{key} is {value!r}; expected {wanted}")
 
 
+class Built(Protocol):
+    """What the configuration of every network says, also of those with a class of their own."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """Of the network."""
+
+    @property
+    def num_classes(self) -> int:
+        """Logits of an image."""
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of an image."""
+
+
+class Stepped(Built, Protocol):
+    """The same of a network that runs several time steps."""
+
+    @property
+    def time_steps(self) -> int:
+        """Time steps of a call."""
+
+
+def config_of(model: nn.Module) -> Built:
+    """The configuration of a network of the zoo, or of one that was captured."""
+    return cast(Built, model.config)
+
+
+def time_steps_of(model: nn.Module) -> int:
+    """How many time steps a network runs that has steps."""
+    return cast(Stepped, model.config).time_steps
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
     """Options of every family; a family's own class adds its sizes.
@@ -84,7 +122,7 @@ class NetworkConfig:
         if any(dim % heads for dim in embed_dims):
             raise ModelError(f"heads is {heads}, which does not divide the embedding sizes {embed_dims}")
 
-    def changed(self, **options: object) -> Self:
+    def changed(self, **options: Any) -> Self:
         """The same with other values of its fields; those that are None stay as they are.  Raises ModelError."""
         known = [field.name for field in fields(self) if field.name != "name"]
         if unknown := sorted(options.keys() - {*known, "name"}):

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def weight_of(layer: nn.Module) -> Tensor:
+    """The weight of a convolution, a linear layer or a norm."""
+    return cast(Tensor, layer.weight)
+
+
+def statistics(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Running mean and variance of a batch norm; every norm of the zoo keeps them."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return norm.running_mean, norm.running_var
+
+
+def bias_of(layer: nn.Module) -> Tensor | None:
+    """The bias of a convolution or a linear layer, where it has one."""
+    return cast(Tensor | None, layer.bias)
 
 
 class PaddedBatchNorm(nn.Module):
@@ -23,7 +42,8 @@ class PaddedBatchNorm(nn.Module):
         if not self.training:
             return self.bn(F.pad(x, (1, 1, 1, 1)))
         inside, bn = self.bn(x), self.bn
-        border = bn.bias.detach() - bn.running_mean * bn.weight.detach() / torch.sqrt(bn.running_var + bn.eps)
+        mean, variance = statistics(bn)
+        border = bn.bias.detach() - mean * bn.weight.detach() / torch.sqrt(variance + bn.eps)
         n, _, height, width = inside.shape
         padded = border.to(x.dtype).view(1, -1, 1, 1).repeat(n, 1, height + 2, width + 2)
         padded[:, :, 1:-1, 1:-1] = inside

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -16,14 +18,14 @@ class _Lif(torch.autograd.Function):
     """Forward: integrate, fire, reset. Backward: sigmoid surrogate, and no gradient through the reset."""
 
     @staticmethod
-    def forward(ctx, current: Tensor, threshold: float, slope: float) -> Tensor:
+    def forward(ctx: Any, current: Tensor, threshold: float, slope: float) -> Tensor:
         spikes, potential = _integrate(current, threshold)
         ctx.save_for_backward(potential)
         ctx.threshold, ctx.slope = threshold, slope
         return spikes
 
     @staticmethod
-    def backward(ctx, grad_spikes: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor, None, None]:
         (potential,) = ctx.saved_tensors
         # d spike / d potential = slope * s * (1 - s) with s = sigmoid(slope * (potential - threshold))
         grad = torch.sub(potential, ctx.threshold).mul_(ctx.slope).sigmoid_()
@@ -94,13 +96,13 @@ class _Fire(torch.autograd.Function):
     """One step's spikes, with the derivative of a sigmoid in the backward pass."""
 
     @staticmethod
-    def forward(ctx, v: Tensor, threshold: float, at_threshold: bool) -> Tensor:
+    def forward(ctx: Any, v: Tensor, threshold: float, at_threshold: bool) -> Tensor:
         ctx.save_for_backward(v)
         ctx.threshold = threshold
         return plain_spikes(v, threshold, at_threshold)
 
     @staticmethod
-    def backward(ctx, grad_spikes: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor, None, None]:
         (v,) = ctx.saved_tensors
         sigmoid = torch.sigmoid(SURROGATE_SLOPE * (v - ctx.threshold))
         return grad_spikes * SURROGATE_SLOPE * sigmoid * (1 - sigmoid), None, None
@@ -178,14 +180,14 @@ class _Levels(torch.autograd.Function):
     """Forward: scale, clamp, round, divide. Backward: the gradient of the clamp (straight through the rounding)."""
 
     @staticmethod
-    def forward(ctx, current: Tensor, levels: int, gain: float, divisor: float, half_up: bool) -> Tensor:
+    def forward(ctx: Any, current: Tensor, levels: int, gain: float, divisor: float, half_up: bool) -> Tensor:
         scaled = current * gain
         ctx.save_for_backward((scaled >= 0) & (scaled <= levels))
         ctx.factor = gain / divisor
         return integer_levels(scaled, levels, half_up) / divisor
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
         (inside,) = ctx.saved_tensors
         return grad * inside * ctx.factor, None, None, None, None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -47,13 +48,16 @@ def patches(module: nn.Module, x: Tensor) -> Tensor:
         return x.flatten(0, -2).T.unsqueeze(0)
     if isinstance(module, nn.Conv1d) and module.kernel_size == (1,) and module.groups == 1:
         return _thinned(x).transpose(0, 1).flatten(1).unsqueeze(0)
-    geometry = (module.kernel_size, module.dilation, module.padding, module.stride)
+    assert isinstance(module, nn.Conv1d | nn.Conv2d)
+    geometry: list[tuple[int, ...]] = [
+        module.kernel_size, module.dilation, cast(tuple[int, ...], module.padding), module.stride
+    ]  # fmt: skip
     if isinstance(module, nn.Conv1d):
         x, rows = x.unsqueeze(2), (1, 1, 0, 1)
-        geometry = tuple((row, *column) for row, column in zip(rows, geometry, strict=True))
+        geometry = [(row, *column) for row, column in zip(rows, geometry, strict=True)]
     columns = F.unfold(x, *geometry)  # (N, C k k, L)
-    groups = module.groups
-    return _thinned(columns).unflatten(1, (groups, -1)).permute(1, 2, 0, 3).flatten(2)
+    apart: Tensor = _thinned(columns).unflatten(1, (module.groups, -1))
+    return apart.permute(1, 2, 0, 3).flatten(2)
 
 
 def _thinned(x: Tensor) -> Tensor:

@@ -51,9 +51,10 @@ def descend(codes: Tensor, weight: Tensor, scale: Tensor, moment: Tensor, roundi
         block = slice(start, start + BLOCK)
         inner = moment[:, block, block]
         local, new = (part[:, :, block].clone(memory_format=torch.contiguous_format) for part in (slope, codes))
-        if isinstance(rounding, Nearest) and _compiled() is not None:
+        swept = _compiled() if isinstance(rounding, Nearest) else None
+        if isinstance(rounding, Nearest) and swept is not None:
             parts = (new, local, curvature[:, :, block], scale, inner)
-            _compiled()(*(part.contiguous().numpy() for part in parts), float(rounding.top), rounding.odd)
+            swept(*(part.contiguous().numpy() for part in parts), float(rounding.top), rounding.odd)
         else:
             for j in range(new.shape[2]):
                 best = rounding(new[:, :, j] - local[:, :, j] / curvature[:, :, start + j])

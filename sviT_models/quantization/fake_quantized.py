@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from sviT_models.graph.graph import Graph
 from sviT_models.graph.layers import as_network, lif_layers, with_time_steps
 from sviT_models.measure.hooks import evaluating, watching
+from sviT_models.network.config import time_steps_of
+from sviT_models.network.layers import weight_of
 from sviT_models.output import Output
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
 from sviT_models.quantization.weight_bank import WeightBank
@@ -35,7 +37,7 @@ def linear_map(module: nn.Module, weight: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def _forward(module: nn.Module, weight: QuantizedWeight) -> Callable[[Tensor], Tensor]:
-    dtype = module.weight.dtype
+    dtype = weight_of(module).dtype
     apply = linear_map(module, weight.codes.to(dtype))
     scale, bias = weight.scale.to(dtype), weight.bias(module).to(dtype)
 
@@ -84,7 +86,7 @@ def fake_quantized_run(
     Raises ModelError for another number of widths, or for a width that does not exist.
     """
     model, weights = as_network(model), bank.design(weight_bits)
-    steps = time_steps or model.config.time_steps
+    steps = time_steps or time_steps_of(model)
     timed = with_time_steps(model, steps)
     names = lif_layers(model)
     parameter = next(model.parameters())

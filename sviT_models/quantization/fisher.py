@@ -16,6 +16,7 @@ from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
 from sviT_models.graph.layers import as_network, weight_layers
 from sviT_models.measure.hooks import PIXELS, batches
+from sviT_models.network.layers import weight_of
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
 from sviT_models.quantization.weight_bank import WeightBank
 from sviT_models.threads import one_thread
@@ -32,7 +33,7 @@ def _change(module: nn.Module, inputs: Tensor, delta: Tensor, shift: Tensor) -> 
 
 def _difference(module: nn.Module, quantized: QuantizedWeight) -> tuple[Tensor, Tensor]:
     """Changes of weights and bias, in the dtype and on the device of the layer."""
-    weight = module.weight.detach()
+    weight = weight_of(module).detach()
     return quantized.dequantized().to(weight) - weight, quantized.shift.to(weight)
 
 

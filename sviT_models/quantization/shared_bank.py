@@ -10,6 +10,7 @@ from sviT_models.graph.graph import Graph
 from sviT_models.graph.layers import as_network
 from sviT_models.graph.structures import identity
 from sviT_models.kept import Store, folder, hashed, packed, unpacked
+from sviT_models.network.layers import weight_of
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
 from sviT_models.quantization.weight_bank import WeightBank
 
@@ -40,5 +41,5 @@ class SharedBank(WeightBank):
             return super().make(layer, bits)
         tensors, notes = unpacked(self._store.once(hashed(self._key, layer, bits), packed_anew))
         self.notes += [note for note in notes if note not in self.notes]
-        device = self.modules[layer].weight.device
+        device = weight_of(self.modules[layer]).device
         return QuantizedWeight(bits=bits, **{name: each.to(device) for name, each in tensors.items()})

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
 from sviT_models.graph.layers import as_network, layers_with_constants, weight_layers
+from sviT_models.network.layers import weight_of
 from sviT_models.quantization.calibration import Inputs, calibrate
 from sviT_models.quantization.compensated import compensated, spread
 from sviT_models.quantization.quantizers import FLOAT, Nearest, QuantizedWeight, Scheme, quantize_weight
@@ -94,6 +95,7 @@ class WeightBank:
     @cached_property
     def calibration(self) -> dict[str, Inputs]:
         """What every layer's inputs look like on the calibration images; one pass, when first asked for."""
+        assert self._images is not None  # a method that is calibrated has them
         return calibrate(self._model, self._images)
 
     def get(self, layer: str, bits: int) -> QuantizedWeight:
@@ -131,7 +133,7 @@ class WeightBank:
     @one_thread()
     def make(self, layer: str, bits: int) -> QuantizedWeight:
         """The weights of one layer at one width, rounded anew; `get` keeps them. A kind of bank is a kind of `make`."""
-        weight, scheme = self.modules[layer].weight, self.scheme
+        weight, scheme = weight_of(self.modules[layer]), self.scheme
         plain = quantize_weight(
             weight,
             bits,
@@ -154,7 +156,7 @@ class WeightBank:
 
     def _calibrated(self, layer: str, plain: QuantizedWeight, inputs: Inputs) -> QuantizedWeight:
         groups = len(inputs.mean)
-        weight = self.modules[layer].weight.detach().double().reshape(groups, -1, inputs.mean.shape[1])
+        weight = weight_of(self.modules[layer]).detach().double().reshape(groups, -1, inputs.mean.shape[1])
         codes = plain.codes.double().reshape(weight.shape)
         scale = plain.scale.double().reshape(groups, -1)
         corrects = layer in self._with_constants

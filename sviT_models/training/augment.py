@@ -36,7 +36,8 @@ def shifted(images: Tensor, offsets: Tensor) -> Tensor:
     All frames of a sample move alike.
     """
     if images.ndim == 5:
-        return shifted(images.flatten(1, 2), offsets).unflatten(1, images.shape[1:3])
+        together: Tensor = shifted(images.flatten(1, 2), offsets).unflatten(1, images.shape[1:3])
+        return together
     _, channels, height, width = images.shape
     rows = (torch.arange(height) - offsets[:, :1]).clamp(0, height - 1)  # (B, H)
     columns = (torch.arange(width) - offsets[:, 1:]).clamp(0, width - 1)  # (B, W)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from sviT_models.graph.graph import Graph, Node
 from sviT_models.graph.layers import as_network, layers_with_constants
 from sviT_models.graph.network import GraphNetwork
 from sviT_models.measure.hooks import evaluating
+from sviT_models.network.layers import bias_of
 from sviT_models.quantization.fake_quantized import quantized
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight
 from sviT_models.quantization.weight_bank import WeightBank
@@ -104,8 +106,9 @@ def reestimate(
         if not (torch.isfinite(mean).all() and torch.isfinite(variance).all()):
             raise ModelError(f"{paths[norm]}: its inputs on the calibration images are not finite; check the weights")
         varies = variance > 0
-        norm.running_mean.copy_(torch.where(varies, mean, norm.running_mean.double()))
-        norm.running_var.copy_(torch.where(varies, variance, norm.running_var.double()))
+        mean_before, variance_before = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+        mean_before.copy_(torch.where(varies, mean, mean_before.double()))
+        variance_before.copy_(torch.where(varies, variance, variance_before.double()))
         if silent := int((~varies).sum()):
             dead[paths[norm]] = silent
 
@@ -123,8 +126,10 @@ def reestimate(
 
 def _line(norms: Sequence[nn.Module]) -> tuple[Floats, Floats]:
     """Gain and shift per channel of norms in a row."""
-    gain, shift = np.float64(1), np.float64(0)
+    gain: Floats = np.ones(())
+    shift: Floats = np.zeros(())
     for norm in norms:
+        assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.Identity)
         scale, offset = norm_constants(norm)
         gain, shift = gain * scale, shift * scale + offset
     return gain, shift
@@ -140,7 +145,8 @@ def _moved(
     through = old[0] != 0
     safe = np.where(through, old[0], 1.0)
     s, t = np.where(through, new[0] / safe, 1.0), np.where(through, (new[1] - old[1]) / safe, 0.0)
-    own = 0.0 if module.bias is None else module.bias.detach().double().numpy(force=True)
+    bias = bias_of(module)
+    own = 0.0 if bias is None else bias.detach().double().numpy(force=True)
     shift = s * (own + weight.shift.double().numpy(force=True)) + t - own
     scale = weight.scale.double().numpy(force=True) * s
     return replace(weight, scale=torch.from_numpy(scale).float(), shift=torch.from_numpy(shift).float())

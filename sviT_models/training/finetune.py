@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
 from sviT_models.graph.layers import as_network, layers_with_constants, with_time_steps
+from sviT_models.network.config import time_steps_of
+from sviT_models.network.layers import weight_of
 from sviT_models.quantization.quantizers import FLOAT, QuantizedWeight, Scheme
 from sviT_models.quantization.weight_bank import WeightBank
 from sviT_models.training.augment import shifted
@@ -60,7 +62,7 @@ def learners(model: nn.Module | Graph, bank: WeightBank, weight_bits: Sequence[i
     network, corrected, scheme = as_network(model), layers_with_constants(model), bank.scheme
     return {
         name: Learner(
-            network.get_submodule(name).weight,
+            weight_of(network.get_submodule(name)),
             start,
             two_bit=scheme.two_bit,
             corrects=name in corrected,
@@ -119,7 +121,7 @@ def finetune_design(
     if not learn:
         raise ModelError("every layer of the design is float; there is nothing to fine-tune")
     generator = torch.Generator().manual_seed(schedule.seed)
-    student = with_time_steps(model, time_steps or model.config.time_steps)
+    student = with_time_steps(model, time_steps or time_steps_of(model))
     batch = min(schedule.batch_size, len(images))
     steps = schedule.epochs * (len(images) // batch)
     parameters = [p for each in learn.values() for p in each.parameters() if p.requires_grad]
@@ -173,7 +175,7 @@ class LearnedBank(WeightBank):
         if tuple(weights) != self.layers:
             raise ModelError(f"learned weights are of {len(weights)} layers; this network has {len(self.layers)}")
         for name, weight in weights.items():
-            expected = tuple(self.modules[name].weight.shape)
+            expected = tuple(weight_of(self.modules[name]).shape)
             if tuple(weight.codes.shape) != expected:
                 raise ModelError(f"{name}: learned codes have shape {tuple(weight.codes.shape)}; expected {expected}")
         self.learned = dict(weights)

@@ -9,6 +9,7 @@ from sviT_models import zoo
 from sviT_models.checkpoints.files import load_checkpoint
 from sviT_models.checkpoints.shipped import checkpoint_path
 from sviT_models.errors import ModelError
+from sviT_models.network.config import config_of
 from sviT_models.training.recipe import Recipe
 from sviT_models.zoo.qsd import QSDTransformer
 from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
@@ -21,8 +22,9 @@ def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
     shapes.
     """
     with torch.device("meta"):
-        config = zoo.build(recipe.model).config
-    options = {"num_classes": classes, "levels" if hasattr(config, "levels") else "time_steps": recipe.time_steps}
+        config = config_of(zoo.build(recipe.model))
+    options: dict[str, object] = {"num_classes": classes}
+    options["levels" if hasattr(config, "levels") else "time_steps"] = recipe.time_steps
     if channels != config.in_channels:
         options["in_channels"] = channels
     if isinstance(config, ModelConfig):
@@ -31,10 +33,8 @@ def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = zoo.build(recipe.model, **options)
-    if model.config.num_classes != classes:
-        raise ModelError(
-            f"num_classes is {model.config.num_classes}; {recipe.data} has {classes}: leave the option out"
-        )
+    if (given_classes := config_of(model).num_classes) != classes:
+        raise ModelError(f"num_classes is {given_classes}; {recipe.data} has {classes}: leave the option out")
     if isinstance(model, MetaSpikeFormer):
         model.start_attention(recipe.qkv_bias)
     if isinstance(model, QSDTransformer):

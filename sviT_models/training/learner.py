@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from sviT_models.network.layers import bias_of
 from sviT_models.quantization.fake_quantized import linear_map
 from sviT_models.quantization.quantizers import QuantizedWeight, largest_code, round_codes
 
@@ -41,6 +42,7 @@ class Learner(nn.Module):
         half = INSIDE * (1.0 if odd else 0.5)
         codes, wide = start.codes.float(), (-1, *[1] * (weight.ndim - 1))
         scale = start.scale.float()
+        self.unit: Tensor
         self.register_buffer("unit", scale.view(wide).clone())
         scaled = weight.detach().float() / self.unit
         low = torch.where(codes > -self._top, codes - half, -torch.inf)
@@ -76,5 +78,6 @@ class Learner(nn.Module):
         """What `module` gives with these weights."""
         out = linear_map(module, self.codes())(x)
         shape = (-1,) if isinstance(module, nn.Linear) else (-1, *[1] * (out.ndim - 2))
-        bias = self.shift if module.bias is None else module.bias.detach() + self.shift
+        own = bias_of(module)
+        bias = self.shift if own is None else own.detach() + self.shift
         return out * self.scale().view(shape) + bias.view(shape)

@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from costmodels import plugins
 from sviT_models import zoo
@@ -128,7 +129,7 @@ _CHOSEN = (
 RECIPES = {(recipe.data, recipe.model): recipe for recipe in _CHOSEN}
 
 
-def recipe_for(data: str, **changes: object) -> Recipe:
+def recipe_for(data: str, **changes: Any) -> Recipe:
     """The recipe of a data set and network, with the fields in `changes` replaced; those that are None stay.
 
     data  name or path of the data set

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
+from sviT_models.network.config import config_of
 
 HEADS = ("head", "classifier")
 
@@ -23,7 +24,7 @@ def step_logits(model: nn.Module) -> Iterator[list[Tensor]]:
     given: list[Tensor] = []
     head = next((getattr(model, name) for name in HEADS if hasattr(model, name)), None)
     if head is None:
-        raise ModelError(f"{model.config.name} has no head under a known name: it gives no logits per time step")
+        raise ModelError(f"{config_of(model).name} has no head under a known name: it gives no logits per time step")
     handle = head.register_forward_hook(lambda _, __, output: given.append(output))
     try:
         yield given
@@ -38,11 +39,11 @@ def check_steps(model: nn.Module, images: Tensor) -> None:
     model   a network of the zoo
     images  one of its inputs
     """
-    name, training = model.config.name, model.training
+    name, training = config_of(model).name, model.training
     with step_logits(model.eval()) as given:
         logits = model(images)
     model.train(training)
-    shape = (getattr(model.config, "time_steps", 0), *logits.shape)
+    shape = (getattr(config_of(model), "time_steps", 0), *logits.shape)
     if [tuple(each.shape) for each in given] != [shape] or not torch.allclose(given[0].mean(0), logits, atol=1e-5):
         raise ModelError(f"{name} gives no logits per time step: its head sees the mean of all; leave tet out")
 

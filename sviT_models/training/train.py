@@ -124,7 +124,7 @@ def train(
         if recipe.fresh and number > 1:
             seed = recipe.seed + number - 1
             images = load_data(recipe.data, "train", count=recipe.images, seed=seed, binning=frames)
-        rate = run.schedule.get_last_lr()[0]
+        rate = float(run.schedule.get_last_lr()[0])
         loss = _epoch(run, images, clock)
         if recipe.half and number == recipe.epochs:
             _round_to_half(run.model)
@@ -223,7 +223,9 @@ def _round_to_half(model: nn.Module) -> None:
 
 def _judged(run: Run) -> Training:
     """The finished training, its network measured on the images that had no part in it."""
-    recipe, model = run.recipe, run.model.to(memory_format=torch.contiguous_format).eval()
+    recipe, model = run.recipe, run.model.eval()
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.contiguous()
     result = (model, recipe, tuple(run.log))
     frames = Binning(recipe.frames)
     parts = [load_data(recipe.data, split, binning=frames) for split in ("search", "verify")]

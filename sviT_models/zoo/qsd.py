@@ -7,12 +7,13 @@ channel; what it computes with are the 4-bit codes that they make.  Names of par
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sviT_models.network.attention import spiking_self_attention
-from sviT_models.network.layers import PaddedBatchNorm
+from sviT_models.network.layers import PaddedBatchNorm, weight_of
 from sviT_models.network.neuron import IntegerNeuron
 from sviT_models.network.steps import check_images
 from sviT_models.zoo import sdtv3
@@ -44,11 +45,11 @@ class _Round(torch.autograd.Function):
     """Rounding, half to even, that lets the gradient pass."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return x.round()
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         return grad
 
 
@@ -66,7 +67,7 @@ class UnusedActivationQuantizer(nn.Module):
 class LearnedCodes(nn.Module):
     """What a layer of 4-bit weights adds to its float weights; the step is learned (Esser et al., LSQ, ICLR 2020)."""
 
-    weight: nn.Parameter
+    weight: Tensor
 
     def add_quantizer(self, in_channels: int) -> None:
         """Parameters of the quantizer; fresh steps are those that LSQ starts from, 2 mean|w| / sqrt(7)."""
@@ -91,7 +92,7 @@ class LearnedCodes(nn.Module):
 class Conv2d(nn.Conv2d, LearnedCodes):
     """A convolution with learned 4-bit weights and a float bias."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, **options: int | bool):
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, **options: Any):
         super().__init__(in_channels, out_channels, kernel, **options)
         self.add_quantizer(in_channels)
 
@@ -298,7 +299,7 @@ class QSDTransformer(nn.Module):
         for module in self.modules():
             ends = {SepConv: "bn2", ConvBlock: "bn2", Attention: "proj_conv.1", MLP: "fc2_bn"}
             if type(module) in ends:
-                nn.init.constant_(module.get_submodule(ends[type(module)]).weight, gain)
+                nn.init.constant_(weight_of(module.get_submodule(ends[type(module)])), gain)
 
 
 def build(variant: str, **options: object) -> QSDTransformer:

@@ -6,16 +6,16 @@ Every attribute carries the name it has in the official checkpoints. Activations
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
 from sviT_models.network.attention import spiking_self_attention
-from sviT_models.network.layers import PaddedBatchNorm
+from sviT_models.network.layers import PaddedBatchNorm, statistics, weight_of
 from sviT_models.network.neuron import LIF
 from sviT_models.network.steps import each_step, repeat, steps_of
 
@@ -54,7 +54,7 @@ class RepConv(nn.Module):
 
         That shift reaches every output alike, because the border of the padded norm holds it too.
         """
-        first, padded, (depthwise, last, norm) = self.body
+        first, padded, (depthwise, last, norm) = cast(Iterable[Any], self.body)
         scale, shift = _affine(padded.bn)
         inner = _chain(depthwise.weight, last.weight)  # (O, C, 3, 3) on the channels between the 1x1 convolutions
         weight = torch.einsum("ochw,c,ci->oihw", inner, scale, first.weight[:, :, 0, 0])
@@ -73,7 +73,7 @@ class SepConv(nn.Module):
         self.pwconv1 = nn.Conv2d(channels, wide, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(wide)
         self.lif2 = LIF()
-        self.dwconv = nn.Conv2d(wide, wide, 7, padding=3, groups=wide, bias=False)
+        self.dwconv: nn.Module = nn.Conv2d(wide, wide, 7, padding=3, groups=wide, bias=False)
         self.pwconv2 = nn.Conv2d(wide, channels, 1, bias=False)  # sees the multi-bit sums of dwconv
         self.bn2 = nn.BatchNorm2d(channels)
 
@@ -84,7 +84,7 @@ class SepConv(nn.Module):
 
     def fold(self) -> None:
         """Depthwise and last convolution as one, norms as constants."""
-        self.pwconv2 = _dense(_chain(self.dwconv.weight, self.pwconv2.weight), padding=3)
+        self.pwconv2 = _dense(_chain(weight_of(self.dwconv), self.pwconv2.weight), padding=3)
         self.dwconv = nn.Identity()
         _fold(self, "pwconv1", "bn1")
         _fold(self, "pwconv2", "bn2")
@@ -161,7 +161,7 @@ class Attention(nn.Module):
     def fold(self) -> None:
         """Every branch as one convolution."""
         for branch in (self.q_conv, self.k_conv, self.v_conv, self.proj_conv):
-            branch[0] = branch[0].fused()
+            branch[0] = cast(RepConv, branch[0]).fused()
             _fold(branch, "0", "1")
 
 
@@ -218,8 +218,9 @@ def _dense(weight: Tensor, padding: int, bias: Tensor | None = None) -> nn.Conv2
 
 def _affine(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """What a batch norm does in evaluation, channel by channel: x * scale + shift."""
-    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    return scale, norm.bias - norm.running_mean * scale
+    mean, variance = statistics(norm)
+    scale = norm.weight / torch.sqrt(variance + norm.eps)
+    return scale, norm.bias - mean * scale
 
 
 def _scale_outputs(conv: nn.Conv1d | nn.Conv2d, scale: Tensor, shift: Tensor) -> None:
@@ -313,7 +314,7 @@ class MetaSpikeFormer(nn.Module):
         for module in self.modules():
             if isinstance(module, Attention):
                 for conv in (module.q_conv, module.k_conv, module.v_conv):
-                    nn.init.constant_(conv[-1].bias, bias)
+                    nn.init.constant_(cast(nn.BatchNorm2d, conv[-1]).bias, bias)
 
     @torch.no_grad()
     def fused(self) -> Self:
