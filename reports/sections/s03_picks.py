@@ -13,7 +13,7 @@ from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import interactive, printed
 from reports.plots.description import Axis, Chart, Marker, Points, Rule, drop_axis, intervals
-from reports.run import Design, FinishedRun, PickedDesign, VerifiedDrop
+from reports.run import Design, FinishedRun, PickedDesign, UnseenDrop, VerifiedDrop
 
 TITLE = "Picks"
 
@@ -104,9 +104,9 @@ def draw(r: PicksCompared) -> Drawing:
     parts += [
         html.heading("Search images against unseen images"),
         html.text(
-            "A search picks designs that did well on its own images, so their drops there are too small on average. "
-            f"{len(r.checked)} candidates were measured again on images that the search never saw. Their drop there is "
-            f"larger by {tidy(r.shift or 0.0)} pp on average.",
+            "A search picks designs that did well on its own images, so their drops there tend to be too small. "
+            f"{len(r.checked)} candidates were measured again on images that the search never saw. "
+            f"{_shift(r.shift or 0.0)}",
             "lead",
         ),
         html.key((("accent", "in the search"), ("warn", "on unseen images"))),
@@ -125,11 +125,12 @@ def _table(r: PicksCompared) -> Markup:
     head = ("", *(Markup("{} {}").format(p.name.capitalize(), html.design_link(p.design.id)) for p in r.picks))
     rows: list[tuple[str | Markup, ...]] = [
         ("Why", *(p.why for p in r.picks)),
-        ("Drop, unseen images", *(_unseen(p.design.verified) for p in r.picks)),
+        ("Drop, unseen images", *(_expected(p.design.unseen) for p in r.picks)),
+        ("measured there, alone", *(_measured(p.design.verified) for p in r.picks)),
         ("Drop, search images", *(_searched(p.design) for p in r.picks)),
     ]
     if any(p.predicted_drop is not None for p in r.picks):
-        rows.append(("Drop, predicted", *(quantity(p.predicted_drop, "pp") for p in r.picks)))
+        rows.append(("predicted from these, alone", *(quantity(p.predicted_drop, "pp") for p in r.picks)))
     rows += [(name, *(_cost(p.design, unit, cost) for p in r.picks)) for name, unit, cost in _COSTS]
     rows.append(("Mean width", *(f"{tidy(p.design.mean_weight_bits)} bit" for p in r.picks)))
     rows.append(("Layers per width", *(_histogram(p) for p in r.picks)))
@@ -170,8 +171,20 @@ def _interval(drop: float, low: float, high: float, images: int) -> Markup:
     return Markup("{} pp<small>{} … {}, {} images</small>").format(tidy(drop), tidy(low), tidy(high), f"{images:,}")
 
 
-def _unseen(v: VerifiedDrop | None) -> str | Markup:
+def _expected(u: UnseenDrop) -> Markup:
+    """The best that is known, as every other section says it."""
+    return Markup("{} pp<small>{} … {}, {}</small>").format(tidy(u.drop), tidy(u.low), tidy(u.high), u.status)
+
+
+def _measured(v: VerifiedDrop | None) -> str | Markup:
     return "not verified" if v is None else _interval(v.drop, v.low, v.high, v.images)
+
+
+def _shift(points: float) -> str:
+    """Drops on unseen images against those of the search, in words."""
+    if tidy(points) == tidy(0.0):
+        return "On average their drop there is the same."
+    return f"On average their drop there is {tidy(abs(points))} pp {'larger' if points > 0 else 'smaller'}."
 
 
 def _searched(d: Design) -> Markup:

@@ -166,6 +166,19 @@ def test_picks_are_compared_with_what_unseen_images_said(run):
     assert r.shift == pytest.approx(((0.1 - 0.2) + (0.7 - 0.5)) / 2)
 
 
+@pytest.mark.parametrize(("shift", "said"), [(0.3, "0.30 pp larger"), (-0.61, "0.61 pp smaller"), (0.0, "the same")])
+def test_the_picks_show_the_drop_that_every_section_shows_and_say_which_way_it_moved(run, shift, said):
+    r = s03_picks.record(run)
+    text = s03_picks.draw(dataclasses.replace(r, shift=shift)).html
+    table = re.search(r"Drop, unseen images</t[hd]>(.*?)</tr>", text, re.DOTALL)[1]
+    cells = re.findall(r"<td[^>]*>(-?[−0-9.]+) pp<small>([−0-9.]+) … ([−0-9.]+), (\w+)", table)
+    shown = [tuple(float(x.replace("−", "-")) for x in cell[:3]) for cell in cells]
+    expected = [(p.design.unseen.drop, p.design.unseen.low, p.design.unseen.high) for p in r.picks]
+    assert shown == [pytest.approx(each, abs=0.006) for each in expected]
+    assert [cell[3] for cell in cells] == [p.design.unseen.status for p in r.picks]
+    assert f"On average their drop there is {said}." in text
+
+
 def test_the_heat_map_is_ordered_by_memory_with_the_share_of_every_layer(run):
     r = s04_bits.record(run)
     assert r.ids == (SMALL, PICK, EIGHT)
