@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import typer
+
 import costmodels
+from dse.commands._estimate_places import power_parts
 from dse.commands._estimate_rows import each, ends, energy_text, title
 from dse.commands._show import print_rows
 from dse.config.quantities import show
@@ -31,7 +34,7 @@ def breakdown(chosen: Selection, as_json: bool) -> None:
         rows = pd.concat([table.assign(design=name) for name, table in tables.items()], ignore_index=True)
         known = parts.drop(columns=["energy_j", "stage"]).assign(quantity="energy_j")
         both = rows.merge(known, "left", ["design", "layer", "component", "quantity"])
-        print_rows(both.to_dict("records"), as_json=True)
+        print_rows([*both.to_dict("records"), *_power_rows(chosen)], as_json=True)
         return
     for quantity, unit in (("energy_j", "J"), ("memory_bytes", "B")):
         sums = {
@@ -41,6 +44,7 @@ def breakdown(chosen: Selection, as_json: bool) -> None:
         shown = [{"component": c} | {n: show(float(s.get(c, 0.0)), unit) for n, s in sums.items()} for c in components]
         shown.append({"component": "total"} | {n: show(float(s.sum()), unit) for n, s in sums.items()})
         print_rows(shown, f"{title(chosen)}: {quantity.split('_')[0]} by component")
+    _power(chosen)
     whole = parts[(parts["layer"] == "") & (parts["stage"] == "")].to_dict("records")
     said = {(row["design"], row["component"]): _ends(row) for row in whole}
     components = dict.fromkeys(row["component"] for row in whole)
@@ -49,6 +53,31 @@ def breakdown(chosen: Selection, as_json: bool) -> None:
         "least and greatest energy over all variations",
     )
     _efficiency(chosen)
+
+
+def _power_rows(chosen: Selection) -> list[dict[str, Any]]:
+    """The power of designs by component, as rows like those of their energy."""
+    return [
+        {"layer": "", "stage": "", "quantity": "power_w", "component": component, "value": value, "design": name}
+        for name, parts in power_parts(chosen).items()
+        for component, value in parts.items()
+        if value
+    ]
+
+
+def _power(chosen: Selection) -> None:
+    """Average power by component, one column per design."""
+    found = power_parts(chosen)
+    components = dict.fromkeys(c for parts in found.values() for c in parts)
+    used = [c for c in components if any(parts.get(c) for parts in found.values())]
+    rows = [{"component": c} | {n: show(p[c], "W") if p else "none" for n, p in found.items()} for c in used]
+    if not rows:
+        typer.echo(
+            f"no power: {chosen.hardware.name} does not reach {chosen.frame_rate:g} inferences/s with any of them"
+        )
+        return
+    rows.append({"component": "total"} | {n: show(sum(p.values()), "W") if p else "none" for n, p in found.items()})
+    print_rows(rows, f"{title(chosen)}: average power at {chosen.frame_rate:g} inferences/s by component")
 
 
 def _ends(row: Mapping[str, Any]) -> str:

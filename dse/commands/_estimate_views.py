@@ -12,6 +12,7 @@ import typer
 import costmodels
 from dse.commands._estimate_beside import compare, crossover, forms
 from dse.commands._estimate_parts import breakdown
+from dse.commands._estimate_places import place_text, places
 from dse.commands._estimate_rows import SHOWN, each, ends, readable, say_why, title
 from dse.commands._show import check_out, print_rows
 from dse.config.quantities import show
@@ -39,10 +40,14 @@ def costs(chosen: Selection, as_json: bool) -> None:
             row["power_w"] = None  # at a rate that it does not reach a chip has no power
         fits = bool(cost.feasible[place])
         rows.append(row | {"feasible": fits, "streams": cost.streams, "reasons": [] if fits else _why(chosen, place)})
+    rows = [row | where for row, where in zip(rows, places(chosen), strict=True)]
     if as_json:
         print_rows(rows, as_json=True)
         return
     print_rows([readable(row, "design") for row in rows], title(chosen))
+    print_rows(
+        [place_text(row) for row in rows], "where the memory lies, and what binds the layers for most of the time"
+    )
     say_why((row["design"], row["reasons"]) for row in rows)
 
 

@@ -64,7 +64,7 @@ def _rows(run: Run, decision: Decision) -> list[dict[str, Any]]:
     rows = []
     for choice in decision.choices:
         found = described(run, choice.id)
-        drop = found.drops["verified" if choice.verified else "expected"]
+        drop = next(iter(found.drops.values())) if choice.verified else found.drops["expected"]
         row: dict[str, Any] = {"design": choice.id}
         row |= {"drop [pp]": f"{drop['value']:+.2f} ({drop['low']:+.2f}, {drop['high']:+.2f})"}
         row |= {"drop is": "verified" if choice.verified else "predicted"}

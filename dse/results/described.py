@@ -25,9 +25,9 @@ COSTS = tuple(q for q in QUANTITIES if q.column != "drop")
 class Described:
     """What a run knows of a design.
 
-    names: origin, and names among the picks; drops: by kind (`expected`, `verified`, `searched`) value, low, high
-    [percentage points] and, where it was measured, images; top1: share of the search images, low, high; costs: by
-    column of results.csv, SI.
+    names: origin, and names among the picks; drops: by kind (`unseen`, `verified`, `expected`, `searched`, the most
+    telling first) value, low, high [percentage points] and, where it was measured, images; top1: share of the search
+    images, low, high; costs: by column of results.csv, SI.
     """
 
     id: str
@@ -72,6 +72,8 @@ def _drops(run: Run, row: pd.Series) -> dict[str, dict[str, float]]:
     """What is said of a design's drop, the most telling first."""
     found: dict[str, dict[str, float]] = {}
     if (seen := (run.verified or {}).get(str(row["id"]))) is not None:
+        if seen.expected == seen.expected:  # NaN in older runs
+            found["unseen"] = {"value": seen.expected, "low": seen.expected_low, "high": seen.expected_high}
         found["verified"] = {"value": seen.drop, "low": seen.drop_low, "high": seen.drop_high, "images": seen.images}
     elif "verify_after_drop" in row and pd.notna(row["verify_after_drop"]):
         found["verified"] = {key: float(row[f"verify_after_{of}"]) for key, of in _ENDS.items()}
@@ -86,11 +88,12 @@ def _drops(run: Run, row: pd.Series) -> dict[str, dict[str, float]]:
 def unseen_drop(run: Run, name: str) -> tuple[float, str]:
     """The best that is known of a design's drop on unseen images [percentage points], and what that is."""
     kind, drop = next(iter(_drops(run, run.row(name)).items()))
-    return drop["value"], {"expected": "predicted"}.get(kind, kind)
+    return drop["value"], {"unseen": "verified", "expected": "predicted"}.get(kind, kind)
 
 
 _ENDS = {"value": "drop", "low": "low", "high": "high"}
 SAID = {  # what a kind of drop is, in the words of every command
+    "unseen": "on unseen images, by the search and the verification together",
     "verified": "measured on {images:,} unseen images",
     "expected": "predicted for unseen images",
     "searched": "measured on the {images:,} search images (optimistic: designs were chosen on them)",

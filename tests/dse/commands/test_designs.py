@@ -34,7 +34,7 @@ def test_runs_tell_finished_from_interrupted_ones(svit: Run, small_run: Path, tm
     assert set(rows) == {"done", "stopped"}
     assert (rows["done"]["state"], rows["stopped"]["state"]) == ("finished", "interrupted")
     assert rows["done"]["recommended"] == picks["picks"][0]["id"]
-    assert rows["done"]["drop"] == picks["picks"][0]["verified_drop"]["value"]
+    assert rows["done"]["drop"] == picks["picks"][0]["unseen_drop"]["value"]
     assert rows["done"]["designs"] == pd.read_csv(small_run / "results.csv")["id"].nunique() - 1
     assert svit("runs", "runs/done").out.startswith("1 run in runs/done")
     text = svit("runs").out
@@ -48,6 +48,7 @@ def test_show_gives_each_drop_as_what_it_is(svit: Run, small_run: Path, picks: d
     found = json.loads(svit("show", small_run, "--json").out)[0]
     assert found["id"] == first["id"]
     assert {k: v["value"] for k, v in found["drops"].items()} == {
+        "unseen": pytest.approx(first["unseen_drop"]["value"]),
         "verified": first["verified_drop"]["value"],
         "expected": pytest.approx(first["predicted_drop"]["value"]),
         "searched": first["searched_drop"]["value"],
@@ -57,7 +58,12 @@ def test_show_gives_each_drop_as_what_it_is(svit: Run, small_run: Path, picks: d
     assert found["top1"] == {"value": row["top1"], "low": ends.low, "high": ends.high}
     assert found["weights"] == {c[2:]: row[c] for c in row.index if c.startswith("w:")}
     text = svit("show", small_run, "recommended").out
-    for part in ("unseen images", "predicted for unseen images", "search images (optimistic"):
+    for part in (
+        "by the search and the verification together",
+        "measured on 40 unseen images",
+        "predicted for unseen images",
+        "search images (optimistic",
+    ):
         assert part in " ".join(text.replace("│", " ").split())
     assert max(map(len, text.splitlines())) <= 80
 

@@ -1,0 +1,70 @@
+"""Where the memory of designs lies, what the way to DRAM takes, and where their average power goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import costmodels
+from costmodels import Cost
+from dse.commands._estimate_rows import each
+from dse.config.quantities import show
+from dse.workflows.estimate import Selection
+
+LEAKAGE = "leakage"
+
+
+def _costs(chosen: Selection) -> Iterator[tuple[str, Cost]]:
+    """Name and costs of every design, with their components."""
+    for name, workload, design in each(chosen):
+        yield name, costmodels.estimate(workload, chosen.hardware, design, frame_rate=chosen.frame_rate)
+
+
+def places(chosen: Selection) -> list[dict[str, Any]]:
+    """By design, bytes that only fill up words (`packing_bytes`), energy of DRAM [J], and what binds its layers."""
+    rows = []
+    for (name, workload, design), (_, cost) in zip(each(chosen), _costs(chosen), strict=True):
+        first = costmodels.change_first(workload, chosen.hardware, design)
+        bound = first.loc[first["share"].idxmax()]
+        rows.append(
+            {
+                "design": name,
+                "packing_bytes": float(cost.memory_by_component["packing"].sum()),
+                "dram_j": float(cost.energy_by_component["dram"].sum()),
+                "binding": str(bound["resource"]),
+                "binding_share": float(bound["share"]),
+            }
+        )
+    return rows
+
+
+def place_text(row: dict[str, Any]) -> dict[str, str]:
+    """The same in words, from a row that also has the bytes on the chip and off it; unused bits fill up words."""
+    return {
+        "design": row["design"],
+        "on chip": show(row["on_chip_bytes"], "B"),
+        "DRAM": show(row["off_chip_bytes"], "B"),
+        "unused bits": show(row["packing_bytes"], "B"),
+        "DRAM energy": show(row["dram_j"], "J"),
+        "bound by": f"{row['binding']}, {row['binding_share']:.0%}",
+    }
+
+
+def power_parts(chosen: Selection) -> dict[str, dict[str, float]]:
+    """Average power at the frame rate by component [W], by design; empty where the chip does not reach the rate.
+
+    Actions take their energy per inference times the rate. What flows between them, in the energy of an inference one
+    part, is split: the clock, which a gated one takes during inferences only, the DRAM's background, and leakage.
+    """
+    chip = chosen.hardware.chip
+    found: dict[str, dict[str, float]] = {}
+    for name, cost in _costs(chosen):
+        if bool(cost.violations["frame_rate"].any()):
+            found[name] = {}
+            continue
+        parts = {k: float(v.sum()) * chosen.frame_rate for k, v in cost.energy_by_component.items() if k != LEAKAGE}
+        running = chip.gated_power * float(cost.latency_s.sum()) * chosen.frame_rate
+        clock = {"clock": running + chip.clock_power - chip.gated_power, "dram background": chip.dram_background}
+        rest = float(cost.power_w.sum()) - sum(parts.values()) - sum(clock.values())
+        found[name] = parts | clock | {LEAKAGE: rest}
+    return found
