@@ -44,17 +44,13 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
     if state_bits is None:
         state_bits = np.where(is_float, float(FLOAT), chip.state_bits)
     states = np.broadcast_to(state_bits, np.broadcast_shapes(np.shape(state_bits), asked_bits.shape))
-    inputs = column["input_bits"]
-    if rows.activation_bits is not None:
-        inputs = np.where(shape.multiplies & ~shape.image, rows.activation_bits, inputs)
+    inputs = _input_bits(work, rows)
     input_bits = np.where(is_float & shape.multiplies, float(FLOAT), inputs)
     added = (column["level"] > 0) & chip.adds_levels
     operands = operands_of(work, chip, stored, Inputs(input_bits, states, added, is_float))
     dense = column["macs"] * work.time_steps
     nonzero = work.nonzero_at[np.arange(work.rows), whole_bits] if chip.skips_zeros else np.ones(work.rows)
-    synops = activity.synops
-    if chip.adds_attention_zeros:  # each spike meets all of its row of the other operand
-        synops = np.where(shape.attention, np.minimum(activity.spikes * shape.fan_out, dense), synops)
+    synops = _operations(work, rows, dense)
     happen = synops * nonzero
     density = np.divide(happen, dense, out=np.ones_like(happen * dense), where=dense > 0)
     measured = rows.sum_bits
@@ -87,6 +83,23 @@ def load_of(asked: Request, rows: RowInputs) -> Load:
         needed_sum_bits=operands.needed if measured is None else np.where(measured > 0, measured, operands.needed),
         switching=reduced(switching(operands, chip, is_float), operands, chip, density),
     )
+
+
+def _input_bits(work: Workload, rows: RowInputs) -> FloatArray:
+    """The width of one input element: the table's, or for numbers that are multiplied the one asked for."""
+    inputs, shape = work.columns["input_bits"], work.geometry
+    if rows.activation_bits is None:
+        return inputs
+    return np.where(shape.multiplies & ~shape.image, rows.activation_bits, inputs)
+
+
+def _operations(work: Workload, rows: RowInputs, dense: FloatArray) -> FloatArray:
+    """The synaptic operations of every row; `dense` are those of a network whose inputs are never zero."""
+    shape, activity = work.geometry, rows.activity
+    if not rows.chip.adds_attention_zeros:
+        return activity.synops
+    every = np.minimum(activity.spikes * shape.fan_out, dense)  # each spike meets all of its row of the other operand
+    return np.where(shape.attention, every, activity.synops)
 
 
 def held_bits(work: Workload, rows: RowInputs) -> FloatArray:

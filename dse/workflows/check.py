@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import sviT_models
 from dse.config.quantities import Quantity, show
 from dse.config.schema import Config
+from dse.evaluation.evaluator import Evaluator
 from dse.evaluation.experiment import Experiment
 from dse.evaluation.measurement import share_text
 from dse.evaluation.prepare import prepare
@@ -26,18 +27,10 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
     evaluator = experiment.evaluator(experiment.images)
     prepared = time.perf_counter() - start
     network, width = experiment.network, max(config.search.widths)
-    design = uniform(network.layers, width, network.time_steps)
-    ends = min(config.search.widths), width
-    narrow = uniform(network.layers, ends[0], network.time_steps)
-    experiment.round([design, narrow])
-    for wide in (design, narrow):  # the first evaluations also compile the kernels
-        evaluator(wide, progress=within(advance, "images of a first evaluation"))
-    mixed = tuple(ends[i % 2] for i in range(len(network.layers)))
-    before = evaluator.seconds
-    evaluator(Design(network.layers, mixed, network.time_steps))
-    seconds = evaluator.seconds - before
+    seconds = _seconds_of_one(experiment, evaluator, (min(config.search.widths), width), advance)
     loaded = sviT_models.loader_speed(experiment.images, config.data.batch_size)
-    cost = experiment.costing().columns([network.float_design, design])
+    widest = uniform(network.layers, width, network.time_steps)
+    cost = experiment.costing().columns([network.float_design, widest])
     space, layers = experiment.space, len(network.layers)
     memory, energy = (
         [show(float(v), unit) for v in a] for a, unit in ((cost["memory_bytes"], "B"), (cost["energy_j"], "J"))
@@ -64,6 +57,19 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
         **_guarantee(config, experiment, chaos),
         "estimated search time": f"{prepared + share.images / pace:.0f} s for {share.designs} evaluations",
     }
+
+
+def _seconds_of_one(experiment: Experiment, evaluator: Evaluator, ends: tuple[int, int], advance: Advance) -> float:
+    """What one evaluation takes [s]: that of a design with the least and the greatest width in turn."""
+    network = experiment.network
+    narrow, wide = (uniform(network.layers, width, network.time_steps) for width in ends)
+    experiment.round([wide, narrow])
+    for first in (wide, narrow):  # the first evaluations also compile the kernels
+        evaluator(first, progress=within(advance, "images of a first evaluation"))
+    mixed = tuple(ends[i % 2] for i in range(len(network.layers)))
+    before = evaluator.seconds
+    evaluator(Design(network.layers, mixed, network.time_steps))
+    return evaluator.seconds - before
 
 
 def _budgets(config: Config, reached: Mapping[Quantity, tuple[float, float]]) -> dict[str, str]:

@@ -4,7 +4,7 @@
 """
 
 from reports.run.designs import Z95, Design, UnseenDrop, VerifiedDrop, WeightLayers, share_interval
-from reports.run.finished_run import Bands, Breakdown, FinishedRun, KnobTable, read_run
+from reports.run.finished_run import FinishedRun, read_run
 from reports.run.layer_costs import LayerCost
 from reports.run.manifest import Accuracy, ChaosFloor, Manifest, Phase
 from reports.run.picks import BudgetCheck, PickedDesign, Picks, Saving
@@ -22,6 +22,7 @@ from reports.run.rows import (
     PredictionRow,
     SensitivityRow,
 )
+from reports.run.run_files import Bands, Breakdown, KnobTable
 from reports.run.stability import Band, FrontSurvival, Scenario, Stability, Swing
 
 __all__ = [

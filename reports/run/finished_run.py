@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import pandas as pd
 
 from reports.errors import ReportError
 from reports.run import designs as design_reader
 from reports.run.designs import Design, WeightLayers
-from reports.run.layer_costs import LayerCost, layer_costs
+from reports.run.layer_costs import LayerCost
 from reports.run.manifest import Manifest, read_manifest
 from reports.run.picks import Picks, read_picks
 from reports.run.rows import (
     BottleneckRow,
-    BreakdownRow,
     ComparisonRow,
     ContributionRow,
     CrossoverRow,
-    EnergyPartRow,
     ExpectedRow,
     FinetunedRow,
     FormRow,
     HardwareRow,
     HealthRow,
     HistoryRow,
-    KnobRow,
     LayerRow,
     PredictionRow,
     ResultRow,
     SensitivityRow,
-    SpikesRow,
     VerifiedRow,
 )
+from reports.run.run_files import Bands, Breakdown, KnobTable, RunFiles
 from reports.run.stability import Stability, read_stability
-from reports.run.tables import Row, missing, optional_rows, read_rows, read_table
-
-Breakdown = Mapping[tuple[str, str, str, str], float]
-Bands = Mapping[tuple[str, str, str], tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class KnobTable:
-    """codesign.csv as it is: its columns depend on the knobs that the chip declares."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | float, ...], ...]
+from reports.run.tables import read_rows, read_table
 
 
 @dataclass(frozen=True)
@@ -133,22 +118,17 @@ def read_run(directory: Path) -> FinishedRun:
     table = read_table(path, ResultRow)
     layers = read_rows(directory / "layers.csv", LayerRow)
     results = design_reader.checked_results(path, table, layers)
-    files = _Files(directory, frozenset(results["id"]))
+    files = RunFiles(directory, frozenset(results["id"]))
     picks = read_picks(directory / "picks.json")
     files.check("picks.json", (p.id for p in picks.picks))
-    verified = files.of_designs("verified", VerifiedRow) or ()
-    expected = files.of_designs("expected", ExpectedRow) or ()
     stability = read_stability(directory / "stability.json", tuple(table["id"]))
-    designs = design_reader.designs(path, results, picks.picks, verified, expected, picks.budgets)
     parts, stage_bands = files.energy_bands()
-    if stability is not None:
-        designs = tuple(replace(d, energy_band=stability.energy_of(d.id)) for d in designs)
     return FinishedRun(
         directory=directory,
         config=files.text("config.yaml"),
         manifest=read_manifest(directory / "manifest.json"),
         picks=picks,
-        designs=designs,
+        designs=_designs(files, results, picks, stability),
         baselines=design_reader.baselines(results),
         layers=layers,
         weight_layers=design_reader.weight_layers(layers),
@@ -173,98 +153,10 @@ def read_run(directory: Path) -> FinishedRun:
     )
 
 
-class _HasId(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-RowOfDesign = TypeVar("RowOfDesign", bound=_HasId)
-
-
-@dataclass(frozen=True)
-class _Files:
-    """The files that a run may leave out: None where one is missing or empty. `ids` are the designs of results.csv."""
-
-    directory: Path
-    ids: frozenset[str]
-
-    def text(self, name: str) -> str:
-        """The text of a file that every run has."""
-        path = self.directory / name
-        if not path.is_file():
-            raise missing(path)
-        return path.read_text(encoding="utf-8")
-
-    def check(self, name: str, ids: Iterable[str]) -> None:
-        """Raise ReportError for a design that is not in results.csv."""
-        unknown = next((i for i in ids if i not in self.ids), None)
-        if unknown is not None:
-            path = self.directory / name
-            raise ReportError(f"{path}: design {unknown} is not in results.csv; the files come from different runs")
-
-    def rows(self, name: str, row: type[Row]) -> tuple[Row, ...] | None:
-        """The rows of a table."""
-        return optional_rows(self.directory / f"{name}.csv", row)
-
-    def of_designs(self, name: str, row: type[RowOfDesign]) -> tuple[RowOfDesign, ...] | None:
-        """The rows of a table whose designs are all in results.csv."""
-        rows = self.rows(name, row)
-        self.check(f"{name}.csv", (r.id for r in rows or ()))
-        return rows
-
-    def spikes(self) -> dict[str, dict[str, float]] | None:
-        """Spikes per image by design and LIF layer, from the s: columns of spikes.csv."""
-        table = self._table("spikes", SpikesRow)
-        if table is None:
-            return None
-        counts = table.drop_duplicates("id").set_index("id").filter(regex="^s:").rename(columns=lambda c: c[2:])
-        return {str(design): row for design, row in counts.to_dict("index").items()}
-
-    def breakdown(self) -> Breakdown | None:
-        """Costs by quantity, design, stage and component, in the order of breakdown.csv; its layers are summed."""
-        table = self._table("breakdown", BreakdownRow)
-        if table is None:
-            return None
-        keys = ["quantity", "id", "stage", "component"]
-        sums = table.groupby(keys)["value"].sum()
-        return {key: float(sums[key]) for key in table[keys].drop_duplicates().itertuples(index=False, name=None)}
-
-    def layer_costs(self, layers: tuple[LayerRow, ...], design: str, parts: Bands) -> tuple[LayerCost, ...]:
-        """The layers of one design; nothing where breakdown.csv does not hold it."""
-        table = self._table("breakdown", BreakdownRow)
-        own = {(layer, component): band for (each, layer, component), band in parts.items() if each == design}
-        return () if table is None else layer_costs(table[table["id"] == design], layers, own)
-
-    def energy_bands(self) -> tuple[Bands, Bands]:
-        """Least and greatest energy of layers and components of designs, and of the components of their stages; empty
-        in older runs.
-        """
-        parts: dict[tuple[str, str, str], tuple[float, float]] = {}
-        stages: dict[tuple[str, str, str], tuple[float, float]] = {}
-        for row in self.of_designs("energy_parts", EnergyPartRow) or ():
-            band = row.energy_low, row.energy_high
-            if row.stage and not row.layer:
-                stages[row.id, row.stage, row.component] = band
-            else:
-                parts[row.id, row.layer, row.component] = band
-        return parts, stages
-
-    def knobs(self) -> KnobTable | None:
-        """The table of codesign.csv."""
-        table = self._table("codesign", KnobRow, of_designs=False)
-        if table is None:
-            return None
-        rows = tuple(
-            tuple(float(v) if isinstance(v, int | float) and not isinstance(v, bool) else str(v) for v in row)
-            for row in table.itertuples(index=False)
-        )
-        return KnobTable(tuple(map(str, table.columns)), rows)
-
-    def _table(self, name: str, row: type[object], of_designs: bool = True) -> pd.DataFrame | None:
-        path = self.directory / f"{name}.csv"
-        if not path.is_file():
-            return None
-        table = read_table(path, row)
-        if of_designs:
-            self.check(path.name, table["id"])
-        return table if len(table) else None
+def _designs(files: RunFiles, results: pd.DataFrame, picks: Picks, stability: Stability | None) -> tuple[Design, ...]:
+    """The designs of results.csv with what other files say of them."""
+    verified = files.of_designs("verified", VerifiedRow) or ()
+    expected = files.of_designs("expected", ExpectedRow) or ()
+    path = files.directory / "results.csv"
+    found = design_reader.designs(path, results, picks.picks, verified, expected, picks.budgets)
+    return found if stability is None else tuple(replace(d, energy_band=stability.energy_of(d.id)) for d in found)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from reports.number_text import UNITS, band_text, quantity, scale, share, short_name
+from reports.number_text import UNITS, band_text, quantity, scale, short_name
 from reports.page import html
 from reports.page.html import Drawing, StaticFigure
 from reports.plots import interactive, printed, style
 from reports.plots.description import Axis, Bars, Chart
 from reports.plots.interactive import Plot
 from reports.run import Breakdown, FinishedRun
+from reports.sections._binding import Binding, binding_of, what_binds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,7 @@ class CostBreakdown:
 
     parts: dict[str, CostParts]
     compared: tuple[tuple[str, str], ...]
-    binding: tuple[tuple[str, dict[str, float]], ...] = ()
+    binding: Binding = ()
     bands: dict[str, tuple[float, float] | None] = field(default_factory=dict)
     component_bands: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
     stage_bands: dict[str, dict[str, dict[str, tuple[float, float]]]] = field(default_factory=dict)
@@ -73,18 +74,8 @@ def record(run: FinishedRun) -> CostBreakdown | None:
     by_stage: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
     for (design, stage, part), band in run.stage_bands.items():
         by_stage.setdefault(design, {}).setdefault(stage, {})[part] = band
-    return CostBreakdown(parts, compared, _binding(run.breakdown, compared, stages), bands, own, by_stage)
-
-
-def _binding(
-    breakdown: Breakdown, compared: tuple[tuple[str, str], ...], stages: tuple[str, ...]
-) -> tuple[tuple[str, dict[str, float]], ...]:
-    """The time of every stage of the first compared design by what binds its layers; empty in older runs."""
-    times: dict[str, dict[str, float]] = {}
-    for (name, design, stage, component), value in breakdown.items():
-        if name == "time_s" and compared and design == compared[0][1]:
-            times.setdefault(stage, {})[component] = value
-    return tuple((stage, times[stage]) for stage in stages if stage in times)
+    binding = binding_of(run.breakdown, compared[0][1], stages) if compared else ()
+    return CostBreakdown(parts, compared, binding, bands, own, by_stage)
 
 
 def _parts(breakdown: Breakdown, column: str, stages: tuple[str, ...]) -> CostParts:
@@ -109,35 +100,13 @@ def draw(r: CostBreakdown | None) -> Drawing:
         html.text(_lead(r), "lead"),
         html.columns(*(_place(r, n, "component") for n in QUANTITIES)),
         html.columns(*(_place(r, n, "stage") for n in QUANTITIES)),
-        *_bound(r),
+        *what_binds(r.binding, _first(r)),
         html.details("The same as a table", _table(r)),
     )
     plots = {f"{n}-component": components_on_page(r, n) for n in QUANTITIES}
     plots |= {f"{n}-stage": stages_on_page(r, n) for n in QUANTITIES}
     caption = f"Energy per image and memory by component, of {_names(r)}, and by stage of {_first(r)}."
     return Drawing(body, plots, {"breakdown": StaticFigure(caption, lambda: figure(r))} if r.compared else {})
-
-
-def _bound(r: CostBreakdown) -> tuple[Markup, ...]:
-    """What sets the time of the layers, by stage; nothing where the run does not say."""
-    if not r.binding:
-        return ()
-    total: dict[str, float] = {}
-    for _, times in r.binding:
-        for resource, seconds in times.items():
-            total[resource] = total.get(resource, 0.0) + seconds
-    order = sorted(total, key=lambda resource: -total[resource])
-    most = share(total[order[0]] / (sum(total.values()) or 1.0), 0)
-    lead = (
-        "What sets the time of a layer is the slowest of compute, memory ports, network and DRAM. "
-        f"In {_first(r)} it is {order[0]} for {most} of the layers' time: change that first."
-    )
-    body = [
-        (short_name(stage), *(quantity(times[name], "s") if name in times else "" for name in order))
-        for stage, times in r.binding
-    ]
-    head = ("Stage", *order)
-    return html.heading("What binds"), html.text(lead), html.table(head, body, numeric=range(1, len(head)))
 
 
 def _names(r: CostBreakdown) -> str:

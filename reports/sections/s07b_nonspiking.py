@@ -106,19 +106,7 @@ def draw(r: NonSpiking | None) -> Drawing:
     """One table, and in words which way it goes."""
     if r is None:
         return Drawing(html.not_measured("the comparison", "`svit-dse search` writes comparisons.csv."))
-    rows = [
-        (
-            html.design_link(n.id),
-            n.origin,
-            n.network,
-            str(n.time_steps),
-            *(
-                html.with_band(quantity(v, UNITS[c]), n.energy_band if c == "energy_j" else None, UNITS[c])
-                for c, v in zip(COSTS, n.costs, strict=True)
-            ),
-        )
-        for n in r.networks
-    ]
+    rows = [(html.design_link(n.id), n.origin, n.network, str(n.time_steps), *_costs(n)) for n in r.networks]
     body = html.join(
         html.text(
             f"For {r.spiking_wins} of {r.designs} designs the spiking network needs less energy than its non-spiking "
@@ -133,20 +121,28 @@ def draw(r: NonSpiking | None) -> Drawing:
     )
     if r.curve is None:
         return Drawing(body)
-    shown = chart(r.curve)
-    over = html.join(
-        html.heading("Over the firing rate"),
-        html.text(said(r.curve), "lead"),
-        html.plot("crossover", 300, "Spiking over non-spiking energy by firing rate; the table holds the same numbers"),
-        html.table(
-            ("Firing rate", "Spiking over non-spiking energy"),
-            _curve_rows(r.curve),
-            numeric=(0, 1),
-        ),
-    )
+    shown, over = chart(r.curve), _over_the_firing_rate(r.curve)
     caption = "Energy of the recommended design over that of the dense non-spiking network, by firing rate."
     figure = StaticFigure(caption, lambda: printed.figure(shown, 2.6))
     return Drawing(html.join(body, over), {"crossover": interactive.plot(shown)}, {"crossover": figure})
+
+
+def _costs(n: ComparedNetwork) -> tuple[Markup | str, ...]:
+    """The cells of one network's costs, that of the energy with its band."""
+    return tuple(
+        html.with_band(quantity(v, UNITS[c]), n.energy_band if c == "energy_j" else None, UNITS[c])
+        for c, v in zip(COSTS, n.costs, strict=True)
+    )
+
+
+def _over_the_firing_rate(c: Curve) -> Markup:
+    """The sentence, the plot and the table of the curve."""
+    return html.join(
+        html.heading("Over the firing rate"),
+        html.text(said(c), "lead"),
+        html.plot("crossover", 300, "Spiking over non-spiking energy by firing rate; the table holds the same numbers"),
+        html.table(("Firing rate", "Spiking over non-spiking energy"), _curve_rows(c), numeric=(0, 1)),
+    )
 
 
 def _curve_rows(c: Curve) -> list[tuple[str | Markup, ...]]:
