@@ -165,5 +165,8 @@ def test_tasks_of_an_array_share_one_search_and_the_command_after_them_writes_it
     end = subprocess.run(
         ["bash", "-c", f"{after} --no-report"], env=outside, cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert "resuming a study with 8 evaluations" in end.stderr
+    assert "resuming a study with 8 finished evaluations" in end.stderr
+    rounds = re.findall(r"round \d+: (\d+) candidates and (\d+) copies .*, (\d+) of them measured before", end.stderr)
+    assert rounds
+    assert all(int(candidates) + int(copies) == int(before) for candidates, copies, before in rounds)
     assert (tmp_path / "runs" / "all" / "manifest.json").is_file()
