@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -169,4 +170,6 @@ def test_tasks_of_an_array_share_one_search_and_the_command_after_them_writes_it
     rounds = re.findall(r"round \d+: (\d+) candidates and (\d+) copies .*, (\d+) of them measured before", end.stderr)
     assert rounds
     assert all(int(candidates) + int(copies) == int(before) for candidates, copies, before in rounds)
-    assert (tmp_path / "runs" / "all" / "manifest.json").is_file()
+    told = json.loads((tmp_path / "runs" / "all" / "manifest.json").read_text())
+    assert told["arguments"] == [*after.split(), "--no-report"]
+    assert len(told["workers"]) == 2

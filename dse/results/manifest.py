@@ -68,7 +68,7 @@ class CheckpointRecord(TypedDict):
 
 
 class DataRecord(TypedDict):
-    """The images that designs were measured on; `corrupt` could not be decoded."""
+    """Images by name and content; `corrupt` could not be decoded."""
 
     name: str
     split: str
@@ -87,10 +87,12 @@ class ChipRecord(TypedDict):
 
 
 class Inputs(TypedDict):
-    """Network, images and chip of a run."""
+    """Network, images and chip of a run: images that designs are searched, verified and their weights made with."""
 
     checkpoint: CheckpointRecord
     data: DataRecord
+    unseen: DataRecord
+    calibration: DataRecord
     hardware: ChipRecord
 
 
@@ -114,6 +116,8 @@ class Manifest(TypedDict, total=False):
     packages: dict[str, str]
     checkpoint: CheckpointRecord
     data: DataRecord
+    unseen: DataRecord
+    calibration: DataRecord
     hardware: ChipRecord
     float: dict[str, Any]
     chaos: dict[str, Any]

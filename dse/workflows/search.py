@@ -22,7 +22,7 @@ from dse.ledger.storage import kept
 from dse.results import history, tables, trust
 from dse.results.contents import SO_FAR, Contents
 from dse.results.files import write_csv
-from dse.results.manifest import Inputs, Manifest, manifest
+from dse.results.manifest import DataRecord, Inputs, Manifest, manifest
 from dse.results.robustness import robustness
 from dse.results.run import Run, write_run
 from dse.results.start import keep_start
@@ -176,7 +176,7 @@ def search_manifest(
 
 def inputs(config: Config, experiment: Experiment) -> Inputs:
     """Manifest entries that identify network, data and chip."""
-    images = experiment.images
+    source = experiment.source
     return {
         "checkpoint": {
             "name": config.checkpoint,
@@ -185,19 +185,25 @@ def inputs(config: Config, experiment: Experiment) -> Inputs:
             "sha256": experiment.checkpoint.sha256,
             "assumed": experiment.checkpoint.assumed,
         },
-        "data": {
-            "name": images.name,
-            "split": images.split,
-            "images": len(images),
-            "sha256": images.sha256,
-            "ids": list(images.ids),
-            "corrupt": list(images.corrupt),
-        },
+        "data": _data(experiment.images),
+        "unseen": _data(source.for_verification()),
+        "calibration": _data(source.for_calibration()),
         "hardware": {
             "name": experiment.hardware.name,
             "sha256": experiment.hardware.sha256,
             "path": config.hardware,
         },
+    }
+
+
+def _data(images: Any) -> DataRecord:
+    return {
+        "name": images.name,
+        "split": images.split,
+        "images": len(images),
+        "sha256": images.sha256,
+        "ids": list(images.ids),
+        "corrupt": list(images.corrupt),
     }
 
 

@@ -9,17 +9,18 @@ from dse.results.run import open_run
 
 CONFIG = """
 checkpoint: {name}
-data: {{name: digits, search_images: 100, verify_images: 100, calibration_images: 64, fisher_images: 64}}
-search: {{evaluations: 20, widths: [2, 3, 4, 8]}}
+data: {{name: digits, search_images: {images}, verify_images: {images}, calibration_images: 64, fisher_images: 64}}
+search: {{evaluations: {evaluations}, widths: [2, 3, 4, 8]}}
 budgets: {{drop: 3}}
 """
 TRAINED = [name for name in sviT_models.shipped_names() if not name.startswith("sdtv2_")]
+SIZES = {"images": 100, "evaluations": 20}, {"images": 60, "evaluations": 10}  # of the first family, and of others
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_search_on_a_trained_network_of_the_family(unlimited, tmp_path, name):
-    (tmp_path / "my.yaml").write_text(CONFIG.format(name=name))
+    (tmp_path / "my.yaml").write_text(CONFIG.format(name=name, **SIZES[name != TRAINED[0]]))
     said = unlimited("search", "my.yaml", "--out", "run")
     assert said.status == 0, said.err
     run = open_run(Path("run"))
