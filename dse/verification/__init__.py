@@ -5,7 +5,7 @@ Values in, values out: `plan(race, rows)` says what to measure next, `Row` holds
 """
 
 from dse.verification.estimate import Estimate, estimate
-from dse.verification.posterior import Belief, posterior
+from dse.verification.mixture import Belief, posterior
 from dse.verification.prior import Prediction
 from dse.verification.race import COPIES, Candidate, Race, outcome, plan
 from dse.verification.rows import Row, Task

@@ -14,7 +14,7 @@ from dse.problem.goals import CONFIDENCE
 from dse.problem.shared_error import OWN_ERROR
 from dse.verification import sequential
 from dse.verification.estimate import Estimate, Sample, estimate
-from dse.verification.posterior import Belief, posterior
+from dse.verification.mixture import Belief, posterior
 from dse.verification.prior import Prediction
 from dse.verification.rows import Row, Task, table
 from dse.verification.strata import batches, first_batch
