@@ -21,6 +21,7 @@ from dse import commands
 from dse.commands._storage import leave_command_line
 
 INTERRUPTED = 130
+LESS_MEMORY = "take fewer --workers, a smaller data.batch_size or fewer images, or a machine with more"
 _USAGE: Any = typer.BadParameter.__mro__[1]  # click's UsageError, wherever this release of typer keeps click
 
 app = typer.Typer(
@@ -78,6 +79,15 @@ def _user_mistakes() -> tuple[type[Exception], ...]:
     return ConfigError, ModelError, CostError, ReportError
 
 
+def _lacked_memory(error: Exception) -> str:
+    """What could not be allocated, where that is the error; torch says it of a processor by a text alone."""
+    said = (str(error).strip() or "the system gave no more").splitlines()[0]
+    where = said.find("you tried to allocate")
+    if isinstance(error, MemoryError) or "out of memory" in said:
+        return said.rstrip(".")
+    return said[where:].split(". ")[0] if isinstance(error, RuntimeError) and where >= 0 else ""
+
+
 def main() -> None:
     """Entry point of the console script."""
     warnings.formatwarning = lambda message, *_: f"svit-dse: warning: {message}\n"
@@ -107,6 +117,9 @@ def main() -> None:
             sys.exit(2)
         if isinstance(error, EvaluationError | LostStorageError | OSError):
             print(f"svit-dse: {printable(str(error))}", file=sys.stderr)
+            sys.exit(1)
+        if wanted := _lacked_memory(error):
+            print(f"svit-dse: not enough memory ({printable(wanted)}); {LESS_MEMORY}", file=sys.stderr)
             sys.exit(1)
         raise
     if status == INTERRUPTED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -71,6 +72,9 @@ def search(folder: Path) -> subprocess.Popen[str]:
 
 def test_the_page_leads_from_checkpoint_and_images_to_a_report_through_a_kill(tmp_path, monkeypatch):
     monkeypatch.setattr(test_killed_searches, "PATIENCE", 3000.0)  # [s]; large networks prepare for long
+    if SIZE != "tiny":  # a large network needs more than the limit of this folder
+        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     folder = configuration(tmp_path)
     checkpoint(folder / "55M_kd.pth")
     validation_set(folder / "imagenet")
