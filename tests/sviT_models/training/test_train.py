@@ -64,6 +64,12 @@ def short(recipe, tmp_path_factory) -> Recipe:
 
 
 @pytest.fixture(scope="module")
+def two_steps(short) -> training.Training:
+    """What `short` gives."""
+    return train(short)
+
+
+@pytest.fixture(scope="module")
 def trained(recipe) -> training.Training:
     return train(recipe)
 
@@ -80,8 +86,8 @@ def test_the_loss_falls(trained):
     assert not trained.model.training
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(short):
-    first, again, other = train(short), train(short), train(replace(short, seed=1))
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(short, two_steps):
+    first, again, other = two_steps, train(short), train(replace(short, seed=1))
     assert torch.equal(state(first.model), state(again.model))
     assert [replace(epoch, seconds=0) for epoch in first.log] == [replace(epoch, seconds=0) for epoch in again.log]
     assert not torch.equal(state(first.model), state(other.model))
@@ -255,11 +261,10 @@ def test_a_batch_holds_each_image_once_and_about_every_other_one_mirrored(recipe
     assert 16 < sum(image in mirrors for image in found) < 48  # of 64; outside once in 20 000 seeds
 
 
-def test_half_the_bytes_hold_the_same_weights(short, tmp_path):
-    done = train(replace(short, half=True))
-    store_training(done, tmp_path / "half.safetensors")
+def test_half_the_bytes_hold_the_same_weights(whole, tmp_path):
+    store_training(whole, tmp_path / "half.safetensors")
     loaded = load_checkpoint(tmp_path / "half.safetensors").state_dict()
-    for key, tensor in done.model.state_dict().items():
+    for key, tensor in whole.model.state_dict().items():
         assert loaded[key].dtype == tensor.dtype, key
         assert torch.equal(loaded[key], tensor), key
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * checkpoint_path("sdtv2_tiny_digits").stat().st_size
@@ -281,8 +286,8 @@ def test_what_is_measured_while_training_is_not_halved(tmp_path):
         assert torch.equal(loaded[key], tensor), key
 
 
-def test_bfloat16_learns_what_float32_learns_and_leaves_float32_weights(recipe):
-    coarse, fine = (train(replace(recipe, epochs=1, bfloat16=given)) for given in (True, False))
+def test_bfloat16_learns_what_float32_learns_and_leaves_float32_weights(short, two_steps):
+    coarse, fine = train(replace(short, bfloat16=True)), two_steps
     assert {tensor.dtype for tensor in coarse.model.parameters()} == {torch.float32}
     assert coarse.log[0].loss == pytest.approx(fine.log[0].loss, rel=0.1)  # 8 bits of mantissa, through spikes
     assert coarse.log[0].loss != fine.log[0].loss
