@@ -59,6 +59,8 @@ class Contents:
     """Beside non-spiking networks: `id, origin, network, time_steps`, costs, the energy's band."""
     codesign: pd.DataFrame | None = None
     """Best setting of the chip's knobs per pick and objective: `id, design, objective`, knobs, costs, `gain`."""
+    knobs: pd.DataFrame | None = None
+    """The values of the chip's knobs that were swept: `knob, value`, in the unit of the chip file."""
     forms: pd.DataFrame | None = None
     """Picks under every form of the datapath: `id, form, unit, energy_j, latency_s`, savings and the energy's band."""
     bottlenecks: pd.DataFrame | None = None

@@ -33,13 +33,14 @@ from dse.results.picks_file import Picks
 
 MOST_DESIGNS = 60
 BESIDE = ("uniform-8", "uniform-4")
+SWEPT = ["knob", "value"]
 COMPARED = ["spiking", "non-spiking", "non-spiking, dense"]
 
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """The records behind stability.json, comparisons.csv, codesign.csv, forms.csv, bottlenecks.csv, crossover.csv and
-    energy_parts.csv.
+    """The records behind stability.json, comparisons.csv, codesign.csv, knobs.csv, forms.csv, bottlenecks.csv,
+    crossover.csv and energy_parts.csv.
 
     Stability takes two designs, co-design a pick and a chip with knobs, the forms of the datapath a pick and a chip
     whose file does not state energies per operation, bottlenecks a pick, the crossover a pick that fires; without them
@@ -49,6 +50,7 @@ class Robustness:
     stability: dict[str, Any] | None
     comparisons: pd.DataFrame
     codesign: pd.DataFrame | None
+    knobs: pd.DataFrame | None
     forms: pd.DataFrame | None
     bottlenecks: pd.DataFrame | None
     crossover: pd.DataFrame | None
@@ -75,6 +77,7 @@ def robustness(
         return None
     chosen = [p["id"] for p in picks["picks"]]
     ranked, codesign, by_form, bound, curve = _ranked(table, chosen), None, None, None, None
+    swept = None
     rows = table.iloc[[list(table["id"]).index(each) for each in chosen]]
     if chosen:
         by_form = _forms(costing, rows, spikes)
@@ -82,13 +85,15 @@ def robustness(
         curve = _crossover(costing, rows.head(1), spikes)
     if chosen and knobs(costing.hardware):
         codesign = _codesign(costing, rows, spikes, [p["name"] for p in picks["picks"]])
+        swept = pd.DataFrame([(k, v) for k, values in knobs(costing.hardware).items() for v in values], columns=SWEPT)
     stable = _stability(costing, ranked, spikes, third, chosen) if len(ranked) >= 2 else None
     if stable is not None:
         named = table["origin"].map(lambda name: origin_of(name).kind in (Kind.REFERENCE, Kind.BASELINE))
         others = table[(named | table["id"].isin(list(verified))) & ~table["id"].isin(set(ranked["id"]))]
         stable["energy_bands"] += _bands(costing, others.drop_duplicates("id"), spikes)
     beside = _comparisons(costing, table, spikes, chosen)
-    return Robustness(stable, beside, codesign, by_form, bound, curve, _energy_parts(costing, table, spikes, chosen))
+    parts = _energy_parts(costing, table, spikes, chosen)
+    return Robustness(stable, beside, codesign, swept, by_form, bound, curve, parts)
 
 
 def _bands(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame) -> list[dict[str, Any]]:

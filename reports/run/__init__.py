@@ -21,6 +21,7 @@ from reports.run.rows import (
     LayerRow,
     PredictionRow,
     SensitivityRow,
+    SweptRow,
 )
 from reports.run.run_files import Bands, Breakdown, KnobTable
 from reports.run.stability import Band, FrontSurvival, Scenario, Stability, Swing
@@ -57,6 +58,7 @@ __all__ = [
     "Scenario",
     "SensitivityRow",
     "Stability",
+    "SweptRow",
     "Swing",
     "UnseenDrop",
     "VerifiedDrop",

@@ -29,6 +29,7 @@ from reports.run.rows import (
     PredictionRow,
     ResultRow,
     SensitivityRow,
+    SweptRow,
     VerifiedRow,
 )
 from reports.run.run_files import Bands, Breakdown, KnobTable, RunFiles
@@ -65,6 +66,7 @@ class FinishedRun:
     predictions: tuple[PredictionRow, ...] | None
     health: tuple[HealthRow, ...] | None
     codesign: KnobTable | None
+    knobs: tuple[SweptRow, ...] | None
     comparisons: tuple[ComparisonRow, ...] | None
     forms: tuple[FormRow, ...] | None
     bottlenecks: tuple[BottleneckRow, ...] | None
@@ -143,6 +145,7 @@ def read_run(directory: Path) -> FinishedRun:
         predictions=files.of_designs("predictions", PredictionRow),
         health=files.of_designs("health", HealthRow),
         codesign=files.knobs(),
+        knobs=files.rows("knobs", SweptRow),
         comparisons=files.of_designs("comparisons", ComparisonRow),
         forms=files.of_designs("forms", FormRow),
         bottlenecks=files.of_designs("bottlenecks", BottleneckRow),

@@ -286,3 +286,14 @@ class KnobRow:
     """codesign.csv: a design, its best setting of the chip's knobs (a column each), and the costs with it."""
 
     id: str
+    design: str
+    objective: str
+    gain: float
+
+
+@dataclass(frozen=True)
+class SweptRow:
+    """knobs.csv: a value of a knob that was swept, in the unit of the chip file."""
+
+    knob: str
+    value: str

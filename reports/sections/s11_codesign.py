@@ -1,9 +1,8 @@
-"""The best setting of the chip's knobs per design and objective, where the chip declares knobs."""
+"""The best chips that the knobs of a chip file span, per design, and whether they lie at the edge of the sweep."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -11,84 +10,192 @@ from markupsafe import Markup
 from reports.number_text import UNITS, label, quantity, share
 from reports.page import html
 from reports.page.html import Drawing
-from reports.run import FinishedRun
+from reports.run import FinishedRun, KnobTable
 
 TITLE = "Hardware and bits together"
-HEADS = {"id": "Design", "design": "Role", "objective": "Objective and best setting", "gain": "Saved"}
-UNSHOWN = ("feasible", "file_value", "energy_low", "energy_high")
+COSTS = ("energy_j", "latency_s", "power_w", "area_mm2")
+OTHERS = ("id", "design", "objective", "feasible", "file_value", "energy_low", "energy_high", "gain", "memory_bytes")
+WORDS = {
+    "node": "Node",
+    "clock": "Clock",
+    "processing_elements": "Processing elements",
+    "tile_positions": "Positions per tile",
+    "dataflow": "Data flow",
+    "weights": "Weight memory",
+    "states": "State memory",
+    "spikes": "Spike memory",
+    "size": "",
+    "word": "word",
+    "banks": "banks",
+}
+OBJECTIVES = {"energy_j": "energy", "power_w": "power", "energy_delay_js": "energy × latency"}
+AREA = "element_area"  # the constant that a chip states where its processing elements have an area
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A knob of the chip: its key and name, the unit of its values, and the values that were swept, where known."""
+
+    key: str
+    name: str
+    unit: str
+    swept: tuple[float | str, ...]
+
+
+@dataclass(frozen=True)
+class BestChip:
+    """A chip that costs a design least by some objectives: `gains` are their savings against the chip file.
+
+    `setting` has a value for every knob, `costs` the columns of codesign.csv [SI], `energy_band` least and greatest.
+    """
+
+    id: str
+    design: str
+    gains: dict[str, float]
+    setting: tuple[float | str, ...]
+    costs: dict[str, float]
+    energy_band: tuple[float, float] | None
+    feasible: bool
 
 
 @dataclass(frozen=True)
 class Codesign:
-    """The rows of codesign.csv as they are; `columns` in the order of the file, `units` of the knobs."""
+    """The knobs, the best chips, and the knobs whose best values lie at the edge of what was swept, in sentences.
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | float, ...], ...]
-    units: dict[str, str]
+    `logic` says whether processing elements have an area on this chip.
+    """
+
+    knobs: tuple[Knob, ...]
+    chips: tuple[BestChip, ...]
+    edges: tuple[str, ...]
+    logic: bool
 
 
 def record(run: FinishedRun) -> Codesign | None:
-    """The co-design table; None when no hardware knob was searched."""
+    """The co-design of a run; None when no hardware knob was searched."""
     if run.codesign is None:
         return None
     units = {row.key: row.unit for row in run.hardware or ()}
-    columns = run.codesign.columns
-    return Codesign(columns, run.codesign.rows, {c: units[c] for c in columns if units.get(c, "1") != "1"})
+    keys = [c for c in run.codesign.columns if c not in (*OTHERS, *COSTS)]
+    swept: dict[str, list[float | str]] = {}
+    for row in run.knobs or ():
+        swept.setdefault(row.knob, []).append(_number(row.value))
+    knobs = tuple(Knob(k, knob_name(k), units.get(k, "1").removesuffix("1"), tuple(swept.get(k, ()))) for k in keys)
+    chips = _chips(run.codesign, keys)
+    return Codesign(knobs, chips, _edges(knobs, chips), AREA in units)
+
+
+def _chips(table: KnobTable, keys: Sequence[str]) -> tuple[BestChip, ...]:
+    """A chip per design and setting, with all objectives that it is the best for."""
+    found: dict[tuple[str | float, ...], BestChip] = {}
+    for row in table.rows:
+        cells = dict(zip(table.columns, row, strict=True))
+        setting = tuple(cells[k] for k in keys)
+        place = (cells["id"], *setting)
+        if place not in found:
+            ends = cells.get("energy_low"), cells.get("energy_high")
+            band = (float(ends[0]), float(ends[1])) if ends[0] is not None and ends[1] is not None else None
+            costs = {c: float(cells[c]) for c in COSTS if c in cells}
+            fits = str(cells.get("feasible", "True")) == "True"
+            found[place] = BestChip(str(cells["id"]), str(cells["design"]), {}, setting, costs, band, fits)
+        found[place].gains[str(cells["objective"])] = float(cells["gain"])
+    return tuple(found.values())
+
+
+def _edges(knobs: Sequence[Knob], chips: Sequence[BestChip]) -> tuple[str, ...]:
+    """By knob, the ends of its range at which best chips lie; a knob of words, or of two values or fewer, has none."""
+    lines = []
+    for place, knob in enumerate(knobs):
+        values = [v for v in knob.swept if isinstance(v, float)]
+        if len(set(values)) < 3 or len(values) < len(knob.swept):
+            continue
+        least, most = min(values), max(values)
+        parts = []
+        for end, word in ((least, "least"), (most, "greatest")):
+            by = dict.fromkeys(name for chip in chips if chip.setting[place] == end for name in chip.gains)
+            if by:
+                parts.append(f"the {word} for {_listed([_objective(name) for name in by])}")
+        if parts:
+            lines.append(
+                f"{knob.name} from {_amount(least, knob.unit)} to {_amount(most, knob.unit)}: {'; '.join(parts)}."
+            )
+    return tuple(lines)
+
+
+def knob_name(key: str) -> str:
+    """A knob in words: `memories.weights.size` is `Weight memory`."""
+    parts = [WORDS.get(part, part) for part in key.removeprefix("memories.").split(".")]
+    return " ".join(part for part in parts if part)
+
+
+def _number(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def draw(r: Codesign | None) -> Drawing:
-    """The table, costs with units."""
+    """A row per best chip, and what lies at the edge."""
     if r is None:
         return Drawing(
             html.join(
                 Markup('<p class="absent">The chip file declares no knobs: there is no other setting to compare.</p>')
             )
         )
-    plain = [c for c in r.columns if c in (*HEADS, *UNITS)]
-    under = "objective" if "objective" in plain else "id"  # the setting stands in small print below it
-    body = []
-    for row in r.rows:
-        cells = dict(zip(r.columns, row, strict=True))
-        setting = "; ".join(_knob(c, v, r.units) for c, v in cells.items() if c not in plain and c not in UNSHOWN)
-        body.append(
-            [
-                _energy(cells)
-                if c == "energy_j"
-                else Markup("{}<small>{}</small>").format(_cell(c, cells[c]), setting if c == under else "")
-                for c in plain
-            ]
-        )
-    numeric = [i for i, c in enumerate(plain) if c in UNITS or c == "gain"]
-    content = html.join(
-        html.text(
-            "Best setting of the knobs per design and objective: every setting of the chip's knobs was costed for "
-            "every picked design; a row says which one costs that design least there and what it "
-            "saves against the setting of the chip file. The bits stay as they are.",
-            "lead",
-        ),
-        html.table([HEADS.get(c, label(c)) for c in plain], body, numeric=numeric, kind="knobs"),
+    shown = [i for i, knob in enumerate(r.knobs) if len({chip.setting[i] for chip in r.chips}) > 1]
+    same = [f"{k.name} {_amount(r.chips[0].setting[i], k.unit)}" for i, k in enumerate(r.knobs) if i not in shown]
+    lead = (
+        "Every setting of the chip's knobs was costed for every picked design. A row is a setting that costs a design "
+        "least by the objectives named, with what each saves against the setting of the chip file. The bits stay as "
+        "they are."
     )
-    return Drawing(content)
+    parts = [html.text(lead, "lead")]
+    if same:
+        parts.append(html.text(f"The same in all rows: {', '.join(same)}.", "lead"))
+    parts.append(_table(r, shown))
+    if r.edges:
+        parts.append(html.heading("At the edge of what was swept"))
+        parts.append(
+            html.text("Some best values are the first or last of their range; beyond it may lie a better chip.")
+        )
+        parts.append(html.items(r.edges))
+    if not r.logic and any(knob.key == "processing_elements" for knob in r.knobs):
+        parts.append(html.text("The chip file states no area of processing elements: more of them cost no area here."))
+    return Drawing(html.join(*parts))
 
 
-def _energy(cells: Mapping[str, str | float]) -> str | Markup:
-    """The energy with its band, where the run has one."""
-    value, low, high = (float(cells.get(name, math.nan)) for name in ("energy_j", "energy_low", "energy_high"))
-    return html.with_band(quantity(value, "J"), (low, high), "J")
+def _table(r: Codesign, shown: Sequence[int]) -> Markup:
+    costs = [c for c in COSTS if any(c in chip.costs for chip in r.chips)]
+    names = {"area_mm2": "Area" if r.logic else "SRAM area"}
+    head = ["Design", "Best for, saved", *(_head(r.knobs[i]) for i in shown), *(names.get(c, label(c)) for c in costs)]
+    rows = [_row(chip, shown, costs) for chip in r.chips]
+    return html.table(head, rows, numeric=range(2 + len(shown), len(head)), kind="knobs")
 
 
-def _knob(name: str, value: str | float, units: dict[str, str]) -> str:
-    number = f"{value:,.6g}" if isinstance(value, float) else value
-    return f"{name} {number} {units.get(name, '')}".strip()
+def _row(chip: BestChip, shown: Sequence[int], costs: Sequence[str]) -> tuple[str | Markup, ...]:
+    gains = Markup("<br>").join(f"{_objective(name)} {share(gain, 0)}" for name, gain in chip.gains.items())
+    reached = {c: quantity(chip.costs.get(c), UNITS.get(c, "")) for c in costs}
+    energy = {"energy_j": html.with_band(reached["energy_j"], chip.energy_band, "J")} if "energy_j" in reached else {}
+    design = Markup("{}<small>{}{}</small>").format(
+        html.design_link(chip.id), chip.design, "" if chip.feasible else ", does not fit"
+    )
+    settings = (_amount(chip.setting[i], "") for i in shown)
+    return (design, gains, *settings, *(reached | energy).values())
 
 
-def _cell(column: str, value: str | float) -> str | Markup:
-    if column == "id":
-        return html.design_link(str(value))
-    if column == "objective":
-        return "Energy × latency" if value == "energy_delay_js" else label(str(value))
-    if column == "gain" and isinstance(value, float):
-        return share(value)
-    if isinstance(value, float):
-        return quantity(value, UNITS.get(column, ""))
-    return value
+def _head(knob: Knob) -> str:
+    return f"{knob.name} [{knob.unit}]" if knob.unit else knob.name
+
+
+def _objective(name: str) -> str:
+    return OBJECTIVES.get(name, label(name).lower())
+
+
+def _amount(value: float | str, unit: str) -> str:
+    shown = f"{value:,.6g}" if isinstance(value, float) else value.replace("_", " ")
+    return f"{shown} {unit}".strip()
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

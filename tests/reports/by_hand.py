@@ -73,6 +73,7 @@ HARDWARE = """\
 key,value,unit,source,low,high
 sram.read,10,pJ,"Horowitz 2014, 45 nm",5,20
 clock,200,MHz,assumed,,
+memories.weights.size,1,MiB,assumed,,
 """
 
 VERIFIED = """\
@@ -96,10 +97,27 @@ trial,id,phase,origin,images,seconds,hypervolume
 2,s2,3 guided search,tpe,1000,1.0,0.55
 """
 
+# one chip is the best for energy and power of p4; it has the fewest elements and the largest memory of what was swept
 CODESIGN = """\
-id,knob,memory_bytes,energy_j
-p4,sram_kib=256,500,2e-6
-s2,sram_kib=512,250,1e-6
+id,design,objective,processing_elements,dataflow,memories.weights.size,energy_j,latency_s,power_w,memory_bytes,\
+area_mm2,feasible,file_value,gain
+p4,recommended,energy_j,128.0,tick_batched,2.0,1.5e-6,0.007,2e-4,500,3.0,True,2e-6,0.25
+p4,recommended,latency_s,512.0,tick_batched,1.0,2.5e-6,0.003,4e-4,500,2.0,True,0.006,0.5
+p4,recommended,power_w,128.0,tick_batched,2.0,1.5e-6,0.007,2e-4,500,3.0,True,3e-4,0.3333
+s2,knee,energy_j,256.0,tick_batched,1.0,0.8e-6,0.004,1e-4,250,2.0,False,1e-6,0.2
+"""
+
+KNOBS = """\
+knob,value
+processing_elements,128
+processing_elements,256
+processing_elements,512
+processing_elements,1024
+dataflow,tick_batched
+dataflow,time_step_major
+memories.weights.size,0.5
+memories.weights.size,1
+memories.weights.size,2
 """
 
 FORMS = f"""\
@@ -195,6 +213,7 @@ def write(out: Path) -> Path:
         "predictions": PREDICTIONS,
         "history": HISTORY,
         "codesign": CODESIGN,
+        "knobs": KNOBS,
         "forms": FORMS,
         "decomposition": DECOMPOSITION,
     }

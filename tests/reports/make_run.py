@@ -23,6 +23,7 @@ DATA = Path(__file__).parents[1] / "data"
 WIDTHS = (2, 3, 4, 5, 6, 8)
 UNIFORM = (8, 6, 5, 4, 3, 2)
 IMAGES, STEPS = 2000, 4
+SIZES = (1, 2, 4, 8)  # of the weight memory [MiB]
 ENERGY = {"weight_memory": 0.30, "state_memory": 0.22, "compute": 0.25, "spike_routing": 0.08, "leakage": 0.15}
 
 
@@ -149,6 +150,8 @@ def make_run(out: Path, count: int = 120, seed: int = 0, optional: bool = True) 
         _csv(out, "predictions", pd.DataFrame({**predictions, "measured": part["drop"]}))
         _csv(out, "health", _health(table, [ids[0], picks["picks"][0]["id"]]))
         _csv(out, "codesign", _codesign(results))
+        swept = [("memories.weights.size", size) for size in SIZES] + [("memories.weights.word", w) for w in (64, 128)]
+        _csv(out, "knobs", pd.DataFrame(swept, columns=["knob", "value"]))
         (out / "stability.json").write_text(json.dumps(_stability(results)))
     (out / "picks.json").write_text(json.dumps(picks, indent=2))
     (out / "manifest.json").write_text(json.dumps(_manifest(count, optional), indent=2))
@@ -359,10 +362,13 @@ def _codesign(results: pd.DataFrame) -> pd.DataFrame:
     best = results[results["feasible"]].nsmallest(3, "memory_bytes")
     if best.empty:
         best = results.nsmallest(3, "memory_bytes")
-    columns = ["id", "memory_bytes", "energy_j", "latency_s", "drop"]
-    return best[columns].assign(
-        knob="sram_kib=" + pd.Series([256, 512, 1024][: len(best)], index=best.index).astype(str)
-    )
+    costs = best[["id", "memory_bytes", "energy_j", "latency_s"]].assign(area_mm2=4.0, feasible=True)
+    size = pd.Series(SIZES[: len(best)], index=best.index)
+    parts = []
+    for objective, gain, word in (("energy_j", 0.1, 64), ("latency_s", 0.02, 128), ("area_mm2", 0.3, 64)):
+        head = costs.assign(design="pick", objective=objective, gain=gain)
+        parts.append(head.assign(**{"memories.weights.size": size, "memories.weights.word": word}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _stability(results: pd.DataFrame) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from reports.sections import (
     s14_limits,
 )
 from tests.reports import by_hand
-from tests.reports.by_hand import EIGHT, FLOAT, PICK, SMALL
+from tests.reports.by_hand import EIGHT, FLOAT, KNOBS, PICK, SMALL
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +287,7 @@ def test_firing_is_compared_with_the_float_network(run):
 
 def test_constants_keep_unit_source_and_range(run):
     r = s09_hardware.record(run)
-    first, second = r.constants
+    first, second, _ = r.constants
     assert (first.key, first.value, first.unit, first.source) == ("sram.read", 10.0, "pJ", "Horowitz 2014, 45 nm")
     assert (first.low, first.high) == (5.0, 20.0)
     assert math.isnan(second.low)
@@ -324,10 +324,48 @@ def test_the_search_adds_up(run):
     assert sum(p.images for p in r.phases) == 3000
     assert r.failures == ("trial 7: out of memory",)
     assert "Scores trusted: their differences between layers count" in s12_search.draw(r).html
-    assert s11_codesign.record(run).rows[1] == (SMALL, "sram_kib=512", 250.0, 1e-6)
-    html = str(s11_codesign.draw(s11_codesign.record(run)).html)
-    assert "knob sram_kib=512" in html
-    assert "250 B" in html
+
+
+def test_a_row_of_the_codesign_is_a_setting_with_all_that_it_is_best_for(run):
+    r = s11_codesign.record(run)
+    assert [(c.id, c.gains, c.setting) for c in r.chips] == [
+        (PICK, {"energy_j": 0.25, "power_w": 0.3333}, (128.0, "tick_batched", 2.0)),
+        (PICK, {"latency_s": 0.5}, (512.0, "tick_batched", 1.0)),
+        (SMALL, {"energy_j": 0.2}, (256.0, "tick_batched", 1.0)),
+    ]
+    page = str(s11_codesign.draw(r).html)
+    assert "energy 25 %<br>power 33 %" in page
+    assert "<small>knee, does not fit</small>" in page
+    assert "The same in all rows: Data flow tick batched." in page
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", page)
+    assert heads[:4] == ["Design", "Best for, saved", "Processing elements", "Weight memory [MiB]"]
+    assert heads[-1] == "SRAM area"  # this chip states no area of processing elements
+    assert "more of them cost no area here" in page
+
+
+def test_best_chips_at_the_edge_of_the_sweep_are_named(run, tmp_path):
+    assert s11_codesign.record(run).edges == (
+        "Processing elements from 128 to 1,024: the least for energy and power.",
+        "Weight memory from 0.5 MiB to 2 MiB: the greatest for energy and power.",
+    )
+    assert "beyond it may lie a better chip" in str(s11_codesign.draw(s11_codesign.record(run)).html)
+    out = by_hand.write(tmp_path / "run")
+    wider = KNOBS + "processing_elements,64\nmemories.weights.size,4\n"
+    (out / "knobs.csv").write_text(wider, encoding="utf-8")
+    r = s11_codesign.record(read_run(out))
+    assert r.edges == ()
+    assert "edge" not in str(s11_codesign.draw(r).html)
+    (out / "knobs.csv").unlink()  # a run of an older version does not say what was swept
+    assert s11_codesign.record(read_run(out)).edges == ()
+
+
+def test_a_chip_whose_elements_have_an_area_says_area(tmp_path):
+    out = by_hand.write(tmp_path / "run")
+    with (out / "hardware.csv").open("a") as file:
+        file.write("element_area,139,um2,assumed,,\n")
+    page = str(s11_codesign.draw(s11_codesign.record(read_run(out))).html)
+    assert ">Area</th>" in page
+    assert "cost no area" not in page
 
 
 def test_designs_trained_further_stand_beside_their_drop_before(tmp_path):
