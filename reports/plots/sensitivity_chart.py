@@ -31,11 +31,15 @@ class Panel:
 
 @dataclass(frozen=True)
 class PrecisionStudy:
-    """All panels, the stages in network order, and what is drawn: KL [nat] where measured, else the Fisher score."""
+    """All panels, the stages in network order, and what is drawn: KL [nat] where measured, else the Fisher score.
+
+    `widths` are all widths of the table [bit]; the narrowest `WIDTHS` of them are drawn.
+    """
 
     quantity: str
     stages: tuple[str, ...]
     panels: tuple[Panel, ...]
+    widths: tuple[int, ...]
 
 
 def precision_study(table: pd.DataFrame) -> PrecisionStudy:
@@ -48,17 +52,17 @@ def precision_study(table: pd.DataFrame) -> PrecisionStudy:
     rows = rows[rows["bits"] < 32]
     if rows.empty:
         raise ReportError("sensitivity: the table has no weight narrower than float; nothing to draw")
-    narrow = sorted(rows["bits"].unique())[:WIDTHS]
+    widths = tuple(sorted(int(bits) for bits in rows["bits"].unique()))
     panels = []
     for kind, of_type in rows.groupby("type", sort=False):
         values = {
             int(bits): {
                 str(stage): tuple(map(float, part[quantity])) for stage, part in of_width.groupby("stage", sort=False)
             }
-            for bits, of_width in of_type[of_type["bits"].isin(narrow)].groupby("bits")
+            for bits, of_width in of_type[of_type["bits"].isin(widths[:WIDTHS])].groupby("bits")
         }
         panels.append(Panel(str(kind), values))
-    return PrecisionStudy(quantity, tuple(map(str, rows["stage"].unique())), tuple(panels))
+    return PrecisionStudy(quantity, tuple(map(str, rows["stage"].unique())), tuple(panels), widths)
 
 
 def draw_chart(table: pd.DataFrame, path: Path, formats: Sequence[str]) -> None:
@@ -81,7 +85,8 @@ def draw_chart(table: pd.DataFrame, path: Path, formats: Sequence[str]) -> None:
             unused.set_axis_off()
         fullest = max(record.panels, key=lambda panel: len(panel.values))
         handles, labels = axes[record.panels.index(fullest)].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
+        title = f"the narrowest of {', '.join(map(str, record.widths))} bit" if len(record.widths) > WIDTHS else None
+        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, title=title)
         what = "KL divergence [nat], one group at a time" if record.quantity == "kl" else "Fisher score [nat]"
         figure.supylabel(what, fontsize="small")
         path.parent.mkdir(parents=True, exist_ok=True)

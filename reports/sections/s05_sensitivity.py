@@ -51,6 +51,7 @@ class Sensitivity:
 
     `quantity` is `drop` [pp, measured one group at a time] where the run has it, else `score` [nat, diagonal Fisher].
     `others` are measured changes of something else than weights: potentials, streams or sums of a stage, time steps.
+    `undrawn` are the widths that designs of the run have and no row of the table [bit].
     """
 
     quantity: str
@@ -59,6 +60,7 @@ class Sensitivity:
     curves: tuple[WidthCurve, ...]
     order: tuple[int, ...]
     others: tuple[MeasuredChange, ...] = ()
+    undrawn: tuple[int, ...] = ()
 
 
 def record(run: FinishedRun) -> Sensitivity | None:
@@ -77,7 +79,9 @@ def record(run: FinishedRun) -> Sensitivity | None:
     order = tuple(int(i) for i in np.argsort(-lowest, kind="stable"))
     short = short_names(layer.name for layer in run.layers)
     names = tuple(short.get(g, short_names([g])[g]) for g in groups)
-    return Sensitivity(by, groups, names, curves, order, _other_changes(table) if measured else ())
+    drawn = {curve.bits for curve in curves} | {FLOAT_WIDTH}
+    undrawn = tuple(sorted({bits for design in run.designs for bits in design.bits} - drawn))
+    return Sensitivity(by, groups, names, curves, order, _other_changes(table) if measured else (), undrawn)
 
 
 def _harm(row: SensitivityRow, measured: bool) -> float:
@@ -122,7 +126,7 @@ def draw(r: Sensitivity | None) -> Drawing:
     )
     top = ", ".join(r.short[i] for i in r.order[:5])
     body = html.join(
-        Markup('<p class="lead">{} Most sensitive: {}.</p>').format(html.code_in(source), top),
+        Markup('<p class="lead">{} {} Most sensitive: {}.</p>').format(html.code_in(source), _widths_drawn(r), top),
         html.key([(f"c{i % 10}", f"{c.bits} bit") for i, c in enumerate(r.curves)]),
         html.heading("In network order"),
         html.plot("sensitivity", 300, "Sensitivity of every group in network order", wide=True),
@@ -136,6 +140,18 @@ def draw(r: Sensitivity | None) -> Drawing:
     }
     caption = "Sensitivity of every group of layers at every searched width, in network order and sorted."
     return Drawing(body, plots, {"sensitivity": StaticFigure(caption, lambda: figure(r))})
+
+
+def _widths_drawn(r: Sensitivity) -> str:
+    """Which widths are drawn, and which are not though designs have them."""
+    known = "measured" if r.quantity == "drop" else "scored"
+    said = f"Only widths that were {known} are drawn: {_bits([c.bits for c in r.curves])}."
+    return f"{said} Some designs also have {_bits(r.undrawn)}." if r.undrawn else said
+
+
+def _bits(widths: Sequence[int]) -> str:
+    *others, last = map(str, widths)
+    return f"{', '.join(others)} and {last} bit" if others else f"{last} bit"
 
 
 def _others_table(r: Sensitivity) -> Markup:

@@ -47,6 +47,17 @@ def test_the_drawing_names_types_stages_and_widths(tmp_path: Path):
         assert word in text
 
 
+def test_a_chart_without_the_wider_widths_says_so(tmp_path: Path):
+    wide = [TABLE.iloc[:6].assign(bits=bits) for bits in (2, 3, 4, 8)]
+    draw_sensitivity(pd.concat(wide, ignore_index=True), tmp_path / "chart.svg")
+    text = (tmp_path / "chart.svg").read_text()
+    assert "the narrowest of 2, 3, 4, 8 bit" in text
+    assert "4 bit" in text
+    assert "<!-- 8 bit -->" not in text
+    draw_sensitivity(TABLE, tmp_path / "all.svg")
+    assert "narrowest" not in (tmp_path / "all.svg").read_text()
+
+
 def test_mistakes_are_named(tmp_path: Path):
     with pytest.raises(ReportError, match=r"unknown format '\.jpg'"):
         draw_sensitivity(TABLE, tmp_path / "chart.jpg")

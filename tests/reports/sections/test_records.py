@@ -219,6 +219,15 @@ def test_sensitivities_are_sorted_by_the_fewest_bits(run):
     assert r.order == (1, 2, 0)
 
 
+def test_the_sensitivity_says_which_widths_are_drawn_and_which_are_not(run):
+    page = str(s05_sensitivity.draw(s05_sensitivity.record(run)).html)
+    assert "Only widths that were measured are drawn: 2 and 4 bit. Some designs also have 8 bit." in page
+    scored = tuple(dataclasses.replace(row, drop=math.nan) for row in run.sensitivity)
+    eight = tuple(dataclasses.replace(row, bits=8) for row in scored if row.bits == 4)
+    page = str(s05_sensitivity.draw(s05_sensitivity.record(dataclasses.replace(run, sensitivity=scored + eight))).html)
+    assert "Only widths that were scored are drawn: 2, 4 and 8 bit. Most sensitive" in page
+
+
 def test_every_searched_width_is_in_the_sensitivity_chart(run):
     def score(group: str, bits: int) -> SensitivityRow:
         return dataclasses.replace(run.sensitivity[0], group=group, bits=bits, score=4.0**-bits, drop=math.nan)
