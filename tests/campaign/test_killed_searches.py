@@ -101,10 +101,8 @@ def test_threads_batches_and_kills_change_no_bit_of_a_search(tmp_path):
     """The default strategy on reconstructed weights, whose sums and fits a change of their order would show in."""
     for batch in (40, 7):
         text = "hardware: tick_batched_28nm\n"
-        text += (
-            f"data: {{name: digits, search_images: 40, verify_images: 40, fisher_images: 16, batch_size: {batch}}}\n"
-        )
-        text += "search: {evaluations: 10, widths: [2, 4, 8]}\n"
+        text += "data: {name: digits, search_images: 40, verify_images: 40, fisher_images: 16, calibration_images: 64, "
+        text += f"batch_size: {batch}}}\nsearch: {{evaluations: 10, widths: [2, 4, 8]}}\n"
         (tmp_path / f"batches-of-{batch}.yaml").write_text(text, encoding="utf-8")
     assert run(tmp_path, "search", "batches-of-40.yaml", "--out", "whole", "--no-report")[0] == 0
     words = ["search", "batches-of-7.yaml", "--out", "run", "--no-report"]
