@@ -1,6 +1,7 @@
 """What holds for the repository as a whole."""
 
 import ast
+import configparser
 import importlib
 import inspect
 import re
@@ -182,3 +183,20 @@ def test_files_are_written_whole(path):
     """Everything that is written is written by `whole_files`, or stands above with the reason why not."""
     if str(path.relative_to(ROOT)) not in GROW:
         assert _direct(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+def test_the_map_of_dse_has_every_room_in_the_order_that_the_imports_keep():
+    """docs/design.md beside the contract of setup.cfg, which import-linter holds to the folders."""
+    layers = configparser.ConfigParser()
+    layers.read(ROOT / "setup.cfg", encoding="utf-8")
+    order = [
+        [name.strip() for name in line.split("|")]
+        for line in layers["importlinter:contract:search-rooms"]["layers"].split("\n")
+        if line.strip() not in ("", "__main__")
+    ]
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = page.split("| `dse` | holds |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    shown = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    place = {name: number for number, names in enumerate(order) for name in names}
+    assert set(shown) == set(place)
+    assert [place[name] for name in shown] == sorted(place[name] for name in shown)
