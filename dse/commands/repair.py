@@ -21,10 +21,12 @@ def repair(
     from dse.errors import ConfigError
     from dse.ledger.journal import NAME
     from dse.ledger.journal import repair as mend
+    from dse.ledger.owner import check_links
 
     path = run / NAME
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; is {run} the --out of a `svit-dse search`?")
+    check_links(run)
     done = mend(path)
     record = {"journal": path, "lines": done.lines, "dropped_bytes": done.dropped, "damage": None, "copy": None}
     if done.damage is None:
