@@ -40,7 +40,7 @@ class HeatMap:
     """What the map shows: `widths[row][column]`, texts of rows, short names of columns, and the shares above.
 
     `spans` are (name, first, last) of the columns of a block; `palette` gives the colour of every width; `ids` are the
-    designs of the rows.
+    designs of the rows, `named` the places of those whose text always stands beside them.
     """
 
     widths: tuple[tuple[int, ...], ...]
@@ -50,6 +50,13 @@ class HeatMap:
     spans: tuple[Span, ...]
     palette: dict[int, str]
     shares: tuple[Shares, ...]
+    named: tuple[int, ...] = ()
+
+    def labelled(self, most: int) -> list[int]:
+        """The rows that carry a text: the named ones, and about `most` at even distances that keep off them."""
+        step = max(1, len(self.ids) // most)
+        apart = [i for i in range(0, len(self.ids), step) if all(abs(i - n) >= step for n in self.named)]
+        return sorted({*self.named, *apart})
 
     @property
     def levels(self) -> list[int]:
@@ -138,7 +145,7 @@ def _layout(r: HeatMap) -> Plot:
     names = _apart(named, len(r.columns) / PAGE_LETTERS)
     *tops, map_top = _tops(len(r.ids))
     bar = BAR_ROOM / (page_height(len(r.ids)) - MARGINS)
-    step = max(1, len(r.ids) // TICKS_ON_PAGE)
+    labelled = r.labelled(TICKS_ON_PAGE)
     # at the left, where a narrow screen shows it without scrolling
     place = {"xref": "paper", "yref": "paper", "x": 0, "xanchor": "left", "yanchor": "bottom", "showarrow": False}
     border = {"type": "line", "xref": "x", "yref": "paper", "y0": 0, "y1": map_top}
@@ -154,8 +161,8 @@ def _layout(r: HeatMap) -> Plot:
         "yaxis": {
             "autorange": "reversed",
             "domain": [0, map_top],
-            "tickvals": list(range(0, len(r.ids), step)),
-            "ticktext": list(r.rows[::step]),
+            "tickvals": labelled,
+            "ticktext": [r.rows[i] for i in labelled],
             "title": {"text": "memory and drop of the design"},
             "showgrid": False,
         },
@@ -205,8 +212,8 @@ def _draw_map(made: Figure, heat: Axes, r: HeatMap) -> None:
         heat.axvline(first - 0.5, color="white", lw=0.9)
     names = _apart(r.spans, count / LETTERS)
     heat.set_xticks(list(names), list(names.values()))
-    step = max(1, rows // TICKS_ON_PAPER)
-    heat.set_yticks(range(0, rows, step), r.rows[::step])
+    labelled = r.labelled(TICKS_ON_PAPER)
+    heat.set_yticks(labelled, [r.rows[i] for i in labelled])
     heat.set_ylabel("memory, drop")
     for spine in heat.spines.values():
         spine.set_visible(False)

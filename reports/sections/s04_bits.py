@@ -167,6 +167,7 @@ def described(r: Bits) -> HeatMap:
             Shares("weights [%]", r.layers.weight_share, "c0", "of the weights"),
             Shares("synops [%]", r.layers.synop_share, "c2", "of the operations"),
         ),
+        named=tuple(i for i, pick in enumerate(r.picks) if pick),
     )
 
 

@@ -1,6 +1,7 @@
 """The report in a real browser: one click selects everywhere, sliders filter, keys work, nothing leaves the file."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -311,6 +312,19 @@ def test_the_keyboard_alone_steps_through_the_front_and_the_table(opened, number
     assert opened.selected_row() == rows.nth(1).get_attribute("data-id")
 
 
+def test_the_heat_map_marks_the_recommended_design_and_keeps_its_name(opened, numbers):
+    opened.show("plot-bits")
+    ids = numbers["sections"]["bits"]["ids"]
+    assert ids[opened.marked_bits_row()] == numbers["recommended"]
+    names = opened.page.locator("#plot-bits .ytick text")
+    assert sum(text.startswith("recommended: ") for text in names.all_text_contents()) == 1
+    x, y = opened.place_of("front-memory", another(numbers))
+    opened.page.mouse.click(x, y)
+    opened.show("plot-bits")
+    assert ids[opened.marked_bits_row()] == another(numbers)  # the frame is that of the selected design
+    assert sum(text.startswith("recommended: ") for text in names.all_text_contents()) == 1
+
+
 def test_printing_takes_light_colours_and_opens_every_detail(opened):
     opened.page.get_by_role("button", name="Switch between light and dark").click()
     assert opened.page.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -319,6 +333,44 @@ def test_printing_takes_light_colours_and_opens_every_detail(opened):
     assert opened.page.evaluate("[...document.querySelectorAll('details')].every((d) => d.open)")
     assert opened.page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert opened.complaints == []
+
+
+MARK_HEADINGS_AND_PLOTS = """() => {
+  // a link prints as an annotation of its page, which says where its heading or its plot came to stand
+  const found = [...document.querySelectorAll("main h2, main h3, [data-plot]")];
+  return found.map((element, place) => {
+    const link = document.createElement("a");
+    link.href = `https://mark.invalid/${place}`;
+    link.textContent = ".";
+    link.style.cssText = "position: absolute; top: 2px; left: 2px";
+    element.style.position = "relative";
+    element.append(link);
+    return element.id || element.textContent;
+  });
+}"""
+
+
+def pages_of_marks(pdf: bytes) -> dict[int, int]:
+    """The page on which every mark stands, from the annotations of an uncompressed PDF."""
+    objects = {int(m[1]): m[2] for m in re.finditer(rb"(?m)^(\d+) 0 obj\s*(.*?)endobj", pdf, re.DOTALL)}
+    pages = [text for text in objects.values() if re.search(rb"/Type\s*/Page\b", text)]
+    found = {}
+    for number, page in enumerate(pages, start=1):
+        for annotation in re.findall(rb"(\d+) 0 R", b"".join(re.findall(rb"/Annots\s*\[(.*?)\]", page, re.DOTALL))):
+            if mark := re.search(rb"https://mark.invalid/(\d+)", objects[int(annotation)]):
+                found[int(mark[1])] = number
+    return found
+
+
+def test_a_printed_page_keeps_every_heading_beside_its_figure(opened):
+    opened.scroll_through()
+    marked = opened.page.evaluate(MARK_HEADINGS_AND_PLOTS)
+    pages = pages_of_marks(opened.page.pdf(format="A4"))
+    assert sorted(pages) == list(range(len(marked)))
+    first = [i for i, name in enumerate(marked) if name.startswith("plot-") and not marked[i - 1].startswith("plot-")]
+    assert len(first) >= 8
+    assert len({pages[i] for i in first}) > 3  # they are spread over several pages
+    assert {marked[i]: pages[i - 1] for i in first} == {marked[i]: pages[i] for i in first}
 
 
 def test_without_javascript_the_decision_and_the_tables_are_still_there(browser, index, numbers):

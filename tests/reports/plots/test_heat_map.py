@@ -1,5 +1,7 @@
 """The shares above the heat map have their room in pixels, whatever the number of designs."""
 
+from itertools import pairwise
+
 import pytest
 
 from reports.plots.heat_map import BAR_ROOM, MARGINS, TITLE_ROOM, HeatMap, Shares, page_height, plotted
@@ -13,6 +15,17 @@ def layout(rows):
     shares = tuple(Shares(title, (0.2, 0.3, 0.5), "c0", "of them") for title in ("weights [%]", "synops [%]"))
     palette = {2: "#000000", 4: "#777777", 8: "#ffffff"}
     return plotted(HeatMap(widths, names, names, ("a", "b", "c"), (("block", 0, 2),), palette, shares))["layout"]
+
+
+@pytest.mark.parametrize("rows", [6, 28, 60])
+def test_named_rows_carry_their_text_whatever_the_number_of_rows(rows):
+    names = tuple(f"d{i}" for i in range(rows))
+    found = HeatMap(((2,),) * rows, names, names, ("a",), (), {2: "#000000"}, (), named=(3, 5))
+    labelled = found.labelled(14)
+    assert {3, 5} <= set(labelled)
+    assert labelled == sorted(set(labelled))
+    apart = [b - a for a, b in pairwise(labelled) if (a, b) != (3, 5)]
+    assert min(apart) >= max(1, rows // 14)  # texts keep the distance of evenly spaced ones
 
 
 @pytest.mark.parametrize("rows", [1, 6, 60])
