@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from costmodels.estimation.designs import Designs
     from costmodels.estimation.efficiency import Efficiency, efficiency
     from costmodels.estimation.estimate import estimate
-    from costmodels.estimation.floorline import change_first, floorline
+    from costmodels.estimation.floorline import binding, change_first, floorline
     from costmodels.estimation.reasons import reasons
     from costmodels.estimation.separable import SeparableTables, separable_tables
     from costmodels.hardware.constants import Constant
@@ -84,6 +84,7 @@ _HOME = {
     "activity_of": "workload.propagation",
     "area_front": "studies.codesign",
     "breakdown": "estimation.breakdown",
+    "binding": "estimation.floorline",
     "change_first": "estimation.floorline",
     "comparisons": "studies.comparisons",
     "configurations": "studies.codesign",
@@ -142,6 +143,7 @@ __all__ = [
     "activation_width",
     "activity_of",
     "area_front",
+    "binding",
     "breakdown",
     "change_first",
     "comparisons",

@@ -64,6 +64,22 @@ def floorline(workload: Workload, hardware: Hardware, design: Designs | ArrayLik
     return pd.DataFrame(columns)
 
 
+def binding(workload: Workload, hardware: Hardware, design: Designs | ArrayLike) -> tuple[str, float]:
+    """The resource that binds one design's layers for most of their time, and its share of it; without pandas.
+
+    workload  the layer table with the measured activity
+    hardware  the chip
+    design    one design as for `estimate`
+    """
+    asked = request(workload, hardware, Designs.of(design), None)
+    times = resource_times(asked, row_costs(asked, asked.only("a floorline is")), gather(asked, SUMMED))
+    stacked = np.stack(list(times.values()))
+    longest = stacked.max(axis=0)
+    bound = np.bincount(np.argmax(stacked, axis=0), weights=longest, minlength=len(RESOURCES))
+    most = int(np.argmax(bound))
+    return RESOURCES[most], float(bound[most] / longest.sum()) if longest.sum() > 0 else 0.0
+
+
 def change_first(workload: Workload, hardware: Hardware, design: Designs | ArrayLike) -> pd.DataFrame:
     """What makes one design faster: the latency with each resource twice as fast, the most useful one first.
 

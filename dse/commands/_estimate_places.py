@@ -24,15 +24,14 @@ def places(chosen: Selection) -> list[dict[str, Any]]:
     """By design, bytes that only fill up words (`packing_bytes`), energy of DRAM [J], and what binds its layers."""
     rows = []
     for (name, workload, design), (_, cost) in zip(each(chosen), _costs(chosen), strict=True):
-        first = costmodels.change_first(workload, chosen.hardware, design)
-        bound = first.loc[first["share"].idxmax()]
+        resource, share = costmodels.binding(workload, chosen.hardware, design)
         rows.append(
             {
                 "design": name,
                 "packing_bytes": float(cost.memory_by_component["packing"].sum()),
                 "dram_j": float(cost.energy_by_component["dram"].sum()),
-                "binding": str(bound["resource"]),
-                "binding_share": float(bound["share"]),
+                "binding": resource,
+                "binding_share": share,
             }
         )
     return rows
