@@ -21,6 +21,7 @@ from sviT_models.errors import ModelError
 from sviT_models.network.config import Built, config_of
 from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
+COUNTED = ".num_batches_tracked"
 SHOWN = 4  # keys of each kind of mismatch that a message names
 
 
@@ -53,6 +54,7 @@ def load_checkpoint(path: str | os.PathLike[str], name: str | None = None, **opt
         raise ModelError(f"{path}: {error}") from error
     except (TypeError, KeyError) as error:  # only metadata can hold options of another type, or lack some
         raise ModelError(f"{path}: metadata 'config' is {stored!r}; expected build options of a network") from error
+    state |= _uncounted(model, state)
     if complaint := _mismatch(state, model):
         raise ModelError(f"{path}: does not fit {chosen['name']}: {complaint}")
     _check_values(path, state)
@@ -73,7 +75,8 @@ def save_checkpoint(
     path  the file to write, .safetensors
 
     `metadata` (how it was made: command, seed, accuracy) is stored as JSON beside the build options. With `half`, the
-    weights of layers are stored in float16, which must hold them exactly; norms stay in float32.
+    weights of layers are stored in float16, which must hold them exactly; norms stay in float32, without the number of
+    batches that they have seen.
     Raises ModelError for another ending, a missing folder, a network that has been fused or otherwise rebuilt, and for
     weights that float16 does not hold.
     """
@@ -85,6 +88,8 @@ def save_checkpoint(
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     if complaint := _mismatch(state, _empty(config, config)):
         raise ModelError(f"{path}: only the network as built can be stored: {complaint}")
+    if half:  # what only training reads takes more bytes there than many a norm
+        state = {key: tensor for key, tensor in state.items() if not key.endswith(COUNTED)}
     halved = {key for key, _ in model.named_parameters()} if half else ()
     save_state(path, state, {**(metadata or {}), "config": config}, halved)
 
@@ -104,6 +109,13 @@ def save_state(
     smaller = {key: _halved(path, key, tensor) for key, tensor in state.items() if key in halved and tensor.ndim > 1}
     with replacing(path) as part:
         save_file({**state, **smaller}, part, metadata={key: json.dumps(value) for key, value in metadata.items()})
+
+
+def _uncounted(model: nn.Module, state: State) -> State:
+    """Counters of batches that a file lacks: those from before 2018, and those that store half precision."""
+    norms = [key.removesuffix(COUNTED) for key in model.state_dict() if key.endswith(COUNTED)]
+    known = [norm for norm in norms if f"{norm}.running_mean" in state and norm + COUNTED not in state]
+    return {norm + COUNTED: torch.zeros((), dtype=torch.int64) for norm in known}
 
 
 def _check_place(path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 import sviT_models
@@ -137,6 +138,22 @@ def test_a_network_of_a_family_in_a_size_of_its_own_comes_back(tmp_path):
         model = sviT_models.build(name, **options, levels=2)
         save_checkpoint(tmp_path / f"{name}.safetensors", model)
         assert load_checkpoint(tmp_path / f"{name}.safetensors").config == model.config
+
+
+def test_how_many_batches_a_norm_has_seen_may_be_left_out_and_is_where_weights_are_halved(tmp_path):
+    model = sviT_models.build("sdtv1_tiny")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.half())
+    whole = model.state_dict()
+    save_checkpoint(tmp_path / "half.safetensors", model, half=True)
+    with safe_open(tmp_path / "half.safetensors", "pt") as file:
+        assert set(file.keys()) == {key for key in whole if not key.endswith("num_batches_tracked")}
+    back = load_checkpoint(tmp_path / "half.safetensors").state_dict()
+    assert list(back) == list(whole)
+    assert all(torch.equal(back[key], whole[key]) for key in whole)
+    torch.save({k: v for k, v in whole.items() if k != "block.0.mlp.fc1_bn.running_mean"}, tmp_path / "w.pth")
+    assert "1 missing (block.0.mlp.fc1_bn.running_mean)" in message(tmp_path / "w.pth", name="sdtv1_tiny")
 
 
 def test_all_mismatches_are_listed_with_the_first_few_by_name(tmp_path):
