@@ -143,5 +143,8 @@ def verdict(table: pd.DataFrame) -> str | None:
     if rows.empty:
         return None
     saved = 1 - float(rows["memory_after"].iloc[0] / rows["memory_before"].iloc[0])
-    told = f"the search saves {saved:.1%} of memory over the widths that the scores alone give at the same drop budget"
+    scores = "the widths that the scores alone give at the same drop budget"
+    told = f"the search's design takes {-saved:.1%} more memory than {scores}"
+    if saved >= 0:
+        told = f"the search saves {saved:.1%} of memory over {scores}"
     return told + ("; on this network, `search.strategy: guided` is enough" if saved < ENOUGH else "")

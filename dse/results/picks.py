@@ -163,7 +163,8 @@ def _drop_verdict(budget: float, verified: Verified) -> Verdict:
     if not good and (more := needed(verified, budget)) is not None and more > verified.images:
         note += f"; a clear answer takes about {more} images"
     verdict = "OK" if good else "REVIEW"
-    return {**_verdict("drop", "pp", budget, verified.drop), "verdict": verdict, "note": note}
+    drop = verified.drop if np.isnan(verified.expected) else verified.expected
+    return {**_verdict("drop", "pp", budget, drop), "verdict": verdict, "note": note}
 
 
 def needed(verified: Verified, budget: float) -> int | None:

@@ -49,6 +49,11 @@ def test_parts_are_compared_between_designs_that_keep_the_budget(searched):
     saved = 1 - last / problem.costs(found.scores[None])[0, 0]
     assert verdict(table).startswith(f"the search saves {saved:.1%} of memory")
     assert ("`search.strategy: guided` is enough" in verdict(table)) == (saved < 0.03)
+    worse = table.assign(memory_after=1.25 * table["memory_before"])
+    assert verdict(worse).startswith(
+        "the search's design takes 25.0% more memory than the widths that the scores alone"
+    )
+    assert verdict(worse).endswith("is enough")
 
 
 def test_a_part_is_added_to_the_uniform_width_and_taken_out_of_the_pick():

@@ -88,6 +88,8 @@ def test_the_most_accurate_design_is_that_of_search_and_verification_together():
     best = next(p for p in found["picks"] if p["name"] == "most accurate")
     assert (best["id"], best["verified_drop"]["value"]) == ("d1", 0.3)
     assert best["unseen_drop"] == {"value": 0.1, "low": 0.0, "high": 0.2}
+    # what is judged is the drop by search and verification together
+    assert [(row["achieved"], row["slack"]) for row in best["rows"]] == [(0.1, 0.9)]
 
 
 def test_candidates_meet_the_cost_budgets_and_may_meet_the_drop():
