@@ -11,9 +11,13 @@ from dse.results.files import write_json
 from dse.results.places import here
 
 
-def keep_start(given: Mapping[str, Any], out: Path, command: Sequence[str]) -> None:
-    """Keep the configuration as given and the command line of a search in `out`; `write_run` takes them away."""
-    write_json(out / START, {"configuration": dict(given), "paths_from": here(out), "command": list(command)})
+def keep_start(given: Mapping[str, Any], out: Path, command: Sequence[str], own: Mapping[str, Any]) -> None:
+    """Keep the configuration as given and the command line of a search in `out`; `write_run` takes them away.
+
+    `own` says which parts of the search were a caller's in Python; none for a search by the command line.
+    """
+    said = {"configuration": dict(given), "paths_from": here(out), "command": list(command)}
+    write_json(out / START, said | ({"own": dict(own)} if own else {}))
 
 
 def is_unfinished(run: Path) -> bool:

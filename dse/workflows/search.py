@@ -69,7 +69,7 @@ def search(
     storage = storage or StudyStorage(out)
     with kept(storage.url):
         prepared = prepare(config, storage, hear, own)
-        keep_start(config.model_dump(mode="json", exclude_unset=True), out, command)
+        keep_start(config.model_dump(mode="json", exclude_unset=True), out, command, own.record())
         return carried_out(prepared, out, command, hear)
 
 

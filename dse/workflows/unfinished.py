@@ -20,7 +20,7 @@ from dse.ledger.address import shown_command
 from dse.ledger.journal import NAME
 from dse.ledger.owner import check_links
 from dse.results import history, tables, trust
-from dse.results.contents import START, UNFINISHED, Contents
+from dse.results.contents import SO_FAR, START, UNFINISHED, Contents
 from dse.results.files import read_json
 from dse.results.manifest import Manifest, manifest
 from dse.results.picks_file import Picks
@@ -38,11 +38,17 @@ def so_far(run: Path, hear: Listener = SILENT, trusted: bool = False) -> Run:
 
     Network, images and chip are prepared again, as going on would; the study is read from a copy, so that a search that
     still runs is not disturbed.  `trusted`: code that the configuration names may be executed.  Raises ConfigError
-    where nothing is measured yet, where the study lies in a database, and where the configuration names code that this
-    user has not run; and what `prepare` raises.
+    where nothing is measured yet, where the study lies in a database, where parts of the search were given in Python,
+    and where the configuration names code that this user has not run; and what `prepare` raises.
     """
     check_links(run)
     start = read_json(run / START)
+    if start.get("own"):
+        own = " and ".join(start["own"])
+        raise ConfigError(
+            f"{run}: this search is not finished, and its {own} were given in Python; run that program again to go on to "
+            f"its report; {SO_FAR} has the front of a search that was interrupted"
+        )
     config = placed(parse_config(start.get("configuration", {}), str(run / START)), run, start.get("paths_from"))
     if trusted:
         trust.keep(config)

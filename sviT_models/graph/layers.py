@@ -151,12 +151,18 @@ def layers_with_constants(model: nn.Module | Graph) -> frozenset[str]:
     """The weight layers behind which a chip has constants for every channel: all but those within a linear chain.
 
     model  a network, or the graph of one
+
+    Raises ModelError for a module that was not captured; SDTv2 alone need not be.
     """
     network = as_network(model)
     if isinstance(network, Built):
         _check_spiking(network)
         return frozenset(weight_layers(network)) - network.chained
-    assert isinstance(network, GraphNetwork)
+    if not isinstance(network, GraphNetwork):
+        name = type(network).__name__
+        raise ModelError(
+            f"{name} has no order of layers as a module; give its graph: sviT_models.capture(model, images)"
+        )
     rows = Rows(network.graph)
     layers = {name: nodes for name, nodes in rows.nodes.items() if nodes[0].layer}
     return frozenset(name for name, nodes in layers.items() if not any(map(rows.followed_by_layer, nodes)))

@@ -171,11 +171,16 @@ def test_costing_again_says_that_it_is_by_the_chips_model(svit, own_run):
     assert "by the chip's model (results.csv has energy_j by" in " ".join(told.out.split())
 
 
-def test_an_interrupted_search_goes_on_to_the_same_table(own_run, tmp_path, monkeypatch):
+def test_an_interrupted_search_goes_on_to_the_same_table(own_run, tmp_path, monkeypatch, svit):
     monkeypatch.setattr(Bench, "left", 4)
     given = {"evaluator": Bench(), "costs": {"energy": energy}, "say": quiet, **SETTINGS}
     with pytest.raises(KeyboardInterrupt):
         dse.search(network(), arrays(), tmp_path / "run", **given)
+    told = svit("report", tmp_path / "run")  # the command line has neither the evaluator nor the costs
+    assert told.status == 2
+    assert "its evaluator and costs were given in Python; run that program again" in told.err
+    assert "\n" not in told.err.strip()
+    assert not (tmp_path / "run" / "report").exists()
     Bench.left = 10**9
     run = dse.search(network(), arrays(), tmp_path / "run", **given)
     assert (tmp_path / "run" / "results.csv").read_bytes() == (own_run.files.path / "results.csv").read_bytes()

@@ -204,6 +204,13 @@ def test_mistakes_are_named(model):
         bank.design([8] * 137)
 
 
+def test_a_module_that_was_not_captured_is_named():
+    with pytest.raises(
+        ModelError, match=r"^SpikeDrivenTransformer has no order .* sviT_models.capture\(model, images\)$"
+    ):
+        sviT_models.WeightBank(sviT_models.build("sdtv1_tiny"))
+
+
 def test_a_layer_that_never_sees_anything_is_rounded_to_nearest_and_named():
     model = network()
     model.downsample2.encode_lif.threshold = 1e9
