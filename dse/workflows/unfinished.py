@@ -46,8 +46,8 @@ def so_far(run: Path, hear: Listener = SILENT, trusted: bool = False) -> Run:
     if start.get("own"):
         own = " and ".join(start["own"])
         raise ConfigError(
-            f"{run}: this search is not finished, and its {own} were given in Python; run that program again to go on to "
-            f"its report; {SO_FAR} has the front of a search that was interrupted"
+            f"{run}: this search is not finished, and its {own} were given in Python; run that program again to go on "
+            f"to its report; {SO_FAR} has the front of a search that was interrupted"
         )
     config = placed(parse_config(start.get("configuration", {}), str(run / START)), run, start.get("paths_from"))
     if trusted:
