@@ -43,6 +43,6 @@ def named(message: str, given: Mapping[str, str | Sequence[str] | None]) -> str 
     for name, value in given.items():
         if not isinstance(value, str) or not re.search(rf"(?<![\w./-]){re.escape(value)}(?![\w/-])", message):
             continue
-        flag = f"--{name.replace('_', '-')}"
+        flag, message = f"--{name.replace('_', '-')}", message.removeprefix(f"search.{name}: ")
         return f"{flag} {message}" if message.startswith(value) else f"{flag} {value}: {message}"
     return None

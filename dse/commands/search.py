@@ -41,6 +41,7 @@ def search(
     as_json: JSON = False,
 ) -> None:
     """Search the bit allocations of a network on a chip; writes a run directory with the report."""
+    from dse import strategies
     from dse.commands._given import using
     from dse.commands._options import configured
 
@@ -54,6 +55,8 @@ def search(
         resolved = resolved.model_copy(update={"hardware": hardware})
     own = {"network": network, "checkpoint": checkpoint, "hardware": hardware, "strategy": strategy}
     with using(config, option=option, **own):
+        if resolved.search.strategy not in strategies.names():  # a mistake there is told before anything is prepared
+            strategies.load(resolved.search.strategy)
         run_search(resolved, out, Wishes(storage, allow_mixed, report, workers, as_json))
 
 

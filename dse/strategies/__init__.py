@@ -42,8 +42,11 @@ def _found(name: str) -> tuple[Any, Any]:
         return content, content.Sampler
     if plugins.is_file(name):
         file, member = plugins.split(name)
-        content = plugins.loaded(str(file), ConfigError)
-        return content, plugins.member(content, file, member or CLASS, ConfigError)
+        try:
+            content = plugins.loaded(str(file), ConfigError)
+            return content, plugins.member(content, file, member or CLASS, ConfigError)
+        except ConfigError as error:
+            raise ConfigError(f"search.strategy: {error}") from error
     if name in plugins.installed(GROUP):
         found = plugins.from_package(GROUP, name, ConfigError)
         return (found, found.Sampler) if hasattr(found, CLASS) else (importlib.import_module(found.__module__), found)

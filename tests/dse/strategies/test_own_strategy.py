@@ -45,8 +45,11 @@ def test_tables_name_it_by_its_file_without_the_folder(file):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none.py", "none.py: no such Python file; expected FILE.py or FILE.py:NAME"),
-        ("narrow.py:Sampled", "narrow.py: no function or class 'Sampled'; it has: Sampler, Other, no_class"),
+        ("none.py", "search.strategy: none.py: no such Python file; expected FILE.py or FILE.py:NAME"),
+        (
+            "narrow.py:Sampled",
+            "search.strategy: narrow.py: no function or class 'Sampled'; it has: Sampler, Other, no_class",
+        ),
         (
             "narrow.py:no_class",
             "search.strategy: narrow.py:no_class is no strategy; expected a class that derives",
@@ -71,9 +74,29 @@ def test_an_installed_package_is_named_like_a_shipped_one(tmp_path, file):
             strategies.load("narow")
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("none.py", "none.py: no such Python file; expected FILE.py or FILE.py:NAME"),
+        ("tpee", "no strategy 'tpee'; did you mean 'tpe'?, or give FILE.py:CLASS"),
+    ],
+)
+def test_a_strategy_that_is_not_there_is_told_at_the_door_with_its_place(svit, tmp_path, name, said):
+    (tmp_path / "my.yaml").write_text(f"search: {{strategy: {name}}}\n")
+    option = f"--strategy {said}" if said.startswith(name) else f"--strategy {name}: {said}"
+    for words, told in (
+        (("check", "my.yaml"), f"my.yaml:1: search.strategy: {said}"),
+        (("search", "my.yaml", "--out", "run"), f"my.yaml:1: search.strategy: {said}"),
+        (("search", "my.yaml", "--out", "run", "--strategy", name), option),
+    ):
+        found = svit(*words)
+        assert (found.status, found.err) == (2, f"svit-dse: {told}\n")  # and nothing was prepared before
+    assert not (tmp_path / "run").exists()
+
+
 def test_check_says_what_is_wrong_with_it_before_any_image(svit, tmp_path):
     (tmp_path / "broken.py").write_text("import numpy\n\n1 / 0\n")
     (tmp_path / "my.yaml").write_text("search: {strategy: broken.py}\n")
     said = svit("check", "my.yaml")
     assert said.status == 2
-    assert said.err == "svit-dse: broken.py: line 3: ZeroDivisionError: division by zero\n"
+    assert said.err == "svit-dse: my.yaml:1: search.strategy: broken.py: line 3: ZeroDivisionError: division by zero\n"
