@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from costmodels.hardware.hardware import Hardware
     from costmodels.hardware.library import (
         hardware_names,
+        hardware_rows,
         hardware_table,
         lint,
         load_hardware,
@@ -98,6 +99,7 @@ _HOME = {
     "floorline": "estimation.floorline",
     "forms": "studies.forms",
     "hardware_names": "hardware.library",
+    "hardware_rows": "hardware.library",
     "hardware_table": "hardware.library",
     "json_schema": "hardware.schema",
     "knobs": "studies.codesign",
@@ -158,6 +160,7 @@ __all__ = [
     "floorline",
     "forms",
     "hardware_names",
+    "hardware_rows",
     "hardware_table",
     "json_schema",
     "knobs",

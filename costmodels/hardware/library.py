@@ -102,11 +102,9 @@ def lint(name_or_path: str | Path) -> list[str]:
     return []
 
 
-def hardware_table() -> pd.DataFrame:
-    """The shipped accelerators, one row each: name, title, node, data flow, widths, memories and the file's hash."""
-    import pandas as pd
-
-    rows = []
+def hardware_rows() -> list[dict[str, object]]:
+    """The shipped accelerators, one row each: name, title, node [nm], data flow, widths [bit], memories, hash."""
+    rows: list[dict[str, object]] = []
     for name in hardware_names():
         hardware = load_hardware(name)
         chip = hardware.chip
@@ -125,7 +123,14 @@ def hardware_table() -> pd.DataFrame:
                 "sha256": hardware.sha256,
             }
         )
-    return pd.DataFrame(rows)
+    return rows
+
+
+def hardware_table() -> pd.DataFrame:
+    """`hardware_rows` as a table."""
+    import pandas as pd
+
+    return pd.DataFrame(hardware_rows())
 
 
 def _placed(message: str, path: Path) -> str:

@@ -22,7 +22,7 @@ def list_chips(as_json: JSON = False) -> None:
     import costmodels
     from dse.commands._show import print_rows
 
-    rows = costmodels.hardware_table().to_dict("records")
+    rows = costmodels.hardware_rows()
     if as_json:
         print_rows(rows, as_json=True)
         return
