@@ -251,7 +251,8 @@ def test_loading_a_shipped_chip_warns_of_nothing(chip: str):
 def test_importing_the_package_needs_neither_torch_nor_pandas():
     code = (
         "import sys; sys.modules['torch'] = sys.modules['optuna'] = None\n"
-        "import costmodels as c; c.load_hardware('generic_45nm'); c.hardware_rows(); assert 'pandas' not in sys.modules\n"
+        "import costmodels as c; c.load_hardware('generic_45nm'); c.hardware_rows()\n"
+        "assert 'pandas' not in sys.modules\n"
         "c.estimate(c.Workload.example('sdtv2_8_256'), c.load_hardware('generic_45nm'), 4)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
