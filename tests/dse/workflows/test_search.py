@@ -91,7 +91,7 @@ def test_the_steps_of_the_python_page_with_the_same_seed_give_the_same_files_and
 
 def _the_same_seed_gives_the_same_files(run, names, again, monkeypatch):
     """The steps' values written as a run; studies of the finished table, half of a search's time, are left out."""
-    left_out = Robustness(None, pd.DataFrame(), None, None, None, None, pd.DataFrame())
+    left_out = Robustness(None, pd.DataFrame(), *[None] * 5, pd.DataFrame())
     monkeypatch.setattr(pipeline, "robustness", lambda *_: left_out)
     prepared, precision, base, searched, final = (
         names[name] for name in ("prepared", "precision", "base", "searched", "final")

@@ -266,7 +266,8 @@ def test_half_the_bytes_hold_the_same_weights(whole, tmp_path):
     loaded = load_checkpoint(tmp_path / "half.safetensors").state_dict()
     for key, tensor in whole.model.state_dict().items():
         assert loaded[key].dtype == tensor.dtype, key
-        assert torch.equal(loaded[key], tensor), key
+        seen = torch.zeros_like(tensor) if key.endswith("num_batches_tracked") else tensor  # is not stored
+        assert torch.equal(loaded[key], seen), key
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * checkpoint_path("sdtv2_tiny_digits").stat().st_size
     with pytest.raises(ModelError, match=r"downsample1_1.encode_conv.weight holds weights that float16 does not"):
         save_checkpoint(tmp_path / "x.safetensors", load_checkpoint(checkpoint_path("sdtv2_tiny_digits")), half=True)
