@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 PREFIXES = (
     (1e9, "G"),
@@ -130,3 +130,8 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     for text in short.values():
         counts[text] = counts.get(text, 0) + 1
     return {name: text if counts[text] == 1 else name for name, text in short.items()}
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Words in a row: `a`, `a and b`, `a, b and c`; at least one."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

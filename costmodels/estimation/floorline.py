@@ -45,12 +45,11 @@ def floorline(workload: Workload, hardware: Hardware, design: Designs | ArrayLik
 
     asked = request(workload, hardware, Designs.of(design), None)
     load = load_of(asked, asked.only("a floorline is"))
-    times = resource_times(asked, row_costs(asked, asked.only("a floorline is")), gather(asked, SUMMED))
+    times, stacked = _times(asked, gather(asked, SUMMED))
     counts = dataflows.named(hardware.dataflow).counts(load, hardware.chip)
     rows = (asked.workload.rows,)
     operations = np.broadcast_to(counts.additions + counts.multiplications, rows)
     words = np.broadcast_to(counts.weight_words, rows)
-    stacked = np.stack(list(times.values()))
     columns = {
         "layer": asked.workload.names,
         "stage": asked.workload.stages,
@@ -72,8 +71,7 @@ def binding(workload: Workload, hardware: Hardware, design: Designs | ArrayLike)
     design    one design as for `estimate`
     """
     asked = request(workload, hardware, Designs.of(design), None)
-    times = resource_times(asked, row_costs(asked, asked.only("a floorline is")), gather(asked, SUMMED))
-    stacked = np.stack(list(times.values()))
+    _, stacked = _times(asked, gather(asked, SUMMED))
     longest = stacked.max(axis=0)
     bound = np.bincount(np.argmax(stacked, axis=0), weights=longest, minlength=len(RESOURCES))
     most = int(np.argmax(bound))
@@ -94,8 +92,7 @@ def change_first(workload: Workload, hardware: Hardware, design: Designs | Array
 
     asked = request(workload, hardware, Designs.of(design), None)
     sums = gather(asked, SUMMED)
-    times = resource_times(asked, row_costs(asked, asked.only("a floorline is")), sums)
-    stacked = np.stack(list(times.values()))
+    _, stacked = _times(asked, sums)
     binding, longest = np.argmax(stacked, axis=0), stacked.max(axis=0)
     base = _latency(asked, longest)
     total = {name: sums.totals[:, place] for place, name in enumerate(SUMMED)}
@@ -111,6 +108,12 @@ def change_first(workload: Workload, hardware: Hardware, design: Designs | Array
         row = {"resource": name, "layers": int(bound.sum()), "share": share, "latency_s": latency}
         rows.append(row | {"saving": saved / (base + rest) if base + rest > 0 else 0.0})
     return pd.DataFrame(rows).sort_values("saving", ascending=False, kind="stable", ignore_index=True)
+
+
+def _times(asked: Request, sums: Sums) -> tuple[dict[str, FloatArray], FloatArray]:
+    """`resource_times` of the one design that is asked for, by name and stacked (resources, R) [s]."""
+    times = resource_times(asked, row_costs(asked, asked.only("a floorline is")), sums)
+    return times, np.stack(list(times.values()))
 
 
 def resource_times(asked: Request, costs: RowCosts, sums: Sums) -> dict[str, FloatArray]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import costmodels
-from costmodels import Cost
+from costmodels import Cost, Designs, Workload
 from dse.commands._estimate_rows import each
 from dse.config.quantities import show
 from dse.workflows.estimate import Selection
@@ -14,16 +13,16 @@ from dse.workflows.estimate import Selection
 LEAKAGE = "leakage"
 
 
-def _costs(chosen: Selection) -> Iterator[tuple[str, Cost]]:
-    """Name and costs of every design, with their components."""
-    for name, workload, design in each(chosen):
-        yield name, costmodels.estimate(workload, chosen.hardware, design, frame_rate=chosen.frame_rate)
+def _cost(chosen: Selection, workload: Workload, design: Designs) -> Cost:
+    """The costs of one design, with their components."""
+    return costmodels.estimate(workload, chosen.hardware, design, frame_rate=chosen.frame_rate)
 
 
 def places(chosen: Selection) -> list[dict[str, Any]]:
     """By design, bytes that only fill up words (`packing_bytes`), energy of DRAM [J], and what binds its layers."""
     rows = []
-    for (name, workload, design), (_, cost) in zip(each(chosen), _costs(chosen), strict=True):
+    for name, workload, design in each(chosen):
+        cost = _cost(chosen, workload, design)
         resource, share = costmodels.binding(workload, chosen.hardware, design)
         rows.append(
             {
@@ -57,7 +56,8 @@ def power_parts(chosen: Selection) -> dict[str, dict[str, float]]:
     """
     chip = chosen.hardware.chip
     found: dict[str, dict[str, float]] = {}
-    for name, cost in _costs(chosen):
+    for name, workload, design in each(chosen):
+        cost = _cost(chosen, workload, design)
         if bool(cost.violations["frame_rate"].any()):
             found[name] = {}
             continue

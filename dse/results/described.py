@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -72,9 +72,9 @@ def _drops(run: Run, row: pd.Series) -> dict[str, dict[str, float]]:
     """What is said of a design's drop, the most telling first."""
     found: dict[str, dict[str, float]] = {}
     if (seen := (run.verified or {}).get(str(row["id"]))) is not None:
-        if seen.expected == seen.expected:  # NaN in older runs
-            found["unseen"] = {"value": seen.expected, "low": seen.expected_low, "high": seen.expected_high}
-        found["verified"] = {"value": seen.drop, "low": seen.drop_low, "high": seen.drop_high, "images": seen.images}
+        if seen.joint is not None:
+            found["unseen"] = cast(dict[str, float], seen.joint)
+        found["verified"] = cast(dict[str, float], seen.measured)
     elif "verify_after_drop" in row and pd.notna(row["verify_after_drop"]):
         found["verified"] = {key: float(row[f"verify_after_{of}"]) for key, of in _ENDS.items()}
     if run.expected is not None and row["id"] in run.expected.index:

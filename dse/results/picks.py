@@ -106,8 +106,7 @@ def _least(rows: pd.DataFrame, pool: Sequence[str], column: str) -> str | None:
 
 def _most_accurate(verified: Mapping[str, Verified], pool: Sequence[str]) -> str | None:
     """The design with the least drop by search and verification together, by the unseen images in older runs."""
-    told = {i: verified[i].drop if np.isnan(verified[i].expected) else verified[i].expected for i in pool}
-    return min(pool, key=lambda i: (told[i], i), default=None)
+    return min(pool, key=lambda i: (verified[i].told["value"], i), default=None)
 
 
 def _judged(row: pd.Series, budgets: Mapping[str, float], verified: Verified) -> Judgement:
@@ -128,15 +127,8 @@ def _judged(row: pd.Series, budgets: Mapping[str, float], verified: Verified) ->
             "high": float(row["drop_high"]),
             "images": int(row["images"]),
         },
-        "verified_drop": {
-            "value": verified.drop,
-            "low": verified.drop_low,
-            "high": verified.drop_high,
-            "images": verified.images,
-        },
-        "unseen_drop": None
-        if np.isnan(verified.expected)
-        else {"value": verified.expected, "low": verified.expected_low, "high": verified.expected_high},
+        "verified_drop": verified.measured,
+        "unseen_drop": verified.joint,
     }
 
 
@@ -163,8 +155,7 @@ def _drop_verdict(budget: float, verified: Verified) -> Verdict:
     if not good and (more := needed(verified, budget)) is not None and more > verified.images:
         note += f"; a clear answer takes about {more} images"
     verdict = "OK" if good else "REVIEW"
-    drop = verified.drop if np.isnan(verified.expected) else verified.expected
-    return {**_verdict("drop", "pp", budget, drop), "verdict": verdict, "note": note}
+    return {**_verdict("drop", "pp", budget, verified.told["value"]), "verdict": verdict, "note": note}
 
 
 def needed(verified: Verified, budget: float) -> int | None:

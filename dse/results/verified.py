@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from dse.results.picks_file import Interval, MeasuredDrop
 from sviT_models.measure.accuracy import Z95
 
 MEASURED = ("id", "drop", "drop_low", "drop_high", "images")
@@ -36,16 +37,31 @@ class Verified:
     p_within: float = UNKNOWN
     shown: bool = False
 
+    @property
+    def joint(self) -> Interval | None:
+        """What search and verification together say; None where it is unknown."""
+        if np.isnan(self.expected):
+            return None
+        return {"value": self.expected, "low": self.expected_low, "high": self.expected_high}
+
+    @property
+    def measured(self) -> MeasuredDrop:
+        """What the unseen images alone say."""
+        return {"value": self.drop, "low": self.drop_low, "high": self.drop_high, "images": self.images}
+
+    @property
+    def told(self) -> Interval:
+        """The best that is known: `joint`, in older runs `measured`."""
+        return self.joint or self.measured
+
     def within(self, limit: float) -> float:
         """P(true drop <= `limit` [percentage points]); by the interval as measured where nothing else is known."""
         if limit == self.budget and not np.isnan(self.p_within):
             return self.p_within
         from scipy.special import ndtr
 
-        known = not np.isnan(self.expected)
-        mean = self.expected if known else self.drop
-        low, high = (self.expected_low, self.expected_high) if known else (self.drop_low, self.drop_high)
-        return float(ndtr((limit - mean) / max((high - low) / (2 * Z95), 1e-9)))
+        told = self.told
+        return float(ndtr((limit - told["value"]) / max((told["high"] - told["low"]) / (2 * Z95), 1e-9)))
 
     def is_for(self, limit: float) -> bool:
         """Whether this was verified for such a budget; older runs do not say, and are taken at their word."""

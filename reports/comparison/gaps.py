@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reports.number_text import UNITS, label, quantity, share, significant, tidy
 from reports.run import Design, FinishedRun
-from reports.sections._signing import advice
+from reports.sections import advice
 
 COSTS = ("memory_bytes", "energy_j", "latency_s", "power_w", "area_mm2")
 

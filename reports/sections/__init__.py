@@ -1,5 +1,7 @@
 """The sections of a report: one file each, in the order of their names; import `all_sections` from here.
 
+`advice` says what would make the recommended design OK.
+
 Every module has `TITLE`, `record(run)`, which computes a small frozen value, and `draw(record)`, which shows it.
 One of the user's own is such a file anywhere, or an entry point of the group `svit_dse.sections`.
 """
@@ -14,6 +16,9 @@ from dataclasses import dataclass
 from reports.page.html import Drawing
 from reports.run import FinishedRun
 from reports.sections._own import own_sections
+from reports.sections._signing import advice
+
+__all__ = ["Section", "advice", "all_sections"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.number_text import UNITS, label, quantity, share, tidy
+from reports.number_text import UNITS, label, listed, quantity, share, tidy
 from reports.page import html
 from reports.page.html import Drawing
 from reports.run import Accuracy, BudgetCheck, FinishedRun, Saving, share_interval
@@ -109,17 +109,13 @@ def _results(run: FinishedRun) -> tuple[Result, ...]:
 
 def _question(run: FinishedRun) -> str:
     limits = [f"{label(c).lower()} of at most {_amount(c, v)}" for c, v in run.picks.budgets.items()]
-    within = f" with {_listed(limits)}" if limits else ""
+    within = f" with {listed(limits)}" if limits else ""
     return f"How many bits may each layer of {run.manifest.network} have on {run.manifest.hardware.name}{within}?"
 
 
 def _amount(column: str, value: float) -> str:
     unit = UNITS.get(column, "")
     return f"{value:g} pp" if unit == "pp" else quantity(value, unit)
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _sentence(picks: tuple[JudgedPick, ...], savings: tuple[Saving, ...], needed: int | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.number_text import UNITS, label, quantity, share
+from reports.number_text import UNITS, label, listed, quantity, share
 from reports.page import html
 from reports.page.html import Drawing
 from reports.run import FinishedRun, KnobTable
@@ -114,7 +114,7 @@ def _edges(knobs: Sequence[Knob], chips: Sequence[BestChip]) -> tuple[str, ...]:
         for end, word in ((least, "least"), (most, "greatest")):
             by = dict.fromkeys(name for chip in chips if chip.setting[place] == end for name in chip.gains)
             if by:
-                parts.append(f"the {word} for {_listed([_objective(name) for name in by])}")
+                parts.append(f"the {word} for {listed([_objective(name) for name in by])}")
         if parts:
             lines.append(
                 f"{knob.name} from {_amount(least, knob.unit)} to {_amount(most, knob.unit)}: {'; '.join(parts)}."
@@ -195,7 +195,3 @@ def _objective(name: str) -> str:
 def _amount(value: float | str, unit: str) -> str:
     shown = f"{value:,.6g}" if isinstance(value, float) else value.replace("_", " ")
     return f"{shown} {unit}".strip()
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

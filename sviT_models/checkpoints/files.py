@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from costmodels.whole_files import replacing
 from sviT_models import zoo
 from sviT_models.checkpoints.recognise import HEADS, Likeness, classes_of, likeness, shapes, shapes_of
-from sviT_models.checkpoints.state_dict import State, read_state
+from sviT_models.checkpoints.state_dict import COUNTED, State, read_state
 from sviT_models.errors import ModelError
-from sviT_models.network.config import Built, config_of
+from sviT_models.network.config import NetworkOptions, config_of
 from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
-COUNTED = ".num_batches_tracked"
 SHOWN = 4  # keys of each kind of mismatch that a message names
 
 
@@ -188,7 +187,7 @@ def _mismatch(state: State, model: nn.Module) -> str:
     return "; ".join([*lists, *_causes(have, want, config_of(model))]) if lists else ""
 
 
-def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], config: Built) -> list[str]:
+def _causes(have: dict[str, tuple[int, ...]], want: dict[str, tuple[int, ...]], config: NetworkOptions) -> list[str]:
     causes = []
     if "head_kd.weight" in have and getattr(config, "distilled", None) is False:
         causes.append("has head_kd.*: pass --distilled")

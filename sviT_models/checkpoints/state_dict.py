@@ -15,6 +15,7 @@ from sviT_models.errors import ModelError
 
 State = dict[str, Tensor]
 PREFIXES = ("module.", "_orig_mod.")  # of data-parallel training and weight averaging, and of torch.compile
+COUNTED = ".num_batches_tracked"  # of a norm: batches of training, which files from before 2018 lack
 COUNTER = "n_averaged"  # of torch's AveragedModel, beside what it averages
 
 

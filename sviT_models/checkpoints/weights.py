@@ -8,10 +8,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from sviT_models.checkpoints.state_dict import read_state
+from sviT_models.checkpoints.state_dict import COUNTED, read_state
 from sviT_models.errors import ModelError
 
-OPTIONAL = ".num_batches_tracked"  # counts batches of training; files from before 2018 lack it
 SHOWN = 4  # keys of each kind of mismatch that a message names
 
 
@@ -27,7 +26,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     state = read_state(path)[0]
     wanted = module.state_dict()
-    state |= {key: tensor for key, tensor in wanted.items() if key.endswith(OPTIONAL) and key not in state}
+    state |= {key: tensor for key, tensor in wanted.items() if key.endswith(COUNTED) and key not in state}
     if complaint := _mismatch(state, wanted):
         raise ModelError(f"{path}: does not fit the network: {complaint}")
     for key, tensor in state.items():

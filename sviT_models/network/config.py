@@ -58,7 +58,7 @@ def _check_kind(key: str, value: object, usual: object) -> None:
         raise ModelError(f"{key} is {value!r}; expected {wanted}")
 
 
-class Built(Protocol):
+class NetworkOptions(Protocol):
     """What the configuration of every network says, also of those with a class of their own."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -76,7 +76,7 @@ class Built(Protocol):
         """Channels of an image."""
 
 
-class Stepped(Built, Protocol):
+class SteppedOptions(NetworkOptions, Protocol):
     """The same of a network that runs several time steps."""
 
     @property
@@ -84,14 +84,14 @@ class Stepped(Built, Protocol):
         """Time steps of a call."""
 
 
-def config_of(model: nn.Module) -> Built:
+def config_of(model: nn.Module) -> NetworkOptions:
     """The configuration of a network of the zoo, or of one that was captured."""
-    return cast(Built, model.config)
+    return cast(NetworkOptions, model.config)
 
 
 def time_steps_of(model: nn.Module) -> int:
     """How many time steps a network runs that has steps."""
-    return cast(Stepped, model.config).time_steps
+    return cast(SteppedOptions, model.config).time_steps
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
-from sviT_models.network.config import Built, Stepped
+from sviT_models.network.config import NetworkOptions, SteppedOptions
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -21,7 +21,7 @@ def each_step(x: Tensor, *layers: Callable[[Tensor], Tensor]) -> Tensor:
     return folded.unflatten(0, x.shape[:2])
 
 
-def steps_of(images: Tensor, config: Stepped) -> Tensor:
+def steps_of(images: Tensor, config: SteppedOptions) -> Tensor:
     """What the first layer sees: (1, B, C, H, W) of still images (B, C, H, W), or (T, B, C, H, W) of (B, T, C, H, W).
 
     A still image drives every step alike, so the layers in front of the first neuron need to see it once.
@@ -41,7 +41,7 @@ def repeat(x: Tensor, time_steps: int) -> Tensor:
     return x.expand(time_steps, *x.shape[1:])
 
 
-def check_images(images: Tensor, config: Built) -> None:
+def check_images(images: Tensor, config: NetworkOptions) -> None:
     """Raises ModelError unless `images` is (B, C, H, W) with the channels of the network."""
     if images.ndim != 4 or images.shape[1] != config.in_channels:
         expected = f"(batch, {config.in_channels}, height, width)"

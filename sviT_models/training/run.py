@@ -51,14 +51,15 @@ class Run:
     log: list[Epoch] = field(default_factory=list)
 
 
-def in_channels_last(model: nn.Module) -> None:
-    """Store what has four axes with the channels innermost.
+def store_in(model: nn.Module, memory_format: torch.memory_format) -> None:
+    """Store what has four axes in a memory format.
 
-    model  the network, whose values stay
+    model          the network, whose values stay
+    memory_format  torch.channels_last, with the channels innermost, or torch.contiguous_format
     """
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.ndim == 4:  # `Module.to` would refuse a network that has five anywhere
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+            tensor.data = tensor.data.contiguous(memory_format=memory_format)
 
 
 def save_run(path: Path, run: Run) -> None:

@@ -23,7 +23,7 @@ from sviT_models.training.augment import batches
 from sviT_models.training.initial import initial
 from sviT_models.training.own_network import OwnNetwork, own_network
 from sviT_models.training.recipe import Recipe, command
-from sviT_models.training.run import Epoch, Run, in_channels_last, restore_run, save_run
+from sviT_models.training.run import Epoch, Run, restore_run, save_run, store_in
 from sviT_models.training.step_logits import check_steps, step_logits, step_loss
 
 EVALUATION_BATCH = 100
@@ -167,7 +167,7 @@ def _begun(recipe: Recipe, images: ImageSet) -> Run:
         model = initial(recipe, len(images.classes), images.images.shape[-3])
     if recipe.tet:
         check_steps(model, images.images[:1])
-    in_channels_last(model)
+    store_in(model, torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     total = recipe.epochs * (len(images) // _batch(recipe, images))
     share = _warmup(recipe.warmup, total)
@@ -224,8 +224,7 @@ def _round_to_half(model: nn.Module) -> None:
 def _judged(run: Run) -> Training:
     """The finished training, its network measured on the images that had no part in it."""
     recipe, model = run.recipe, run.model.eval()
-    for tensor in (*model.parameters(), *model.buffers()):
-        tensor.data = tensor.data.contiguous()
+    store_in(model, torch.contiguous_format)
     result = (model, recipe, tuple(run.log))
     frames = Binning(recipe.frames)
     parts = [load_data(recipe.data, split, binning=frames) for split in ("search", "verify")]
