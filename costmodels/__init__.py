@@ -34,14 +34,8 @@ if TYPE_CHECKING:
     from costmodels.estimation.separable import SeparableTables, separable_tables
     from costmodels.hardware.constants import Constant
     from costmodels.hardware.hardware import Hardware
-    from costmodels.hardware.library import (
-        hardware_names,
-        hardware_rows,
-        hardware_table,
-        lint,
-        load_hardware,
-        own_dataflow_files,
-    )
+    from costmodels.hardware.library import hardware_rows, hardware_table, lint, load_hardware, own_dataflow_files
+    from costmodels.hardware.names import hardware_names
     from costmodels.hardware.op_energy import op_tables
     from costmodels.hardware.schema import json_schema
     from costmodels.studies.action_counts import accelergy, action_counts
@@ -98,7 +92,7 @@ _HOME = {
     "example_names": "workload.examples",
     "floorline": "estimation.floorline",
     "forms": "studies.forms",
-    "hardware_names": "hardware.library",
+    "hardware_names": "hardware.names",
     "hardware_rows": "hardware.library",
     "hardware_table": "hardware.library",
     "json_schema": "hardware.schema",

@@ -67,7 +67,10 @@ def test_a_mistake_in_a_configuration_is_told_before_torch_is_imported(tmp_path:
     assert done.stderr.count("did you mean 'evaluations'?") == 4
 
 
-@pytest.mark.parametrize("name", ["dse.results.described", "dse.results.repick", "dse.workflows.estimate"])
+OF_A_RUN = ("dse.results.described", "dse.results.repick", "dse.workflows.estimate", "dse.results.robustness")
+
+
+@pytest.mark.parametrize("name", [*OF_A_RUN, "dse.evaluation.costs", "dse.results.own_parts"])
 def test_what_reads_a_run_or_costs_a_design_imports_nothing_that_only_a_search_needs(name):
     heavy = {"torch", "optuna", "scipy.stats", "scipy.optimize", "scipy.linalg", "numba", "matplotlib", "sklearn"}
     done = python(f"import sys, {name}\nassert not {heavy!r} & set(sys.modules), {heavy!r} & set(sys.modules)")
@@ -77,7 +80,7 @@ def test_what_reads_a_run_or_costs_a_design_imports_nothing_that_only_a_search_n
 @pytest.mark.parametrize("name", ["dse.results.described", "dse.results.repick", "dse.commands._designs"])
 def test_what_shows_a_design_or_picks_again_imports_no_cost_model_and_no_scipy(name):
     """They take most of a second, and `svit-dse show` needs neither."""
-    heavy = {"scipy", "moocore", "costmodels.equations", "costmodels.hardware", "torch", "matplotlib"}
+    heavy = {"scipy", "moocore", "costmodels.equations", "costmodels.hardware.schema", "torch", "matplotlib"}
     done = python(f"import sys, {name}\nassert not {heavy!r} & set(sys.modules), {heavy!r} & set(sys.modules)")
     assert done.returncode == 0, done.stderr
 

@@ -12,17 +12,11 @@ from costmodels.errors import CostError
 from costmodels.hardware.checks import disagreements
 from costmodels.hardware.file import check, own_dataflows, parse, python_files
 from costmodels.hardware.hardware import Hardware, resolve
+from costmodels.hardware.names import CHIPS, hardware_names
 from costmodels.yaml_file import line_of, meant, read_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CHIPS = Path(__file__).parents[1] / "chips"
-
-
-def hardware_names() -> tuple[str, ...]:
-    """The shipped accelerators: the files in costmodels/chips."""
-    return tuple(sorted(path.stem for path in CHIPS.glob("*.yaml")))
 
 
 def load_hardware(name_or_path: str | Path) -> Hardware:

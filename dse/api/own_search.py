@@ -23,7 +23,7 @@ from dse.config.file import parse_config
 from dse.config.quantities import QUANTITIES
 from dse.errors import ConfigError
 from dse.evaluation.own_parts import Cost, OwnParts
-from dse.ledger.journal import NAME
+from dse.ledger import JOURNAL
 from dse.ledger.owner import owned
 from dse.workflows import search as workflow
 from dse.workflows.again import finished_run
@@ -134,7 +134,7 @@ class Given:
         try:
             yield keys
         except BaseException:
-            if new and self.arrays is not None and not (out / NAME).is_file():
+            if new and self.arrays is not None and not (out / JOURNAL).is_file():
                 shutil.rmtree(out / GIVEN)
             raise
 

@@ -19,11 +19,11 @@ def repair(
     """Keep the lines of a damaged journal before the damage, and a copy of the file as it was."""
     from dse.commands._show import print_record
     from dse.errors import ConfigError
-    from dse.ledger.journal import NAME
+    from dse.ledger import JOURNAL
     from dse.ledger.journal import repair as mend
     from dse.ledger.owner import check_links
 
-    path = run / NAME
+    path = run / JOURNAL
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; is {run} the --out of a `svit-dse search`?")
     check_links(run)

@@ -23,13 +23,13 @@ def worker(
     """Measure designs for a search until its budget is used; writes nothing but to the study."""
     from dse.commands._options import configured
     from dse.errors import ConfigError
-    from dse.ledger.journal import NAME
+    from dse.ledger import JOURNAL
 
     if storage is None and out is None:
         raise ConfigError("worker: give --storage URL, or --out with the run directory of a search on this machine")
     loaded = configured(config)
-    if storage is None and out is not None and not (out / NAME).is_file():
-        raise ConfigError(f"{out / NAME}: no such file; is {out} the --out of a `svit-dse search` that has begun?")
+    if storage is None and out is not None and not (out / JOURNAL).is_file():
+        raise ConfigError(f"{out / JOURNAL}: no such file; is {out} the --out of a `svit-dse search` that has begun?")
 
     from dse.commands._crew import follow_parent  # mistakes are told before torch is imported
     from dse.commands._given import using

@@ -7,14 +7,16 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dse.arrays import FloatArray, IntArray
 from dse.errors import ConfigError
-from dse.evaluation.evaluator import Runner
 from dse.problem.design import FLOAT
+
+if TYPE_CHECKING:
+    from dse.evaluation.evaluator import Runner  # brings scipy.stats, which costing a run does without
 
 Cost = Callable[[IntArray, IntArray], FloatArray]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 
 def needed_images(
@@ -17,11 +18,9 @@ def needed_images(
     misses it. Zero when nothing changes; but where `images` says on how many `changed` was measured, one of each
     are added to them (the rule of succession): seeing no change on ten images does not show that there is none.
     """
-    from scipy.special import ndtri
-
     if images is not None:
         changed = (changed * images + 1) / (images + 2)
     margin = slack * budget / 100.0
     if margin <= 0:
         raise ValueError(f"a drop budget of {budget} points cannot be guaranteed on any number of images")
-    return math.ceil(changed * (float(ndtri(confidence)) / margin) ** 2 - 1e-9)
+    return math.ceil(changed * (NormalDist().inv_cdf(confidence) / margin) ** 2 - 1e-9)

@@ -24,7 +24,6 @@ from optuna.storages.journal._storage import JournalOperation
 
 from dse.errors import ConfigError
 
-NAME = "study.journal"
 PATIENCE = 60.0  # s that a writer waits for another one's lock, which is held for milliseconds
 CHECK = b',"check":['
 LATER = (JournalOperation.SET_TRIAL_USER_ATTR, JournalOperation.SET_TRIAL_SYSTEM_ATTR)

@@ -11,14 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dse.errors import ConfigError
-from dse.ledger.journal import NAME
+from dse.ledger import JOURNAL
 
 OWNER = "owner.lock"
 
 
 def _of_the_tool(out: Path) -> bool:
     """Whether a search has worked in a directory."""
-    if (out / OWNER).is_file() or (out / NAME).is_file():
+    if (out / OWNER).is_file() or (out / JOURNAL).is_file():
         return True
     try:
         return '"svit-dse"' in (out / "manifest.json").read_text(encoding="utf-8")

@@ -14,9 +14,10 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 
 from dse.errors import ConfigError, LostStorageError
+from dse.ledger import JOURNAL
 from dse.ledger.address import OPTION, redacted, without_secrets
 from dse.ledger.database import Database
-from dse.ledger.journal import NAME, Journal
+from dse.ledger.journal import Journal
 from dse.ledger.statements import UPSERTS
 
 PROXY = "grpc"  # of a URL grpc://HOST:PORT
@@ -32,7 +33,7 @@ def open_storage(run_dir: Path, url: str | None) -> BaseStorage:
     Raises ConfigError, in one line without secrets, for a URL that opens none and for a damaged journal.
     """
     if url is None:
-        path = run_dir / NAME
+        path = run_dir / JOURNAL
         journal = Journal(path)
         try:
             return JournalStorage(journal)
@@ -77,7 +78,7 @@ def reach(url: str | None, run_dir: Path | None) -> None:
     Raises ConfigError as `open_storage`; a journal that is not there yet is made beside what a search writes.
     """
     if url is None:
-        if run_dir is not None and (run_dir / NAME).is_file():
+        if run_dir is not None and (run_dir / JOURNAL).is_file():
             open_storage(run_dir, None)
         return
     storage = open_storage(Path(), url)

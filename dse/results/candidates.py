@@ -9,7 +9,7 @@ import pandas as pd
 
 from dse.results.origin import EXACT, FLOAT, GUIDED, SURER
 from dse.results.tables import unseen_drop
-from sviT_models.measure.accuracy import Z95
+from sviT_models.measure.accuracy import Z95, normal_cdf
 
 CHANCES = (0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)  # of keeping the drop budget: a ladder of candidates
 UPPER = (0.99, 0.9999, 0.999999)  # its upper rungs: what is left to recommend where the model was too bold
@@ -82,9 +82,7 @@ def with_chances(designs: pd.DataFrame, budgets: Mapping[str, float], expected: 
     model the `chance` of keeping that one."""
     kept = np.array([others_met(row, budgets) for _, row in designs.iterrows()], dtype=np.bool_)
     known = designs[kept].drop_duplicates("id").set_index("id")[["memory_bytes"]].join(expected, how="inner")
-    from scipy.special import ndtr
-
-    chance = ndtr((budgets["drop"] - known["expected"]) / known["sd"].clip(lower=1e-9))
+    chance = normal_cdf((budgets["drop"] - known["expected"]) / known["sd"].clip(lower=1e-9))
     return known[["memory_bytes"]].assign(chance=chance)
 
 
@@ -92,10 +90,8 @@ def _risk(designs: pd.DataFrame, budgets: Mapping[str, float]) -> pd.Series:
     """Chance that the drop budget is missed, by the interval of the drop."""
     if "drop" not in budgets:
         return pd.Series(0.0, index=designs.index)
-    from scipy.special import ndtr
-
     sd = (designs["drop_high"] - designs["drop_low"]).clip(lower=1e-9) / (2 * Z95)
-    return pd.Series(ndtr((designs["drop"] - budgets["drop"]) / sd), index=designs.index)
+    return pd.Series(normal_cdf((designs["drop"] - budgets["drop"]) / sd), index=designs.index)
 
 
 def others_met(row: pd.Series, budgets: Mapping[str, float]) -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dse.config.quantities import QUANTITIES, Quantity, show
 from dse.errors import ConfigError
+from dse.ledger import JOURNAL
 from dse.problem.design import Design
 from dse.problem.widths_file import design_tree
 from dse.results import tables
@@ -147,8 +148,6 @@ def listed(folder: Path) -> list[dict[str, Any]]:
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; give the one that holds your runs")
-    from dse.ledger.journal import NAME as JOURNAL  # brings Optuna, which no other command of this module needs
-
     places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
     rows = [_summary(place) for place in places if (place / JOURNAL).is_file() or (place / "results.csv").is_file()]
     return sorted(rows, key=lambda row: (str(row["created"] or ""), row["run"]))

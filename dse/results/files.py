@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from costmodels.whole_files import formula_safe, replacing, write_text
 from dse.errors import ConfigError
@@ -81,7 +82,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     for column in table.columns:
         wrong, wanted = _wrong_cells(table[column])
         if wrong.any():
-            at = int(wrong.to_numpy().argmax())
+            at = int(wrong.argmax())
             raise ConfigError(f"{path}:{at + 2}: {column} is {table[column].iloc[at]}; expected {wanted}; search again")
     return table
 
@@ -95,21 +96,23 @@ def read_designs(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _wrong_cells(column: pd.Series) -> tuple[pd.Series, str]:
+def _wrong_cells(column: pd.Series) -> tuple[NDArray[np.bool_], str]:
     """Which cells do not hold what their column holds, and what that is."""
-    name, numbers = str(column.name), pd.to_numeric(column, errors="coerce")
+    name, absent = str(column.name), column.isna().to_numpy()
     if name in TEXTS:
-        return column.isna(), "a name"
+        return absent, "a name"
     if name == "reasons":  # any text, empty where a design fits
-        return pd.Series(False, index=column.index), "text"
+        return np.zeros(len(column), dtype=np.bool_), "text"
     if name in FLAGS:
-        return ~column.isin([True, False]), "True or False"
+        return ~column.isin([True, False]).to_numpy(), "True or False"
+    plain = column.dtype.kind in "iuf"  # as pandas read it; converting what is a number takes most of the time
+    numbers = column.to_numpy() if plain else pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
     if name == "time_steps":
-        return ~numbers.between(1, MOST_STEPS), f"1 to {MOST_STEPS} time steps"
+        return ~((numbers >= 1) & (numbers <= MOST_STEPS)), f"1 to {MOST_STEPS} time steps"
     if is_weight_column(name) or is_other_column(name):  # empty where a design's form does not have the layer
-        return ~(numbers.between(1, MOST_BITS) | column.isna()), f"1 to {MOST_BITS} bits"
+        return ~((numbers >= 1) & (numbers <= MOST_BITS) | absent), f"1 to {MOST_BITS} bits"
     if name == "drop":
-        return numbers.isna(), "a number"
+        return np.isnan(numbers), "a number"
     if name in COMPARED:
-        return ~((numbers > 0) | column.isna()), "a number above 0"
-    return numbers.isna() & column.notna(), "a number"
+        return ~((numbers > 0) | absent), "a number above 0"
+    return np.isnan(numbers) & ~absent, "a number"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import sviT_models
-from costmodels import plugins
+from costmodels import hardware_names, plugins
 from dse.config.schema import Config
 
 
@@ -25,7 +25,6 @@ def placed(config: Config, run: Path, recorded: str | None) -> Config:
     folder = os.path.realpath(Path(os.path.realpath(run)) / recorded)
     if folder == os.path.realpath(Path.cwd()):
         return config
-    from costmodels import hardware_names  # brings the schema of chips, which a run used where it was made does without
 
     def seen(value: str, shipped: tuple[str, ...]) -> str:
         return value if value in shipped or Path(value).is_absolute() else os.path.relpath(Path(folder) / value)

@@ -16,7 +16,7 @@ from dse.problem.goals import CONFIDENCE
 from dse.problem.problem import Problem
 from dse.problem.space import Space
 from dse.results.origin import FLOAT, Kind, origins
-from sviT_models.measure.accuracy import Z95
+from sviT_models.measure.accuracy import Z95, normal_cdf
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -139,10 +139,8 @@ def expected_chance(table: pd.DataFrame, limit: float) -> FloatArray:
     """P(drop on unseen images <= limit) of every row by the model of all measurements, NaN where it says nothing."""
     if "expected" not in table:
         return np.full(len(table), np.nan)
-    from scipy.special import ndtr
-
     sd = (table["expected_high"] - table["expected_low"]).to_numpy(dtype=float) / (2 * Z95)
-    return np.asarray(ndtr((limit - table["expected"].to_numpy(dtype=float)) / np.maximum(sd, 1e-9)))
+    return normal_cdf((limit - table["expected"].to_numpy(dtype=float)) / np.maximum(sd, 1e-9))
 
 
 def spikes_table(table: pd.DataFrame, evaluations: Sequence[Evaluation], lif_layers: Sequence[str]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from costmodels import plugins
 from costmodels.whole_files import write_text
 from dse.config.schema import Config
 from dse.errors import ConfigError
+from dse.ledger import JOURNAL
 
 OPTION = "--trust"
 
@@ -87,9 +88,7 @@ def check_given(config: Config, path: Path) -> None:
 
     One that lies elsewhere is the user's own word.
     """
-    from dse.ledger.journal import NAME  # loads optuna, which reading a run does without
-
-    if not any((path.parent / name).is_file() for name in ("manifest.json", NAME)):
+    if not any((path.parent / name).is_file() for name in ("manifest.json", JOURNAL)):
         return
     if file := _unknown(own_code(config)):
         raise ConfigError(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dse.results.picks_file import Interval, MeasuredDrop
-from sviT_models.measure.accuracy import Z95
+from sviT_models.measure.accuracy import Z95, normal_cdf
 
 MEASURED = ("id", "drop", "drop_low", "drop_high", "images")
 UNKNOWN = float("nan")
@@ -58,10 +58,9 @@ class Verified:
         """P(true drop <= `limit` [percentage points]); by the interval as measured where nothing else is known."""
         if limit == self.budget and not np.isnan(self.p_within):
             return self.p_within
-        from scipy.special import ndtr
-
         told = self.told
-        return float(ndtr((limit - told["value"]) / max((told["high"] - told["low"]) / (2 * Z95), 1e-9)))
+        sd = max((told["high"] - told["low"]) / (2 * Z95), 1e-9)
+        return float(normal_cdf((limit - told["value"]) / sd))
 
     def is_for(self, limit: float) -> bool:
         """Whether this was verified for such a budget; older runs do not say, and are taken at their word."""

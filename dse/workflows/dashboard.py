@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 
 from dse.errors import ConfigError
 from dse.exploration.study import DIMENSIONS, STUDY_NAME, quiet_optuna
-from dse.ledger.journal import NAME
+from dse.ledger import JOURNAL
 from dse.ledger.proposals import LEVELS
 from dse.ledger.storage import open_storage, spoken
 
@@ -26,8 +26,8 @@ REMEDY = "type: pip install 'svit-dse[dashboard]'"
 
 def opened(run: Path, url: str | None) -> optuna.Study:
     """The study of a run directory, or of a storage.  Raises ConfigError where there is none."""
-    if url is None and not (run / NAME).is_file():
-        raise ConfigError(f"{run / NAME}: no such file; is {run} the --out of a `svit-dse search`?")
+    if url is None and not (run / JOURNAL).is_file():
+        raise ConfigError(f"{run / JOURNAL}: no such file; is {run} the --out of a `svit-dse search`?")
     with quiet_optuna(), spoken(url):
         try:
             return optuna.load_study(study_name=STUDY_NAME, storage=open_storage(run, url))

@@ -23,7 +23,8 @@ from dse.exploration.expected_drop import Quality
 from dse.exploration.loop import Loop, Step
 from dse.exploration.study import open_study, quiet_optuna
 from dse.exploration.together import shown_together
-from dse.ledger.journal import NAME, Journal
+from dse.ledger import JOURNAL
+from dse.ledger.journal import Journal
 from dse.problem.problem import Problem
 from dse.progress import Advance, quiet
 from dse.results.manifest import Phase
@@ -85,8 +86,8 @@ class StudyStorage:
                 return optuna.create_study(directions=["minimize"] * 3)
         directory = self.directory or Path()
         directory.mkdir(parents=True, exist_ok=True)
-        if self.url is None and (cut := Journal(directory / NAME).cut()):
-            say(f"{directory / NAME}: cut off {cut} bytes of a line that was never finished; nothing else is lost")
+        if self.url is None and (cut := Journal(directory / JOURNAL).cut()):
+            say(f"{directory / JOURNAL}: cut off {cut} bytes of a line that was never finished; nothing else is lost")
         study = open_study(directory, inputs, url=self.url, allow_mixed=self.allow_mixed)
         if announced:
             self.opened()

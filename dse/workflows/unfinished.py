@@ -16,8 +16,8 @@ from dse.errors import ConfigError
 from dse.evaluation.measurement import from_record
 from dse.exploration.expected_drop import expectation
 from dse.exploration.study import evaluated, finished
+from dse.ledger import JOURNAL
 from dse.ledger.address import shown_command
-from dse.ledger.journal import NAME
 from dse.ledger.owner import check_links
 from dse.results import history, tables, trust
 from dse.results.contents import SO_FAR, START, UNFINISHED, Contents
@@ -53,11 +53,13 @@ def so_far(run: Path, hear: Listener = SILENT, trusted: bool = False) -> Run:
     if trusted:
         trust.keep(config)
     trust.check(config, run)
-    if not (run / NAME).is_file():
-        raise ConfigError(f"{run / NAME}: no such file, so the study lies in a database; run the same search to go on")
+    if not (run / JOURNAL).is_file():
+        raise ConfigError(
+            f"{run / JOURNAL}: no such file, so the study lies in a database; run the same search to go on"
+        )
     with TemporaryDirectory() as folder:
-        with replacing(Path(folder) / NAME) as part:
-            shutil.copyfile(run / NAME, part)
+        with replacing(Path(folder) / JOURNAL) as part:
+            shutil.copyfile(run / JOURNAL, part)
         prepared = prepare(config, StudyStorage(Path(folder)), hear)
         if not evaluated(prepared.study):
             raise ConfigError(f"{run}: no evaluation is finished yet; run the same search command to go on")

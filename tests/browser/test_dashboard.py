@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from dse.exploration.study import DIMENSIONS, open_study
-from dse.ledger.journal import NAME
+from dse.ledger import JOURNAL
 from dse.workflows.dashboard import HOST, Copy, opened, served
 from tests.dse.exploration.test_loop import loop
 from tests.dse.toy import WIDTHS, ToyRunner
@@ -41,9 +41,9 @@ def address(copy: Copy) -> Iterator[str]:
 def test_the_copy_has_widths_and_follows(copy: Copy, tmp_path):
     assert [t.params for t in copy.study.trials[:3]] == [dict.fromkeys(EXPECTED, bits) for bits in (8, 4, 2)]
     assert copy.study.metric_names == ["drop", "memory", "power"]
-    before = (tmp_path / NAME).read_bytes()
+    before = (tmp_path / JOURNAL).read_bytes()
     copy.study.set_user_attr("changed", "in the copy")
-    assert (tmp_path / NAME).read_bytes() == before
+    assert (tmp_path / JOURNAL).read_bytes() == before
     study = open_study(tmp_path, PRINT)
     loop(ToyRunner()).run(study, 10)
     copy.follow()

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from costmodels import hardware_names
-from costmodels.hardware.library import CHIPS
+from costmodels.hardware.names import CHIPS
 from dse.config.file import dump_config, load_config, template
 from dse.errors import ConfigError
 from tests.campaign.answers import answered

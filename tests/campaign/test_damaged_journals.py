@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 
 from dse.errors import ConfigError
-from dse.ledger.journal import NAME, Journal
+from dse.ledger import JOURNAL
+from dse.ledger.journal import Journal
 from dse.ledger.journal import repair as mend
 from tests.campaign.answers import answered, answers
 from tests.campaign.mutations import damaged_bytes, damaged_text
@@ -24,7 +25,7 @@ TRIALS = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @pytest.fixture(scope="module")
 def whole(small_run: Path) -> bytes:
     """The journal of a finished search."""
-    return (small_run / NAME).read_bytes()
+    return (small_run / JOURNAL).read_bytes()
 
 
 def finished(path: Path) -> int:
@@ -53,13 +54,13 @@ def examine(path: Path, damaged: bytes, whole: bytes, svit: Run) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(damaged)
     answers(lambda: finished(path), ConfigError)
-    for copy in path.parent.glob(f"{NAME}.damaged*"):
+    for copy in path.parent.glob(f"{JOURNAL}.damaged*"):
         copy.unlink()
     said = svit("repair", path.parent)
     answered(said)
     assert said.status == 0
     assert path.read_bytes() == b"".join(whole.splitlines(keepends=True)[: kept_lines(damaged, whole)])
-    copies = list(path.parent.glob(f"{NAME}.damaged"))
+    copies = list(path.parent.glob(f"{JOURNAL}.damaged"))
     assert [copy.read_bytes() for copy in copies] == ([] if path.read_bytes() == damaged else [damaged])
     assert finished(path) >= 0
     assert mend(path).damage is None
@@ -68,11 +69,11 @@ def examine(path: Path, damaged: bytes, whole: bytes, svit: Run) -> None:
 @TRIALS
 @given(data=st.data())
 def test_bytes(svit: Run, tmp_path: Path, whole: bytes, data: st.DataObject):
-    examine(tmp_path / "run" / NAME, data.draw(damaged_bytes(whole)), whole, svit)
+    examine(tmp_path / "run" / JOURNAL, data.draw(damaged_bytes(whole)), whole, svit)
 
 
 @TRIALS
 @given(data=st.data())
 def test_text(svit: Run, tmp_path: Path, whole: bytes, data: st.DataObject):
     text = data.draw(damaged_text([whole.decode()]))
-    examine(tmp_path / "run" / NAME, text.encode("utf-8", "surrogatepass"), whole, svit)
+    examine(tmp_path / "run" / JOURNAL, text.encode("utf-8", "surrogatepass"), whole, svit)

@@ -16,7 +16,7 @@ import typer.main
 from safetensors.torch import load_file, save_file
 
 from costmodels import Designs, Workload, estimate, hardware_names, load_hardware
-from costmodels.hardware.library import CHIPS
+from costmodels.hardware.names import CHIPS
 from dse import cli
 from dse.config.file import load_config, template
 from dse.config.schema import Config

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +20,32 @@ def _one_line(told: Said, *parts: str) -> None:
     assert told.err.count("\n") == 1
     for part in parts:
         assert part in told.err
+
+
+SEARCHING = {"torch", "optuna", "numba", "matplotlib", "scipy.stats", "scipy.optimize", "scipy.linalg"}
+COSTING = {"scipy.special", "moocore", "costmodels.equations", "costmodels.hardware.schema"}
+
+
+@pytest.mark.parametrize(
+    ("words", "without"),
+    [
+        (["show", "RUN", "recommended"], SEARCHING | COSTING),
+        (["pick", "RUN", "--drop", "50"], SEARCHING | COSTING),
+        (["diff", "RUN", "uniform-4", "uniform-8"], SEARCHING | COSTING),
+        (["runs", "RUN"], SEARCHING | COSTING),
+        (["estimate", "--run", "RUN", "--design", "uniform-4"], SEARCHING),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_commands_that_read_a_run_load_nothing_that_only_searching_or_costing_needs(
+    small_run: Path, words: list[str], without: set[str]
+):
+    """Loading takes most of their time.  Run from another folder than the run was made in."""
+    argv = ["svit-dse", *(str(small_run) if word == "RUN" else word for word in words)]
+    code = f"import sys\nfrom dse import cli\nsys.argv = {argv!r}\ntry:\n    cli.main()\n"
+    code += f"except SystemExit as end:\n    assert not end.code\nassert not {without!r} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture

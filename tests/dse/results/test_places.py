@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from costmodels.hardware.library import CHIPS
+from costmodels.hardware.names import CHIPS
 from dse.config.file import load_config
 from dse.config.schema import Config, Data, Search
 from dse.results.places import here, placed

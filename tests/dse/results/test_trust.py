@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from costmodels import dataflows
-from costmodels.hardware.library import CHIPS
+from costmodels.hardware.names import CHIPS
 from dse.commands._options import configured
 from dse.errors import ConfigError
 from dse.results import trust

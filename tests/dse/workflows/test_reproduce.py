@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import sviT_models
-from costmodels.hardware.library import CHIPS
+from costmodels.hardware.names import CHIPS
 from dse import version
 from dse.config.file import load_config
 from dse.evaluation.prepare import code_hash

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtr
 from scipy.stats import binomtest
 from sklearn.metrics import log_loss, top_k_accuracy_score
 
@@ -113,3 +114,9 @@ def test_no_change_in_n_images_is_about_the_rule_of_three():
 def test_the_interval_of_a_share_is_that_of_scipy(right, images):
     ends = binomtest(right, images).proportion_ci(method="wilson")
     assert accuracy.share_interval(right / images, images) == pytest.approx((ends.low, ends.high), abs=1e-12)
+
+
+def test_the_normal_distribution_is_that_of_scipy():
+    z = np.concatenate([np.linspace(-30, 30, 121), [-np.inf, np.inf, np.nan]])
+    assert accuracy.normal_cdf(z) == pytest.approx(ndtr(z), rel=1e-12, abs=0, nan_ok=True)
+    assert accuracy.normal_cdf(np.zeros(0)).shape == (0,)
