@@ -1,6 +1,6 @@
 """The float network with one thing changed at a time: probes, and distances that stand beside the gradient scores.
 
-A probe changes one group of layers to one width, all layers of one block type to one width, the membrane potentials,
+A probe changes one group of layers to one width, all layers of one type to one width, the membrane potentials,
 the residual stream or the sums between layers of one stage to one width, or the number of time steps.
 """
 
@@ -17,6 +17,7 @@ import sviT_models
 from dse.arrays import FloatArray
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
+from dse.evaluation.layer_types import layer_types, types_of
 from dse.evaluation.measurement import Evaluation, measure
 from dse.problem.design import FLOAT, PREFIXES, Design
 from dse.problem.space import Space
@@ -40,30 +41,11 @@ class Probe:
     design: Design
 
 
-def block_type(layer: str) -> str:
-    """What a weight layer is part of, by its module path: downsampling, SepConv, attention, MLP, ..."""
-    parts = layer.split(".")
-    if parts[0].startswith("downsample"):
-        return "downsampling"
-    if parts[0].startswith("ConvBlock"):
-        return "SepConv" if "Conv" in parts else "channel convolution"
-    if "attn" in parts:
-        return "attention projection" if any(part.startswith("proj") for part in parts) else "attention q, k, v"
-    if "mlp" in parts:
-        return "MLP"
-    return "head" if parts[0].startswith("head") else parts[0]
-
-
-def types_of(layers: Sequence[str]) -> str:
-    """The block types of several layers, joined by ` + `."""
-    return " + ".join(dict.fromkeys(map(block_type, layers)))
-
-
 def group_labels(space: Space, table: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """Block type and stage of every searched group; the stages of a group that spans several are joined."""
-    stage = dict(zip(table["name"], table["stage"], strict=True))
+    """Type (`layer_types`) and stage of every searched group; the stages of a group that spans several are joined."""
+    stage, types = dict(zip(table["name"], table["stage"], strict=True)), layer_types(table)
     return {
-        d.group: (types_of(d.layers), " + ".join(dict.fromkeys(stage[name] for name in d.layers)))
+        d.group: (types_of(d.layers, types), " + ".join(dict.fromkeys(stage[name] for name in d.layers)))
         for d in space.dimensions
         if d.kind == "weight"
     }
@@ -91,14 +73,16 @@ def group_probes(space: Space, reference: Design, table: pd.DataFrame) -> list[P
     ]
 
 
-def type_probes(space: Space, reference: Design) -> list[Probe]:
-    """All searched layers of one block type at one width at a time."""
+def type_probes(space: Space, reference: Design, table: pd.DataFrame) -> list[Probe]:
+    """All searched layers of one type at one width at a time."""
+    types = layer_types(table)
     members: dict[str, list[str]] = {}
     widths: dict[str, set[int]] = {}
     for d in space.dimensions:
         if d.kind == "weight":
-            members.setdefault(types_of(d.layers), []).extend(d.layers)
-            widths.setdefault(types_of(d.layers), set()).update(b for b in d.choices if b != FLOAT)
+            kind = types_of(d.layers, types)
+            members.setdefault(kind, []).extend(d.layers)
+            widths.setdefault(kind, set()).update(b for b in d.choices if b != FLOAT)
     return [
         Probe("type", kind, kind, "", bits, with_width(reference, layers, bits))
         for kind, layers in members.items()

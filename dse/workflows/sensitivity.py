@@ -9,6 +9,7 @@ import pandas as pd
 
 from dse.errors import ConfigError
 from dse.evaluation.experiment import Experiment
+from dse.evaluation.layer_types import layer_types, types_of
 from dse.evaluation.measurement import Evaluation
 from dse.evaluation.one_at_a_time import (
     Probe,
@@ -16,7 +17,6 @@ from dse.evaluation.one_at_a_time import (
     measured,
     other_probes,
     type_probes,
-    types_of,
     with_width,
 )
 from dse.problem.design import Design
@@ -45,7 +45,7 @@ def sensitivity_table(probes: Sequence[Probe], evaluations: Sequence[Evaluation]
 
 
 def base_setting(table: pd.DataFrame, budget: float, share: float) -> pd.DataFrame:
-    """Per block type the lowest width whose predicted loss stays inside its allowance; step 2 of the methodology.
+    """Per type of layer the lowest width whose predicted loss stays inside its allowance; step 2 of the methodology.
 
     `table` holds rows of kind `type`.  The allowance is `share` of the accuracy `budget` [percentage points], the same
     for every type.  A loss is predicted from the KL divergence, which has far less noise than a drop, by the link from
@@ -80,15 +80,16 @@ def base_setting(table: pd.DataFrame, budget: float, share: float) -> pd.DataFra
     return found.astype({"next_bits": "Int64", "next_predicted": "Float64"})
 
 
-def base_design(space: Space, reference: Design, setting: pd.DataFrame) -> Design:
-    """The base setting as a design: every searched group at the width of its block type, pinned layers as pinned."""
+def base_design(space: Space, reference: Design, setting: pd.DataFrame, table: pd.DataFrame) -> Design:
+    """The base setting as a design: every searched group at the width of its type, pinned layers as pinned."""
+    types = layer_types(table)
     bits = dict(zip(setting["type"], setting["bits"], strict=True))
     design = reference
     for name, width in (space.fixed or {}).items():
         design = with_width(design, [name], width)
     for d in space.dimensions:
         if d.kind == "weight":
-            design = with_width(design, d.layers, int(bits[types_of(d.layers)]))
+            design = with_width(design, d.layers, int(bits[types_of(d.layers, types)]))
     return design
 
 
@@ -101,11 +102,13 @@ def measured_study(
     weights.  Raises ConfigError as `base_setting`, and for images that do not fit into memory.
     """
     space, reference = experiment.space, experiment.network.float_design
-    probes = group_probes(space, reference, experiment.network.table) + type_probes(space, reference)
+    probes = group_probes(space, reference, experiment.network.table) + type_probes(space, reference, experiment.network.table)
     probes += other_probes(space, reference)
     table = sensitivity_table(probes, measured(experiment, probes, experiment.images), scores)
     setting = base_setting(table, budget, share)
-    whole = experiment.evaluator(experiment.images)(base_design(space, reference, setting))
+    whole = experiment.evaluator(experiment.images)(
+        base_design(space, reference, setting, experiment.network.table)
+    )
     row = {"type": "all", "predicted": setting["predicted"].sum(), "allowance": setting["allowance"].sum()}
     row |= {name: getattr(whole, name) for name in ("kl", "drop", "drop_low", "drop_high", "images")}
     return table, pd.concat([setting.astype(object), pd.DataFrame([row], dtype=object)], ignore_index=True)

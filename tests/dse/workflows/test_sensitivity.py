@@ -35,23 +35,18 @@ SPACE = Space(
     2,
 )
 FLOAT = uniform(LAYERS, 32, 2)
-TABLE = pd.DataFrame({"name": LAYERS, "stage": ["downsample2", "block3", "block3", "block3"]})
-
-
-def test_every_layer_of_the_network_has_a_type():
-    names = sviT_models.weight_layers(sviT_models.open_checkpoint("sdtv2_tiny_digits").model)
-    types = pd.Series([one_at_a_time.block_type(name) for name in names]).value_counts().to_dict()
-    # 5 downsamplings; 5 ConvBlocks with 3 + 2 convolutions (one more in stage 2); 8 blocks of 3 and 1 RepConv with
-    # 3 convolutions each, and of 2 MLP layers; one head
-    assert types == {
-        "downsampling": 5,
-        "SepConv": 12,
-        "channel convolution": 8,
-        "attention q, k, v": 72,
-        "attention projection": 24,
-        "MLP": 16,
-        "head": 1,
-    }
+TABLE = pd.DataFrame(  # a 3x3 convolution, an attention and two halves of MLPs, each with its shortcut
+    [
+        (LAYERS[0], "downsample2", "conv", 3, 1, "", ""),
+        (LAYERS[1], "block3", "conv", 1, 1, "", ""),
+        ("block3.0.attn.qkv", "block3", "attention", 1, 0, "", ""),
+        (LAYERS[2], "block3", "conv", 1, 1, "", ""),
+        (LAYERS[3], "block3", "conv", 1, 1, "", ""),
+        ("block3.0.add", "block3", "add", 1, 0, "block3.0.attn.qkv", LAYERS[0]),
+        ("block3.0.add_1", "block3", "add", 1, 0, LAYERS[3], "block3.0.add"),
+    ],
+    columns=["name", "stage", "kind", "kernel", "weights", "after", "since"],
+)
 
 
 def test_probes_change_one_thing_at_a_time():
@@ -66,7 +61,7 @@ def test_probes_change_one_thing_at_a_time():
         ("MLP", "block3"),
         ("MLP", "block3"),
     ]
-    by_type = {(p.type, p.bits): p.design.weight_bits for p in one_at_a_time.type_probes(SPACE, FLOAT)}
+    by_type = {(p.type, p.bits): p.design.weight_bits for p in one_at_a_time.type_probes(SPACE, FLOAT, TABLE)}
     assert by_type == {
         ("downsampling", 2): (2, 32, 32, 32),
         ("downsampling", 4): (4, 32, 32, 32),
@@ -126,7 +121,7 @@ def test_a_budget_that_is_none_is_refused(budget, share, message):
 
 def test_the_base_setting_as_a_design_keeps_what_is_pinned():
     setting = pd.DataFrame({"type": ["downsampling", "MLP"], "bits": [4, 2]})
-    assert study.base_design(SPACE, FLOAT, setting).weight_bits == (4, 8, 2, 2)
+    assert study.base_design(SPACE, FLOAT, setting, TABLE).weight_bits == (4, 8, 2, 2)
 
 
 def test_the_study_measures_what_single_evaluations_measure():
