@@ -102,13 +102,13 @@ def measured_study(
     weights.  Raises ConfigError as `base_setting`, and for images that do not fit into memory.
     """
     space, reference = experiment.space, experiment.network.float_design
-    probes = group_probes(space, reference, experiment.network.table) + type_probes(space, reference, experiment.network.table)
+    probes = group_probes(space, reference, experiment.network.table) + type_probes(
+        space, reference, experiment.network.table
+    )
     probes += other_probes(space, reference)
     table = sensitivity_table(probes, measured(experiment, probes, experiment.images), scores)
     setting = base_setting(table, budget, share)
-    whole = experiment.evaluator(experiment.images)(
-        base_design(space, reference, setting, experiment.network.table)
-    )
+    whole = experiment.evaluator(experiment.images)(base_design(space, reference, setting, experiment.network.table))
     row = {"type": "all", "predicted": setting["predicted"].sum(), "allowance": setting["allowance"].sum()}
     row |= {name: getattr(whole, name) for name in ("kl", "drop", "drop_low", "drop_high", "images")}
     return table, pd.concat([setting.astype(object), pd.DataFrame([row], dtype=object)], ignore_index=True)

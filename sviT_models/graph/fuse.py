@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph, Node
-from sviT_models.graph.layers import Built
 from sviT_models.graph.network import GraphNetwork
 from sviT_models.graph.rows import common_path
+from sviT_models.network.config import runs_as_built
 
 LAYERS = ("conv", "linear")
 SHAPED = ("norm", "pad")
@@ -50,8 +50,9 @@ def fuse(network: Network) -> Network:
     """
     if isinstance(network, Graph):
         return _fused(network)
-    if isinstance(network, Built):
-        return network.fused()
+    if runs_as_built(network):
+        own: Any = network
+        return cast(Network, own.fused())
     if not isinstance(network, GraphNetwork):
         raise ModelError(f"{type(network).__name__} cannot be fused as it is; capture it and fuse the graph")
     fused = _fused(network.graph).network

@@ -1,11 +1,9 @@
-"""A network's layers, steps and graph, asked in one way of a graph, of its module, and of SDTv2 as it is built.
+"""A network's layers, steps and graph, asked in one way of a graph, of its module, and of a network as it is built.
 
-SDTv2 runs as it is built, on images of any size; what depends on a size is asked of its graph at that size.
+A network that runs as it is built takes images of any size; what depends on a size is asked of its graph at that size.
 """
 
 from __future__ import annotations
-
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,21 +16,11 @@ from sviT_models.graph.rows import Rows
 from sviT_models.graph.run import check_images
 from sviT_models.graph.time_steps import with_steps
 from sviT_models.network import steps as modules
+from sviT_models.network.config import config_of, runs_as_built
 from sviT_models.network.neuron import LIF, IntegerNeuron
 
-TRACED = 2  # steps at which a built network is traced for all numbers of them: one step would leave no axis of time
-
-
-@runtime_checkable
-class Built(Protocol):
-    """A network that runs as it is built, with any number of time steps and on images of any size."""
-
-    @property
-    def chained(self) -> frozenset[str]:
-        """Paths of the weight layers within a linear chain."""
-
-    def fused(self) -> nn.Module:
-        """A copy without linear chains and batch norms."""
+TIMED = 2  # steps at which a network of one step is traced: one would leave no axis of time
+RESOLUTION = 32  # of an image [pixels] on which a network of any size is traced, where its size does not matter
 
 
 def as_network(model: nn.Module | Graph) -> nn.Module:
@@ -57,10 +45,14 @@ def as_graph(model: nn.Module | Graph, images: Tensor, time_steps: int | None = 
     if isinstance(network, Graph):
         return with_steps(network, steps)
     _check_spiking(network)
-    still = isinstance(network, Built) and images.ndim == 4
-    traced = modules.with_time_steps(network, TRACED) if still else network
-    shown = torch.zeros(2, *images.shape[1:], device=next(network.parameters()).device)
-    return with_steps(graph_of(traced, shown), steps)
+    return with_steps(_traced(network, images.shape[1:]), steps)
+
+
+def _traced(network: nn.Module, shape: tuple[int, ...]) -> Graph:
+    """The graph of a module on images or frames of a shape, with an axis of time where the module can have one."""
+    timed = runs_as_built(network) and own_steps(network) == 1 and len(shape) == 3
+    shown = torch.zeros(2, *shape, device=next(network.parameters()).device)
+    return graph_of(modules.with_time_steps(network, TIMED) if timed else network, shown)
 
 
 def own_steps(model: nn.Module | Graph) -> int:
@@ -147,23 +139,36 @@ def possible_steps(model: nn.Module | Graph) -> tuple[int, ...]:
     return tuple(found)
 
 
+def check_ordered(model: nn.Module | Graph) -> None:
+    """Raises ModelError for a module that has to be captured and was not, and for one whose neurons do not spike.
+
+    model  a network, or the graph of one
+    """
+    network = as_network(model)
+    if isinstance(network, GraphNetwork):
+        return
+    if not runs_as_built(network):
+        name = type(network).__name__
+        raise ModelError(
+            f"{name} has no order of layers as a module; give its graph: sviT_models.capture(model, images)"
+        )
+    _check_spiking(network)
+
+
 def layers_with_constants(model: nn.Module | Graph) -> frozenset[str]:
     """The weight layers behind which a chip has constants for every channel: all but those within a linear chain.
 
     model  a network, or the graph of one
 
-    Raises ModelError for a module that was not captured; SDTv2 alone need not be.
+    Raises ModelError for a module that has to be captured and was not.
     """
+    check_ordered(model)
     network = as_network(model)
-    if isinstance(network, Built):
-        _check_spiking(network)
-        return frozenset(weight_layers(network)) - network.chained
-    if not isinstance(network, GraphNetwork):
-        name = type(network).__name__
-        raise ModelError(
-            f"{name} has no order of layers as a module; give its graph: sviT_models.capture(model, images)"
-        )
-    rows = Rows(network.graph)
+    if isinstance(network, GraphNetwork):
+        rows = Rows(network.graph)
+    else:
+        channels = config_of(network).in_channels
+        rows = Rows(_traced(network, (channels, RESOLUTION, RESOLUTION)))
     layers = {name: nodes for name, nodes in rows.nodes.items() if nodes[0].layer}
     return frozenset(name for name, nodes in layers.items() if not any(map(rows.followed_by_layer, nodes)))
 

@@ -157,3 +157,12 @@ class IntegerSpikingConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_count("levels")
+
+
+def runs_as_built(model: nn.Module) -> bool:
+    """Whether a network says of itself, by an attribute `as_built`, that it need not be captured.
+
+    Its modules stand in the order in which they run, its images may have any size, and `fused()` gives a copy of it
+    without linear chains and batch norms.
+    """
+    return bool(getattr(model, "as_built", False))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sviT_models.errors import ModelError
 from sviT_models.graph.graph import Graph
-from sviT_models.graph.layers import as_network, layers_with_constants, weight_layers
+from sviT_models.graph.layers import as_network, check_ordered, layers_with_constants, weight_layers
 from sviT_models.network.layers import weight_of
 from sviT_models.quantization.calibration import Inputs, calibrate
 from sviT_models.quantization.compensated import compensated, spread
@@ -70,12 +70,12 @@ class WeightBank:
             raise ModelError(f"quantization.method is {method!r}; expected one of {', '.join(METHODS)}")
         if method in CALIBRATED and images is None:
             raise ModelError(f"quantization.method {method!r} needs calibration images; pass images, or use 'nearest'")
+        check_ordered(model)
         self.method = method
         self.scheme = Scheme(granularity, clip, scale, method if method in PLAIN else "nearest", two_bit)
         self.layers = tuple(weight_layers(model))
         self._model, self._images = as_network(model), images
         self.modules = {name: self._model.get_submodule(name) for name in self.layers}
-        self._with_constants = layers_with_constants(model)
         self._held: OrderedDict[tuple[str, int], QuantizedWeight] = OrderedDict()
         self._max_bytes = max_bytes
         self.counts = Counts()
@@ -86,6 +86,10 @@ class WeightBank:
     def images(self) -> Tensor | Iterable[Tensor] | None:
         """The calibration images, if there are any."""
         return self._images
+
+    @cached_property
+    def _with_constants(self) -> frozenset[str]:
+        return layers_with_constants(self._model)
 
     def belongs_to(self, model: nn.Module | Graph) -> bool:
         """Whether the weights are those of `model`, or of a copy that shares them."""

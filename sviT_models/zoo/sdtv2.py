@@ -268,6 +268,8 @@ class ModelConfig:
 class MetaSpikeFormer(nn.Module):
     """Spike-driven Transformer V2 (Yao et al., ICLR 2024), its state_dict laid out as in the official checkpoints."""
 
+    as_built = True  # its modules stand in the order in which they run, and images may have any size
+
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
@@ -334,14 +336,6 @@ class MetaSpikeFormer(nn.Module):
                 module.fold()
                 module.to(dtype)
         return fused
-
-    @property
-    def chained(self) -> frozenset[str]:
-        """Paths of the weight layers within a linear chain: what a chip has no constants behind."""
-        chains = {RepConv: ("body.0", "body.2.0"), SepConv: ("dwconv",)}
-        inside = ((path, chains[type(module)]) for path, module in self.named_modules() if type(module) in chains)
-        layers = {f"{path}.{name}" for path, names in inside for name in names}
-        return frozenset(path for path in layers if isinstance(self.get_submodule(path), nn.Conv2d))
 
 
 FOLDING = (DownSampling, SepConv, ConvBlock, Attention, MLP)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import sviT_models
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.evaluation import one_at_a_time
