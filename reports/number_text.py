@@ -34,13 +34,9 @@ NAMES = {
     "area_mm2": "Area",
 }
 _UNSCALED = ("pp", "mm²", "", "bit")
-_SHORT = (
-    (r"^block(\d+)\.(\d+)", r"b\1.\2"),
-    (r"^block(\d+)$", r"b\1"),
-    (r"^ConvBlock(\d+)_(\d+)\.0", r"c\1_\2"),
-    (r"^ConvBlock(\d+)_(\d+)", r"c\1_\2"),
-    (r"^downsample(\d+)_(\d+)", r"d\1_\2"),
-    (r"^downsample(\d+)", r"d\1"),
+_NUMBERED = re.compile(r"^([A-Za-z])[A-Za-z_]{4,}?(\d+(?:_\d+)*)(?=\.|$)")  # a long word with a number, in front
+_SHORT = (  # what several families of networks call their parts
+    (r"^([A-Za-z]\d+_\d+)\.0(?=\.|$)", r"\1"),  # the only block of a stage with two numbers
     (r"\.encode_conv$", ""),
     (r"\.encode_lif$", ".lif"),
     (r"\.attn\.", "."),
@@ -117,7 +113,8 @@ def label(column: str) -> str:
 
 
 def short_name(name: str) -> str:
-    """An SDTv2 module path as short as it stays readable: `block3.0.attn.q_conv.0.body.2.0` is `b3.0.q.dw`."""
+    """A module path as short as it stays readable: `block3.0.attn.q_conv.0.body.2.0` is `b3.0.q.dw`."""
+    name = _NUMBERED.sub(lambda found: found[1].lower() + found[2], name)
     for pattern, replacement in _SHORT:
         name = re.sub(pattern, replacement, name)
     return name

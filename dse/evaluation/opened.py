@@ -10,7 +10,7 @@ import sviT_models
 from dse.config.schema import Config
 from dse.errors import ConfigError
 
-STATED = {"time_steps", "heads", "attention_scale"}  # options of a checkpoint of SDTv2
+STATED = {"time_steps", "heads", "attention_scale"}  # options that the weights of a network leave open
 FRAMES = 4  # of a sample of events, where neither the data nor the network say how many
 
 
@@ -41,15 +41,15 @@ def frames_of(config: Config) -> int:
 def open_configured(config: Config, images: Any) -> Opened:
     """The configured network in evaluation mode, captured on two of the images of an ImageSet.
 
-    SDTv2 on still images runs as it is built.
+    A network that runs as it is built (`sviT_models.runs_as_built`) is left so on still images.
     """
     choice, two = config.network, images.images[slice(0, 2)]
-    given = config.checkpoint != Config.model_fields["checkpoint"].default  # which is SDTv2's
+    given = config.checkpoint != Config.model_fields["checkpoint"].default
     known = not choice.options or (given and choice.options.keys() <= STATED)
-    if choice.file is None and known and choice.name in (None, *sviT_models.names("sdtv2")):
+    if choice.file is None and known and (choice.name is None or _as_built(choice.name)):
         found = sviT_models.open_checkpoint(config.checkpoint, network=choice.name, options=choice.options)
         captured = isinstance(found.model, sviT_models.GraphNetwork)
-        if not captured and (not isinstance(found.model, sviT_models.MetaSpikeFormer) or two.ndim == 5):
+        if not captured and (not sviT_models.runs_as_built(found.model) or two.ndim == 5):
             opened = sviT_models.opened(found.model, two, found.model.config.name, found.path)
             return Opened(opened.model, opened.path, found.sha256, found.assumed)
         return Opened(found.model.eval(), found.path, found.sha256, found.assumed)
@@ -62,6 +62,10 @@ def open_configured(config: Config, images: Any) -> Opened:
         num_classes=len(images.classes),
     )
     return Opened(opened.model, opened.path, opened.sha256)
+
+
+def _as_built(name: str) -> bool:
+    return name in sviT_models.names() and bool(sviT_models.as_built(name))
 
 
 def check_classes(config: Config, images: Any, opened: Opened) -> None:

@@ -190,7 +190,8 @@
   }
 
   function shortBlock(name) {
-    return name.replace(/^block(\d+)/, "b$1").replace(/^ConvBlock(\d+)_(\d+)(\.0)?/, "c$1_$2").replace(/^downsample/, "d");
+    const word = /^([A-Za-z])[A-Za-z_]{4,}?(\d+(?:_\d+)*)(?=\.|$)/;
+    return name.replace(word, (_, letter, numbers) => letter.toLowerCase() + numbers).replace(/^([a-z]\d+_\d+)\.0(?=\.|$)/, "$1");
   }
 
   function describe(d, full) {

@@ -19,7 +19,6 @@ from sviT_models.checkpoints.recognise import HEADS, Likeness, classes_of, liken
 from sviT_models.checkpoints.state_dict import COUNTED, State, read_state
 from sviT_models.errors import ModelError
 from sviT_models.network.config import NetworkOptions, config_of
-from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
 SHOWN = 4  # keys of each kind of mismatch that a message names
 
@@ -82,8 +81,9 @@ def save_checkpoint(
     path = Path(path)
     _check_place(path)
     config = asdict(config_of(model))
-    if isinstance(model.config, ModelConfig) and model.config.in_channels == ModelConfig.in_channels:
-        del config["in_channels"]  # the files of networks for images stay as they have always been
+    for key in getattr(model.config, "UNSTORED", ()):
+        if config[key] == getattr(type(model.config), key):
+            del config[key]
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     if complaint := _mismatch(state, _empty(config, config)):
         raise ModelError(f"{path}: only the network as built can be stored: {complaint}")
@@ -151,7 +151,7 @@ def _stored_config(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     """The build options in the metadata; lists, which JSON makes of tuples, are tuples again."""
     config = _decoded(path, metadata).get("config", {})
     known = isinstance(config, dict) and isinstance(config.get("name", ""), str)
-    if not known or not (config.get("name") in zoo.names() or config.keys() <= ModelConfig.__dataclass_fields__.keys()):
+    if not known or not (config.get("name") in zoo.names() or zoo.describes_unnamed(config)):
         raise ModelError(f"{path}: metadata 'config' is {config!r}; expected build options of a network")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
 
@@ -165,8 +165,12 @@ def _empty(options: dict[str, Any], stored: dict[str, Any]) -> nn.Module:
     build = {key: value for key, value in options.items() if key != "embed_dims"}
     with torch.device("meta"):
         if name not in zoo.names() and name == stored.get("name"):
-            return MetaSpikeFormer(ModelConfig(**build, embed_dims=stored["embed_dims"]))
-        if own is None or name.startswith("sdtv2") or own == getattr(zoo.build(name).config, "embed_dims", None):
+            return zoo.unnamed({**build, "embed_dims": stored["embed_dims"]})
+        if (
+            own is None
+            or not zoo.takes(name, "embed_dims")
+            or own == getattr(zoo.build(name).config, "embed_dims", None)
+        ):
             return zoo.build(**build)
         return zoo.build(**options)
 

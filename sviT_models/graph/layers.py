@@ -147,12 +147,12 @@ def check_ordered(model: nn.Module | Graph) -> None:
     network = as_network(model)
     if isinstance(network, GraphNetwork):
         return
+    _check_spiking(network)
     if not runs_as_built(network):
         name = type(network).__name__
         raise ModelError(
             f"{name} has no order of layers as a module; give its graph: sviT_models.capture(model, images)"
         )
-    _check_spiking(network)
 
 
 def layers_with_constants(model: nn.Module | Graph) -> frozenset[str]:
@@ -174,10 +174,10 @@ def layers_with_constants(model: nn.Module | Graph) -> frozenset[str]:
 
 
 def _check_spiking(network: nn.Module) -> None:
-    """Raises ModelError for a built network whose neurons do not spike."""
+    """Raises ModelError for a module whose neurons do not spike."""
     if other := [path for path, module in network.named_modules() if isinstance(module, IntegerNeuron)]:
         name = getattr(getattr(network, "config", None), "name", type(network).__name__)
         raise ModelError(
-            f"{name}: {other[0]} does not spike; it can be trained and run, but layer tables and "
-            "quantized evaluation are for LIF neurons"
+            f"{name}: {other[0]} does not spike; layer tables and quantized evaluation take its graph: "
+            "sviT_models.capture(model, images)"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -11,8 +13,6 @@ from sviT_models.checkpoints.shipped import checkpoint_path
 from sviT_models.errors import ModelError
 from sviT_models.network.config import config_of
 from sviT_models.training.recipe import Recipe
-from sviT_models.zoo.qsd import QSDTransformer
-from sviT_models.zoo.sdtv2 import MetaSpikeFormer, ModelConfig
 
 
 def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
@@ -27,7 +27,7 @@ def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
     options["levels" if hasattr(config, "levels") else "time_steps"] = recipe.time_steps
     if channels != config.in_channels:
         options["in_channels"] = channels
-    if isinstance(config, ModelConfig):
+    if hasattr(config, "attention_scale"):
         options |= {"heads": recipe.heads, "attention_scale": recipe.attention_scale}
     options |= recipe.options
     with torch.random.fork_rng(devices=[]):
@@ -35,10 +35,9 @@ def initial(recipe: Recipe, classes: int, channels: int = 3) -> nn.Module:
         model = zoo.build(recipe.model, **options)
     if (given_classes := config_of(model).num_classes) != classes:
         raise ModelError(f"num_classes is {given_classes}; {recipe.data} has {classes}: leave the option out")
-    if isinstance(model, MetaSpikeFormer):
-        model.start_attention(recipe.qkv_bias)
-    if isinstance(model, QSDTransformer):
-        model.start_branches(recipe.branch_gain)
+    own: Any = model
+    if started_by := getattr(own, "started_by", ()):
+        own.start(**{name: getattr(recipe, name) for name in started_by})
     if recipe.start is not None:
         given = load_checkpoint(checkpoint_path(recipe.start)).state_dict()
         trunk = {key: tensor for key, tensor in given.items() if not key.startswith("head")}

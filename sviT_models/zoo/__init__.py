@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import difflib
 import importlib
+import inspect
 import pkgutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
+import torch
 from torch import nn
 
 from sviT_models.errors import ModelError
-from sviT_models.network.config import check_options
+from sviT_models.network.config import check_options, runs_as_built
 
 
 def families() -> list[str]:
@@ -50,6 +54,44 @@ def build(name: str, **options: object) -> nn.Module:
         given = ", ".join(f"{key}={value!r}" for key, value in values.items())
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{name} cannot be built with {given}: {reason}") from error
+
+
+def takes(name: str, option: str) -> bool:
+    """Whether an option is a keyword of a network's `build`.
+
+    name    one of `names()`
+    option  the keyword
+    """
+    parameters = inspect.signature(_file(_split(name)[0]).build).parameters
+    return option in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+def describes_unnamed(options: Collection[str]) -> bool:
+    """Whether some family builds networks of its own sizes, whose name is none of `names()`, from such options.
+
+    options  names of options that a checkpoint stores
+    """
+    return any(set(options) <= getattr(_file(family), "UNNAMED", set()) for family in families())
+
+
+def unnamed(options: Mapping[str, object]) -> nn.Module:
+    """The network of such options, with fresh weights. Raises ModelError for options that no family has.
+
+    options  those that a checkpoint stores, and those given in their place
+    """
+    for family in families():
+        if set(options) <= getattr(_file(family), "UNNAMED", set()):
+            return cast(nn.Module, _file(family).unnamed(**options))
+    raise ModelError(f"options are {', '.join(options)}; expected those of a network of the zoo")
+
+
+def as_built(name: str) -> bool:
+    """Whether a network runs as it is built, on images of any size, and need not be captured.
+
+    name  one of `names()`
+    """
+    with torch.device("meta"):
+        return runs_as_built(build(name))
 
 
 @dataclass(frozen=True)

@@ -294,12 +294,14 @@ class QSDTransformer(nn.Module):
             x = block(x)
         return self.head(self.lif(x.flatten(2).mean(2)))
 
-    def start_branches(self, gain: float) -> None:
+    started_by = ("branch_gain",)
+
+    def start(self, branch_gain: float) -> None:
         """Set the gain of the norm that ends each branch beside a shortcut."""
         for module in self.modules():
             ends = {SepConv: "bn2", ConvBlock: "bn2", Attention: "proj_conv.1", MLP: "fc2_bn"}
             if type(module) in ends:
-                nn.init.constant_(weight_of(module.get_submodule(ends[type(module)])), gain)
+                nn.init.constant_(weight_of(module.get_submodule(ends[type(module)])), branch_gain)
 
 
 def build(variant: str, **options: object) -> QSDTransformer:

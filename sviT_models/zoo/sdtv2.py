@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -251,6 +251,7 @@ class ModelConfig:
     heads: int = 8
     attention_scale: float = 0.125
     in_channels: int = 3
+    UNSTORED: ClassVar[tuple[str, ...]] = ("in_channels",)  # checkpoints say it only where it is not the usual
 
     def __post_init__(self) -> None:
         for key in ("num_classes", "time_steps", "heads", "in_channels"):
@@ -311,12 +312,14 @@ class MetaSpikeFormer(nn.Module):
             return logits
         return (logits + self.head_kd(spikes).mean(0)) / 2
 
-    def start_attention(self, bias: float) -> None:
+    started_by = ("qkv_bias",)
+
+    def start(self, qkv_bias: float) -> None:
         """Set what the norms in front of the neurons of q, k and v add, so that these fire from the start."""
         for module in self.modules():
             if isinstance(module, Attention):
                 for conv in (module.q_conv, module.k_conv, module.v_conv):
-                    nn.init.constant_(cast(nn.BatchNorm2d, conv[-1]).bias, bias)
+                    nn.init.constant_(cast(nn.BatchNorm2d, conv[-1]).bias, qkv_bias)
 
     @torch.no_grad()
     def fused(self) -> Self:
@@ -353,3 +356,11 @@ def build(
     """The network with fresh weights; the options are the fields of ModelConfig. Raises ModelError for bad ones."""
     sizes = (num_classes, time_steps, distilled, heads, attention_scale, in_channels)
     return MetaSpikeFormer(ModelConfig(f"sdtv2_{variant}", VARIANTS[variant], *sizes))
+
+
+UNNAMED = frozenset(ModelConfig.__dataclass_fields__)  # options that a checkpoint of another size may store
+
+
+def unnamed(**options: Any) -> MetaSpikeFormer:
+    """The network with fresh weights of all fields of ModelConfig, for names that are no variant's."""
+    return MetaSpikeFormer(ModelConfig(**options))

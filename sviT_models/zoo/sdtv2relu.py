@@ -29,6 +29,8 @@ class QuantizedReluFormer(MetaSpikeFormer):
     of the neuron it replaces. `time_steps` of the configuration is T of the spiking network whose bits it has.
     """
 
+    as_built = False  # the steps of a network of LIF neurons mean nothing to it
+
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         levels = 2 ** activation_bits(config.time_steps) - 1

@@ -84,8 +84,9 @@ def test_its_graph_gives_its_logits():
 
 def test_what_is_made_for_spikes_says_so():
     with pytest.raises(
-        sviT_models.ModelError, match=r"sdtv2relu_tiny: ConvBlock1_1.0.Conv.lif1 does not spike; it can"
+        sviT_models.ModelError, match=r"sdtv2relu_tiny: ConvBlock1_1.0.Conv.lif1 does not spike; layer tables"
     ):
         sviT_models.layer_table(twin(), 32)
     with pytest.raises(sviT_models.ModelError, match="does not spike"):
         sviT_models.WeightBank(twin())
+    assert len(sviT_models.WeightBank(capture(twin(), IMAGES)).layers) == 138  # which is what they say to do
