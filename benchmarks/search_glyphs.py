@@ -22,7 +22,7 @@ from search_parts import DISTANCES
 
 from dse import strategies
 from dse.config.schema import Config, Data
-from dse.evaluation.one_at_a_time import measure_distances
+from dse.evaluation.distances import measure_distances
 from dse.evaluation.prepare import goals, prepare
 from dse.exploration.build_problem import build_problem
 from dse.exploration.loop import Loop

@@ -63,11 +63,12 @@ class Cell:
         """The configuration of its search."""
         search, verify = IMAGES[self.data]
         strategy = "guided" if self.method in ("guided_sweep", *BASELINES) else self.method
+        prior = "auto" if self.method == "posterior" else "fisher"  # the rivals' papers know no such distances
         return Config(
             checkpoint=self.network,
             data=Data(name=self.data, search_images=search, verify_images=verify),
             quantization=Quantization(method=self.rounding),
-            search=Search(strategy=strategy, evaluations=self.evaluations, seed=self.seed),
+            search=Search(strategy=strategy, evaluations=self.evaluations, seed=self.seed, prior=prior),
             budgets={"drop": self.budget},
         )
 

@@ -124,12 +124,15 @@ class Search(Section):
     forms: tuple[Form, ...] = Field(
         (), description="forms to choose from, [unfused, fused] for both; empty: the configuration's `form`"
     )
-    prior: Literal["fisher", "both"] = Field(
-        "fisher",
-        description="what step 3 starts from: gradient scores, alone or with one-at-a-time distances beside them",
+    prior: Literal["fisher", "both", "auto"] = Field(
+        "auto",
+        description="what step 3 starts from: gradient scores alone (fisher), with one-at-a-time distances beside them "
+        "(both), or with those distances that a first look on 16 images shows to fall with the width (auto)",
     )
     prior_images: int | None = Field(
-        None, ge=16, description="images of a one-at-a-time distance; empty: at most 128 and ten evaluations in all"
+        None,
+        ge=16,
+        description="images of a distance with `prior: both`; empty: at most 128, and ten evaluations in all",
     )
     objectives: tuple[str, str, str] = Field(
         ("drop", "memory", "power"), description="drop and memory, then power, energy or latency"

@@ -1,4 +1,4 @@
-"""The float network with one thing changed at a time: probes, and distances that stand beside the gradient scores.
+"""The float network with one thing changed at a time: probes and their measurement.
 
 A probe changes one group of layers to one width, all layers of one type to one width, the membrane potentials,
 the residual stream or the sums between layers of one stage to one width, or the number of time steps.
@@ -6,7 +6,7 @@ the residual stream or the sums between layers of one stage to one width, or the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,11 +22,6 @@ from dse.evaluation.measurement import Evaluation, measure
 from dse.problem.design import FLOAT, PREFIXES, Design
 from dse.problem.space import Space
 from dse.progress import within
-
-MEASURED_WIDTHS = (2, 4)  # bits; what a dimension loses at other widths follows from these and its scores
-
-MOST_EVALUATIONS = 10  # that all distances may cost together
-IMAGES = 16, 128  # a divergence is smooth: few images order the groups
 
 
 @dataclass(frozen=True)
@@ -168,44 +163,3 @@ def _measured_states(
         i: measure(output.logits.astype(np.float64), reference, labels, output.spikes, len(labels))
         for i, output in zip(which, outputs, strict=True)
     }
-
-
-@dataclass(frozen=True)
-class Distances:
-    """KL divergences (D, B) in nat, NaN where none was measured, and the images that were evaluated for them."""
-
-    distances: FloatArray
-    images: int
-
-
-def written(found: Distances) -> dict[str, Any]:
-    """Distances as JSON."""
-    return {"distances": found.distances.tolist(), "images": found.images}
-
-
-def distances_of(record: Mapping[str, Any]) -> Distances:
-    """Distances that were written as JSON."""
-    return Distances(np.array(record["distances"]), int(record["images"]))
-
-
-def measure_distances(experiment: Experiment, count: int | None = None) -> Distances:
-    """Every searched group alone at 2 and at 4 bits, the rest in float, on `count` images of the validation split.
-
-    Of a space without these widths the narrowest is measured.  Each group and width counts as one pass over the
-    images, though what they share is computed once; without a `count`, all of them cost at most ten evaluations of a
-    design, on 16 to 128 images.  Raises ConfigError as `ImageSource.at_most`.
-    """
-    space, network = experiment.space, experiment.network
-    widths = [d.choices for d in space.dimensions if d.kind == "weight"]
-    chosen = {b for choices in widths for b in (set(choices) & set(MEASURED_WIDTHS) or {choices[0]})}
-    probes = [p for p in group_probes(space, network.float_design, network.table) if p.bits in chosen]
-    if count is None:
-        count = int(np.clip(MOST_EVALUATIONS * len(experiment.images) // max(len(probes), 1), *IMAGES))
-    images = experiment.source.at_most("validation", count)
-    found = {(p.group, p.bits): e.kl for p, e in zip(probes, measured(experiment, probes, images), strict=True)}
-    distances = np.full((len(space.dimensions), int(space.sizes.max())), np.nan)
-    for row, d in zip(distances, space.dimensions, strict=True):
-        if d.kind == "weight":
-            group = d.group
-            row[: len(d.choices)] = [found.get((group, bits), np.nan) for bits in d.choices]
-    return Distances(distances, len(probes) * len(images))

@@ -107,8 +107,8 @@ class Problem:
     costs: maps levels (N, D) to the exact second and third objective (N, 2), both minimised;
     objectives: the columns of results.csv behind the values of a trial, all minimised;
     budgets: by column the largest value a user accepts; `drop` is in percentage points;
-    distances: (D, B) one-at-a-time distances to the float network (KL or squared logit distance, less the chaos floor;
-    any unit), NaN where not measured;
+    distances: (D, B) one-at-a-time distances to the float network (KL divergence or squared logit distance; any unit),
+    NaN where not measured or not trusted;
     sides: the side constraints that a pick must obey;
     following: where known, turns measured spikes into the costs of designs that were not evaluated;
     shared_error: of all measurements; where it is not known, it is guessed from their errors.

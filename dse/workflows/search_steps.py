@@ -19,9 +19,9 @@ import pandas as pd
 
 import sviT_models
 from dse.config.schema import Config
+from dse.evaluation.distances import distances_for, distances_of, written
 from dse.evaluation.health import class_table, health_table
 from dse.evaluation.measurement import from_record, share_text
-from dse.evaluation.one_at_a_time import distances_of, measure_distances, written
 from dse.evaluation.own_parts import NONE, OwnParts
 from dse.evaluation.prepare import fingerprint, identity, resolved
 from dse.evaluation.prepare import prepare as load_experiment
@@ -142,10 +142,12 @@ def precision_study(prepared: Prepared, hear: Listener = SILENT) -> Precision:
     fisher = shared(
         depends and ("fisher", *depends), partial(experiment.fisher, experiment.widths), as_json, pd.DataFrame
     )
-    if search.prior == "both" and load_strategy(search.strategy).reads_distances:
-        depends = depends and ("distances", search.prior_images, *depends)
-        found = shared(depends, partial(measure_distances, experiment, search.prior_images), written, distances_of)
-        hear.say(f"one-at-a-time distances beside the gradient scores: {found.images:,} images evaluated for them")
+    if search.prior != "fisher" and load_strategy(search.strategy).reads_distances:
+        depends = depends and ("distances", search.prior, search.prior_images, *depends)
+        make = partial(distances_for, experiment, search.prior, search.prior_images)
+        found = shared(depends, make, written, distances_of)
+        if found.images:
+            hear.say(found.advice)
         distances, images = found.distances, images + found.images
     for note in experiment.notes:
         hear.say(note)

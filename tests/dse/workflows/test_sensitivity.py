@@ -11,7 +11,7 @@ import pytest
 from dse.config.schema import Config, Data, Quantization, Search
 from dse.errors import ConfigError
 from dse.evaluation import one_at_a_time
-from dse.evaluation.one_at_a_time import measure_distances
+from dse.evaluation.distances import measure_distances
 from dse.evaluation.prepare import prepare
 from dse.problem.design import uniform
 from dse.problem.space import Dimension, Space
