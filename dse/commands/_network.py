@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dse.commands._show import say
 from dse.errors import ConfigError
@@ -30,8 +30,16 @@ def options_of(given: Sequence[str]) -> dict[str, object]:
     return found
 
 
+class Read(NamedTuple):
+    """The images of a command line: data set, side [pixels] and how events become frames."""
+
+    name: str
+    resolution: int | None
+    binning: str
+
+
 def config_of(
-    checkpoint: str | None, network: str | None, option: Sequence[str], data: str, time_steps: int | None, binning: str
+    checkpoint: str | None, network: str | None, option: Sequence[str], data: Read, time_steps: int | None
 ) -> Config:
     """The configuration that a command line without a file means.
 
@@ -42,7 +50,7 @@ def config_of(
 
     if option and network is None:
         raise ConfigError(f"--option {option[0]}: only with --network")
-    tree: dict[str, object] = {"data": {"name": data, "binning": binning}}
+    tree: dict[str, object] = {"data": data._asdict()}
     if checkpoint is not None:
         tree["checkpoint"] = checkpoint
     if network is not None:

@@ -28,6 +28,9 @@ BINNING = Annotated[
     Literal["count", "time"],
     typer.Option(help="Events become frames of as many events each (count), or as much time each (time)."),
 ]
+RESOLUTION = Annotated[
+    int | None, typer.Option(min=16, help="Image side in pixels; default: that of the data, 224 for class folders.")
+]
 DESIGN_NAME = "An id or its beginning, an origin such as uniform-4, or recommended, knee, ..."
 NAMED = Annotated[str | None, typer.Argument(help=f"{DESIGN_NAME}  [default: recommended]")]
 DESIGN = Annotated[str | None, typer.Option("--design", help="The same, as an option.")]

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dse.commands._options import BINNING, DATA, DESIGN_NAME, JSON, LIKE, NETWORK, OPTION, TRUST, WIDTHS_FILE
+from dse.commands._options import (
+    BINNING,
+    DATA,
+    DESIGN_NAME,
+    JSON,
+    LIKE,
+    NETWORK,
+    OPTION,
+    RESOLUTION,
+    TRUST,
+    WIDTHS_FILE,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,12 +42,13 @@ def evaluate(
     split: Annotated[str, typer.Option(help="search, verify, or test where the data have one.")] = "verify",
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     binning: BINNING = "count",
+    resolution: RESOLUTION = None,
     trust: TRUST = False,
     as_json: JSON = False,
 ) -> None:
     """Measure one design: top-1 and top-5, paired drop, classes, firing rates, dead and saturated neurons."""
     from dse.commands._given import using
-    from dse.commands._network import config_of
+    from dse.commands._network import Read, config_of
     from dse.commands._options import check_like, trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows, say
@@ -49,7 +61,7 @@ def evaluate(
     check_like(like, run, widths)
     with using(network=network, option=option, checkpoint=checkpoint), Meter() as advance:
         if run is None:
-            config = config_of(checkpoint, network, option or [], data, time_steps, binning)
+            config = config_of(checkpoint, network, option or [], Read(data, resolution, binning), time_steps)
         else:
             trusted(run, trust)
             opened = open_run(run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.commands._options import BINNING, DATA, JSON, NETWORK, OPTION
+from dse.commands._options import BINNING, DATA, JSON, NETWORK, OPTION, RESOLUTION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,7 @@ def profile(
     images: Annotated[int, typer.Option(min=1, help="Images to measure on.")] = 64,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     binning: BINNING = "count",
+    resolution: RESOLUTION = None,
     distilled: Annotated[bool, typer.Option("--distilled", help="The checkpoint has a distillation head.")] = False,
     form: Annotated[str, typer.Option(help="unfused, or fused: chains of linear convolutions as one.")] = "unfused",
     products: Annotated[bool, typer.Option("--products", help="Count what product sparsity leaves, too.")] = False,
@@ -50,7 +51,7 @@ def profile(
     if form not in ("unfused", "fused"):
         raise ConfigError(f"--form {form!r}: expected unfused or fused")
     frames = sviT_models.Binning(time_steps or FRAMES, binning)
-    batch = sviT_models.load_data(data, "search", count=images, binning=frames)
+    batch = sviT_models.load_data(data, "search", count=images, resolution=resolution, binning=frames)
     if network is not None:
         others = {"--model": model, "--distilled": distilled, "--form": form if form == "fused" else None}
         if given := [key for key, value in others.items() if value]:

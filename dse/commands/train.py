@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from dse.commands._options import DATA, JSON, OPTION
+from dse.commands._options import DATA, JSON, OPTION, RESOLUTION
 
 EXAMPLE = "Example: svit-dse train --data digits --seed 0 --out runs/digits.safetensors"
 
 
 def train(
     data: DATA = "digits",
+    resolution: RESOLUTION = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Checkpoint; default runs/MODEL_DATA.safetensors.")] = None,
     resume: Annotated[

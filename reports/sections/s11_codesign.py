@@ -29,6 +29,10 @@ WORDS = {
     "banks": "banks",
 }
 OBJECTIVES = {"energy_j": "energy", "power_w": "power", "energy_delay_js": "energy × latency"}
+UNKNOWN = (
+    "This run is older than the record of the values that were swept, so it is not known whether a best value is the "
+    "first or last of its range. `svit-dse report RUN --hardware CHIP --out FOLDER` costs the run again and says it."
+)
 AREA = "element_area"  # the constant that a chip states where its processing elements have an area
 
 
@@ -160,6 +164,8 @@ def draw(r: Codesign | None) -> Drawing:
             html.text("Some best values are the first or last of their range; beyond it may lie a better chip.")
         )
         parts.append(html.items(r.edges))
+    if not any(knob.swept for knob in r.knobs):
+        parts.append(Markup("<p>{}</p>").format(html.code_in(UNKNOWN)))
     if not r.logic and any(knob.key == "processing_elements" for knob in r.knobs):
         parts.append(html.text("The chip file states no area of processing elements: more of them cost no area here."))
     return Drawing(html.join(*parts))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -85,20 +87,37 @@ def traced(
     wrapped = _Traced(network, neurons, outside)
     batched = ({0: torch.export.Dim.DYNAMIC},)
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), _unlogged():
             warnings.simplefilter("ignore")  # of torch.export about itself
             program = torch.export.export(wrapped, (batch.double(),), dynamic_shapes=batched, strict=False)
     except ModelError:
         raise
     except Exception as error:  # whatever the user's forward or the exporter raises
-        raise ModelError(_explained(error)) from error
+        raise ModelError(_explained(error, images)) from error
     return program, neurons
 
 
-def _explained(error: Exception) -> str:
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """torch logs tracebacks and warnings about what fails to be exported; the error says it on one line."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _explained(error: Exception, images: Tensor) -> str:
     text = " ".join(str(error).split())
     if "specializ" in text.lower():
         return "the network is written for one batch size; take it from the images' shape, as x.shape[0]"
     if type(error).__name__.startswith("GuardOnDataDependent") or "data-dependent" in text:
         return "the network's control flow depends on the data (an if, a loop or an index made of tensor values)"
-    return f"the network cannot be captured: {type(error).__name__}: {text[:200]}"
+    size = " x ".join(map(str, images.shape[1:]))
+    remedy = ""
+    if isinstance(error, RuntimeError):  # what torch raises for shapes that do not fit
+        remedy = "; if it is built for another side, give --resolution, or data.resolution in a configuration"
+    return (
+        f"the network cannot be captured on images of {size}: {type(error).__name__}: {text[:200].rstrip('.')}{remedy}"
+    )

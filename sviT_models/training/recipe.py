@@ -33,6 +33,7 @@ class Recipe:
     format while learning (a step takes half the time where the processor has it) and judged in float32.
     With `tet` the loss is the mean over time steps of each step's own (Deng et al., ICLR 2022), where a network has
     logits at every step.
+    `resolution` is the side of the images [pixels], that of the data where it is None.
     `time_steps` are the levels of a network with integer spikes, and None where a file's network steps by itself.
     `heads`, `attention_scale` and `qkv_bias` (of the batch norms behind q, k and v) are for the shape of sdtv2 only.
     They differ from the official 8, 0.125 and 0: with those, `attn_lif` never fires on the few tokens that 32 px leave,
@@ -60,15 +61,17 @@ class Recipe:
     bfloat16: bool = False
     tet: bool = False
     time_steps: int | None = 2
+    resolution: int | None = None
     heads: int = 4
     attention_scale: float = 0.5
     qkv_bias: float = 1.0
     branch_gain: float = 1.0
 
     def __post_init__(self) -> None:
-        for key, least in (("seed", 0), ("epochs", 1), ("images", 1), ("batch_size", 2), ("shift", 0)):
+        least_of = {"seed": 0, "epochs": 1, "images": 1, "resolution": 16, "batch_size": 2, "shift": 0}
+        for key, least in least_of.items():
             value = getattr(self, key)
-            if value is None and key == "images":
+            if value is None and key in ("images", "resolution"):
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ModelError(f"{key} is {value!r}; expected an integer of at least {least}")

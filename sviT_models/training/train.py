@@ -112,9 +112,8 @@ def train(
     Raises ModelError for data without a training split, for an unknown network, when the loss is no longer finite, and
     for a `state` that does not belong to this training.
     """
-    frames = Binning(recipe.frames)
-    images = load_data(recipe.data, "train", count=recipe.images, seed=recipe.seed, binning=frames)
-    validation = load_data(recipe.data, "validation", binning=frames)
+    images = _images(recipe, "train", recipe.images, recipe.seed)
+    validation = _images(recipe, "validation")
     run = _begun(recipe, images)
     if resume and state is not None:
         restore_run(Path(state), run)
@@ -123,7 +122,7 @@ def train(
         started = time.perf_counter()
         if recipe.fresh and number > 1:
             seed = recipe.seed + number - 1
-            images = load_data(recipe.data, "train", count=recipe.images, seed=seed, binning=frames)
+            images = _images(recipe, "train", recipe.images, seed)
         rate = float(run.schedule.get_last_lr()[0])
         loss = _epoch(run, images, clock)
         if recipe.half and number == recipe.epochs:
@@ -226,14 +225,19 @@ def _judged(run: Run) -> Training:
     recipe, model = run.recipe, run.model.eval()
     store_in(model, torch.contiguous_format)
     result = (model, recipe, tuple(run.log))
-    frames = Binning(recipe.frames)
-    parts = [load_data(recipe.data, split, binning=frames) for split in ("search", "verify")]
+    parts = [_images(recipe, split) for split in ("search", "verify")]
     count = sum(len(part) for part in parts)
     held_out = sum(top1(model, part) * len(part) for part in parts) / count
     if not has_test(recipe.data):
         return Training(*result, held_out, count, run.data_sha256)
-    test = load_data(recipe.data, "test", binning=frames)
+    test = _images(recipe, "test")
     return Training(*result, top1(model, test), len(test), run.data_sha256, held_out, count)
+
+
+def _images(recipe: Recipe, split: str, count: int | None = None, seed: int = 0) -> ImageSet:
+    """Images of one split as the recipe's network takes them."""
+    frames = Binning(recipe.frames)
+    return load_data(recipe.data, split, count=count, seed=seed, resolution=recipe.resolution, binning=frames)
 
 
 def top1(model: nn.Module, images: ImageSet) -> float:

@@ -1,5 +1,7 @@
 """What cannot be captured is refused on one line that names the module and says what would do."""
 
+import logging
+
 import pytest
 import torch
 from torch import nn
@@ -84,6 +86,21 @@ class BatchStatistics(nn.Module):
         return self.bn(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
+class OneSize(Net):
+    def __init__(self):
+        super().__init__(LIF())
+        self.fc = nn.Linear(4 * 2 * 2, 5)
+
+    def forward(self, images):
+        x = self.conv(images).expand(2, -1, -1, -1, -1)
+        return self.fc(self.middle(x).flatten(2)).mean(0)
+
+
+class Misspelt(Net):
+    def forward(self, images):
+        return self.cnov(images)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -99,13 +116,20 @@ class BatchStatistics(nn.Module):
         ),
         (lambda: Uneven(LIFNode), "^lif2 runs for 2 time steps and lif1 for 1; expected one number"),
         (lambda: OneBatch(LIF()), "the network is written for one batch size"),
+        (
+            OneSize,
+            r"^the network cannot be captured on images of 3 x 16 x 16: RuntimeError: .*; if it is built for another "
+            "side, give --resolution, or data.resolution in a configuration$",
+        ),
+        (lambda: Misspelt(LIF()), "on images of 3 x 16 x 16: AttributeError: 'Misspelt' object .* 'cnov'$"),
         (lambda: Net(BatchStatistics()), r"^middle.bn: a batch norm without running statistics"),
     ],
 )
-def test_refused(model, message):
+def test_refused(model, message, caplog):
     with pytest.raises(ModelError, match=message) as raised:
         capture(seeded(model), images())
     assert "\n" not in str(raised.value)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []  # torch logs tracebacks
 
 
 def test_a_declared_neuron_is_taken():

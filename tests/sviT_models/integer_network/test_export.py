@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
@@ -66,6 +67,15 @@ def test_the_golden_vectors_hold(folder):
     table = sviT_models.verify_export(folder)
     assert len(table) == 78
     assert table["mismatches"].sum() == 0
+
+
+def test_images_of_class_folders_have_golden_vectors_that_hold(made, tmp_path):
+    """They lie in memory as they are decoded, channels innermost."""
+    model, bank, bits = made
+    images = IMAGES[:2].contiguous(memory_format=torch.channels_last)
+    assert not images.is_contiguous()
+    sviT_models.export(model, bank, bits, 6, tmp_path / "chip", golden_images=images)
+    assert sviT_models.verify_export(tmp_path / "chip")["mismatches"].sum() == 0
 
 
 def test_the_specification_follows_its_schema(folder):

@@ -354,6 +354,7 @@ def test_the_command_names_what_differs_from_the_recipe_of_the_data():
     [
         ({"epochs": 0}, "epochs is 0; expected an integer of at least 1"),
         ({"batch_size": 1}, "batch_size is 1; expected an integer of at least 2"),
+        ({"resolution": 8}, "resolution is 8; expected an integer of at least 16"),
         ({"seed": True}, "seed is True; expected an integer"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; expected a positive number"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0; expected a share"),
