@@ -156,11 +156,12 @@ def summary(picks: Picks) -> list[str]:
     lines = [
         f"recommended: {best['id']} ({best['why']})",
         f"  drop on unseen images {unseen['value']:+.2f} pp, {interval}, by search and verification",
-        f"  on the {verified['images']} unseen images alone {verified['value']:+.2f} pp, by which it was chosen",
-        f"  in the search {searched['value']:+.2f} pp on {searched['images']} images, on which designs were chosen",
+        f"  on the {verified['images']:,} unseen images alone {verified['value']:+.2f} pp; it was chosen by these, too",
+        f"  on the {searched['images']:,} search images {searched['value']:+.2f} pp (optimistic: they chose designs)",
     ]
+    names = {quantity.column: quantity.key for quantity in QUANTITIES}
     for row in best["rows"]:
-        lines.append(f"  {row['quantity']}: {row['verdict']} - {row['note']}")
+        lines.append(f"  {names[row['quantity']]}: {row['verdict']} - {row['note']}")
     for origin, saved in picks["savings"]["against"].items():
         lines.append(f"  against {origin}: memory {-saved['memory']:+.1%}, energy {-saved['energy']:+.1%}")
     return lines

@@ -151,7 +151,7 @@ def _drop_verdict(budget: float, verified: Verified) -> Verdict:
     if not verified.is_for(budget):
         good, note = False, f"{note}; the verification was for a budget of {verified.budget:g} pp; search again"
     elif not np.isnan(verified.budget):
-        note += f"; by these images alone {'shown' if verified.shown else 'not shown'} at 5 % in all"
+        note += f"; these images alone {'show' if verified.shown else 'do not show'} it at the 5 % level"
     if not good and (more := needed(verified, budget)) is not None and more > verified.images:
         note += f"; a clear answer takes about {more} images"
     verdict = "OK" if good else "REVIEW"

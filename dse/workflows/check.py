@@ -47,7 +47,7 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
         "time steps": network.time_steps,
         "images": images_text(share, evaluator.images),
         "float top-1": share_text(evaluator.float.top1, evaluator.images),
-        "design space": f"{len(space.dimensions)} choices, 10^{space.log10_size:.0f} designs",
+        "design space": f"{len(space.dimensions)} choices, {count_text(space.log10_size)} designs",
         "chip": f"{experiment.hardware.name}, weight widths {', '.join(map(str, experiment.hardware.weight_widths))}",
         "memory": f"{memory[0]} as float, {memory[1]} at {width} bits",
         "energy per inference": f"{energy[0]} as float, {energy[1]} at {width} bits",
@@ -57,6 +57,11 @@ def checkup(config: Config, advance: Advance = quiet) -> dict[str, str | int]:
         **_guarantee(config, experiment, chaos),
         "estimated search time": f"{prepared + share.images / pace:.0f} s for {share.designs} evaluations",
     }
+
+
+def count_text(log10: float) -> str:
+    """A number of designs by its decimal logarithm: as it is up to a million, else its power of ten."""
+    return f"{round(10**log10):,}" if log10 <= 6 else f"10^{log10:.0f}"
 
 
 def _seconds_of_one(experiment: Experiment, evaluator: Evaluator, ends: tuple[int, int], advance: Advance) -> float:

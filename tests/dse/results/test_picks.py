@@ -182,7 +182,7 @@ def test_a_budget_changed_after_verification_shows_its_posterior_and_is_never_ok
     assert changed["p_drop_within_budget"] == pytest.approx(norm.cdf(0.4 / (0.1 / 1.959964)))
     same = picks.choose(judged_results(), BUDGETS, {"d4": told}, "power_w")["picks"][0]
     assert same["rows"][0]["verdict"] == "OK"
-    assert "by these images alone shown" in same["rows"][0]["note"]
+    assert "these images alone show it at the 5 % level" in same["rows"][0]["note"]
 
 
 def test_nothing_feasible_picks_nothing():

@@ -15,7 +15,7 @@ from dse.evaluation.sample_size import needed_images
 from dse.problem.by_form import ByForm
 from dse.problem.design import uniform
 from dse.results.run import open_run
-from dse.workflows.check import checkup
+from dse.workflows.check import checkup, count_text
 from dse.workflows.evaluate import evaluated, uniform_design
 from sviT_models.data.folder import load as load_folder
 
@@ -116,6 +116,11 @@ def test_images_on_disk_give_what_images_in_memory_give_and_are_never_loaded_at_
     raced = made[0](uniform(("a",), 4, 1), cut=lambda partial: partial.images >= 6)
     assert raced.images == 6
     assert not raced.complete
+
+
+def test_a_small_number_of_designs_is_written_out():
+    assert [count_text(np.log10(n)) for n in (1, 243, 3**12)] == ["1", "243", "531,441"]
+    assert count_text(27.8) == "10^28"
 
 
 @pytest.mark.campaign
