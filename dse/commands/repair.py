@@ -21,13 +21,13 @@ def repair(
     from dse.errors import ConfigError
     from dse.ledger import JOURNAL
     from dse.ledger.journal import repair as mend
-    from dse.ledger.owner import check_links
+    from dse.ledger.owner import owned
 
     path = run / JOURNAL
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; is {run} the --out of a `svit-dse search`?")
-    check_links(run)
-    done = mend(path)
+    with owned(run, option=""):
+        done = mend(path)
     record = {"journal": path, "lines": done.lines, "dropped_bytes": done.dropped, "damage": None, "copy": None}
     if done.damage is None:
         print_record(record, [f"{path}: its {done.lines} lines are whole; nothing to repair"], as_json)

@@ -31,13 +31,11 @@ def open_study(
 
     `fingerprint` says what the measurements depend on (checkpoint, data, space, quantization, hardware, version).
     Raises ConfigError when the stored fingerprint differs, with the difference, unless `allow_mixed`, which records
-    the override in the study; what the stored numbers stand for, space and objectives, may not differ at all.
+    the override in the study; what the stored numbers stand for, space and objectives, may not differ at all. Of
+    workers that begin a study at once with different inputs, those of one are the study's, and the others are refused.
     """
     study = _created(run_dir, url, name)
-    stored = study.user_attrs.get("fingerprint")
-    if stored is None:
-        study.set_user_attr("fingerprint", dict(fingerprint))
-        return study
+    stored = study.user_attrs.get("fingerprint") or _begun(study, fingerprint)
     changed = [k for k in sorted(set(stored) | set(fingerprint)) if stored.get(k) != fingerprint.get(k)]
     if not changed:
         return study
@@ -55,6 +53,21 @@ def open_study(
     study.set_user_attr("mixed", overrides)
     study.set_user_attr("fingerprint", dict(fingerprint))
     return study
+
+
+def _begun(study: optuna.Study, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of a study that says none yet: those of whoever comes first, which all others find.
+
+    An attribute of a study keeps the last writer's value. A trial is made whole and in an order that all workers see,
+    so that each brings its inputs as a trial beside the study, and the first trial's are taken.
+    """
+    brought = beside(study, "inputs")
+    kept = optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"fingerprint": dict(fingerprint)})
+    brought.add_trial(kept)
+    first = min(brought.get_trials(deepcopy=False), key=lambda trial: trial.number)
+    inputs: dict[str, Any] = first.user_attrs["fingerprint"]
+    study.set_user_attr("fingerprint", inputs)
+    return inputs
 
 
 def beside(study: optuna.Study, name: str) -> optuna.Study:

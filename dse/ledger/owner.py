@@ -27,17 +27,22 @@ def _of_the_tool(out: Path) -> bool:
 
 
 @contextmanager
-def owned(out: Path) -> Iterator[None]:
+def owned(out: Path, option: str = "--out ") -> Iterator[None]:
     """Hold a run directory, made where there is none, while the block runs.
+
+    out     the directory
+    option  what stands before it in messages: how the user gave it
 
     The lock is the kernel's, so that it ends with the process, however that ends.  Raises ConfigError, before anything
     is computed, for a directory with files that no search wrote or with links out of it, and for one that a living
     search holds.
     """
     if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out {out}: is a file; give a folder")
+        raise ConfigError(f"{option}{out}: is a file; give a folder")
     if out.is_dir() and not _of_the_tool(out) and (strange := sorted(p.name for p in out.iterdir())):
-        raise ConfigError(f"--out {out}: holds {strange[0]}, which no search wrote; take an empty folder or a new name")
+        raise ConfigError(
+            f"{option}{out}: holds {strange[0]}, which no search wrote; take an empty folder or a new name"
+        )
     check_links(out)
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
@@ -46,7 +51,7 @@ def owned(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(f"--out {out}: {_named(out)} works in it; wait for it, or take another --out") from None
+            raise ConfigError(f"{option}{out}: {_named(out)} works in it; wait for it, or take another --out") from None
         os.ftruncate(fd, 0)
         os.pwrite(fd, json.dumps({"process": os.getpid(), "host": socket.gethostname()}).encode() + b"\n", 0)
         yield

@@ -6,6 +6,7 @@ import optuna
 import pytest
 
 from dse.errors import ConfigError, EvaluationError
+from dse.exploration import study as study_module
 from dse.exploration.expected_drop import cheapest_trusted, model_of
 from dse.exploration.loop import Loop
 from dse.exploration.study import evaluated, finished, open_study
@@ -93,6 +94,22 @@ def test_the_front_of_a_full_search_is_the_brute_force_front(tmp_path):
         if not any(all(x <= y for x, y in zip(v, values[b], strict=True)) and v != values[b] for v in values.values())
     }
     assert best == front
+
+
+def test_of_two_that_begin_a_study_at_once_with_other_inputs_one_is_refused(tmp_path, monkeypatch):
+    """The second comes where it did the most harm: when the first has seen that the study has no inputs yet."""
+    real, told = study_module.beside, []
+
+    def beside(study, name):
+        monkeypatch.setattr(study_module, "beside", real)
+        told.append(open_study(tmp_path, PRINT | {"data": "glyphs"}).user_attrs["fingerprint"])
+        return real(study, name)
+
+    monkeypatch.setattr(study_module, "beside", beside)
+    with pytest.raises(ConfigError, match="other inputs: data was glyphs and is digits; take another --out"):
+        open_study(tmp_path, PRINT)
+    assert told == [PRINT | {"data": "glyphs"}]
+    assert open_study(tmp_path, PRINT | {"data": "glyphs"}).user_attrs["fingerprint"]["data"] == "glyphs"
 
 
 def test_a_failing_evaluation_is_a_failed_trial_and_the_search_goes_on(tmp_path):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from dse.errors import ConfigError
+from dse.exploration.study import open_study
 from dse.ledger.owner import owned
 from tests.dse.conftest import Run
 
@@ -50,3 +51,20 @@ def test_a_search_that_is_refused_leaves_no_folder_and_takes_none_away(tmp_path)
 def test_a_worker_needs_a_study_to_join(svit: Run, tmp_path):
     (tmp_path / "my.yaml").write_text("search: {strategy: random, evaluations: 4}\n")
     assert "give --storage URL, or --out" in svit("worker", "my.yaml").err
+
+
+def test_repair_waits_for_nobody_and_changes_nothing_of_a_search_that_runs(svit: Run, tmp_path):
+    journal = tmp_path / "run" / "study.journal"
+    journal.parent.mkdir()
+    open_study(journal.parent, {"data": "digits"})
+    journal.write_bytes(damaged := journal.read_bytes().replace(b"digits", b"glyphs"))
+    other = subprocess.Popen([sys.executable, "-c", HOLD, journal.parent], stdout=subprocess.PIPE)
+    other.stdout.readline()
+    said = svit("repair", "run")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert f"run: process {other.pid} on" in said.err
+    assert journal.read_bytes() == damaged
+    other.kill()
+    other.communicate()
+    assert svit("repair", "run").status == 0
+    assert len(journal.read_bytes()) < len(damaged)
