@@ -25,7 +25,7 @@ from dse.evaluation.images import ImageSource
 from dse.evaluation.network import Network
 from dse.evaluation.opened import check_classes, frames_of, open_configured, state_widths_of, steps_of
 from dse.evaluation.own_parts import NONE, OwnParts
-from dse.problem.build_space import build_space
+from dse.problem.build_space import build_space, check_fixed
 from dse.problem.by_form import ByForm
 from dse.problem.constraints import sides_of
 from dse.problem.form_space import build_form_space
@@ -56,6 +56,7 @@ def prepare(config: Config, advance: Advance = quiet, shares: bool = False, own:
     opened = open_configured(config, images)
     check_classes(config, images, opened)
     model = opened.model
+    check_fixed(sviT_models.weight_layers(model), config.search.fixed)
     step(2, 4)
     sample = source.at_most("validation", PROFILE_IMAGES)
     models: dict[str, Any] = {form: sviT_models.fuse(model) if form == "fused" else model for form in config.forms}

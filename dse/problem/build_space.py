@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -94,12 +94,27 @@ def _sums(table: pd.DataFrame) -> pd.DataFrame:
     return rows[rows.index != table.index[0]]
 
 
+def check_fixed(layers: Sequence[str], fixed: Mapping[str, int]) -> None:
+    """Raises ConfigError for a fixed name that no space of a network can have, before there is a layer table.
+
+    layers  paths of the weight layers; blocks and stages are beginnings of them
+    fixed   widths by name
+    """
+    for name in fixed:
+        if not any(f"{layer}.".startswith(f"{name}.") for layer in layers):
+            raise _unknown(name, (layer.partition(".")[0] for layer in layers))
+
+
+def _unknown(name: str, stages: Iterable[str]) -> ConfigError:
+    known = ", ".join(dict.fromkeys(stages))
+    return ConfigError(f"search.fixed: no layer, group, block or stage {name!r}; stages are {known}")
+
+
 def _pinned(rows: pd.DataFrame, fixed: Mapping[str, int]) -> dict[str, int]:
     pinned: dict[str, int] = {}
     for name, bits in fixed.items():
         hit = rows[(rows[["name", "group", "block", "stage"]] == name).any(axis=1)]
         if hit.empty:
-            known = ", ".join(dict.fromkeys(rows["stage"]))
-            raise ConfigError(f"search.fixed: no layer, group, block or stage {name!r}; stages are {known}")
+            raise _unknown(name, rows["stage"])
         pinned |= dict.fromkeys(hit["name"], int(bits))
     return pinned

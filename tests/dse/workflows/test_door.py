@@ -68,3 +68,18 @@ def test_the_reach_of_a_budget_is_that_of_all_designs(experiment):
     costs = costing.of_levels(space, every)
     for column in ("memory_bytes", "energy_j"):
         assert found[column] == pytest.approx((costs[column].min(), costs[column].max()), rel=1e-9)
+
+
+def test_a_fixed_name_that_the_network_does_not_have_is_told_before_the_network_is_traced(monkeypatch):
+    def traced(*_, **__):
+        raise AssertionError("the network was traced")
+
+    monkeypatch.setattr("sviT_models.graph.capture._structure", traced)
+    monkeypatch.setattr("sviT_models.profile", traced)
+    known = "downsample1_1, ConvBlock1_1, downsample1_2, ConvBlock1_2, downsample2, ConvBlock2_1, ConvBlock2_2, "
+    known += "downsample3, block3, downsample4, block4, head"
+    with pytest.raises(ConfigError) as refused:
+        prepare(config(search={"fixed": {"head": 8, "block3.6": 4}}))
+    assert str(refused.value) == f"search.fixed: no layer, group, block or stage 'block3.6'; stages are {known}"
+    with pytest.raises(AssertionError, match="was traced"):  # a name that may be right
+        prepare(config(search={"fixed": {"head": 8, "block3.5": 4, "block3.0.attn.q_conv": 4}}))
