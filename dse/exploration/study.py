@@ -35,7 +35,9 @@ def open_study(
     workers that begin a study at once with different inputs, those of one are the study's, and the others are refused.
     """
     study = _created(run_dir, url, name)
-    stored = study.user_attrs.get("fingerprint") or _begun(study, fingerprint)
+    stored = study.user_attrs.get("fingerprint")
+    if stored is None:
+        stored = _begun(study, fingerprint)
     changed = [k for k in sorted(set(stored) | set(fingerprint)) if stored.get(k) != fingerprint.get(k)]
     if not changed:
         return study
