@@ -80,8 +80,6 @@ def with_network(config: Config, network: str | None, option: Sequence[str], che
     update: dict[str, object] = {"network": chosen}
     if checkpoint is not None:
         update["checkpoint"] = checkpoint
-    elif network is not None and config.checkpoint == type(config).model_fields["checkpoint"].default:
-        say(f"{network}: no --checkpoint; the weights are those it is built with")
     return config.model_copy(update=update)
 
 

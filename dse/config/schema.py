@@ -11,6 +11,8 @@ from dse.config.choices import FORMS, ONE_FORM_PER_LAYER, STATE_WIDTHS, USUAL_BI
 from dse.config.network import Network
 from dse.config.quantities import QUANTITIES, parse
 
+CHECKPOINT = "sdtv2_tiny_digits"  # of a configuration that names neither network nor checkpoint
+
 
 class Section(BaseModel):
     """A part of the configuration: unknown keys are errors and values are frozen."""
@@ -219,7 +221,11 @@ class Config(Section):
         description="a name of `svit-dse networks`, FILE.py:FUNCTION, or {file: ..., build: ..., options: {...}}; "
         "empty: the one the checkpoint names",
     )
-    checkpoint: str = Field("sdtv2_tiny_digits", description="a shipped checkpoint's name or a file")
+    checkpoint: str | None = Field(
+        None,
+        description="a shipped checkpoint's name or a file; empty: the weights that a named network is built with, or "
+        f"{CHECKPOINT} where none is named",
+    )
     form: Form = Field(
         "unfused",
         description="keep chains of linear convolutions, or fuse each into one dense convolution; see `search.forms`",
@@ -267,6 +273,11 @@ class Config(Section):
                 f"form is {self.form!r}; leave form out"
             )
         return self
+
+    @property
+    def weights(self) -> str | None:
+        """The checkpoint that the network takes its weights from; None where it keeps those it is built with."""
+        return self.checkpoint or (CHECKPOINT if self.network.reference is None else None)
 
     @property
     def forms(self) -> tuple[Form, ...]:

@@ -44,10 +44,10 @@ def open_configured(config: Config, images: Any) -> Opened:
     A network that runs as it is built (`sviT_models.runs_as_built`) is left so on still images.
     """
     choice, two = config.network, images.images[slice(0, 2)]
-    given = config.checkpoint != Config.model_fields["checkpoint"].default
-    known = not choice.options or (given and choice.options.keys() <= STATED)
-    if choice.file is None and known and (choice.name is None or _as_built(choice.name)):
-        found = sviT_models.open_checkpoint(config.checkpoint, network=choice.name, options=choice.options)
+    weights = config.weights
+    known = choice.file is None and (choice.name is None or _as_built(choice.name))
+    if weights is not None and known and choice.options.keys() <= STATED:
+        found = sviT_models.open_checkpoint(weights, network=choice.name, options=choice.options)
         captured = isinstance(found.model, sviT_models.GraphNetwork)
         if not captured and (not sviT_models.runs_as_built(found.model) or two.ndim == 5):
             opened = sviT_models.opened(found.model, two, found.model.config.name, found.path)
@@ -57,11 +57,12 @@ def open_configured(config: Config, images: Any) -> Opened:
         str(choice.reference),
         two,
         options=choice.options,
-        checkpoint=sviT_models.checkpoint_path(config.checkpoint) if given else None,
+        checkpoint=None if weights is None else sviT_models.checkpoint_path(weights),
         time_steps=choice.time_steps,
         num_classes=len(images.classes),
     )
-    return Opened(opened.model, opened.path, opened.sha256)
+    untrained = f"no checkpoint is named, so {choice.reference} has the weights that it is built with"
+    return Opened(opened.model, opened.path, opened.sha256, "" if weights else untrained)
 
 
 def _as_built(name: str) -> bool:
@@ -72,10 +73,11 @@ def check_classes(config: Config, images: Any, opened: Opened) -> None:
     """Raises ConfigError where the data set has other classes than the network."""
     have, want = len(images.classes), opened.model.config.num_classes
     if have != want:
-        source = f"network {opened.name}" if config.network.reference else f"the checkpoint {config.checkpoint!r}"
+        source = f"network {opened.name}" if config.network.reference else f"the checkpoint {config.weights!r}"
+        shifted = " (labels count from 0)" if have == want + 1 else ""
         raise ConfigError(
-            f"data.name {config.data.name!r} has {have} classes, {source} has {want}; take the data set it was "
-            "trained on"
+            f"data.name {config.data.name!r} has {have} classes{shifted}, {source} has {want}; take the data set it "
+            "was trained on"
         )
 
 

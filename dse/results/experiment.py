@@ -47,7 +47,7 @@ def _check_network(run: Run, experiment: Experiment, design: Design) -> None:
     if recorded != experiment.checkpoint.sha256:
         new, old = experiment.checkpoint.sha256[:12], recorded[:12]
         reference = run.config.network.reference
-        source = f"network {reference}" if reference else f"checkpoint {run.config.checkpoint}"
+        source = f"network {reference}" if reference else f"checkpoint {run.config.weights}"
         raise ConfigError(
             f"{run.path / 'config.yaml'}: {source} has the SHA-256 {new}..., "
             f"the run was made with {old}...; restore that file or search again"

@@ -38,7 +38,7 @@ def placed(config: Config, run: Path, recorded: str | None) -> Config:
     changes = {
         "network": network,
         "search": search,
-        "checkpoint": seen(config.checkpoint, sviT_models.shipped_names()),
+        "checkpoint": config.checkpoint and seen(config.checkpoint, sviT_models.shipped_names()),
         "hardware": seen(config.hardware, tuple(hardware_names())),
         "data": data.model_copy(update={"name": seen(data.name, sviT_models.dataset_names())}),
     }

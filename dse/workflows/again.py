@@ -40,7 +40,8 @@ def request(config: Config, source: ImageSource, own: OwnParts = NONE) -> str:
     Raises ModelError or CostError for a file that it names and that is not there.
     """
     here = surroundings()
-    files = [sviT_models.checkpoint_path(config.checkpoint), *named_files(config)]
+    weights = [] if config.weights is None else [sviT_models.checkpoint_path(config.weights)]
+    files = [*weights, *named_files(config)]
     said = [
         config.model_dump(mode="json"),
         config.model_dump(mode="json", exclude_unset=True),

@@ -179,9 +179,9 @@ def inputs(config: Config, experiment: Experiment) -> Inputs:
     source = experiment.source
     return {
         "checkpoint": {
-            "name": config.checkpoint,
+            "name": config.weights or "none",
             "network": experiment.network.model.config.name,
-            "path": str(config.checkpoint),
+            "path": config.weights or "none",
             "sha256": experiment.checkpoint.sha256,
             "assumed": experiment.checkpoint.assumed,
         },

@@ -72,4 +72,4 @@ def test_a_run_is_read_from_another_folder_without_torch(small_run, tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     here = load_config(small_run / "config.yaml")
-    assert done.stdout.split() == [here.checkpoint, here.data.name]
+    assert done.stdout.split() == [str(here.checkpoint), here.data.name]

@@ -12,7 +12,9 @@ from ruamel.yaml import YAML
 
 import sviT_models
 from dse.config.file import dump_config, load_config, parse_config
+from dse.config.schema import Config
 from dse.errors import ConfigError
+from dse.evaluation.opened import open_configured
 from dse.evaluation.prepare import fingerprint, prepare
 from dse.results.run import open_run
 from sviT_models import ModelError
@@ -129,6 +131,28 @@ def test_the_users_own_network_from_file_to_report(svit, folder):
     said = svit("evaluate", "--run", "run", "--design", "uniform-8", "--trust")
     assert said.status == 2
     assert "network mine.py:make has the SHA-256" in said.err
+
+
+def test_a_checkpoint_that_is_named_is_never_passed_over(svit, folder):
+    """Not even the one that a configuration has where it names neither network nor checkpoint."""
+    text = CONFIG.replace("checkpoint: weights.pth", "checkpoint: sdtv2_tiny_digits")
+    (folder / "my.yaml").write_text(text)
+    said = svit("check", "my.yaml")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert said.err.startswith("svit-dse: my.yaml:3: checkpoint: ")
+    assert "sdtv2_tiny_digits.safetensors: does not fit the network" in said.err
+    tree = {"network": {"name": "sdtv2_tiny", "options": {"time_steps": 1}}, "checkpoint": "sdtv2_tiny_digits"}
+    images = sviT_models.load_data("digits", "search", count=20)
+    opened = open_configured(Config.model_validate(tree), images)
+    assert opened.sha256 == sviT_models.sha256(sviT_models.checkpoint_path("sdtv2_tiny_digits"))
+    assert opened.assumed == ""
+
+
+def test_a_network_without_a_checkpoint_is_said_to_be_as_it_was_built(folder):
+    images = sviT_models.load_data("digits", "search", count=20)
+    tree = {"network": {"file": "mine.py", "build": "make", "options": {"width": 5}}}
+    opened = open_configured(Config.model_validate(tree), images)
+    assert opened.assumed == "no checkpoint is named, so mine.py:make has the weights that it is built with"
 
 
 @pytest.mark.parametrize("name", ["sdtv1_tiny_digits"])
