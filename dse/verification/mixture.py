@@ -13,10 +13,9 @@ from dse.verification.estimate import Estimate
 from dse.verification.prior import Prediction
 from sviT_models.measure.accuracy import Z95
 
-
 # Variance of a measured drop in units of what its covariance says. A candidate stops when its drop looks small, and its
-# covariance is itself estimated, at times from a few hundred images. Where the search was 0.8 points too optimistic, 7 %
-# of the OK designs miss the budget at 1, 5 % at 1.5 and 4 % at 2 (benchmarks/verification.py).
+# covariance is itself estimated, at times from a few hundred images. Where the search was 0.8 points too optimistic,
+# 7 % of the OK designs miss the budget at 1, 5 % at 1.5 and 4 % at 2 (benchmarks/verification.py).
 EXCESS = 2.0
 
 
