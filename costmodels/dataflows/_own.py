@@ -64,6 +64,6 @@ def checked(found: Any, reference: str) -> OwnDataflow:
         if not isinstance(getattr(found, name), bool):
             raise CostError(f"{where}: {name} is {getattr(found, name)!r}; expected True or False")
     if not callable(found.counts):
-        raise CostError(f"{where}: counts is no function; expected counts(load, chip)")
+        raise CostError(f"{where}: counts is not a function; expected counts(load, chip)")
     own = {name: getattr(found, name) for name in (*TUPLES, *FLAGS)}
     return OwnDataflow(reference, found, **own)

@@ -106,7 +106,7 @@ def _explain(mistake: dict[str, Any], tree: Any, path: Path) -> str:
         name, expected = f"{name}.{tag['discriminator'].strip(chr(39))}", tag["expected_tags"]
         return f"{place(tree, name.split('.'), source)}: {name} is {tag['tag']!r}; expected one of {expected}"
     if kind == "literal_error" and keys and keys[-1] == "unit":
-        mistake["msg"] = f"unknown unit; expected one of {mistake['ctx']['expected']}"
+        mistake["msg"] = f"unknown unit; expected {mistake['ctx']['expected']}"
     if kind in ("model_type", "model_attributes_type"):
         mistake["msg"] = "expected a mapping such as {value: 1, unit: ..., source: ...}"
     return explained(mistake, keys, tree, source)

@@ -140,7 +140,7 @@ def crossover(
     if not 0 < density <= 1:
         raise CostError(f"density is {density:g}; expected a share of the activations, above 0 and at most 1")
     if wrong := [rate for rate in rates if not 0 < rate <= 1]:
-        raise CostError(f"rates: {wrong[0]:g} is no firing rate; expected above 0 and at most 1")
+        raise CostError(f"rates: {wrong[0]:g} is not a firing rate; expected above 0 and at most 1")
     network, alone = with_own_activity(workload, Designs.of(design))
     pair = _Pair(network, alone, _thinned(non_spiking(network, dense=True), network, density))
     if not pair.fires:

@@ -34,7 +34,7 @@ def check_state(out: Path, resume: bool) -> Path:
     if resume and not state.is_file():
         raise ConfigError(f"--resume: there is no {state} to go on from; leave --resume out to begin")
     if not resume and state.exists():
-        raise ConfigError(f"{state}: a training has not ended; go on with --resume, or delete the file to begin anew")
+        raise ConfigError(f"{state}: a training has not ended; go on with --resume, or delete the file to start again")
     return state
 
 

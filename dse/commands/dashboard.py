@@ -30,7 +30,7 @@ def dashboard(
         address = f"http://127.0.0.1:{server.server_port}/"
         said = [
             f"{address} shows a copy of {run} that follows it; Ctrl-C ends",
-            "it has no login: whoever can open pages on this machine can read it, and change the copy alone",
+            "it has no login: whoever can open pages on this machine can read it, and can change this copy only",
         ]
         print_record({"run": run, "address": address}, said, as_json)
         end = following(copy, say)

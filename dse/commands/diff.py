@@ -35,7 +35,7 @@ def diff(
         found = difference(described(one, "recommended"), described(other, "recommended"))
         changed, names = settings(one, other), (str(run), first)
     else:
-        raise ConfigError(f"{first}: is no run directory; give a second run, or two designs of {run}")
+        raise ConfigError(f"{first}: is not a run directory; give a second run, or two designs of {run}")
     if as_json:
         print_rows([_record(found, changed)], as_json=True)
         return

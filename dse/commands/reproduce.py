@@ -36,7 +36,7 @@ def reproduce(
     said = [f"{name}: {why}" for name, why in done.different.items()]
     said.append(f"{len(done.same)} of {count} files of {run} are the same, byte by byte (times left out)")
     if done.different and (workers := done.workers) > 1:
-        said.append(f"{workers} processes took part, and the order of their designs is no one's choice")
+        said.append(f"{workers} processes took part, and the order of their designs cannot be repeated")
     record = {"run": run, "out": out, "same": done.same, "different": done.different, "workers": done.workers}
     print_record(record, said, as_json)
     if done.different:

@@ -115,7 +115,7 @@ def dump_config(config: Config, *, as_given: bool = False) -> str:
 
 def template() -> str:
     """A commented configuration with every key at its default."""
-    lines = ["# Configuration of svit-dse. Every key is optional and stands here at its default."]
+    lines = ["# Configuration of svit-dse. Every key is optional; the value shown is its default."]
     _template(Config(), lines, "")
     return "\n".join(lines) + "\n"
 

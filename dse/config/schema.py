@@ -180,7 +180,7 @@ class Search(Section):
     @classmethod
     def _forms_once(cls, forms: tuple[Form, ...]) -> tuple[Form, ...]:
         if twice := [g for g in FORMS if forms.count(g) > 1]:
-            raise ValueError(f"{twice[0]} stands there twice; name every form once")
+            raise ValueError(f"{twice[0]} is listed twice; name every form once")
         return tuple(g for g in FORMS if g in forms)
 
     @model_validator(mode="after")
@@ -199,7 +199,7 @@ class Search(Section):
     @classmethod
     def _known_objectives(cls, names: tuple[str, str, str]) -> tuple[str, str, str]:
         if names[:2] != ("drop", "memory") or names[2] not in ("power", "energy", "latency"):
-            raise ValueError("expected [drop, memory, power], or energy or latency in the place of power")
+            raise ValueError("expected [drop, memory, power], or energy or latency instead of power")
         return names
 
 

@@ -141,7 +141,7 @@ def _of_csv(path: Path) -> list[Cells]:
             rows = [{k: v for k, v in row.items() if k and v not in ("", None)} for row in reader]
             head = [name for name in reader.fieldnames or () if name]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: is no table ({error})") from None
+        raise ConfigError(f"{path}: is not a table ({error})") from None
     if not rows:
         raise ConfigError(f"{path}: has no rows; expected layer,bits or a row per design with columns w:<layer>")
     if {"layer", "bits"} <= set(head):

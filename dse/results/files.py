@@ -70,7 +70,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, dtype={"id": str})
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is no table ({str(error).splitlines()[0]}); search again") from None
+        raise ConfigError(f"{path}: is not a table ({str(error).splitlines()[0]}); search again") from None
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -88,11 +88,11 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def read_designs(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """A table with one row per design.  Raises ConfigError as `read_table`, and where a design stands there twice."""
+    """A table with one row per design.  Raises ConfigError as `read_table`, and where a design is listed twice."""
     table = read_table(path, columns)
     if (twice := table["id"].duplicated()).any():
         at = int(twice.to_numpy().argmax())
-        raise ConfigError(f"{path}:{at + 2}: design {table['id'].iloc[at]} stands there twice; remove one row")
+        raise ConfigError(f"{path}:{at + 2}: design {table['id'].iloc[at]} is listed twice; remove one row")
     return table
 
 

@@ -204,7 +204,7 @@ class Run:
     def _tuned_folder(self, design: str) -> Path:
         """The folder of a fine-tuned design, which never lies outside of the run."""
         if Path(design).name != design or design == "..":
-            raise ConfigError(f"{self.path / 'results.csv'}: id {design!r} is no name of a folder; search again")
+            raise ConfigError(f"{self.path / 'results.csv'}: id {design!r} cannot name a folder; search again")
         return self.path / TUNED / design
 
     def add_tuned(self, row: Mapping[str, Any], record: Mapping[str, Any], weights: Weights) -> Path:

@@ -158,7 +158,7 @@ def exported(run: Path, hardware: str | None, folder: Path) -> Selection:
     opened, notes = open_run(run), spec["notes"]
     name = str(notes.get("design", ""))
     if name not in set(opened.table["id"]) or notes.get("checkpoint_sha256") != opened.manifest["checkpoint"]["sha256"]:
-        raise ConfigError(f"--export {folder}: is no export of a design of {run}; give the run that it was made from")
+        raise ConfigError(f"--export {folder}: is not an export from {run}; give the run that it was made from")
     chosen = _of_run(opened, hardware, [name])
     (part,) = chosen.candidates.parts
     observed = {row["layer"]: row["observed_bits"] for row in spec["accumulators"]}

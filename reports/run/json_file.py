@@ -15,7 +15,7 @@ class Entry:
 
     def __init__(self, path: Path, tree: object, where: str = "") -> None:
         if not isinstance(tree, dict):
-            raise ReportError(f"{path}: {where or 'the file'} is no mapping; was it written by another version?")
+            raise ReportError(f"{path}: {where or 'the file'} is not a mapping; was it written by another version?")
         self._path, self._tree, self._where = path, tree, where
 
     def __contains__(self, key: str) -> bool:
@@ -102,4 +102,4 @@ def read_json(path: Path) -> Entry:
     except RecursionError:
         raise ReportError(f"{path}: is nested deeper than any file of a run; repeat the search") from None
     except UnicodeDecodeError:
-        raise ReportError(f"{path}: is no text; repeat the search") from None
+        raise ReportError(f"{path}: is not a text; repeat the search") from None

@@ -125,5 +125,5 @@ def _design(path: Path, entry: Entry, rows: tuple[str, ...]) -> str:
     if named in rows:
         return named
     if not named.isdigit() or int(named) >= len(rows):
-        raise ReportError(f"{path}: design {named} is no row of results.csv; write it again")
+        raise ReportError(f"{path}: design {named} is not in results.csv; write it again")
     return rows[int(named)]

@@ -26,7 +26,7 @@ def read_table(path: Path, row: type[Any]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype={"id": str, "name": str} | texts)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ReportError(f"{path}: is no table ({str(error).splitlines()[0]}); repeat the search") from None
+        raise ReportError(f"{path}: is not a table ({str(error).splitlines()[0]}); repeat the search") from None
     needed = [f.name for f in dataclasses.fields(row) if f.default is dataclasses.MISSING]
     for column in needed:
         if column not in table.columns:

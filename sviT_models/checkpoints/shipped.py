@@ -70,7 +70,7 @@ def open_checkpoint(
     path = checkpoint_path(name_or_path)
     given: dict[str, Any] = {"distilled": distilled or None, "time_steps": time_steps, **(options or {})}
     if strange := sorted(set(given) - {*UNSTATED, "distilled", "num_classes"}):
-        raise ModelError(f"{path}: {strange[0]} is no option of a checkpoint; there are {', '.join(UNSTATED)}")
+        raise ModelError(f"{path}: {strange[0]} is not an option of a checkpoint; there are {', '.join(UNSTATED)}")
     if _is_graph(path):
         return _saved_graph(path, [key for key, value in {"network": network, **given}.items() if value is not None])
     model = load_checkpoint(path, network, **given)

@@ -75,7 +75,7 @@ def load_data(
         return arrays.load(path, split, count, seed, resolution, binning)
     if path.exists():
         raise ModelError(
-            f"{path}: is no data set; expected an .npz file or a folder with IDX files or one folder per class"
+            f"{path}: is not a data set; expected an .npz file or a folder with IDX files or one folder per class"
         )
     raise ModelError(
         f"no data set {str(name_or_path)!r}; there are: {', '.join(dataset_names())}, or the path of an .npz file or a "

@@ -45,7 +45,7 @@ def user_network(reference: str, options: Mapping[str, object] | None = None) ->
     content = plugins.executed(path, ModelError)
     build = plugins.member(content, path, function, ModelError)
     if not callable(build):
-        raise ModelError(f"{path}: {function!r} is no function; expected one that gives a torch.nn.Module")
+        raise ModelError(f"{path}: {function!r} is not a function; expected one that gives a torch.nn.Module")
     return _built(build, dict(options or {}), path, function, f"{path}:{function}")
 
 

@@ -103,7 +103,7 @@ def restore_run(path: Path, run: Run) -> None:
         run.log = [Epoch(**epoch) for epoch in rest["log"]]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(f"{path}: holds no training that can go on ({reason}); delete it to begin anew") from error
+        raise ModelError(f"{path}: holds no training that can go on ({reason}); delete it to start again") from error
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -129,10 +129,10 @@ def _check_same(path: Path, rest: dict[str, object], run: Run) -> None:
         if stored.get(key) != asked[key]:
             raise ModelError(
                 f"{path}: {key} was {stored.get(key)!r} and is {asked[key]!r}; go on with the same recipe, or delete "
-                "the file to begin anew"
+                "the file to start again"
             )
     if rest["data_sha256"] != run.data_sha256:
-        raise ModelError(f"{path}: the images of {run.recipe.data} have changed since; delete the file to begin anew")
+        raise ModelError(f"{path}: the images of {run.recipe.data} have changed since; delete the file to start again")
     if rest["threads"] != torch.get_num_threads():
         raise ModelError(
             f"{path}: was written on {rest['threads']} threads and this is {torch.get_num_threads()}, which changes "

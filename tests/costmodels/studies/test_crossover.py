@@ -80,7 +80,7 @@ def test_bit_budgets_by_hand():
     ("given", "said"),
     [
         ({"density": 0}, "density is 0; expected a share"),
-        ({"rates": (0.1, 2)}, "rates: 2 is no firing rate"),
+        ({"rates": (0.1, 2)}, "rates: 2 is not a firing rate"),
     ],
 )
 def test_what_cannot_be_is_refused(given: dict[str, object], said: str):

@@ -214,7 +214,7 @@ def test_diff_of_two_runs_names_the_configuration_first(svit: Run, small_run: Pa
     assert found["configuration"] == [{"key": "frame_rate", "first": 30.0, "second": 25.0}]
     assert found["widths"] == []
     assert "1 key of the configurations differs" in svit("diff", small_run, "other").out
-    _one_line(svit("diff", small_run, "nowhere"), "nowhere: is no run directory; give a second run, or two designs")
+    _one_line(svit("diff", small_run, "nowhere"), "nowhere: is not a run directory; give a second run, or two designs")
 
 
 def test_plot_writes_an_image_and_refuses_what_it_cannot_draw(svit: Run, small_run: Path, tmp_path: Path):

@@ -46,5 +46,5 @@ def test_files_that_say_so_assume_nothing(plain):
     assert sviT_models.open_checkpoint("sdtv2_tiny_digits").assumed == ""
     assert "heads 8" in sviT_models.open_checkpoint(plain, time_steps=2).assumed
     assert "time_steps" not in sviT_models.open_checkpoint(plain, time_steps=2).assumed
-    with pytest.raises(ModelError, match="depth is no option of a checkpoint"):
+    with pytest.raises(ModelError, match="depth is not an option of a checkpoint"):
         sviT_models.open_checkpoint(plain, options={"depth": 3})

@@ -154,7 +154,7 @@ def test_a_fixed_width_holds_in_both_forms_and_never_in_a_part_of_a_layer():
             "search:\n  forms: [unfused, fussed]",
             r":2: search\.forms\.1 is 'fussed'; expected 'unfused' or 'fused'",
         ),
-        ("search:\n  forms: [fused, fused]", r":2: search\.forms is .* fused stands there twice"),
+        ("search:\n  forms: [fused, fused]", r":2: search\.forms is .* fused is listed twice"),
         ("search:\n  forms: [fused, unfused]\n  granularity: layer", r":1: search\.granularity is 'layer', but"),
         ("form: fused\nsearch:\n  forms: [unfused, fused]", r":3: search\.forms is .* leave form out"),
         ("form: unfused\nsearch:\n  forms: [fused]", r":3: search\.forms is .* leave form out"),

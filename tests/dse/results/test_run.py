@@ -119,9 +119,9 @@ DAMAGES = [
     (lambda path: (path / "spikes.csv").unlink(), r"spikes\.csv: no such file; is .* the --out of a finished"),
     (_cut("manifest.json", '{"seed": '), r"manifest\.json: is no JSON .*; search again"),
     (_cut("manifest.json", "[1]"), r"manifest\.json: expected an object, not list; search again"),
-    (_cut("results.csv", ""), r"results\.csv: is no table .*; search again"),
+    (_cut("results.csv", ""), r"results\.csv: is not a table .*; search again"),
     (_cut("results.csv", "id,origin\nx,float\n"), r"results\.csv: has no column 'time_steps'"),
-    (_cut("results.csv", 'id,origin,time_steps\n"x'), r"results\.csv: is no table .*; search again"),
+    (_cut("results.csv", 'id,origin,time_steps\n"x'), r"results\.csv: is not a table .*; search again"),
     (_cut("results.csv", "id,origin,time_steps\n"), r"results\.csv: has no rows; search again"),
     (_cut("results.csv", "id,origin,time_steps\nx,null,1\n"), r"results\.csv:2: origin is nan; expected a name"),
     (
@@ -160,7 +160,7 @@ def test_a_design_that_was_verified_twice_is_named(path):
     table = (path / "verified.csv").read_text().splitlines()
     (path / "verified.csv").write_text("\n".join([*table, table[-1]]))
     design = table[-1].partition(",")[0]
-    with pytest.raises(ConfigError, match=rf"verified\.csv:{len(table) + 1}: design {design} stands there twice"):
+    with pytest.raises(ConfigError, match=rf"verified\.csv:{len(table) + 1}: design {design} is listed twice"):
         _ = open_run(path).verified
 
 
@@ -183,8 +183,8 @@ def test_an_id_never_leads_out_of_the_run(tmp_path, name):
     (tmp_path / "secret").mkdir()
     named = {"results": TABLE.replace(TABLE["id"][2], name), "spikes": SPIKES.replace(TABLE["id"][2], name)}
     run = write_run(tmp_path / "some" / "run", replace(CONTENTS, **named, verified=None))
-    with pytest.raises(ConfigError, match=r"results.csv: id .* is no name of a folder; search again"):
+    with pytest.raises(ConfigError, match=r"results.csv: id .* cannot name a folder; search again"):
         run.weights("posterior")
-    with pytest.raises(ConfigError, match="is no name of a folder"):
+    with pytest.raises(ConfigError, match="cannot name a folder"):
         run.add_tuned({**run.table.iloc[2], "id": name}, {}, {})
     assert list((tmp_path / "secret").iterdir()) == []

@@ -117,7 +117,7 @@ def test_an_export_is_checked_before_it_is_costed(run, tmp_path, monkeypatch, ca
     spec["sha256"] = content_hash(spec)
     (out / "specification.json").write_text(json.dumps(spec))
     status, _, told = command(monkeypatch, capsys, "estimate", "--run", run, "--export", out)
-    assert (status, "is no export of a design of" in told, told.count("\n")) == (2, True, 1), told
+    assert (status, "is not an export from" in told, told.count("\n")) == (2, True, 1), told
 
 
 def test_an_onnx_model_stands_beside_the_integers_and_is_verified_with_them(run, tmp_path, monkeypatch, capsys):

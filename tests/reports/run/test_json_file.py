@@ -21,12 +21,12 @@ def test_entries_have_the_type_that_is_asked_for(tmp_path: Path):
         part.number("t")
     with pytest.raises(ReportError, match=r"record\.json: has no 'a\.b\[0\]\.z'"):
         part.text("z")
-    with pytest.raises(ReportError, match=r"a\.b\[0\]\.n is no mapping"):
+    with pytest.raises(ReportError, match=r"a\.b\[0\]\.n is not a mapping"):
         part.entry("n")
 
 
 def test_a_file_that_is_no_mapping_is_named(tmp_path: Path):
     path = tmp_path / "record.json"
     path.write_text("[1]")
-    with pytest.raises(ReportError, match=r"record\.json: the file is no mapping"):
+    with pytest.raises(ReportError, match=r"record\.json: the file is not a mapping"):
         read_json(path)

@@ -199,7 +199,7 @@ def test_mistakes_are_named_on_one_line(arguments, complaint):
 
 def test_a_file_that_is_no_data_set_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(ModelError, match=r"notes.txt: is no data set; expected an .npz file or a folder"):
+    with pytest.raises(ModelError, match=r"notes.txt: is not a data set; expected an .npz file or a folder"):
         load_data(tmp_path / "notes.txt", "search")
 
 

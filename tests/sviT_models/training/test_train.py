@@ -177,7 +177,7 @@ def test_a_state_that_is_none_is_refused(short, begun, tmp_path):
     one = short
     with pytest.raises(ModelError, match="no such checkpoint"):
         train(one, state=tmp_path / "none", resume=True)
-    with pytest.raises(ModelError, match=r"holds no training that can go on .*; delete it to begin anew"):
+    with pytest.raises(ModelError, match=r"holds no training that can go on .*; delete it to start again"):
         train(one, state=checkpoint_path("sdtv2_tiny_digits"), resume=True)
     (tmp_path / "cut.safetensors").write_bytes(begun.read_bytes()[:-1000])
     with pytest.raises(ModelError, match="truncated or corrupt"):
