@@ -70,7 +70,7 @@ MISTAKES = [
     ("value: 0.1, unit: pJ/bit", "value: -0.1, unit: pJ/bit", "register_per_bit", "greater than or equal to 0"),
     ("value: 0.1, unit: pJ/bit", "value: .nan, unit: pJ/bit", "register_per_bit", "finite"),
     ("value: 0.1, unit: pJ/bit", "value: lots, unit: pJ/bit", "register_per_bit", "valid number"),
-    ("value: 0.1, unit: pJ/bit", "value: 0.1, unit: furlong", "register_per_bit", "unknown unit; expected one of"),
+    ("value: 0.1, unit: pJ/bit", "value: 0.1, unit: furlong", "register_per_bit", "unknown unit; expected 'fJ/bit', "),
     ("value: 0.1, unit: pJ/bit", "value: 0.1, unit: pJ", "register_per_bit", "unknown unit"),
     (
         "register_per_bit: {value: 0.1, unit: pJ/bit, source: test}",
