@@ -20,6 +20,7 @@ from sviT_models.graph.steps import with_steps_folded
 from sviT_models.graph.trace import double, traced
 from sviT_models.graph.translate import Translator
 
+ZOO = "sviT_models.zoo."
 TOLERANCE = 1e-9  # relative to the largest logit; float64 rounds at 1e-16, and sums may run in another order
 
 
@@ -36,6 +37,8 @@ def capture(
     Raises ModelError, naming the module path, for an operation or a neuron that is not supported, for control flow
     that depends on the data, and where graph and module differ.
     """
+    if not time_steps and not neurons and _is_of_the_zoo(module) and (known := _known(module, images)):
+        return known
     graph, outside = _structure(module, images, time_steps, neurons or {})
     _compare(graph, module, images, neurons or {}, outside)
     return graph
@@ -43,8 +46,7 @@ def capture(
 
 def _structure(module: nn.Module, images: Tensor, time_steps: int | None, declared: Declared) -> tuple[Graph, int]:
     """The graph as traced, and the steps of a network that has to be called once for each (0: it steps by itself)."""
-    if images.ndim < 3 or not len(images):
-        raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, channels, height, width)")
+    _check_batch(images)
     builder, outside = _operations(module, images, declared, time_steps)
     builder = with_steps_folded(builder)
     nodes, steps = with_time(_needed(builder))
@@ -71,10 +73,44 @@ def graph_of(network: nn.Module, images: Tensor) -> Graph:
     known = _structures.get(key) or structures.read(key, state)
     if known is None or any(name not in state for name in known.parameters):
         known, _ = _structure(network, images[:2], None, {})
+        if not all(_is_held(tensor, state.get(name)) for name, tensor in known.parameters.items()):
+            return known  # it computes parameters of its weights, as one with learned codes does
         structures.keep(key, known, state)
     _structures[key] = known
     own = {name: state.get(name, tensor) for name, tensor in known.parameters.items()}
     return replace(known, parameters=own)
+
+
+def _is_of_the_zoo(module: nn.Module) -> bool:
+    return type(module).__module__.startswith(ZOO)
+
+
+def _is_held(parameter: Tensor, own: Tensor | None) -> bool:
+    """Whether a parameter of a graph is a network's own tensor of that name, whose values may be unknown."""
+    if own is None or own.is_meta or parameter.is_meta:
+        return True
+    return own.shape == parameter.shape and torch.equal(parameter.to(own), own)
+
+
+def _known(module: nn.Module, images: Tensor) -> Graph | None:
+    """The graph of a network of the zoo as `graph_of` has it; None where its weights decide more than parameters."""
+    _check_batch(images)
+    graph = graph_of(module, images)
+    laws = {path: neuron.law for path, neuron in neurons_of(module, {}).items()}
+    if any(laws.get(node.path) != node.attributes["law"] for node in graph.of("neuron")):
+        return None
+    graph = replace(graph, parameters={name: _narrowed(tensor) for name, tensor in graph.parameters.items()})
+    try:
+        _compare(graph, module, images, {}, 0)
+    except ModelError:  # such as codes and steps that were learned, which stand in the operations
+        return None
+    return graph
+
+
+def _check_batch(images: Tensor) -> None:
+    """Raises ModelError unless there is at least one image."""
+    if images.ndim < 3 or not len(images):
+        raise ModelError(f"images have shape {tuple(images.shape)}; expected (batch, channels, height, width)")
 
 
 def _translated(module: nn.Module, images: Tensor, declared: Declared, outside: int) -> Builder:

@@ -42,6 +42,30 @@ def test_the_kept_graph_is_the_traced_one(kept, monkeypatch):
     assert [node.value for node in again.nodes] == [node.value for node in kept[1].nodes]
 
 
+def test_a_network_of_the_zoo_is_captured_from_the_kept_structure_with_its_own_weights(kept, monkeypatch):
+    other = small()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.5)
+    images = torch.rand(2, 1, 16, 16)
+    with monkeypatch.context() as patch:
+        patch.setattr(capture, "_is_of_the_zoo", lambda module: False)
+        expected = fingerprint(capture.capture(other, images))
+    monkeypatch.setattr(capture, "traced", None)  # a second tracing would fail
+    assert fingerprint(capture.capture(other, images)) == expected != fingerprint(kept[1])
+
+
+def test_a_structure_that_weights_decide_is_not_kept(cache):
+    """QSD computes its weights of learned codes and steps, which stand in the graph."""
+    images, found = torch.rand(2, 3, 32, 32), []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        model = sviT_models.build("qsd_tiny", num_classes=4, embed_dims=(8, 8, 8, 8), resolution=32).eval()
+        found.append(fingerprint(capture.capture(model, images)))  # which compares with the module
+    assert found[0] != found[1]
+    assert not list(cache.glob("*"))
+
+
 def test_another_network_image_or_code_is_another_structure(monkeypatch):
     keys = {structures.key(small(), (1, 16, 16)), structures.key(small(5), (1, 16, 16))}
     keys.add(structures.key(small(), (1, 32, 32)))
