@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from dse.verification import Prediction, estimate, posterior
-from dse.verification.mixture import EXCESS
 from sviT_models.measure.accuracy import paired_drop
 
 
@@ -51,7 +50,7 @@ def test_the_posterior_of_normals_by_hand():
     changed = changes(np.random.default_rng(1), 1, 5000)
     found = estimate(np.ones((1, 5000), bool), changed, np.zeros(5000, int))
     told = posterior(Prediction(np.array([0.3]), np.array([0.2]), 1e-9), found)
-    first, second = 1 / 0.2**2, 1 / (EXCESS * found.covariance[0, 0])
+    first, second = 1 / 0.2**2, 1 / found.covariance[0, 0]
     assert told.mean[0] == pytest.approx((0.3 * first + found.drop[0] * second) / (first + second))
     assert told.sd[0] == pytest.approx((first + second) ** -0.5)
 
@@ -79,7 +78,7 @@ def test_what_copies_of_the_float_network_lose_by_luck_is_taken_from_the_candida
     assert abs(told.mean[0]) < 0.3
     assert told.sd[0] < 0.7 * alone.sd[0]
     # by hand: the candidate's own drop given all three measurements, as one normal distribution of six numbers
-    prior, noise = np.diag(sd**2), EXCESS * found.covariance
+    prior, noise = np.diag(sd**2), found.covariance
     joint = np.block([[prior, prior], [prior, prior + noise]])
     by_hand = mean + joint[:3, 3:] @ np.linalg.inv(joint[3:, 3:]) @ (found.drop - mean)
     assert told.mean == pytest.approx(by_hand)
