@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/search.py --part simulator --budgets 40 60 --strategies benchmarks/qlognehvi.py
 
 One Gaussian process per objective (BoTorch's SingleTaskGP with its defaults), the expected gain of hypervolume over the
-noisy front (Ament et al. 2023, Unexpected improvements to expected improvement for Bayesian optimization), widths as real
-numbers that Optuna rounds. The corner of the hypervolume is that of the benchmark: 10 points, memory and energy of the
+noisy front (Ament et al. 2023, Unexpected improvements to expected improvement for Bayesian optimization), widths as
+real numbers that Optuna rounds. The corner of the hypervolume is that of the benchmark: 10 points, memory and energy of the
 widest design. It does not know that two objectives are computed exactly, nor any score of a layer.
 """
 
