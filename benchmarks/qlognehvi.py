@@ -4,8 +4,8 @@
 
 One Gaussian process per objective (BoTorch's SingleTaskGP with its defaults), the expected gain of hypervolume over the
 noisy front (Ament et al. 2023, Unexpected improvements to expected improvement for Bayesian optimization), widths as
-real numbers that Optuna rounds. The corner of the hypervolume is that of the benchmark: 10 points, memory and energy of the
-widest design. It does not know that two objectives are computed exactly, nor any score of a layer.
+real numbers that Optuna rounds. The corner of the hypervolume is that of the benchmark: 10 points, memory and energy
+of the widest design. It does not know that two objectives are computed exactly, nor any score of a layer.
 """
 
 from __future__ import annotations
