@@ -19,6 +19,7 @@ import typer
 
 from dse import commands
 from dse.commands._storage import leave_command_line
+from dse.ledger.address import without_logins
 
 INTERRUPTED = 130
 LESS_MEMORY = "take fewer --workers, a smaller data.batch_size or fewer images, or a machine with more"
@@ -100,7 +101,8 @@ def main() -> None:
     except _USAGE as error:
         from dse.commands._show import printable
 
-        if message := printable(" ".join(error.format_message().split())).rstrip("."):  # empty: it was the help
+        said = without_logins(" ".join(error.format_message().split()))
+        if message := printable(said).rstrip("."):  # empty: it was the help
             place = error.ctx.command_path if error.ctx else "svit-dse"
             print(f"svit-dse: {message}; see `{place} --help`", file=sys.stderr)
         sys.exit(2)
@@ -113,10 +115,10 @@ def main() -> None:
             sys.exit(INTERRUPTED)
         locked = isinstance(error, OSError) and error.errno == errno.EROFS
         if locked or isinstance(error, (*_user_mistakes(), *_PATHS)):
-            print(f"svit-dse: {printable(str(error))}", file=sys.stderr)
+            print(f"svit-dse: {printable(without_logins(str(error)))}", file=sys.stderr)
             sys.exit(2)
         if isinstance(error, EvaluationError | LostStorageError | OSError):
-            print(f"svit-dse: {printable(str(error))}", file=sys.stderr)
+            print(f"svit-dse: {printable(without_logins(str(error)))}", file=sys.stderr)
             sys.exit(1)
         if wanted := _lacked_memory(error):
             print(f"svit-dse: not enough memory ({printable(wanted)}); {LESS_MEMORY}", file=sys.stderr)

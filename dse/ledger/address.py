@@ -13,6 +13,7 @@ from urllib.parse import unquote
 HIDDEN = "***"
 SECRETS = re.compile(r"[?&][^=&]*(pass|pwd|secret|token|key)[^=&]*=", re.IGNORECASE)
 # user and password before the last @ of the authority, options after a question mark
+LOGIN = re.compile(r"([A-Za-z][\w+.-]*:/+)\S*@")  # a path in the place of an address has one slash
 PARTS = re.compile(r"^(?P<scheme>[\w+.-]*:/*)(?:(?P<user>.*)@)?(?P<place>[^?#]*)(?P<options>[?#].*)?$", re.DOTALL)
 OPTION = "--storage"
 VARIABLE = "SVIT_DSE_STORAGE"  # of the environment, in its place
@@ -24,6 +25,11 @@ def redacted(url: str) -> str:
         return HIDDEN
     user = f"{HIDDEN}@" if parts["user"] is not None else ""
     return f"{parts['scheme']}{user}{parts['place']}" + (f"?{HIDDEN}" if parts["options"] else "")
+
+
+def without_logins(text: str) -> str:
+    """A text in which no address of any kind has its user and password, such as one given in a wrong place."""
+    return LOGIN.sub(rf"\1{HIDDEN}@", text)
 
 
 def without_secrets(text: str, url: str | None) -> str:

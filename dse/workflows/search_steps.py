@@ -18,12 +18,13 @@ from functools import partial
 import pandas as pd
 
 import sviT_models
+from costmodels import load_hardware
 from dse.config.schema import Config
 from dse.evaluation.distances import distances_for, distances_of, written
 from dse.evaluation.health import class_table, health_table
 from dse.evaluation.measurement import from_record, share_text
 from dse.evaluation.own_parts import NONE, OwnParts
-from dse.evaluation.prepare import fingerprint, identity, resolved
+from dse.evaluation.prepare import chip_widths, fingerprint, identity, resolved
 from dse.evaluation.prepare import prepare as load_experiment
 from dse.evaluation.sample_size import needed_images
 from dse.evaluation.shared_preparation import as_json, chaos_of, shared
@@ -83,6 +84,7 @@ def prepare(
     """
     with quiet_optuna():
         reach(storage.url, storage.directory)
+    chip_widths(config.search, load_hardware(config.hardware))  # a mistake there is told before anything is shown
     end = begin("prepare", hear.say)
     experiment = load_experiment(config, hear.advance, storage.shares, own)
     given, config = config, resolved(config, experiment)

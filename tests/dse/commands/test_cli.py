@@ -702,3 +702,32 @@ def test_shell_completion_knows_the_commands(tmp_path: Path):
     # Not --show-completion: that asks which shell runs it, and there may be none.
     script = _typed(cwd=tmp_path, _SVIT_DSE_COMPLETE="source_bash")
     assert "complete -o default -F _svit_dse_completion svit-dse" in script.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "URL"),
+        ("search", "URL"),
+        ("hardware", "show", "URL"),
+        ("verify-export", "URL"),
+        ("estimate", "sdtv2_8_256", "--hardware", "URL"),
+        ("init", "none/URL"),
+        ("train", "--data", "URL"),
+    ],
+)
+def test_an_address_in_a_wrong_place_is_told_without_its_password(svit: Run, words: tuple[str, ...]):
+    for url in ("postgresql://u:Hunter2-TopSecret@127.0.0.1/x", "http://u:Hunter2-TopSecret@[::1/x"):
+        said = svit(*(word.replace("URL", url) for word in words))
+        assert said.status == 2
+        assert said.err.count("\n") == 1
+        assert "TopSecret" not in said.err
+        assert "***@" in said.err
+
+
+def test_a_wrong_chip_is_told_before_anything_is_shown_to_be_under_way(svit: Run, tmp_path: Path):
+    (tmp_path / "my.yaml").write_text("search: {strategy: random, evaluations: 4}\n")
+    for words in (("--hardware", "/"), ("--hardware", "nope")):
+        said = svit("search", "my.yaml", "--out", "run", *words)
+        assert (said.status, said.err.count("\n")) == (2, 1)
+        assert not (tmp_path / "run").exists()
