@@ -1,8 +1,9 @@
 """What each part of a design contributes: rounding, widths by scores alone, the search, steps, potentials, streams.
 
 Every row compares two designs that differ in one part.  `alone`: the part is added to the least uniform width that
-keeps the drop budget; `last`: it is taken out of the chosen design.  Designs that were not measured have the drop that
-the model of all measurements expects.
+keeps the drop budget; `last`: it is taken out of the chosen design; `before verification`: both keep the budget by the
+search alone, as no images were spent on verifying what the scores give.  Designs that were not measured have the drop
+that the model of all measurements expects.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dse.surrogate import Posterior
 from dse.surrogate.prior import prior_harm
 
 PARTS = {"time steps": ("time_steps",), "potentials": ("state",), "streams and sums": ("stream", "between")}
+BEFORE = "before verification"
 ENOUGH = 0.03  # share of memory saved below which the scores alone give as good a design
 
 
@@ -41,20 +43,22 @@ class Change:
 class Anchors:
     """Designs (D,) that parts are added to or taken from; None where none keeps the drop budget.
 
-    uniform: the least uniform width; scores: the least memory among designs that the scores alone order; chosen: the
-    pick.
+    uniform: the least uniform width; scores: the least memory among designs that the scores alone order; searched: the
+    least among the measured ones; chosen: the pick, which was verified.
     """
 
     uniform: IntArray | None
     scores: IntArray | None
+    searched: IntArray | None
     chosen: IntArray
 
 
-def anchors(problem: Problem, posterior: Posterior, chosen: IntArray) -> Anchors:
+def anchors(problem: Problem, posterior: Posterior, measured: IntArray, chosen: IntArray) -> Anchors:
     """The designs of a decomposition.
 
     problem    with a drop budget
     posterior  the model of all measurements
+    measured   levels (N, D) of all measured designs
     chosen     levels (D,) of the pick
     """
     uniform = [b.levels for b in problem.baselines if is_plain_uniform(b.origin)]
@@ -62,8 +66,9 @@ def anchors(problem: Problem, posterior: Posterior, chosen: IntArray) -> Anchors
         lagrangian.front(part.harm_inside(prior_harm(part.space, part.scores)), part.cost_tables)
         for part in problem.parts
     ]
-    found = [_least(problem, posterior, np.array(each)) for each in (uniform, np.vstack(front))]
-    return Anchors(found[0], found[1], chosen)
+    sets = np.array(uniform), np.vstack(front), measured
+    least = [_least(problem, posterior, levels) for levels in sets]
+    return Anchors(least[0], least[1], least[2], chosen)
 
 
 def _least(problem: Problem, posterior: Posterior, levels: IntArray) -> IntArray | None:
@@ -83,8 +88,10 @@ def changes(problem: Problem, found: Anchors) -> Iterator[Change]:
         if scores is not None:
             yield Change("widths from scores", "alone", uniform, scores)
         yield Change("all widths", "last", np.where(weights, uniform, chosen), chosen)
-    if scores is not None:
-        yield Change("search over scores", "last", scores, chosen)
+    if scores is not None and found.searched is not None:
+        yield Change("search over scores", BEFORE, scores, found.searched)
+    if found.searched is not None and (found.searched != chosen).any():
+        yield Change("verification", "last", found.searched, chosen)
     widest = problem.space.sizes - 1
     for part, members in PARTS.items():
         own = np.isin(kinds, members)
@@ -143,7 +150,7 @@ def verdict(table: pd.DataFrame) -> str | None:
     if rows.empty:
         return None
     saved = 1 - float(rows["memory_after"].iloc[0] / rows["memory_before"].iloc[0])
-    scores = "the widths that the scores alone give at the same drop budget"
+    scores = "the widths that the scores alone give at the same drop budget, before verification"
     told = f"the search's design takes {-saved:.1%} more memory than {scores}"
     if saved >= 0:
         told = f"the search saves {saved:.1%} of memory over {scores}"

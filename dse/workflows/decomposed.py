@@ -45,8 +45,9 @@ def decomposed(prepared: Prepared, base: BaseSetting, searched: Searched, picks:
     problem, model = base.problem, searched.model
     if not picks["picks"] or "drop" not in problem.budgets:
         return Decomposed()
-    row = searched.table.set_index("id", drop=False).loc[[picks["picks"][0]["id"]]].iloc[0]
-    found = parts.anchors(problem, model, problem.space.levels_of(tables.design_of(row)))
+    measured = np.stack([problem.space.levels_of(tables.design_of(row)) for _, row in searched.table.iterrows()])
+    chosen = measured[searched.table["id"].tolist().index(picks["picks"][0]["id"])]
+    found = parts.anchors(problem, model, measured, chosen)
     table = parts.decomposition(base.costing, problem, model, found)
     told, designs, images = parts.verdict(table), 0, 0
     if prepared.config.quantization.method != NEAREST:

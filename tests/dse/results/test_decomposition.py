@@ -35,7 +35,8 @@ def test_parts_are_compared_between_designs_that_keep_the_budget(searched):
     every = np.array([*np.ndindex(3, 3, 3)])
     kept = every[chance_within(model, every, 12.0) >= CONFIDENCE]
     chosen = kept[problem.costs(kept)[:, 0].argmin()]
-    found = anchors(problem, model, chosen)
+    found = anchors(problem, model, every, chosen)
+    assert found.searched.tolist() == chosen.tolist()  # the lightest of all designs, which are given as measured
     # of the three uniform widths the narrowest that keeps the budget; the scores' own front is that of the true harms
     uniform = kept[(kept == kept[:, :1]).all(axis=1)]
     assert found.uniform.tolist() == uniform[problem.costs(uniform)[:, 0].argmin()].tolist()
@@ -59,10 +60,13 @@ def test_parts_are_compared_between_designs_that_keep_the_budget(searched):
 def test_a_part_is_added_to_the_uniform_width_and_taken_out_of_the_pick():
     kinds = ("weight", "weight", "time_steps", "state")
     space = SimpleNamespace(dimensions=[SimpleNamespace(kind=k) for k in kinds], sizes=np.array([3, 3, 2, 2]))
-    found = SimpleNamespace(uniform=np.array([1, 1, 1, 1]), scores=None, chosen=np.array([0, 2, 0, 1]))
+    found = SimpleNamespace(
+        uniform=np.array([1, 1, 1, 1]), scores=None, searched=np.array([0, 2, 0, 0]), chosen=np.array([0, 2, 0, 1])
+    )
     told = [(c.part, c.how, c.before.tolist(), c.after.tolist()) for c in changes(SimpleNamespace(space=space), found)]
     assert told == [
         ("all widths", "last", [1, 1, 0, 1], [0, 2, 0, 1]),
+        ("verification", "last", [0, 2, 0, 0], [0, 2, 0, 1]),
         ("time steps", "alone", [1, 1, 1, 1], [1, 1, 0, 1]),
         ("time steps", "last", [0, 2, 1, 1], [0, 2, 0, 1]),
     ]  # potentials are at their widest in the pick
