@@ -154,7 +154,7 @@ def _constants(run: FinishedRun) -> str:
 def _already(studied: Stability, cost: str, kept: int, count: str) -> str:
     """The least memory was picked, and another design needs less of the objective without losing more."""
     regret = f"regret {share(studied.base_regret)}, at worst {share(studied.regret)}"
-    return f"by {cost} alone it becomes {studied.cheapest}, which stays so under {kept} of {count}; {regret}"
+    return f"by {cost} alone it becomes {studied.cheapest}, also under {kept} of {count}; {regret}"
 
 
 def _twin(run: FinishedRun) -> str:
