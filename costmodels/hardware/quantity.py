@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from costmodels.hardware.units import to_si
+from costmodels.hardware.units import to_si, usual
 
 NonEmpty = Annotated[str, Field(min_length=1)]
 
@@ -26,6 +26,11 @@ class Quantity(Section):
     source: NonEmpty
     low: float | None = Field(None, ge=0, allow_inf_nan=False)
     high: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+    @field_validator("unit", mode="before")
+    @classmethod
+    def _spelled(cls, unit: object) -> object:
+        return usual(unit) if isinstance(unit, str) else unit
 
     @model_validator(mode="after")
     def _ordered(self) -> Quantity:

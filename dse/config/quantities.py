@@ -6,14 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from costmodels.units import SI, factor
 from dse.errors import ConfigError
 
-PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "p": 1e-12}  # SI, largest first
-_SPELLINGS = {"K": "k", "u": "µ"}  # read as, beside the prefix itself
-_BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
-_AREAS = {
-    f"{prefix}m{two}": factor for two in "2²" for prefix, factor in (("µ", 1e-6), ("u", 1e-6), ("m", 1.0), ("c", 1e2))
-}
 _TEXT = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([^\s0-9]*2?)\s*$")
 
 
@@ -67,14 +62,7 @@ def parse(text: str | float, unit: str, key: str, example: str) -> float:
 def _scale(suffix: str, unit: str) -> float | None:
     if suffix in ("", unit):
         return 1.0
-    if unit == "mm2":
-        return _AREAS.get(suffix)
-    if not suffix.endswith(unit) or unit == "pp":
-        return None
-    prefix = suffix.removesuffix(unit)
-    if unit == "B" and prefix in _BINARY:
-        return _BINARY[prefix]
-    return PREFIXES.get(_SPELLINGS.get(prefix, prefix))
+    return None if unit == "pp" else factor(suffix, unit)
 
 
 def show(value: float, unit: str) -> str:
@@ -83,7 +71,7 @@ def show(value: float, unit: str) -> str:
         return "none"
     if unit in ("pp", "mm2", "") or value == 0:
         return f"{value:.3g} {unit}".strip()
-    for prefix, factor in PREFIXES.items():
-        if abs(value) >= factor * 0.9995:
-            return f"{value / factor:.3g} {prefix}{unit}"
+    for prefix, scale in SI.items():
+        if abs(value) >= scale * 0.9995:
+            return f"{value / scale:.3g} {prefix}{unit}"
     return f"{value:.3g} {unit}"
