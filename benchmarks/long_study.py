@@ -22,8 +22,7 @@ from simulated_network import Simulation, simulate
 from dse import strategies
 from dse.exploration.claims import Claims
 from dse.exploration.study import open_study, quiet_optuna
-from dse.ledger import proposals
-from dse.ledger.journal import NAME
+from dse.ledger import JOURNAL, proposals
 from dse.ledger.leases import LEASE, new_lease
 
 
@@ -41,7 +40,7 @@ def main() -> None:
         study.get_trials(deepcopy=False)
         opened = time.process_time() - before
         asks, tells = asked(study, simulation, options.asks)
-        size = (Path(name) / NAME).stat().st_size
+        size = (Path(name) / JOURNAL).stat().st_size
     result = {
         "benchmark": "long_study",
         **vars(options),
