@@ -83,23 +83,23 @@ def export(
     head = {"format": FORMAT, "version": VERSION, "network": network.config.name, "classes": network.config.num_classes}
     spec = head | {"notes": dict(notes or {})} | spec
     with replacing_folder(out) as made:
-        _save(made / WEIGHTS, packed)
+        save_file(_row_by_row(packed), made / WEIGHTS)
         spec["files"] = {WEIGHTS: sha256(made / WEIGHTS)}
         if golden_images is not None:
             vectors, spec["golden"] = _golden(engine, spec, plan, bits, golden_images)
-            _save(made / GOLDEN, vectors)
+            save_file(_row_by_row(vectors), made / GOLDEN)
             spec["files"][GOLDEN] = sha256(made / GOLDEN)
         spec["sha256"] = content_hash(spec)
         (made / SPECIFICATION).write_text(json.dumps(spec, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return spec
 
 
-def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays row by row: safetensors writes the memory as it lies, which is another order where axes were moved.
+def _row_by_row(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays in C order: safetensors writes the memory as it lies, which is another order where axes were moved.
 
     The images of class folders are such arrays.
     """
-    save_file({name: array.copy(order="C") for name, array in arrays.items()}, path)
+    return {name: array.copy(order="C") for name, array in arrays.items()}
 
 
 def _packed(codes: NDArray[np.int64], bits: int) -> tuple[dict[str, Any], NDArray[np.uint8]]:

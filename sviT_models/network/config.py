@@ -162,6 +162,8 @@ class IntegerSpikingConfig(NetworkConfig):
 def runs_as_built(model: nn.Module) -> bool:
     """Whether a network says of itself, by an attribute `as_built`, that it need not be captured.
 
+    model  a network
+
     Its modules stand in the order in which they run, its images may have any size, and `fused()` gives a copy of it
     without linear chains and batch norms.
     """
