@@ -71,7 +71,13 @@ def describes_unnamed(options: Collection[str]) -> bool:
 
     options  names of options that a checkpoint stores
     """
-    return any(set(options) <= getattr(_file(family), "UNNAMED", set()) for family in families())
+    return _family_of(options) is not None
+
+
+def _family_of(options: Collection[str]) -> ModuleType | None:
+    """The file of the family that builds networks of its own sizes from such options."""
+    files = map(_file, families())
+    return next((file for file in files if set(options) <= getattr(file, "UNNAMED", set())), None)
 
 
 def unnamed(options: Mapping[str, object]) -> nn.Module:
@@ -79,10 +85,10 @@ def unnamed(options: Mapping[str, object]) -> nn.Module:
 
     options  those that a checkpoint stores, and those given in their place
     """
-    for family in families():
-        if set(options) <= getattr(_file(family), "UNNAMED", set()):
-            return cast(nn.Module, _file(family).unnamed(**options))
-    raise ModelError(f"options are {', '.join(options)}; expected those of a network of the zoo")
+    file = _family_of(options)
+    if file is None:
+        raise ModelError(f"options are {', '.join(options)}; expected those of a network of the zoo")
+    return cast(nn.Module, file.unnamed(**options))
 
 
 def as_built(name: str) -> bool:
