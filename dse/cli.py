@@ -27,7 +27,7 @@ _USAGE: Any = typer.BadParameter.__mro__[1]  # click's UsageError, wherever this
 
 app = typer.Typer(
     name="svit-dse",
-    help="Choose the bits of every layer of a Spiking Vision Transformer for your chip.",
+    help="Find the bit width of every layer of a Spiking Vision Transformer for your chip.",
     epilog="Start with `svit-dse demo`, or `svit-dse init my.yaml` and `svit-dse search my.yaml`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -39,7 +39,7 @@ def _choices(file: HardwareFile) -> Iterator[str]:
     if file.still_image == "once" and file.dataflow != "tick_batched":
         yield f"still_image: data flow {file.dataflow} runs every layer in every step; leave it out"
     if file.clock_gating == "between_inferences" and dataflows.named(file.dataflow).PIPELINED:
-        yield f"clock_gating: data flow {file.dataflow} waits for spikes at any time; leave it out"
+        yield f"clock_gating: data flow {file.dataflow} must accept spikes at any time; leave it out"
     tree = isinstance(file.compute, IntegerCompute) and file.compute.reduction_inputs is not None
     if tree and dataflows.named(file.dataflow).PIPELINED:
         yield f"compute.reduction_inputs: data flow {file.dataflow} adds spike by spike; leave it out"

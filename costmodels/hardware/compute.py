@@ -12,18 +12,18 @@ from costmodels.hardware.quantity import Count, Energy, EnergyPerBit, EnergyPerB
 
 Levels = Annotated[
     Literal["additions", "multiplication"],
-    Field(description="how an input of a few integer levels is taken: k additions, or one product; absent: product"),
+    Field(description="how an input of a few integer levels is computed: k additions, or one product; absent: product"),
 ]
 
 ZeroWeights = Annotated[
     Literal["added", "skipped"],
-    Field(description="whether operations with weights that are zero happen; absent: they do (added)"),
+    Field(description="whether operations with zero weights are done (added) or skipped; absent: added"),
 ]
 
 
 AttentionZeros = Annotated[
     Literal["added", "skipped"],
-    Field(description="whether a spike meets zeros of the other operand of attention; absent: pairs only (skipped)"),
+    Field(description="zeros of the other operand of attention; absent: skipped, pairs of spikes only"),
 ]
 
 
@@ -36,14 +36,16 @@ class IntegerCompute(Section):
         description="grown: adders as wide as the sum needs, at most accumulator_bits; fixed: always accumulator_bits"
     )
     accumulator_bits: Width
-    datapath: DatapathSection | None = Field(None, description="what narrow operands save; absent: ideal")
+    datapath: DatapathSection | None = Field(None, description="how much narrow operands save; absent: ideal")
     levels: Levels | None = None
     zero_weights: ZeroWeights | None = None
     attention_zeros: AttentionZeros | None = None
     reduction_inputs: Count | None = Field(
         None, description="products that an adder tree sums before they reach a register, a power of two; absent: 1"
     )
-    control_factor: Factor | None = Field(None, description="energy of compute with control, over compute alone")
+    control_factor: Factor | None = Field(
+        None, description="energy of compute with control, divided by that of compute alone"
+    )
     control_per_operation: Energy | None = Field(None, description="control energy of one operation of any width")
     add_per_bit: EnergyPerBit | None = Field(None, description="instead of the table's value")
     multiply_per_bit2: EnergyPerBit2 | None = Field(None, description="instead of the table's value")

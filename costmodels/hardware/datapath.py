@@ -31,7 +31,7 @@ class BitSerial(Section):
     """One weight bit per cycle: time and energy are proportional to the width of the weight."""
 
     form: Literal["bit_serial"]
-    lanes: Count = Field(description="inputs that a tree adds up before the sum of a bit is written")
+    lanes: Count = Field(description="inputs that a tree adds before the sum of one weight bit is written")
 
 
 class Decomposable(Section):
@@ -40,14 +40,14 @@ class Decomposable(Section):
     form: Literal["decomposable"]
     weight_bits: Width = Field(description="width of the whole unit's weight operand")
     input_bits: Width = Field(description="width of the whole unit's input operand")
-    smallest_bits: Width = Field(description="narrowest weight that it splits into; a half, a quarter, ... of the unit")
+    smallest_bits: Width = Field(description="narrowest weight after splitting the unit: a half, a quarter, ... of it")
 
     @model_validator(mode="after")
     def _halves(self) -> Decomposable:
         whole, least = self.weight_bits.value, self.smallest_bits.value
         halvings = math.log2(whole / least)
         if halvings < 0 or halvings % 1:
-            raise ValueError(f"smallest_bits is {least:g}; expected {whole:g} halved some times")
+            raise ValueError(f"smallest_bits is {least:g}; expected {whole:g}, its half, its quarter, ...")
         return self
 
 

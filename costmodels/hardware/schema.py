@@ -79,11 +79,11 @@ class Dram(Section):
 
     energy: EnergyPerBit
     bandwidth: Bandwidth
-    burst: Size | None = Field(None, description="what is transferred at once; absent: 64 bytes")
-    background: Power | None = Field(None, description="refresh and standby, whatever is transferred; absent: 0")
+    burst: Size | None = Field(None, description="size of one transfer; absent: 64 bytes")
+    background: Power | None = Field(None, description="power of refresh and standby; absent: 0")
     pinning: Literal["none", "partial"] = Field(
         "partial",
-        description="where the weights do not fit, what fits stays on the chip (partial), or all are fetched (none)",
+        description="if the weights do not fit, those that do stay on the chip (partial), or all are fetched (none)",
     )
     buffer: Size | None = Field(
         None, description="part of the weight memory that weights stream through, in two halves; absent: 64 KiB"
@@ -110,7 +110,7 @@ class Widths(Section):
 class ArrayGeometry(Section):
     """The processing elements as an array; they work on a tile of positions and some channels at a time."""
 
-    positions: Count = Field(description="output positions at a time, in a tile as square as can be")
+    positions: Count = Field(description="output positions at a time, in a tile as square as possible")
     channels: Count = Field(description="output channels at a time")
 
 
@@ -145,7 +145,7 @@ class HardwareFile(Section):
     clock: Rate
     processing_elements: Count = Field(description="accumulators that work at the same time, all cores together")
     geometry: ArrayGeometry | None = Field(
-        None, description="from it follow utilisation and repeated reads; absent: elements idle by `balance` only"
+        None, description="utilisation and repeated reads follow from it; absent: utilisation is `balance`"
     )
     tile_positions: Count | None = Field(None, description="output positions that share one fetched weight; absent: 1")
     cores: Count | None = Field(None, description="cores with a memory of their own; absent: 1")
@@ -156,37 +156,39 @@ class HardwareFile(Section):
     )
     still_image: Literal["every_step", "once"] = Field(
         "every_step",
-        description="whether tick-batched chips compute the layers that see a still image in every time step, or once",
+        description="whether tick-batched chips compute layers with a still image as input in every time step, or once",
     )
     sums: Literal["memory", "potential"] = Field(
         "memory",
-        description="where event-driven cores add up: in sums of their own, which sweeps add to potentials, or in "
-        "the potentials",
+        description="where event-driven cores accumulate: in separate sums, which a sweep adds to the potentials, "
+        "or in the potentials",
     )
-    synchronisation: Time | None = Field(None, description="time that a time step costs beside its work")
+    synchronisation: Time | None = Field(None, description="additional time of every time step, for synchronisation")
     logic_leakage: Power
-    supply: Supply | None = Field(None, description="absent: every number holds at the supply that the chip has")
+    supply: Supply | None = Field(None, description="absent: all numbers hold at the chip's supply")
     idle_per_cycle: Energy | None = Field(
-        None, description="energy of clock and idle logic in every cycle, busy or not (1 uW/MHz = 1 pJ); absent: none"
+        None,
+        description="energy of clock and idle logic in every cycle, also when idle (1 uW/MHz = 1 pJ); absent: none",
     )
     clock_gating: Literal["none", "between_inferences"] = Field(
         "none", description="whether the clock, and with it idle logic, stops between inferences"
     )
-    element_area: Area | None = Field(None, description="area of one processing element; absent: it costs none")
+    element_area: Area | None = Field(None, description="area of one processing element; absent: not counted")
     register_area: Area | None = Field(
-        None, description="area of one bit of the registers of sums and potentials; absent: they cost none"
+        None, description="area of one register bit of sums and potentials; absent: not counted"
     )
     clock_per_area: EnergyPerArea | None = Field(
-        None, description="energy of clock and idle logic per cycle and area of logic, busy or not; absent: none"
+        None, description="energy of clock and idle logic per cycle and area of logic, also when idle; absent: none"
     )
     wire: EnergyPerLength | None = Field(
-        None, description="wires from the memories to the processing elements, beyond CACTI's; absent: they cost none"
+        None,
+        description="wires from the memories to the processing elements, in addition to CACTI's; absent: no energy",
     )
     compute: Annotated[IntegerCompute | PerOperationCompute, Field(discriminator="style")]
     neuron: Neuron | None = Field(None, description="absent: three additions at state width (leak, integrate, compare)")
     widths: Widths
     memories: Memories = Memories()
-    dram: Dram | None = Field(None, description="absent: what does not fit on the chip is infeasible")
+    dram: Dram | None = Field(None, description="absent: a design that does not fit on the chip is infeasible")
     noc: Network | None = None
     knobs: Knobs = Knobs()
 

@@ -14,12 +14,16 @@ class Supply(Section):
     """The supply voltage, and the nominal one at which the energies of the file and of the tables hold."""
 
     voltage: Voltage
-    nominal: Voltage = Field(description="at which all energies and leakages of the file and of the tables hold")
-    least: Voltage = Field(description="below it the chip does not work")
+    nominal: Voltage = Field(
+        description="voltage at which all energies and leakages of the file and of the tables hold"
+    )
+    least: Voltage = Field(description="lowest voltage at which the chip works")
     most: Voltage
-    memory_least: Voltage | None = Field(None, description="memories stay at this supply where the logic's is lower")
-    leakage_exponent: Factor = Field(description="leakage power goes with this power of the supply")
-    threshold: Voltage = Field(description="threshold of the transistors, for the clock")
+    memory_least: Voltage | None = Field(
+        None, description="lowest supply of the memories, if that of the logic is lower"
+    )
+    leakage_exponent: Factor = Field(description="exponent of the supply voltage in the leakage power")
+    threshold: Voltage = Field(description="threshold voltage of the transistors, which limits the clock")
     fastest: Rate = Field(description="fastest clock at the nominal supply")
 
     @model_validator(mode="after")

@@ -70,7 +70,9 @@ class Crew:
         for number, process in enumerate(self._running, start=2):
             if status := process.wait():
                 lines = self.log(number).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-                out.append(f"worker {number} ended with status {status}: {lines[-1] if lines else 'it said nothing'}")
+                out.append(
+                    f"worker {number} ended with status {status}: {lines[-1] if lines else 'it printed nothing'}"
+                )
         return out
 
     def __enter__(self) -> Crew:

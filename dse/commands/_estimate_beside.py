@@ -43,7 +43,7 @@ def compare(chosen: Selection, as_json: bool) -> None:
             }
             for row in rows
         ],
-        "energy over all variations; bit budgets: operations x width of weight x of input",
+        "energy over all variations; bit budget: sum over operations of weight width x input width",
     )
     say_why((row["network"], row["reasons"]) for row in rows)
 
@@ -118,5 +118,5 @@ def forms(chosen: Selection, as_json: bool) -> None:
         }
         for row in rows
     ]
-    print_rows(bands, "energy with that datapath over all other variations")
+    print_rows(bands, "energy with this datapath over all other variations")
     say_why((f"{row['design']}, {row['form'].replace('_', '-')}", row["reasons"]) for row in rows)

@@ -102,5 +102,5 @@ def _efficiency(chosen: Selection) -> None:
             {"measured": row["chip"], "node": f"{row['node_nm']} nm", "pJ": row["pj"], "per": row["denominator"]}
             for row in chips
         ],
-        "stated by chips, over different denominators",
+        "published for chips, over different denominators",
     )

@@ -18,7 +18,7 @@ def title(chosen: Selection) -> str:
     """What was costed where, and what the layer table does not know."""
     said = f"{chosen.title} on {chosen.hardware.name}"
     known = all(part.workload.streams is not None for part in chosen.candidates.parts)
-    return said if known else f"{said}; the layer table has no residual streams, which are not charged"
+    return said if known else f"{said}; residual streams are not charged, because the layer table does not have them"
 
 
 def each(chosen: Selection) -> Iterator[tuple[str, Workload, Designs]]:

@@ -46,7 +46,7 @@ def costs(chosen: Selection, as_json: bool) -> None:
         return
     print_rows([readable(row, "design") for row in rows], title(chosen))
     print_rows(
-        [place_text(row) for row in rows], "where the memory lies, and what binds the layers for most of the time"
+        [place_text(row) for row in rows], "where the memory lies, and what limits the layers for most of the time"
     )
     say_why((row["design"], row["reasons"]) for row in rows)
 

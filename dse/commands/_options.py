@@ -18,18 +18,18 @@ SETS = "digits, fashion_mnist, glyphs, event_glyphs, or a path: .npz, IDX files,
 DATA = Annotated[str, typer.Option(help=SETS)]
 NETWORK = Annotated[
     str | None,
-    typer.Option(help="Any other network: FILE.py:FUNCTION or a name of the zoo; its weights from --checkpoint."),
+    typer.Option(help="Another network: FILE.py:FUNCTION or a name of the zoo. --checkpoint gives its weights."),
 ]
-OPTION = Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the function of --network.")]
+OPTION = Annotated[list[str] | None, typer.Option(help="KEY=VALUE, an argument of the function of --network.")]
 CHECKPOINT = Annotated[
     str | None, typer.Option(help="Weights: a shipped checkpoint's name, or a file, instead of the configuration's.")
 ]
 BINNING = Annotated[
     Literal["count", "time"],
-    typer.Option(help="Events become frames of as many events each (count), or as much time each (time)."),
+    typer.Option(help="Make frames of an equal number of events (count) or of equal time (time)."),
 ]
 RESOLUTION = Annotated[
-    int | None, typer.Option(min=16, help="Image side in pixels; default: that of the data, 224 for class folders.")
+    int | None, typer.Option(min=16, help="Image side in pixels; default: as in the data, 224 for class folders.")
 ]
 DESIGN_NAME = "An id or its beginning, an origin such as uniform-4, or recommended, knee, ..."
 NAMED = Annotated[str | None, typer.Argument(help=f"{DESIGN_NAME}  [default: recommended]")]
@@ -37,10 +37,12 @@ DESIGN = Annotated[str | None, typer.Option("--design", help="The same, as an op
 WIDTHS_FILE = "Widths of your own by layer: .csv (also the report's download), .json or .yaml."
 LIKE = Annotated[
     str | None,
-    typer.Option(help="With --run and --widths: time steps and widths that the file lacks are those of this design."),
+    typer.Option(help="With --run and --widths: take time steps and widths missing in the file from this design."),
 ]
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-TRUST = Annotated[bool, typer.Option("--trust", help="Execute the Python files that a run from elsewhere names.")]
+TRUST = Annotated[
+    bool, typer.Option("--trust", help="Execute the Python files that this run names, although it was made elsewhere.")
+]
 
 
 def configured(
@@ -76,7 +78,9 @@ def design_name(named: str | None, design: str | None) -> str:
 def check_like(like: str | None, run: Path | None, widths: Path | None) -> None:
     """Raises ConfigError for --like without the run that the design is of, or without the file that it completes."""
     if like is not None and (run is None or widths is None):
-        raise ConfigError(f"--like {like}: completes a file of widths from a design of a run; add --run and --widths")
+        raise ConfigError(
+            f"--like {like}: takes what a file of widths lacks from a design of a run; add --run and --widths"
+        )
 
 
 def trusted(run: Path, given: bool) -> None:

@@ -26,7 +26,7 @@ def whole(url: str | None) -> str | None:
 
 def storage(what: str) -> Any:
     """The option for a command; `what` says whose storage it is."""
-    return typer.Option(help=f"{what}; with a password in {VARIABLE}.", envvar=VARIABLE, callback=whole)
+    return typer.Option(help=f"{what}; a URL with a password goes into {VARIABLE}.", envvar=VARIABLE, callback=whole)
 
 
 def leave_command_line() -> None:

@@ -32,7 +32,7 @@ def check_state(out: Path, resume: bool) -> Path:
         raise ConfigError(f"--out {out}: is a folder; give the name of a file in it")
     state = out.with_name(out.stem + STATE)
     if resume and not state.is_file():
-        raise ConfigError(f"--resume: there is no {state} to go on from; leave --resume out to begin")
+        raise ConfigError(f"--resume: {state} does not exist, so nothing can be resumed; leave --resume out to start")
     if not resume and state.exists():
         raise ConfigError(f"{state}: a training has not ended; go on with --resume, or delete the file to start again")
     return state

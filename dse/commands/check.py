@@ -19,7 +19,7 @@ def check(
     checkpoint: CHECKPOINT = None,
     as_json: JSON = False,
 ) -> None:
-    """Validate a configuration and say what a search would cost."""
+    """Validate a configuration and estimate the time of its search."""
     from dse.commands._options import configured
 
     loaded = configured(config, network, option, checkpoint)  # a mistake is told before torch is imported

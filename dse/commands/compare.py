@@ -14,10 +14,10 @@ EXAMPLE = "Example: svit-dse compare runs/demo-fashion_mnist runs/demo-fashion_m
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run directories that `svit-dse search` or `report` wrote.")],
-    out: Annotated[Path, typer.Option(help="Where the comparison goes.")],
+    out: Annotated[Path, typer.Option(help="Folder of the comparison.")],
     as_json: JSON = False,
 ) -> None:
-    """Lay the fronts of several networks, chips or tool versions side by side in one report."""
+    """Compare the fronts of several networks, chips or tool versions in one report."""
     import reports
     from dse.commands._progress import Meter
     from dse.commands._show import print_record

@@ -17,12 +17,12 @@ EXAMPLE = "Example: svit-dse demo --data digits --out runs/demo"
 
 def demo(
     data: Annotated[str, typer.Option(help="Embedded data set: fashion_mnist, digits or glyphs.")] = "fashion_mnist",
-    out: Annotated[Path | None, typer.Option(help="Run directory; default runs/demo-DATA.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory; default: runs/demo-DATA.")] = None,
     evaluations: Annotated[int, typer.Option(min=1, help="Designs to evaluate.")] = 80,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     as_json: JSON = False,
 ) -> None:
-    """Run the whole job on a network and data that come with the tool, and build the report."""
+    """Run a search on a network and data that come with the tool, and build the report."""
     from dse.commands.search import Wishes, run_search
     from dse.config.schema import Config, Data, Search
     from dse.errors import ConfigError

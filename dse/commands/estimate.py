@@ -22,32 +22,35 @@ def estimate(
         str | None, typer.Option(help="Chip name or file; default: generic_45nm, or the chip of the run.")
     ] = None,
     bits: Annotated[list[int] | None, typer.Option(help="Uniform weight width; may be repeated.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Cost the front of this run, without WORKLOAD.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Cost the front of this run, instead of WORKLOAD.")] = None,
     design: Annotated[
-        list[str] | None, typer.Option(help=f"With --run: only this one; may be repeated. {DESIGN_NAME}")
+        list[str] | None, typer.Option(help=f"With --run: cost only this design; may be repeated. {DESIGN_NAME}")
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(help="With --run: its design in this export, whose observed sums must fit.")
+        Path | None,
+        typer.Option(help="With --run: cost the design of this export, with the widths of sums observed there."),
     ] = None,
     widths: Annotated[Path | None, typer.Option(help=WIDTHS_FILE)] = None,
     like: LIKE = None,
     state_bits: Annotated[int | None, typer.Option(min=1, max=32, help="Width of membrane potentials.")] = None,
     activation_bits: Annotated[
-        int | None, typer.Option(min=1, max=32, help="Width between convolutions without a neuron.")
+        int | None, typer.Option(min=1, max=32, help="Width of values between convolutions without a neuron.")
     ] = None,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: as measured.")] = None,
     frame_rate: Annotated[
         float | None, typer.Option(min=0.001, help="Inferences/s; default: the chip's or the run's.")
     ] = None,
     breakdown: Annotated[bool, typer.Option("--breakdown", help="Energy and memory by component.")] = False,
-    compare: Annotated[bool, typer.Option("--compare", help="Beside float and non-spiking networks.")] = False,
-    crossover: Annotated[bool, typer.Option("--crossover", help="Up to which firing rate spikes pay.")] = False,
-    floorline: Annotated[bool, typer.Option("--floorline", help="What binds each layer, what to change.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare with float and non-spiking networks.")] = False,
+    crossover: Annotated[bool, typer.Option("--crossover", help="Firing rate below which spikes save energy.")] = False,
+    floorline: Annotated[bool, typer.Option("--floorline", help="What limits each layer, and what to change.")] = False,
     forms: Annotated[bool, typer.Option("--forms", help="Savings under every form of the datapath.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Best setting of the chip's knobs per design.")] = False,
-    stability: Annotated[bool, typer.Option("--stability", help="Rank stability when constants move.")] = False,
+    stability: Annotated[
+        bool, typer.Option("--stability", help="Stability of the ranking when constants change.")
+    ] = False,
     actions: Annotated[
-        Path | None, typer.Option(help="Write action counts by layer and component here (.csv or .yaml).")
+        Path | None, typer.Option(help="Write action counts by layer and component to this file (.csv or .yaml).")
     ] = None,
     trust: TRUST = False,
     as_json: JSON = False,
@@ -62,7 +65,7 @@ def estimate(
     asked = {"--breakdown": breakdown, "--compare": compare, "--crossover": crossover}
     asked |= {"--floorline": floorline, "--forms": forms, "--sweep": sweep, "--stability": stability}
     if sum(asked.values()) > 1:
-        raise ConfigError(f"{', '.join(asked)} are different tables; ask for one at a time")
+        raise ConfigError(f"{', '.join(asked)} print different tables; give one at a time")
     if (workload is None) == (run is None):
         raise ConfigError("give either WORKLOAD, a layers.csv or an example network, or --run, a run directory")
     if run is None and design:
@@ -74,11 +77,11 @@ def estimate(
         trusted(run, given=True)
     if widths is not None:
         taken = {"bits": bits, "design": design, "export": export, "stability": stability or None}
-        _refuse(taken, "the file of --widths says the designs; leave it out")
+        _refuse(taken, "the file of --widths gives the designs; leave it out")
         chosen = file_designs(widths, workload, run, hardware, like)
     elif run is not None:
         own: dict[str, object] = {"bits": bits, "state_bits": state_bits, "time_steps": time_steps}
-        _refuse(own, "the designs of a run have their own; leave it out")
+        _refuse(own, "the designs of a run have their own value; leave it out")
         if export is not None:
             _refuse({"design": design, "stability": stability or None}, "not with --export, which is one design")
             chosen = exported(run, hardware, export)

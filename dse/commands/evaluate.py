@@ -39,7 +39,7 @@ def evaluate(
     widths: Annotated[Path | None, typer.Option(help=WIDTHS_FILE)] = None,
     like: LIKE = None,
     images: Annotated[int | None, typer.Option(min=10, help="Images; default: the whole split.")] = None,
-    split: Annotated[str, typer.Option(help="search, verify, or test where the data have one.")] = "verify",
+    split: Annotated[str, typer.Option(help="search, verify, or test if the data have it.")] = "verify",
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     binning: BINNING = "count",
     resolution: RESOLUTION = None,

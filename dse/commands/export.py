@@ -16,27 +16,27 @@ EXAMPLE = "Example: svit-dse export runs/demo recommended --out chip --golden 10
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The --out of a search.")],
-    out: Annotated[Path, typer.Option(help="New folder; for widths as JSON a .json file.")],
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    out: Annotated[Path, typer.Option(help="New folder; a .json file where --format writes widths only.")],
     design: NAMED = None,
     spelled: DESIGN = None,
-    golden: Annotated[int, typer.Option(min=0, help="Images of golden vectors.")] = 0,
+    golden: Annotated[int, typer.Option(min=0, help="Number of images with golden vectors.")] = 0,
     state_bits: Annotated[
-        int | None, typer.Option(min=4, max=16, help="Width of potentials where the design leaves them float; 16.")
+        int | None, typer.Option(min=4, max=16, help="Width of potentials that are float in the design; default: 16.")
     ] = None,
     activation_bits: Annotated[
-        int | None, typer.Option(min=4, max=16, help="Width of residual streams and activations; the run's.")
+        int | None, typer.Option(min=4, max=16, help="Width of residual streams and activations; default: the run's.")
     ] = None,
     form: Annotated[
         str,
         typer.Option(
-            "--format", help=f"integers; qonnx: also network.onnx; {', '.join(TOOLS)}: weight widths as JSON."
+            "--format", help=f"integers; qonnx (adds network.onnx); {', '.join(TOOLS)} (weight widths as JSON)."
         ),
     ] = "integers",
     trust: TRUST = False,
     as_json: JSON = False,
 ) -> None:
-    """Write a design as integers: packed weights, a specification, golden vectors for testbenches."""
+    """Write a design as an integer network: packed weights, specification, golden vectors for testbenches."""
     from costmodels.yaml_file import meant
     from dse.commands._options import design_name, trusted
     from dse.commands._progress import Meter
@@ -48,7 +48,7 @@ def export(
         raise ConfigError(f"--format {form}: no such format; {meant(form, FORMATS)}")
     if form in TOOLS:
         if golden or state_bits or activation_bits:
-            raise ConfigError(f"--format {form}: has weight widths only; leave out --golden and other widths")
+            raise ConfigError(f"--format {form}: writes weight widths only; leave out --golden and other widths")
         if form == "aimet":  # whose scales are those of the network
             trusted(run, trust)
         print_record({"out": out, "format": form}, export_layout(run, chosen, out, form), as_json)

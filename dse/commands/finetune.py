@@ -18,12 +18,12 @@ def finetune(
     spelled: DESIGN = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 3,
     images: Annotated[int | None, typer.Option(min=1, help="Training images; default: all, at most 5000.")] = None,
-    learning_rate: Annotated[float, typer.Option(help="In units of the quantization steps.")] = 0.01,
+    learning_rate: Annotated[float, typer.Option(help="Learning rate, in quantization steps.")] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     trust: TRUST = False,
     as_json: JSON = False,
 ) -> None:
-    """Train the integers of one design towards the float network; labels are not used."""
+    """Fine-tune the integers of one design towards the float network, without labels."""
     import time
 
     import sviT_models

@@ -84,7 +84,7 @@ def price(
     out: Annotated[Path, typer.Option(help="Write the chip to this file.")],
     as_json: JSON = False,
 ) -> None:
-    """A chip with the energies of a priced table of actions, each with its source."""
+    """Make a chip whose energies come from a table of actions with their energies and sources."""
     import costmodels
     from dse.commands._show import check_out, print_record
 

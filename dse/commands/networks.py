@@ -14,9 +14,9 @@ EXAMPLE = "Example: svit-dse networks sdtv1"
 
 def networks(
     text: Annotated[str, typer.Argument(help="Only names that contain this.", metavar="[TEXT]")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every column and source.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON with all columns and sources.")] = False,
 ) -> None:
-    """List the networks: parameters, time steps or levels, MACs by what a layer sees, published accuracy.
+    """List the networks: parameters, time steps or levels, MACs by kind of layer input, published accuracy.
 
     MACs are of one image and time step. A network with integer spikes has levels where others have time steps.
     `svit-dse profile --network NAME` takes any of them.
@@ -34,7 +34,7 @@ def networks(
         print_rows([asdict(network) for network in found], as_json=True)
         return
     typer.echo("Parameters in M; time steps T or levels D; MACs of an image and step in M, by")
-    typer.echo("what a layer sees, and those of attention; top-1 as published, - if not stated.")
+    typer.echo("kind of layer input, and of attention; top-1 as published, - if not stated.")
     typer.echo(_line("name", "params", "T D", "spikes", "counts", "real", "attn", "top-1"))
     for network in found:
         typer.echo(_line(*_cells(network)))

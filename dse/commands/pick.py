@@ -28,7 +28,7 @@ def pick(
     area: Annotated[str | None, typer.Option(help="Such as 4mm2.")] = None,
     as_json: JSON = False,
 ) -> None:
-    """Decide again under other budgets, by the report's own rule, from what the search measured."""
+    """Pick again under other budgets, by the rule of the report, from the measurements of the search."""
     from dse.commands._designs import budget_text
     from dse.commands._show import print_rows
     from dse.config.quantities import QUANTITIES, parse
@@ -53,7 +53,7 @@ def pick(
         typer.echo(fill(f"{choice.role}: {choice.id}, {choice.why}", WIDE))
     if decision.changed:
         names = ", ".join(q.key for q in QUANTITIES if q.column in decision.changed)
-        typer.echo(fill(f"changed after verification: {names}; so a probability is shown, never OK", WIDE))
+        typer.echo(fill(f"changed after verification: {names}; so the probability is shown, but never OK", WIDE))
 
 
 def _rows(run: Run, decision: Decision) -> list[dict[str, Any]]:

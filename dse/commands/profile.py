@@ -23,15 +23,19 @@ def profile(
     ] = None,
     network: NETWORK = None,
     option: OPTION = None,
-    model: Annotated[str | None, typer.Option(help="Network name; default: the one the file fits.")] = None,
+    model: Annotated[str | None, typer.Option(help="Network name; default: the network that the file fits.")] = None,
     data: DATA = "digits",
     images: Annotated[int, typer.Option(min=1, help="Images to measure on.")] = 64,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps; default: the checkpoint's.")] = None,
     binning: BINNING = "count",
     resolution: RESOLUTION = None,
     distilled: Annotated[bool, typer.Option("--distilled", help="The checkpoint has a distillation head.")] = False,
-    form: Annotated[str, typer.Option(help="unfused, or fused: chains of linear convolutions as one.")] = "unfused",
-    products: Annotated[bool, typer.Option("--products", help="Count what product sparsity leaves, too.")] = False,
+    form: Annotated[
+        str, typer.Option(help="unfused, or fused (a chain of linear convolutions becomes one layer).")
+    ] = "unfused",
+    products: Annotated[
+        bool, typer.Option("--products", help="Also count the operations that remain with product sparsity.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write the layer table to this CSV file.")] = None,
     as_json: JSON = False,
 ) -> None:
@@ -55,7 +59,7 @@ def profile(
     if network is not None:
         others = {"--model": model, "--distilled": distilled, "--form": form if form == "fused" else None}
         if given := [key for key, value in others.items() if value]:
-            raise ConfigError(f"{given[0]}: not with --network; what the network takes is given with --option")
+            raise ConfigError(f"{given[0]}: not with --network; give the arguments of the network with --option")
         with using(network=network, option=option, checkpoint=checkpoint):
             title, measured = network, captured(network, option or [], checkpoint, time_steps, batch)
     else:
@@ -72,9 +76,9 @@ def profile(
             measured, batch.images, lambda done: advance("images", done, len(batch)), products=products
         )
     if network is not None and (refusal := sviT_models.exact_refusal(measured.graph, batch.images)):
-        say(f"{network}: for costs only; it cannot be evaluated exactly, so search and export refuse it: {refusal}")
+        say(f"{network}: can be costed but not evaluated exactly, so search and export refuse it: {refusal}")
     for name in batch.corrupt:
-        say(f"cannot be decoded and is left out: {name}")
+        say(f"cannot be decoded and was left out: {name}")
     if out is not None:
         write_csv(out, table)
     if as_json:

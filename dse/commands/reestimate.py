@@ -20,7 +20,7 @@ def reestimate(
     trust: TRUST = False,
     as_json: JSON = False,
 ) -> None:
-    """Estimate the batch norms of one design again from unlabelled images; no training."""
+    """Estimate the batch norms of one design again from unlabelled images, without training."""
     from dse.commands._options import design_name, trusted
     from dse.commands._progress import Meter
     from dse.commands._show import print_rows, say

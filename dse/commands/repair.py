@@ -16,7 +16,7 @@ def repair(
     run: Annotated[Path, typer.Argument(help="Run directory whose study.journal is damaged.")],
     as_json: JSON = False,
 ) -> None:
-    """Keep the lines of a damaged journal before the damage, and a copy of the file as it was."""
+    """Cut a damaged journal before its first damaged line, and keep a copy of the damaged file."""
     from dse.commands._show import print_record
     from dse.errors import ConfigError
     from dse.ledger import JOURNAL
@@ -30,11 +30,11 @@ def repair(
         done = mend(path)
     record = {"journal": path, "lines": done.lines, "dropped_bytes": done.dropped, "damage": None, "copy": None}
     if done.damage is None:
-        print_record(record, [f"{path}: its {done.lines} lines are whole; nothing to repair"], as_json)
+        print_record(record, [f"{path}: all {done.lines} lines are intact; nothing to repair"], as_json)
         return
     said = [
         f"{path}: line {done.damage.line} {done.damage.why}; kept the {done.lines} lines before it",
-        f"{done.dropped} bytes were dropped; the file as it was: {done.copy}",
+        f"{done.dropped} bytes were dropped; copy of the damaged file: {done.copy}",
     ]
     damage = {"line": done.damage.line, "why": done.damage.why}
     print_record(record | {"damage": damage, "copy": done.copy}, said, as_json)

@@ -16,7 +16,7 @@ EXAMPLE = "Example: svit-dse report runs/demo-fashion_mnist"
 def report(
     run: Annotated[Path, typer.Argument(help="Run directory that `svit-dse search` wrote.")],
     hardware: Annotated[str | None, typer.Option(help="Cost the run again on this chip (name or file).")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the report goes; default RUN/report.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default: RUN/report.")] = None,
     section: Annotated[
         list[str] | None, typer.Option(help="A section of your own, FILE.py or FILE.py:NAME; may be repeated.")
     ] = None,

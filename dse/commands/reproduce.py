@@ -13,12 +13,12 @@ EXAMPLE = "Example: svit-dse reproduce runs/first --out runs/again"
 
 
 def reproduce(
-    run: Annotated[Path, typer.Argument(help="The --out of a finished search.")],
-    out: Annotated[Path, typer.Option(help="Run directory of the second time; a new folder.")],
+    run: Annotated[Path, typer.Argument(help="Run directory of a finished search.")],
+    out: Annotated[Path, typer.Option(help="New run directory for the repetition.")],
     trust: TRUST = False,
     as_json: JSON = False,
 ) -> None:
-    """Make a finished search again and compare every table byte by byte; exit status 1 where one differs."""
+    """Repeat a finished search and compare every table byte by byte; exit status 1 if one differs."""
     import sys
 
     from dse.commands._options import trusted

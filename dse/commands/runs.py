@@ -16,7 +16,7 @@ def runs(
     folder: Annotated[Path, typer.Argument(help="Folder that holds run directories.")] = Path("runs"),
     as_json: JSON = False,
 ) -> None:
-    """List the runs of a folder: finished or interrupted, network, chip, what is recommended."""
+    """List the runs of a folder: finished or interrupted, network, chip, recommended design."""
     from dse.commands._show import print_rows
     from dse.config.quantities import show
     from dse.results.described import listed

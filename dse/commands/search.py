@@ -30,17 +30,17 @@ def search(
     ] = None,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Designs, instead of the file's.")] = None,
     hours: Annotated[
-        float | None, typer.Option(min=0.0, help="Time for evaluations; becomes a budget in images, once.")
+        float | None, typer.Option(min=0.0, help="Hours for evaluations; converted once to a budget in images.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed, instead of the file's.")] = None,
     hardware: Annotated[str | None, typer.Option(help="Chip name or file, instead of the file's.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes on this machine.")] = 1,
     storage: Annotated[str | None, storage_option("Optuna storage URL that workers share")] = None,
-    allow_mixed: Annotated[bool, typer.Option(help="Resume although inputs differ, and record it.")] = False,
+    allow_mixed: Annotated[bool, typer.Option(help="Resume even if inputs differ, and record the difference.")] = False,
     report: Annotated[bool, typer.Option(help="Build the report at the end.")] = True,
     as_json: JSON = False,
 ) -> None:
-    """Search the bit allocations of a network on a chip; writes a run directory with the report."""
+    """Search the bit widths of a network for a chip, and write a run directory with the report."""
     from dse import strategies
     from dse.commands._given import using
     from dse.commands._options import configured
@@ -156,7 +156,7 @@ def summary(picks: Picks) -> list[str]:
     lines = [
         f"recommended: {best['id']} ({best['why']})",
         f"  drop on unseen images {unseen['value']:+.2f} pp, {interval}, by search and verification",
-        f"  on the {verified['images']:,} unseen images alone {verified['value']:+.2f} pp; it was chosen by these, too",
+        f"  on the {verified['images']:,} unseen images alone {verified['value']:+.2f} pp (it was chosen by them)",
         f"  on the {searched['images']:,} search images {searched['value']:+.2f} pp (optimistic: they chose designs)",
     ]
     names = {quantity.column: quantity.key for quantity in QUANTITIES}

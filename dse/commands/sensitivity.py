@@ -20,19 +20,19 @@ def sensitivity(
     network: NETWORK = None,
     option: OPTION = None,
     checkpoint: CHECKPOINT = None,
-    measure: Annotated[bool, typer.Option("--measure", help="Also quantize one at a time and measure.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Also measure each group quantized alone.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the table to this CSV file.")] = None,
     chart: Annotated[
-        Path | None, typer.Option(help="Draw it by layer type and stage: a .png, .svg or .pdf file.")
+        Path | None, typer.Option(help="Draw a chart by layer type and stage to this .png, .svg or .pdf file.")
     ] = None,
     base: Annotated[
         Path | None, typer.Option(help="With --measure: write the base setting to this CSV or JSON file.")
     ] = None,
-    share: Annotated[float, typer.Option(help="Of the accuracy budget, for the base setting.")] = 0.5,
-    most: Annotated[int, typer.Option(min=1, help="Groups to print.")] = 15,
+    share: Annotated[float, typer.Option(help="Share of the accuracy budget for the base setting.")] = 0.5,
+    most: Annotated[int, typer.Option(min=1, help="Number of groups to print.")] = 15,
     as_json: JSON = False,
 ) -> None:
-    """Score how much every group of layers suffers from fewer bits (one backward pass), or measure it."""
+    """Estimate the loss of every group of layers at fewer bits (one backward pass), or measure it."""
     from dse.commands._options import configured
 
     _check_files(out, chart, base, measure)
@@ -70,7 +70,7 @@ def _check_files(out: Path | None, chart: Path | None, base: Path | None, measur
     if chart is not None and chart.suffix not in CHART_FORMATS:
         raise ConfigError(f"--chart {chart}: unknown format; name a file that ends in {', '.join(CHART_FORMATS)}")
     if base is not None and not measure:
-        raise ConfigError("--base: a base setting rests on measurements; add --measure")
+        raise ConfigError("--base: a base setting needs measurements; add --measure")
 
 
 def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ def show(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     design: Annotated[str, typer.Argument(help=DESIGN_NAME)] = "recommended",
     out: Annotated[
-        Path | None, typer.Option(help="Write the widths here (.csv, .json, .yaml), for --widths of other commands.")
+        Path | None,
+        typer.Option(help="Write the widths to this .csv, .json or .yaml file, for --widths of other commands."),
     ] = None,
     as_json: JSON = False,
 ) -> None:
@@ -38,7 +39,7 @@ def show(
     print_rows(_designs.fact_rows(found, opened.config.column_budgets()), f"design {found.id} of {run}")
     print_rows(_designs.width_rows(found), "weight widths by block, layers in network order")
     if opened.decomposition is not None and "recommended" in found.names:
-        title = "what each part changes: alone, added to the least uniform width; last, added to the rest"
+        title = "contribution of each part: alone, added to the narrowest uniform width; last, added to all other parts"
         print_rows(_designs.part_rows(opened.decomposition), title)
     if out is not None:
         typer.echo(f"wrote {out}")

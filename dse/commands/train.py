@@ -16,17 +16,17 @@ def train(
     data: DATA = "digits",
     resolution: RESOLUTION = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Checkpoint; default runs/MODEL_DATA.safetensors.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Checkpoint; default: runs/MODEL_DATA.safetensors.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on after the last finished epoch, kept beside --out.")
+        bool, typer.Option("--resume", help="Resume after the last finished epoch, which is kept beside --out.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Threads; part of what makes a training repeatable.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Threads; a training is repeatable with the same number.")] = 2,
     model: Annotated[
         str | None,
         typer.Option("--network", "--model", help="A name of the zoo, or FILE.py:FUNCTION.  [default: sdtv2_tiny]"),
     ] = None,
     option: OPTION = None,
-    start: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint, or 'random'.")] = None,
+    start: Annotated[str | None, typer.Option(help="Start with the weights of this checkpoint, or 'random'.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; default: the recipe of the data.")] = None,
     images: Annotated[int | None, typer.Option(min=1, help="Images per epoch.")] = None,
     fresh: Annotated[bool | None, typer.Option(help="Draw new images every epoch (generated sets only).")] = None,
@@ -35,24 +35,26 @@ def train(
     warmup: Annotated[float | None, typer.Option(help="Share of the steps before the peak.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Label smoothing.")] = None,
-    clip: Annotated[float | None, typer.Option(help="Bound of the gradient's norm.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Limit of the gradient norm.")] = None,
     shift: Annotated[int | None, typer.Option(min=0, help="Largest random translation in pixels.")] = None,
-    flip: Annotated[bool | None, typer.Option(help="Mirror every other image left to right.")] = None,
+    flip: Annotated[bool | None, typer.Option(help="Mirror each image with probability 1/2.")] = None,
     half: Annotated[bool | None, typer.Option(help="Round weights to float16 at the end and store them so.")] = None,
     bfloat16: Annotated[bool | None, typer.Option(help="Compute in bfloat16 while learning.")] = None,
     tet: Annotated[
-        bool | None, typer.Option(help="Loss of each time step's own logits, instead of their mean.")
+        bool | None, typer.Option(help="Use the loss of each time step's logits, instead of that of their mean.")
     ] = None,
     time_steps: Annotated[int | None, typer.Option(min=1, help="Time steps.")] = None,
     heads: Annotated[int | None, typer.Option(min=1, help="Attention heads.")] = None,
     attention_scale: Annotated[float | None, typer.Option(help="Scale of the attention product.")] = None,
     qkv_bias: Annotated[float | None, typer.Option(help="Initial bias of the q, k and v batch norms.")] = None,
-    branch_gain: Annotated[float | None, typer.Option(help="Initial gain of the norms that end branches; qsd.")] = None,
+    branch_gain: Annotated[
+        float | None, typer.Option(help="Initial gain of the last norm of each branch (qsd).")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Train a network from scratch on the CPU, with surrogate gradients.
 
-    A user's file is trained through its captured graph: `--checkpoint` of the other commands takes what comes out.
+    A network from your own file is trained as its captured graph; other commands take the result as --checkpoint.
     """
     given = {name: value for name, value in locals().items() if name not in ("as_json", "option")}
     import torch

@@ -13,10 +13,10 @@ EXAMPLE = "Example: svit-dse verify-export chip"
 
 
 def verify_export(
-    folder: Annotated[Path, typer.Argument(help="What `svit-dse export --golden N` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Folder that `svit-dse export --golden N` wrote.")],
     as_json: JSON = False,
 ) -> None:
-    """Run an export against its golden vectors; exit status 1 where they differ.
+    """Run an export and compare it with its golden vectors; exit status 1 if they differ.
 
     The reference interpreter runs it, and onnxruntime where the folder has a network.onnx.
     """

@@ -16,11 +16,13 @@ EXAMPLE = "Example: svit-dse worker my.yaml --storage postgresql://user@host/nam
 def worker(
     config: Annotated[Path, typer.Argument(help="The configuration of the search.")],
     storage: Annotated[str | None, storage_option("Optuna storage URL that the workers share")] = None,
-    out: Annotated[Path | None, typer.Option(help="Instead: the run directory of a search on this machine.")] = None,
-    allow_mixed: Annotated[bool, typer.Option(help="Join although inputs differ, and record it.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory of a search on this machine, instead of --storage.")
+    ] = None,
+    allow_mixed: Annotated[bool, typer.Option(help="Join even if inputs differ, and record the difference.")] = False,
     as_json: JSON = False,
 ) -> None:
-    """Measure designs for a search until its budget is used; writes nothing but to the study."""
+    """Measure designs for a search until its budget is used; writes only to the study."""
     from dse.commands._options import configured
     from dse.errors import ConfigError
     from dse.ledger import JOURNAL

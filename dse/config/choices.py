@@ -11,6 +11,6 @@ STATE_WIDTHS = (4, 16)  # least and most bits of a membrane potential, a residua
 USUAL_BITS = 16  # of residual streams and of sums between layers, where nothing else is said
 
 ONE_FORM_PER_LAYER = (
-    "search.granularity is 'layer', but the layers of the two search.forms differ; take module, block or stage, or "
-    "one form"
+    "search.granularity is 'layer', but the two search.forms have different layers; use module, block or "
+    "stage, or one form"
 )

@@ -24,11 +24,15 @@ class Network(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str | None = Field(None, description="a name of the zoo; empty: the one that the checkpoint names")
-    file: str | None = Field(None, description="a Python file of your own, whose code runs")
-    build: str = Field(DEFAULT, description="the function in it that gives the network")
-    options: dict[str, Any] = Field(default_factory=dict, description="keywords of the function, or of the zoo's build")
+    file: str | None = Field(None, description="a Python file of your own; its code is executed")
+    build: str = Field(DEFAULT, description="the function of the file that returns the network")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="arguments of the function, or of the zoo's build"
+    )
     time_steps: int | None = Field(
-        None, ge=1, description="steps of a network that is called once for each; empty: it steps by itself"
+        None,
+        ge=1,
+        description="time steps of a network that is called once per step; empty: it runs all steps in one call",
     )
 
     @model_validator(mode="before")

@@ -30,14 +30,14 @@ class Data(Section):
     search_images: int | None = Field(
         None,
         ge=10,
-        description="images that designs are measured on, each on all of them where search.images and search.hours are "
-        "empty; empty: at most 8000, of which each takes a part",
+        description="images of the search; all are measured for every design where search.images and search.hours "
+        "are empty; empty: at most 8000, with a subset for every design",
     )
     verify_images: int | None = Field(
         None, ge=10, description="images of the verification; empty: the whole verify split"
     )
     calibration_images: int = Field(
-        192, ge=8, description="unlabelled images that compensated rounding looks at; fewer where there are fewer"
+        192, ge=8, description="unlabelled images for compensated rounding; all where the data have fewer"
     )
     fisher_images: int = Field(192, ge=8, description="images of the gradient sensitivity score")
     resolution: int | None = Field(None, ge=16, description="image side in pixels; empty: that of the data set")
@@ -45,10 +45,12 @@ class Data(Section):
         None, ge=1, description="frames of a sample of events; empty: the time steps of the network"
     )
     binning: Literal["count", "time"] = Field(
-        "count", description="events become frames of as many events each (count) or as much time each (time)"
+        "count", description="make frames of an equal number of events (count) or of equal time (time)"
     )
     batch_size: int = Field(100, ge=1, description="images per batch")
-    max_corrupt: float = Field(0.01, ge=0, le=1, description="share of undecodable image files that stops a run")
+    max_corrupt: float = Field(
+        0.01, ge=0, le=1, description="largest share of undecodable image files; more stop the run"
+    )
 
 
 class Quantization(Section):
@@ -97,21 +99,21 @@ class Search(Section):
     """What is searched, how, and for how long."""
 
     strategy: str = Field(
-        "posterior", description="the search, a name of `svit-dse search --help` or FILE.py:CLASS of your own"
+        "posterior", description="search strategy: a name of `svit-dse search --help`, or FILE.py:CLASS of your own"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
     evaluations: int | None = Field(
         None, ge=1, description="designs to evaluate, baselines included; empty: 100, or as many as `images` allow"
     )
     images: int | None = Field(
-        None, ge=100, description="budget in images of all evaluations together; empty: what `evaluations` take"
+        None, ge=100, description="budget in images of all evaluations together; empty: as many as `evaluations` need"
     )
     hours: float | None = Field(
-        None, gt=0, description="time for the evaluations; becomes `images` once, by the pace of this machine"
+        None, gt=0, description="time for the evaluations; converted once to `images`, by the speed of this machine"
     )
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="every random choice follows from it")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of all random numbers")
     widths: tuple[int, ...] = Field((1, 2, 3, 4, 6, 8), min_length=1, description="weight widths to choose from")
-    granularity: Literal["layer", "module", "block", "stage"] = Field("module", description="what shares one width")
+    granularity: Literal["layer", "module", "block", "stage"] = Field("module", description="what has one width")
     fixed: dict[str, int] = Field(default_factory=dict, description="layers, blocks or stages with a given width")
     time_steps: tuple[int, ...] = Field((), description="time steps to choose from; empty: 1 to the checkpoint's")
     state_widths: tuple[int, ...] = Field(
@@ -128,13 +130,13 @@ class Search(Section):
     )
     prior: Literal["fisher", "both", "auto"] = Field(
         "auto",
-        description="what step 3 starts from: gradient scores alone (fisher), with one-at-a-time distances beside them "
-        "(both), or with those distances that a first look on 16 images shows to fall with the width (auto)",
+        description="prior of step 3: gradient scores (fisher), also one-at-a-time distances (both), or also those "
+        "distances that fall with the width in a test on 16 images (auto)",
     )
     prior_images: int | None = Field(
         None,
         ge=16,
-        description="images of a distance with `prior: both`; empty: at most 128, and ten evaluations in all",
+        description="images per distance with `prior: both`; empty: at most 128, and at most ten evaluations in all",
     )
     objectives: tuple[str, str, str] = Field(
         ("drop", "memory", "power"), description="drop and memory, then power, energy or latency"
@@ -186,7 +188,8 @@ class Search(Section):
     @model_validator(mode="after")
     def _one_budget_of_images(self) -> Search:
         if self.images is not None and self.hours is not None:
-            raise ValueError("images and hours both say how much is measured; leave one of the two out")
+            raise ValueError("images and hours both set how much is measured; leave one of the two out")
+
         return self
 
     @model_validator(mode="after")
@@ -204,13 +207,15 @@ class Search(Section):
 
 
 class Constraints(Section):
-    """What a pick must obey beside the budgets; the default strategy proposes nothing else."""
+    """Constraints on a pick besides the budgets; the default strategy proposes only designs that meet them."""
 
     equal: tuple[tuple[str, ...], ...] = Field(
         (), description="groups with one width, by their names in a block: [[attn.q_conv, attn.k_conv, attn.v_conv]]"
     )
-    max_widths: int | None = Field(None, ge=1, description="most different weight widths in one network; empty: any")
-    allowed: tuple[int, ...] = Field((), description="the only weight widths of a pick; empty: all that are searched")
+    max_widths: int | None = Field(
+        None, ge=1, description="largest number of different weight widths in one network; empty: no limit"
+    )
+    allowed: tuple[int, ...] = Field((), description="weight widths that a pick may have; empty: all that are searched")
 
 
 class Config(Section):
@@ -223,7 +228,7 @@ class Config(Section):
     )
     checkpoint: str | None = Field(
         None,
-        description="a shipped checkpoint's name or a file; empty: the weights that a named network is built with, or "
+        description="a shipped checkpoint's name or a file; empty: the initial weights of a named network, or "
         f"{CHECKPOINT} where none is named",
     )
     form: Form = Field(
@@ -260,7 +265,7 @@ class Config(Section):
         for name in ("stream", "between"):
             if getattr(self.search, f"{name}_widths") and getattr(self.activations, name) != USUAL_BITS:
                 raise ValueError(
-                    f"search.{name}_widths chooses what activations.{name} fixes; leave one of the two out"
+                    f"search.{name}_widths and activations.{name} set the same widths; leave one of the two out"
                 )
         return self
 
@@ -269,7 +274,7 @@ class Config(Section):
         searched = self.search.forms
         if searched and "form" in self.model_fields_set and self.form != searched[0]:
             raise ValueError(
-                f"search.forms is [{', '.join(searched)}], whose float network and baselines are {searched[0]}, and "
+                f"search.forms is [{', '.join(searched)}], so the float network and baselines are {searched[0]}, but "
                 f"form is {self.form!r}; leave form out"
             )
         return self

@@ -167,7 +167,7 @@ def test_dram_draws_power_of_its_own(tmp_path: Path):
             "event_driven",
             "dataflow: event_driven",
             "dataflow: event_driven\nclock_gating: between_inferences",
-            "clock_gating: data flow event_driven waits for spikes at any time; leave it out",
+            "clock_gating: data flow event_driven must accept spikes at any time; leave it out",
         ),
     ],
 )

@@ -172,7 +172,7 @@ def test_a_leak_that_is_no_shift_multiplies(tmp_path: Path):
         ({"form": "fixed", "weight_bits": 8}, "compute.datapath.input_bits is missing; add it as {value"),
         ({"form": "bit_serial"}, "compute.datapath.lanes is missing"),
         (FIXED | {"weight_bits": 4}, "weight_widths: 8 cannot run on the fixed datapath with 4-bit weights; leave"),
-        (SPLIT | {"smallest_bits": 3}, "smallest_bits is 3; expected 8 halved some times"),
+        (SPLIT | {"smallest_bits": 3}, "smallest_bits is 3; expected 8, its half, its quarter, ..."),
         ({"form": "analog"}, "compute.datapath.form is 'analog'; expected one of 'ideal', 'fixed', 'bit_serial'"),
         ({"form": "ideal", "weight_bits": 8}, "unknown key compute.datapath.weight_bits; known keys are form"),
     ],

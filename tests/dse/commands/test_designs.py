@@ -142,7 +142,7 @@ def test_a_library_file_that_is_measured_gives_the_drop_of_its_design(svit: Run,
 
 
 def test_like_needs_a_run_and_a_file(svit: Run, small_run: Path):
-    told = "--like guided: completes a file of widths from a design of a run; add --run and --widths"
+    told = "--like guided: takes what a file of widths lacks from a design of a run; add --run and --widths"
     _one_line(svit("estimate", small_run / "layers.csv", "--widths", "b.csv", "--like", "guided"), told)
     _one_line(svit("evaluate", "--run", small_run, "--like", "guided"), told)
 
@@ -238,7 +238,9 @@ def test_pick_decides_again_and_never_says_ok_for_a_changed_budget(svit: Run, sm
     assert changed["choices"][0]["id"] == cheapest  # every verified design keeps 50 points
     text = svit("pick", small_run, "--drop", 50, "--memory", "1 MB").out
     assert "drop <= 50 pp, memory <= 1 MB" in text
-    assert "changed after verification: drop, memory; so a probability is shown, never OK" in " ".join(text.split())
+    assert "changed after verification: drop, memory; so the probability is shown, but never OK" in " ".join(
+        text.split()
+    )
     assert max(map(len, text.splitlines())) <= 80
 
 

@@ -70,7 +70,7 @@ def test_a_network_that_cannot_be_evaluated_exactly_has_a_table_and_costs_and_sa
     refusal = "act.average_pool: an average pool with padding"
     said = svit("profile", "--network", f"{file}:averaging", "--images", "2", "--out", "layers.csv")
     assert said.status == 0, said.err
-    assert f"averaging: for costs only; it cannot be evaluated exactly, so search and export refuse it: {refusal}" in (
+    assert f"averaging: can be costed but not evaluated exactly, so search and export refuse it: {refusal}" in (
         said.err
     )
     assert costmodels.Workload.from_csv(tmp_path / "layers.csv").names == ("stem", "conv", "head")

@@ -138,7 +138,7 @@ def test_sixteen_bits_are_not_part_of_an_id():
         ({"search": {"between_widths": [8, 17]}}, r"between width 17 does not exist"),
         (
             {"search": {"stream_widths": [8]}, "activations": {"stream": 12}},
-            r"search\.stream_widths chooses what activations\.stream fixes",
+            r"search\.stream_widths and activations\.stream set the same widths",
         ),
     ],
 )
