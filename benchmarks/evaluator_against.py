@@ -1,12 +1,14 @@
 """Speed of the exact evaluator beside that of another commit, in pairs that take turns.
 
     git worktree add ../before COMMIT
-    python benchmarks/evaluator_against.py ../before [--pairs 9] [--threads 1] [--case "sdtv2_tiny 32 px T=4"]
+    python benchmarks/evaluator_against.py ../before [--pairs 9] [--starts 3] [--threads 1] [--case NAME]
 
 Each side is a process of its own with its checkout first on the import path; it builds the network, quantizes it and
-warms up, and then runs one batch whenever it is asked.  Sides take turns, and which goes first alternates.  Figures are
-the medians of the pairs' ratios, before / now: above one, this checkout is faster.  Processor time is what other
-programs on the machine disturb least.  Logits and spikes of both sides are compared bit for bit.
+warms up, and then runs one batch whenever it is asked.  Sides take turns, and which goes first alternates.  Where its
+memory lies makes a process some percent faster or slower than another of the same code, so that both sides are started
+anew after every `pairs` pairs.  Figures are the medians of all pairs' ratios, before / now: above one, this checkout is
+faster; beside them stands the median of every start.  Processor time is what other programs on the machine disturb
+least.  Logits and spikes of both sides are compared bit for bit.
 Ends with one line of JSON.
 """
 
@@ -83,23 +85,32 @@ class Side:
         self.process.wait()
 
 
-def compared(before: Path, now: Path, case: str, threads: int, pairs: int) -> dict[str, object]:
-    """Ratios of one case."""
+Pair = tuple[tuple[float, float, str], tuple[float, float, str]]
+
+
+def paired(before: Path, now: Path, case: str, threads: int, pairs: int) -> list[Pair]:
+    """What both sides took in every pair, of one start of theirs."""
     sides = [Side(before, case, threads), Side(now, case, threads)]
     for side in sides:
         side.ready()
-    found: list[tuple[tuple[float, float, str], ...]] = []
+    found = []
     for pair in range(pairs):
-        first, second = sides if pair % 2 == 0 else sides[::-1]
-        one, other = first.run(), second.run()
-        found.append((one, other) if pair % 2 == 0 else (other, one))
+        order = (0, 1) if pair % 2 == 0 else (1, 0)
+        taken = {i: sides[i].run() for i in order}
+        found.append((taken[0], taken[1]))
     for side in sides:
         side.close()
+    return found
+
+
+def compared(starts: list[list[Pair]]) -> dict[str, object]:
+    """Ratios of one case."""
+    found = [pair for start in starts for pair in start]
     wall, busy = ([a[i] / b[i] for a, b in found] for i in (0, 1))
     return {
         "ratio": statistics.median(wall),
         "ratio_cpu": statistics.median(busy),
-        "ratios_cpu": [round(ratio, 3) for ratio in sorted(busy)],
+        "ratios_cpu_of_starts": [round(statistics.median(a[1] / b[1] for a, b in start), 3) for start in starts],
         "seconds_before": statistics.median(a[1] for a, _ in found),
         "seconds_now": statistics.median(b[1] for _, b in found),
         "same_bits": len({digest for pair in found for *_, digest in pair}) == 1,
@@ -110,6 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path, nargs="?", help="a checkout of the other commit")
     parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--case", choices=list(CASES), action="append", help="only this one; may be repeated")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
@@ -123,13 +135,16 @@ def main() -> None:
     print(f"{'':24}{'before / now':>14}{'of CPU time':>13}{'CPU s before':>14}{'now':>8}  same bits")
     figures = {}
     for case in given.case or CASES:
-        row = figures[case] = compared(given.before, now, case, given.threads, given.pairs)
+        starts = [paired(given.before, now, case, given.threads, given.pairs) for _ in range(given.starts)]
+        row = figures[case] = compared(starts)
         print(
             f"{case:24}{row['ratio']:>14.3f}{row['ratio_cpu']:>13.3f}{row['seconds_before']:>14.3f}"
             f"{row['seconds_now']:>8.3f}  {'yes' if row['same_bits'] else 'no'}",
             flush=True,
         )
-    print(json.dumps({"benchmark": "evaluator_against", "pairs": given.pairs, "cases": figures}))
+    print(
+        json.dumps({"benchmark": "evaluator_against", "pairs": given.pairs, "starts": given.starts, "cases": figures})
+    )
 
 
 if __name__ == "__main__":
