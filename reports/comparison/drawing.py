@@ -33,9 +33,9 @@ def draw(r: Comparison) -> Drawing:
         html.table(DESIGNS, [_design(s) for s in r.sides], numeric=range(2, 8)),
         html.items(r.gaps),
         html.text(
-            "Drops on unseen images are verified where they were measured there, else predicted by the model of all "
-            "measurements; where a run has neither, only that of the search is known. The drop in the search is too "
-            "small on average: designs were chosen on these images.",
+            "A drop on unseen images is verified if it was measured on them, otherwise predicted by the model of all "
+            "measurements. Where a run has neither, only the drop in the search is known. It is too small on "
+            "average, because designs were chosen on these images.",
             "lead",
         ),
         html.key([(f"c{i % 10}", s.name) for i, s in enumerate(r.sides)]),
@@ -80,7 +80,7 @@ def _unseen(s: Side, d: ComparedDesign) -> str | Markup:
 def _inputs(r: Comparison) -> Markup:
     """A row per input, a column per run."""
     if not r.inputs:
-        return html.text("None: the runs have the same network, images, configuration and chip.")
+        return html.text("No difference: the runs have the same network, images, configuration and chip.")
     names = [s.name for s in r.sides]
     own = [(KINDS[i.kind], i.name, *i.values) for i in r.inputs if i.kind != "chip"]
     chip = [(i.name, *i.values) for i in r.inputs if i.kind == "chip"]

@@ -104,7 +104,7 @@ class FinishedRun:
         done, wanted = self.manifest.unfinished
         return (
             f"This search is not finished: {done:,} of {wanted:,} evaluations exist. No design was verified on unseen "
-            "images, and none is recommended. Run the same search command again to go on."
+            "images, and none is recommended. Run the same search command again to continue."
         )
 
     def by_id(self, design: str) -> Design:

@@ -11,7 +11,7 @@ from reports.page import html
 from reports.run import Breakdown
 
 Binding = tuple[tuple[str, dict[str, float]], ...]
-"""The time of every stage [s] by the resource that binds its layers."""
+"""Time of every stage [s], by the resource that limits its layers."""
 
 
 def binding_of(breakdown: Breakdown, design: str, stages: Iterable[str]) -> Binding:
@@ -34,7 +34,7 @@ def what_binds(binding: Binding, name: str) -> tuple[Markup, ...]:
     order = sorted(total, key=lambda resource: -total[resource])
     most = share(total[order[0]] / (sum(total.values()) or 1.0), 0)
     lead = (
-        "What sets the time of a layer is the slowest of compute, memory ports, network and DRAM. "
+        "The time of a layer is that of the slowest of compute, memory ports, network and DRAM. "
         f"In {name} it is {order[0]} for {most} of the layers' time: change that first."
     )
     body = [

@@ -38,7 +38,7 @@ def own_sections(references: Sequence[str], taken: Sequence[str]) -> dict[str, P
 
 def _add(found: dict[str, Parts], name: str, reference: str, content: Any, taken: Sequence[str]) -> None:
     if name in taken or name in found:
-        raise ReportError(f"{reference}: the report has a section {name!r} already; call the file otherwise")
+        raise ReportError(f"{reference}: the report already has a section {name!r}; rename the file")
     if missing := [part for part in NEEDED if not hasattr(content, part)]:
         raise ReportError(f"{reference}: has no {missing[0]}; a section defines TITLE, record(run) and draw(record)")
     place = plugins.split(reference)[0] if plugins.is_file(reference) else Path(reference)

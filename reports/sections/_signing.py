@@ -58,7 +58,7 @@ def _for_drop(run: FinishedRun, check: BudgetCheck) -> str:
     if reachable > check.budget:
         ways.append(f"a drop budget of {tidy(reachable + 0.005)} pp, fixed before another verification")
     else:
-        ways.append("another search with this budget: the verification was for another one")
+        ways.append("another search with this budget, because the verification used another one")
     return f"OK takes {', or '.join(ways)}."
 
 
@@ -106,9 +106,9 @@ def _bottleneck(run: FinishedRun) -> str:
         return ""
     binding, best = max(rows, key=lambda r: r.share), max(rows, key=lambda r: r.saving)
     layers = f"{binding.layers} layer{'' if binding.layers == 1 else 's'}"
-    said = f"{binding.resource}: it binds {layers}, {share(binding.share, 0)} of the layers' time"
+    said = f"{binding.resource}: it limits {layers}, {share(binding.share, 0)} of the layers' time"
     if best.saving < 0.005:
-        return f"{said}; twice as much of any one resource saves less than 1 % of the latency"
+        return f"{said}; doubling any one resource saves less than 1 % of the latency"
     return f"{said}; twice the {best.resource} saves {share(best.saving, 0)} of the latency"
 
 
@@ -120,7 +120,7 @@ def _worst_form(run: FinishedRun) -> str:
     own, worst = rows[0], max(rows, key=lambda r: r.energy_j)
     said = f"{_form(worst.form)}: {_energy(worst)}, {share(worst.energy_saving, 0)} less than 8-bit weights"
     if worst is own:
-        return f"{said}; it is that of this chip"
+        return f"{said}; this chip has it"
     return f"{said}; this chip is {_form(own.form)}: {_energy(own)}"
 
 

@@ -131,12 +131,11 @@ def _sentence(picks: tuple[JudgedPick, ...], savings: tuple[Saving, ...], needed
     if first.probability is not None and "drop" in by:
         drop = by["drop"]
         words.append(
-            f"P(drop ≤ {drop.budget:g} pp) = {first.probability:.2f} by the search and {first.images:,} images "
-            f"that it never saw"
+            f"P(drop ≤ {drop.budget:g} pp) = {first.probability:.2f} by the search and {first.images:,} unseen images"
         )
     sentence = f"{words[0]}: {'; '.join(words[1:])}." if len(words) > 1 else f"{words[0]}."
     if first.verdict != "OK" and needed is not None and first.images < needed:
-        sentence += f" By the images that this design changes, a clear answer takes about {needed:,}."
+        sentence += f" Judging by the images that this design changes, a clear answer takes about {needed:,}."
     return sentence
 
 

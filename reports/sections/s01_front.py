@@ -120,9 +120,9 @@ def draw(r: Front) -> Drawing:
     )
     body = html.join(
         html.text(
-            "Every evaluated design by its drop on unseen images: verified where they were measured, else predicted "
-            "by the model of all measurements. Down and to the left is better. The front is that of three "
-            "objectives, so a front design may lie behind the edge of one projection. The drop axis is a square "
+            "All evaluated designs by drop on unseen images: verified if measured on them, otherwise predicted by "
+            "the model of all measurements. Lower left is better. The front has three objectives, so a front design "
+            "may lie behind the edge of one projection. The drop axis is a square "
             "root, the cost axis is logarithmic. Bars are the 95 % intervals of the picks and of the selected "
             "design. Click a point, or step through the front with the arrow keys, to follow one design through the "
             "whole report; the address of the page keeps the selection and the sliders.",

@@ -144,12 +144,12 @@ def draw(r: FrontTable) -> Drawing:
     content = html.join(
         html.text(
             f"{len(r.rows)} designs: the picks first, then the front, every verified design and every baseline. Drops "
-            "are paired: the same images go through the float and the quantized network. The drop on unseen images is "
-            "verified where it was measured there, and predicted by the model of all measurements elsewhere. The drop "
+            "are paired: the same images go through the float and the quantized network. The drop on unseen images "
+            "is verified if it was measured on them, otherwise predicted by the model of all measurements. The drop "
             "on the search images is too small on average, because designs were chosen on them. Intervals are 95 %. "
-            "Below an energy stand the least and the greatest that the models say when constants, forms of the chip, "
-            "firing rates and time steps change. The last column says what a design misses: a budget, or why the chip "
-            "cannot hold or run it; a chip that does not reach the frame rate has no average power. "
+            "Below an energy are its least and its greatest value when constants, forms of the chip, firing rates "
+            "and time steps change. The last column names the budget that a design exceeds, or the reason why the "
+            "chip cannot hold or run it. Where the chip does not reach the frame rate, there is no average power. "
             f"{more}",
             "lead",
         ),

@@ -97,21 +97,19 @@ def draw(r: PicksCompared) -> Drawing:
     else:
         parts.append(html.text("No design was picked: none of the candidates meets the budgets on cost."))
     if not r.checked:
-        parts.append(
-            html.not_measured("any design on images the search never saw", "`svit-dse search` verifies its candidates.")
-        )
+        parts.append(html.not_measured("any design on unseen images", "`svit-dse search` verifies its candidates."))
         return Drawing(html.join(*parts))
     parts += [
         html.heading("Search images against unseen images"),
         html.text(
             "A search picks designs that did well on its own images, so their drops there tend to be too small. "
-            f"{len(r.checked)} candidates were measured again on images that the search never saw. "
+            f"{len(r.checked)} candidates were measured again on unseen images. "
             f"{_shift(r.shift or 0.0)}",
             "lead",
         ),
         html.key((("accent", "in the search"), ("warn", "on unseen images"))),
         html.plot(
-            "checked", 90 + 34 * len(r.checked), "Drops of the verified candidates, searched and on unseen images"
+            "checked", 90 + 34 * len(r.checked), "Drops of the verified candidates, in the search and on unseen images"
         ),
     ]
     caption = "Accuracy drop of every verified candidate with 95 % intervals, in the search and on unseen images."
@@ -130,7 +128,7 @@ def _table(r: PicksCompared) -> Markup:
         ("Drop, search images", *(_searched(p.design) for p in r.picks)),
     ]
     if any(p.predicted_drop is not None for p in r.picks):
-        rows.append(("predicted from these, alone", *(quantity(p.predicted_drop, "pp") for p in r.picks)))
+        rows.append(("predicted from search images alone", *(quantity(p.predicted_drop, "pp") for p in r.picks)))
     rows += [(name, *(_cost(p.design, unit, cost) for p in r.picks)) for name, unit, cost in _COSTS]
     rows.append(("Mean width", *(f"{tidy(p.design.mean_weight_bits)} bit" for p in r.picks)))
     rows.append(("Layers per width", *(_histogram(p) for p in r.picks)))

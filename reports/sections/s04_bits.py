@@ -112,16 +112,18 @@ def spans(blocks: tuple[str, ...]) -> tuple[Span, ...]:
 
 def draw(r: Bits) -> Drawing:
     """The heat map with the shares of every layer above it."""
-    left = f" {r.left_out} designs of the front in between are left out here." if r.left_out else ""
+    left = f" {r.left_out} designs of the front in between are not shown." if r.left_out else ""
     if "fused" in r.forms:
-        left += " A fused design shows the width of each fused layer in all columns of the layers it stands for."
+        left += (
+            " For a fused design, the width of each fused layer is shown in the columns of all layers that it replaces."
+        )
     shown = described(r)
     body = html.join(
         html.text(
-            "Every row is a design of the front, a pick or a verified design, the smallest at the top; every column is "
-            "a weight layer in network order, grouped by block. The bars above show each layer's share of all weights "
-            "and of all synaptic operations, which were counted on the float network. Few bits save memory in layers "
-            f"with many weights, and energy in layers with many operations.{left}",
+            "Each row is a design of the front, a pick or a verified design, with the least memory at the top. Each "
+            "column is a weight layer in network order, grouped by block. The bars above show each layer's share of "
+            "all weights and of all synaptic operations, which were counted on the float network. Narrow widths save "
+            f"memory in layers with many weights, and energy in layers with many operations.{left}",
             "lead",
         ),
         html.plot(

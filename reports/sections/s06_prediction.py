@@ -71,7 +71,7 @@ def draw(r: Prediction | None) -> Drawing:
         return Drawing(
             html.not_measured(
                 "how well a surrogate predicts",
-                "A search whose strategy has a surrogate (`strategy: posterior`) leaves predictions.csv behind.",
+                "A search whose strategy has a surrogate (`strategy: posterior`) writes predictions.csv.",
             )
         )
     right = "their width is right"
@@ -80,7 +80,7 @@ def draw(r: Prediction | None) -> Drawing:
         html.text(
             f"{len(r.ids)} designs were predicted before they were measured: R² = {tidy(r.r2)}, Spearman "
             f"{tidy(r.rank)}, mean error {tidy(r.bias)} pp; {tidy(100 * r.coverage, 0)} % of the measurements lie "
-            f"inside the 95 % intervals ({verdict}). A point on the line was predicted exactly.",
+            f"inside the 95 % intervals ({verdict}). On the line, the prediction is exact.",
             "lead",
         ),
         html.plot("prediction", 430, "Measured drop against predicted drop"),

@@ -13,7 +13,7 @@ TITLE = "What each part contributes"
 SEARCH = "search over scores"  # the row of `dse.results.decomposition` whose saving the section opens with
 FROM = {
     "alone": "added to the best uniform width",
-    "last": "taken out of the recommended design",
+    "last": "removed from the recommended design",
     "before verification": "both before verification",
 }
 
@@ -80,7 +80,7 @@ def draw(r: Contributions | None) -> Drawing:
     heads = ["Part", "Compared", "Memory", "Energy", "Drop, 95 %", "Basis"]
     caption = (
         "Each row compares two designs that differ in one part. Rounding compares compensated with nearest rounding at "
-        "the same widths. Drops are those on unseen images, expected by the model of all measurements unless measured."
+        "the same widths. Drops are on unseen images: measured, or else expected by the model of all measurements."
     )
     table = html.table(heads, body, caption, numeric=(2, 3, 4))
     said = [] if r.search_saves is None else [html.text(html.code_in(_said(r.search_saves)), "lead")]
@@ -90,9 +90,9 @@ def draw(r: Contributions | None) -> Drawing:
 def _said(saved: float) -> str:
     than = f"{share(abs(saved))} {'less' if saved >= 0 else 'more'} memory than"
     return (
-        f"The search's design takes {than} the widths that the gradient scores alone give at the same drop budget, "
-        "both before verification. "
-        "Where that is next to nothing, `search.strategy: guided` finds as good a design without a search."
+        f"The search's design takes {than} the widths from gradient scores alone at the same drop budget, both "
+        f"before verification. Where the difference is very small, `search.strategy: guided` finds an equally good "
+        f"design without a search."
     )
 
 

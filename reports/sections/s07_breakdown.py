@@ -121,8 +121,9 @@ def _lead(r: CostBreakdown) -> str:
     """What the plots show of this run: the recommended design is there only where breakdown.csv has it."""
     compared = f" The upper pair compares {_names(r)} and the design selected on this page." if r.compared else ""
     return (
-        f"Modelled cost of one image, split by what causes it.{compared} The lower pair splits the selected design by "
-        "stage. Only the front and the baselines are broken down; selecting another design changes nothing here."
+        f"Modelled cost of one image, by component.{compared} The lower pair splits the selected design by "
+        "stage. Only the front, the verified designs and the baselines have a breakdown; selecting "
+        "another design changes nothing here."
     )
 
 

@@ -76,16 +76,16 @@ def draw(r: LayerByLayer | None) -> Drawing:
     body = html.join(
         html.table(("Energy of the recommended design", "", "Share"), rows, numeric=(1, 2)),
         html.text(
-            "The time of every layer, for all steps, in the colour of the resource that binds it: the longest of "
-            "compute, memory ports, network and DRAM. A faster resource shortens only the layers that it binds.",
+            "Time of every layer over all time steps. The colour is the resource that limits it: the slowest of "
+            "compute, memory ports, network and DRAM. A faster resource shortens only the layers that it limits.",
             "lead",
         ),
         html.key((f"box c{i}", name) for i, name in enumerate(bound)),
-        html.plot("layer-times", 300, "Time of every layer by what binds it"),
+        html.plot("layer-times", 300, "Time of every layer by limiting resource"),
         html.details("All layers as a table", _table(r)),
     )
     shown = chart(r)
-    caption = "Time of every layer of the recommended design, by the resource that binds it."
+    caption = "Time of every layer of the recommended design, by the resource that limits it."
     plot = interactive.plot(shown)
     plot["layout"]["xaxis"] |= {"showticklabels": False}
     return Drawing(

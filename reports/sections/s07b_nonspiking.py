@@ -111,7 +111,7 @@ def draw(r: NonSpiking | None) -> Drawing:
         html.text(
             f"For {r.spiking_wins} of {r.designs} designs the spiking network needs less energy than its non-spiking "
             "equivalent, which has the same weights and shapes, one pass, and activations of ceil(log2(T + 1)) "
-            "bits, with as many non-zero inputs as there are spikes (or, dense, all of them). Its accuracy was not "
+            "bits, with as many non-zero inputs as there are spikes (in the dense form, all). Its accuracy was not "
             "measured.",
             "lead",
         ),
@@ -122,7 +122,7 @@ def draw(r: NonSpiking | None) -> Drawing:
     if r.curve is None:
         return Drawing(body)
     shown, over = chart(r.curve), _over_the_firing_rate(r.curve)
-    caption = "Energy of the recommended design over that of the dense non-spiking network, by firing rate."
+    caption = "Energy of the recommended design divided by that of the dense non-spiking network, by firing rate."
     figure = StaticFigure(caption, lambda: printed.figure(shown, 2.6))
     return Drawing(html.join(body, over), {"crossover": interactive.plot(shown)}, {"crossover": figure})
 
@@ -161,9 +161,9 @@ def said(c: Curve) -> str:
         until += f" ({low} … {high} over all variations)"
     return (
         f"{until} the recommended design, T = {c.time_steps}, needs less energy than the dense non-spiking network "
-        f"with the same weights on this chip; it fires at {share(c.own_rate)}. Published, for hardware whose constants "
-        "were not read: below 5.7 % at T = 5 (Yan et al., arXiv 2409.08290 v4). Rates are spikes per neuron and time "
-        "step, all layers scaled alike."
+        f"with the same weights on this chip; it fires at {share(c.own_rate)}. Yan et al. (arXiv 2409.08290 v4) "
+        f"publish 5.7 % at T = 5, for hardware whose constants we have not read. Rates are spikes per neuron and "
+        f"time step; all layers are scaled by the same factor."
     )
 
 

@@ -111,7 +111,7 @@ def draw(r: Firing | None) -> Drawing:
     direction = "more" if r.spike_change >= 0 else "fewer"
     lead = (
         f"Design {r.design} fires {share(abs(r.spike_change))} {direction} spikes per image than the float "
-        f"network. {changes}{silent} A rate is spikes per neuron and time step. {_membranes(r)}"
+        f"network. {changes}{silent} Rates are spikes per neuron and time step. {_membranes(r)}"
     )
     shown = chart(r)
     body = html.join(

@@ -75,7 +75,7 @@ def draw(r: Robustness | None) -> Drawing:
         html.text(_lead(r), "lead"),
         *_forms(r.forms),
         *_bands(r),
-        html.heading(f"{objective} when one constant moves over its range"),
+        html.heading(f"{objective} when one constant changes over its range"),
         html.text(f"Bars show the relative change at the low and at the high end of the range.{left}", "lead"),
         html.key((("box c4", "low end"), ("box c0", "high end"))),
         html.plot("tornado", 90 + 26 * min(len(r.swings), MOST_BARS), "Relative change of the objective per constant"),
@@ -87,7 +87,7 @@ def draw(r: Robustness | None) -> Drawing:
         ),
     )
     shown = chart(r)
-    caption = f"Relative change of the {objective.lower()} when one constant moves over its range."
+    caption = f"Relative change of the {objective.lower()} when one constant changes over its range."
     height = 1.0 + 0.24 * min(len(r.swings), MOST_BARS)
     figure = StaticFigure(caption, lambda: printed.figure(shown, height, legend_columns=2))
     plot = interactive.plot(shown)
@@ -108,9 +108,9 @@ def _forms(rows: tuple[FormRow, ...]) -> tuple[Markup, ...]:
         return ()
     energies = sorted(row.energy_saving for row in rows)
     lead = (
-        "What narrow weights save in adders, registers and multipliers is a property of the silicon. Against 8-bit "
-        f"weights in every layer the recommended design saves {share(energies[0])} to {share(energies[-1])} of the "
-        f"energy; this chip is {rows[0].form.replace('_', '-')}."
+        "The form of the datapath decides how much narrow weights save in adders, registers and multipliers. Against "
+        f"8-bit weights in every layer, the recommended design saves {share(energies[0])} to {share(energies[-1])} of "
+        f"the energy; this chip is {rows[0].form.replace('_', '-')}."
     )
     body = [
         (
@@ -124,7 +124,7 @@ def _forms(rows: tuple[FormRow, ...]) -> tuple[Markup, ...]:
         for row in rows
     ]
     head = ("Datapath", "Unit", "Energy", "Energy saved", "Latency", "Time saved")
-    caption = "The recommended design under every form of the datapath, against the same with 8-bit weights"
+    caption = "The recommended design under every form of the datapath, against the same design with 8-bit weights"
     return (
         html.heading("The form of the datapath"),
         html.text(lead),
@@ -142,19 +142,19 @@ def _bands(r: Robustness) -> tuple[Markup, ...]:
         for band in r.bands
     ]
     head = ("Design", label(r.objective), "Least", "Greatest")
-    caption = "The picks, with the least and the greatest over all variations: what the model does not know"
+    caption = "The picks, with their least and greatest values over all variations of the model"
     return (html.table(head, body, caption, numeric=range(1, 4)),)
 
 
 def _lead(r: Robustness) -> str:
     """How many scenarios there are, what the worst one does to the ranking, and how the recommended design fares."""
     sentences = [
-        f"Each uncertain constant, form of the chip, the firing rates and the time steps were moved in turn, and "
-        f"{r.designs:,} designs were costed again: {len(r.scenarios)} scenarios."
+        f"Each uncertain constant, the form of the chip, the firing rates and the time steps were changed in turn, "
+        f"and {r.designs:,} designs were costed again: {len(r.scenarios)} scenarios."
     ]
     sentences += [f"{note[0].upper()}{note[1:]}." for note in r.notes]
     if r.regret is not None:
-        more = f"{share(r.regret)} more than the best that loses no more"
+        more = f"{share(r.regret)} more than the best design with no greater drop"
         sentences.append(f"At worst the recommended design costs {more}.")
     if r.scenarios and not r.notes:
         worst = r.scenarios[0]

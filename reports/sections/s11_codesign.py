@@ -30,8 +30,9 @@ WORDS = {
 }
 OBJECTIVES = {"energy_j": "energy", "power_w": "power", "energy_delay_js": "energy × latency"}
 UNKNOWN = (
-    "This run is older than the record of the values that were swept, so it is not known whether a best value is the "
-    "first or last of its range. `svit-dse report RUN --hardware CHIP --out FOLDER` costs the run again and says it."
+    "This run was made by a version that did not record the swept values, so it is not known whether a best value is "
+    "at the edge of its range. `svit-dse report RUN --hardware CHIP --out FOLDER` costs the run again and records "
+    "them."
 )
 AREA = "element_area"  # the constant that a chip states where its processing elements have an area
 
@@ -144,24 +145,26 @@ def draw(r: Codesign | None) -> Drawing:
     if r is None:
         return Drawing(
             html.join(
-                Markup('<p class="absent">The chip file declares no knobs: there is no other setting to compare.</p>')
+                Markup(
+                    '<p class="absent">The chip file declares no knobs, so there is no other setting to compare.</p>'
+                )
             )
         )
     shown = [i for i, knob in enumerate(r.knobs) if len({chip.setting[i] for chip in r.chips}) > 1]
     same = [f"{k.name} {_amount(r.chips[0].setting[i], k.unit)}" for i, k in enumerate(r.knobs) if i not in shown]
     lead = (
-        "Every setting of the chip's knobs was costed for every picked design. A row is a setting that costs a design "
-        "least by the objectives named, with what each saves against the setting of the chip file. The bits stay as "
-        "they are."
+        "Every setting of the chip's knobs was costed for every picked design. Each row is the best setting of a "
+        "design for the objectives named, with the saving against the setting of the chip file. The bits do not "
+        "change."
     )
     parts = [html.text(lead, "lead")]
     if same:
         parts.append(html.text(f"The same in all rows: {', '.join(same)}.", "lead"))
     parts.append(_table(r, shown))
     if r.edges:
-        parts.append(html.heading("At the edge of what was swept"))
+        parts.append(html.heading("At the edge of the swept range"))
         parts.append(
-            html.text("Some best values are the first or last of their range; beyond it may lie a better chip.")
+            html.text("Some best values are the first or last of their range, so a better chip may lie beyond it.")
         )
         parts.append(html.items(r.edges))
     if not any(knob.swept for knob in r.knobs):

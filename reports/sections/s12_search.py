@@ -93,8 +93,9 @@ def draw(r: SearchRecord) -> Drawing:
     parts += [
         html.heading("Hypervolume over evaluations"),
         html.text(
-            "The share of the objective box that the designs so far dominate. The box reaches from zero to 10 points "
-            "of drop and to the largest cost of any design. A curve that is flat at its end found little more. The "
+            "The share of the objective space that the designs so far dominate. The space reaches from zero to 10 "
+            "points of drop and to the largest cost of any design. If the curve is flat at its end, the search was "
+            "finding little more. The "
             "shaded region marks the baselines.",
             "lead",
         ),
@@ -131,8 +132,8 @@ def _chaos(r: SearchRecord) -> Markup:
         )
     how = f" (every weight times 1 + {r.chaos['noise']:g} × a standard normal number)" if "noise" in r.chaos else ""
     needs = (
-        f" By the images that the recommended design changes, {r.needed_images:,} images tell a drop of half the"
-        " budget from one beyond it, without what the search predicts."
+        f" Judging by the images that the recommended design changes, {r.needed_images:,} images are needed to tell "
+        f"a drop of half the budget from one beyond it without the prediction of the search."
         if r.needed_images
         else ""
     )

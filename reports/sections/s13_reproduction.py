@@ -40,7 +40,7 @@ def record(run: FinishedRun) -> Reproduction:
         ("Python", made.python),
     ]
     if m.recosted_from:
-        facts.append(("Costs", f"computed again from {m.recosted_from}; nothing was measured again"))
+        facts.append(("Costs", f"computed again from {m.recosted_from}; no accuracy was measured again"))
     if m.mixed_inputs:
         facts.append(("Mixed inputs", f"{m.mixed_inputs}; the study joins measurements made with different inputs"))
     return Reproduction(made.command, tuple(facts), made.packages, run.config, made.dirty)

@@ -28,11 +28,12 @@ class Limits:
 GENERAL = (
     "Memory, energy, latency and power are computed from the constants of the chip file, not measured on silicon. Use "
     "them to compare designs on this chip, not as absolute values.",
-    "Energy is that of the spikes counted on the images of this run. Images that make the network fire more cost more.",
+    "Energy is computed from the spikes counted on the images of this run. Images that cause more spikes cost "
+    "more energy.",
     "The front is the best of the evaluated designs, not of all possible ones.",
 )
 REDO = (
-    "the checkpoint, the data or the hardware file changes (their hashes stand on page one)",
+    "the checkpoint, the data or the hardware file changes (page one gives their hashes)",
     "the frame rate or the number of time steps changes",
     "a constant in the hardware table is measured: `svit-dse report RUN --hardware FILE` computes every cost again "
     "without running the network",
@@ -44,7 +45,7 @@ def record(run: FinishedRun) -> Limits:
     here = []
     m = run.manifest
     if not any(d.verified for d in run.designs):
-        here.append("No design was measured on unseen images. The drops are those of the images that the search used.")
+        here.append("No design was measured on unseen images. All drops are on the search images.")
     front = [(d.drop_high - d.drop_low) / 2 for d in run.front]
     if front:
         here.append(f"The median half-width of the 95 % intervals on the front is {tidy(float(np.median(front)))} pp.")
@@ -74,7 +75,7 @@ def own_costs(run: FinishedRun) -> str:
         return ""
     return (
         f"Functions of the caller computed {', '.join(own)}; every other cost comes from the constants of the chip "
-        "file. What such a function gives has no parts and no intervals, so this report has no breakdown, no "
+        "file. Costs from such a function have no components and no intervals, so this report has no breakdown, no "
         "robustness and no comparison with other networks or chips."
     )
 
@@ -101,9 +102,9 @@ def arithmetic(run: FinishedRun) -> str:
     which = "Every design" if integer == len(quantized) else f"{integer:,} of {len(quantized):,} designs"
     others = "" if integer == len(quantized) else " The others have float32 membrane potentials."
     return (
-        f"{which} except the float network was evaluated as the integer network that `svit-dse export` writes: integer "
-        f"weights, fixed-point membrane potentials and fixed-point values between layers, with the widths of the "
-        f"design, or of the configuration where they were not searched.{others} "
+        f"{which} except the float network was evaluated as the integer network that `svit-dse export` writes, with "
+        f"integer weights, fixed-point membrane potentials and fixed-point values between layers. Their widths are "
+        f"those of the design, or of the configuration where they were not searched.{others} "
         f"A chip that rounds, saturates or accumulates differently may give other results."
     )
 

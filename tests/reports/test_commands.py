@@ -41,7 +41,7 @@ def test_another_chip_changes_every_cost_in_the_report_and_no_measurement(small_
         assert after["energy_j"] != before["energy_j"]
         assert after["latency_s"] != before["latency_s"]
     page = (tmp_path / "other" / "report" / "index.html").read_text(encoding="utf-8")
-    assert "nothing was measured again" in page
+    assert "no accuracy was measured again" in page
     assert svit(monkeypatch, "compare", small_run, tmp_path / "other", "--out", tmp_path / "both") == 0
     sides = told(tmp_path / "both")["comparison"]["sides"]
     assert [s["hardware"].split()[0] for s in sides] == ["generic_45nm", "seneca_like"]
@@ -107,7 +107,7 @@ def test_the_inputs_that_differ_are_named_and_no_others(tmp_path):
     assert "Constants of the chip (1)" in page
     same = record([read_run(run), read_run(by_hand.write(tmp_path / "c"))], [run, tmp_path / "c"])
     assert same.inputs == ()
-    assert "None: the runs have the same network" in str(draw(same).html)
+    assert "No difference: the runs have the same network" in str(draw(same).html)
 
 
 def test_the_gap_between_two_runs_is_said_in_words(tmp_path):

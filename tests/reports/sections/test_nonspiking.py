@@ -49,7 +49,7 @@ def test_energies_of_both_networks_have_bands_and_the_curve_its_crossover(tmp_pa
     assert "4.00 \N{MICRO SIGN}J … 9.00 \N{MICRO SIGN}J" in str(drawn.html)
     assert "Below 10.0 % firing the recommended design, T = 4, needs less energy" in str(drawn.html)
     assert "it fires at 15.0 %" in str(drawn.html)
-    assert "below 5.7 % at T = 5" in str(drawn.html)
+    assert "publish 5.7 % at T = 5" in str(drawn.html)
     assert list(drawn.plots["crossover"]["data"][1]["x"]) == pytest.approx([5, 20])
 
 

@@ -35,8 +35,8 @@ def test_an_installed_package_adds_its_section_to_every_report(tmp_path):
     ("old", "new", "name", "message"),
     [
         ("TITLE", "TITEL", "mine", r"mine.py: has no TITLE; a section defines TITLE, record\(run\) and draw\(record\)"),
-        ("", "", "front", r"front.py: the report has a section 'front' already; call the file otherwise"),
-        ("", "", "s07_front", r"s07_front.py: the report has a section 'front' already"),
+        ("", "", "front", r"front.py: the report already has a section 'front'; rename the file"),
+        ("", "", "s07_front", r"s07_front.py: the report already has a section 'front'"),
         ("len(run.designs)", "len(run.desings)", "mine", r"mine.py: line 8: AttributeError: .*no attribute 'desings'"),
         ("len(run.designs)", "{1, 2}", "mine", r"mine.py: record gives a set, which report.json cannot hold"),
         ("return html", "html", "mine", r"mine.py: draw gives a NoneType; expected reports.page.html.Drawing"),

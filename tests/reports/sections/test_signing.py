@@ -42,7 +42,7 @@ def test_page_one_says_what_limits_the_design(run):
     said = dict(_signing.facts(run))
     # slack 0.3 of 1 pp is 30 %, 300 of 800 B is 37.5 %
     assert said["Tightest budget"] == "Accuracy drop, 0.70 pp of 1.00 pp: 30 % of it is left"
-    expected = "noc: it binds 2 layers, 75 % of the layers' time; twice the dram saves 20 % of the latency"
+    expected = "noc: it limits 2 layers, 75 % of the layers' time; twice the dram saves 20 % of the latency"
     assert said["What limits its speed"] == expected
     worst = "fixed: 3.00 µJ, 12 % less than 8-bit weights; this chip is ideal: 1.00 µJ"
     assert said["Worst form of the datapath"] == worst
@@ -64,7 +64,7 @@ def test_the_tightest_budget_takes_the_drop_that_the_page_shows(run):
 
 def test_a_small_gain_of_every_resource_is_said_as_such(run):
     one = replace(run, bottlenecks=(BottleneckRow(PICK, "compute", 1, 1.0, 0.0),))
-    assert "twice as much of any one resource saves less than 1 %" in dict(_signing.facts(one))["What limits its speed"]
+    assert "doubling any one resource saves less than 1 %" in dict(_signing.facts(one))["What limits its speed"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_review_says_what_would_make_it_ok(tmp_path):
     assert "about 9,000 unseen images" in for_drop
     reached = norm.ppf(0.95, loc=0.7, scale=0.3 / norm.ppf(0.975))  # 0.7 pp, 95 % interval 0.4 to 1.0
     assert f"{reached + 0.005:.2f} pp" not in for_drop  # 0.95 pp is within the budget: then it is another one's
-    assert "the verification was for another one" in for_drop
+    assert "because the verification used another one" in for_drop
     assert for_memory == "Memory is 100 B over its budget: OK takes a budget of 500 B or more."
 
 
