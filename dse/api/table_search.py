@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import torch
-from scipy.stats import norm
+from scipy.special import ndtr
 from torch import nn
 
 from dse import strategies
@@ -217,7 +217,7 @@ def _table(study: optuna.Study, problem: Problem, evaluator: Evaluator) -> pd.Da
 
 def _expected(mean: float, sd: float, budget: float) -> dict[str, float]:
     """What the model says of a drop [points]: mean, 95 % interval, and the chance that it is within the budget."""
-    reach, within = Z95 * sd, norm.cdf(budget, loc=mean, scale=max(sd, 1e-9))
+    reach, within = Z95 * sd, ndtr((budget - mean) / max(sd, 1e-9))
     return {
         "expected": mean,
         "expected_low": mean - reach,

@@ -16,7 +16,7 @@ from dse.errors import ConfigError
 from dse.problem.design import FLOAT
 
 if TYPE_CHECKING:
-    from dse.evaluation.evaluator import Runner  # brings scipy.stats, which costing a run does without
+    from dse.evaluation.evaluator import Runner  # brings the engine, which costing a run does without
 
 Cost = Callable[[IntArray, IntArray], FloatArray]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from dse.arrays import FloatArray, IntArray
 from dse.config.quantities import QUANTITIES, Quantity, show
@@ -35,7 +35,7 @@ class Recommendation:
 def chance_within(posterior: Posterior, levels: IntArray, budget: float) -> FloatArray:
     """P(drop <= budget) of levels (C, D) by the posterior, (C,); the budget is in percentage points."""
     mean, sd = posterior.predict(levels)
-    return np.asarray(norm.cdf((budget - mean) / np.maximum(sd, 1e-9)))
+    return np.asarray(ndtr((budget - mean) / np.maximum(sd, 1e-9)))
 
 
 def judge(posterior: Posterior, levels: IntArray, budget: float) -> Recommendation:

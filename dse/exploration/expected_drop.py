@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from dse.exploration.study import evaluated
 from dse.ledger.proposals import DESIGN, levels_of
@@ -89,7 +89,7 @@ def cheapest_trusted(study: optuna.Study, problem: Problem, learner: Learner) ->
         return None
     levels = np.array([levels_of(t, problem.space) for t in trials])
     mean, sd = learner(history.measurements(past)).predict(levels)
-    chance = norm.cdf(problem.budgets.get("drop", np.inf), loc=mean, scale=np.maximum(sd, 1e-9))
+    chance = ndtr((problem.budgets.get("drop", np.inf) - mean) / np.maximum(sd, 1e-9))
     kept = [i for i in range(len(trials)) if chance[i] >= CONFIDENCE]
     best = min(kept, key=lambda i: trials[i].values[1], default=None)
     if best is None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.special import logsumexp, ndtr
 
 from dse.arrays import FloatArray
 from dse.verification.estimate import Estimate
@@ -46,7 +45,7 @@ class Belief:
 
     def within(self, limit: float) -> FloatArray:
         """P(drop <= limit), (K,)."""
-        return np.asarray(self.weight @ norm.cdf(limit, loc=self.means, scale=self.own))
+        return np.asarray(self.weight @ ndtr((limit - self.means) / self.own))
 
 
 def posterior(prediction: Prediction, found: Estimate) -> Belief:

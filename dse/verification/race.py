@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from dse.arrays import BoolArray, FloatArray, IntArray
 from dse.problem.goals import CONFIDENCE
@@ -165,8 +165,8 @@ def _chance(race: Race, out: Outcome) -> FloatArray:
     more = np.maximum(1 / whole - 1 / np.diag(out.found.covariance), 0.0)
     last = 1 / (1 / variance + more)
     moves = np.sqrt(np.maximum(variance - last, 1e-12))
-    edge = race.budget - norm.ppf(CONFIDENCE) * np.sqrt(last)
-    return np.asarray(norm.cdf((edge - out.belief.mean) / moves))
+    edge = race.budget - ndtri(CONFIDENCE) * np.sqrt(last)
+    return np.asarray(ndtr((edge - out.belief.mean) / moves))
 
 
 def _shown(race: Race, rows: Sequence[Row]) -> BoolArray:

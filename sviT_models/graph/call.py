@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import sympy
 from torch import fx
 
 from sviT_models.errors import ModelError
@@ -73,7 +72,7 @@ def shape_of(node: fx.Node) -> Shape:
         if isinstance(size, int):
             axes.append(axis(size))
             continue
-        factor, rest = sympy.sympify(size.node.expr).as_coeff_Mul()
+        factor, rest = size.node.expr.as_coeff_Mul()
         if not rest.is_Symbol or not factor.is_Integer:
             raise ModelError(f"{node.name}: an axis of {size} elements; expected a multiple of the number of images")
         axes.append(axis(int(factor), batched=True))
