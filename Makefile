@@ -53,7 +53,7 @@ bench: .venv/installed
 
 # Hours: every cell of docs/study.md whose row is missing in docs/study/ or older than its strategy.
 study: .venv/installed
-	$(BIN)/python benchmarks/study.py core nearest budgets glyphs glyphs-nearest
+	$(BIN)/python benchmarks/study.py core nearest budgets glyphs glyphs-nearest second second-nearest
 
 .venv/python:
 	@test "$$($(PYTHON) -c 'import sys; print(*sys.version_info[:2])' 2> /dev/null)" = "3 11" || \

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -29,7 +28,7 @@ def depends(cell: Cell) -> dict[str, str]:
     The code that measures, costs and verifies is the same for all methods; a row names it, and a change of it alone
     does not make a row old.
     """
-    settings = json.dumps([asdict(cell), IMAGES[cell.data]])
+    settings = json.dumps([cell.settings, IMAGES[cell.data]])
     files = strategy_files(cell.config.search.strategy)
     code = hashlib.sha256("".join(f"{path}\0{_meaning(path)}" for path in files).encode())
     return {
@@ -76,7 +75,7 @@ def _imported(path: str) -> list[str]:
 def known(folder: Path = ROWS) -> pd.DataFrame:
     """All rows of a folder, sorted by cell; none where there is no folder yet."""
     rows = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    return pd.DataFrame(rows) if rows else pd.DataFrame({"cell": []})
+    return pd.DataFrame([{"variant": ""} | row for row in rows]) if rows else pd.DataFrame({"cell": []})
 
 
 def state(cell: Cell, folder: Path = ROWS) -> str:

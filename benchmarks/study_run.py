@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from study_cells import Cell
+from study_cells import MEASURED, Cell
 
 from costmodels import forms, load_hardware
 from dse.evaluation.costs import Costing
@@ -41,6 +41,8 @@ def run(cell: Cell, work: Path) -> Row:
     passed = bool(picks) and all(row["verdict"] == "OK" for row in picks[0]["rows"])
     table = searched.table.drop_duplicates("id")
     chosen = picks[0]["id"] if passed else str(table.loc[table["origin"] == FALLBACK, "id"].iloc[0])
+    if cell.variant == MEASURED:
+        chosen, passed = _by_measured_drop(table, cell.budget), False
     row = table.set_index("id", drop=False).loc[chosen]
     split = "test" if has_test(cell.data) else "verify"
     images = experiment.source.load(split, None)
@@ -55,6 +57,7 @@ def run(cell: Cell, work: Path) -> Row:
         "rounding": cell.rounding,
         "budget": cell.budget,
         "seed": cell.seed,
+        "variant": cell.variant,
         "passed": passed,
         "design": chosen,
         "origin": str(row["origin"]),
@@ -93,6 +96,12 @@ def _own(searched: Searched, method: str) -> pd.DataFrame:
         if method == "posterior":  # its last evaluation, and the setting from which it starts
             mine |= origin.isin([EXACT, SURER]) | (origin == GUIDED)
     return searched.table[mine | (origin == FLOAT)].reset_index(drop=True)
+
+
+def _by_measured_drop(table: pd.DataFrame, budget: float) -> str:
+    """The id of the design with the least memory whose drop on the search images keeps the budget."""
+    kept = table[(table["drop"] <= budget) & (table["origin"] != FLOAT)]
+    return str(kept.sort_values("memory_bytes")["id"].iloc[0])
 
 
 def _parts(costing: Costing, searched: Searched, chosen: str) -> Row:

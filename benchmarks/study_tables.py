@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import pandas as pd
-from study_cells import NAMES, PARTS, Cell
+from study_cells import MEASURED, NAMES, PARTS, VARIANTS, Cell
 
 MARK = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 CHIP = "generic_45nm"  # on which the tables of methods state energy
@@ -133,6 +133,34 @@ def parts(rows: pd.DataFrame) -> str:
     return _markdown(["method", *(column.removeprefix("bytes:") for column in columns)], body)
 
 
+def ablations(rows: pd.DataFrame) -> str:
+    """Picks of the default search as it is, and with one thing changed; medians over seeds, least and greatest."""
+    lines = [("as it is", ""), *((label, variant) for variant, (label, _) in VARIANTS.items())]
+    body = []
+    for label, variant in lines:
+        own = rows[(rows["method"] == "posterior") & (rows["variant"] == variant)]
+        if own.empty:
+            body.append([label, "not run", *[""] * 8])
+            continue
+        energy = [1 - own[f"energy:{CHIP}:{form}"] / own[f"energy8:{CHIP}:{form}"] for form in ("ideal", "fixed")]
+        body.append(
+            [
+                label,
+                _range(own["memory_bytes"] / 1e3, ".1f"),
+                _range(own["mean_bits"], ".2f"),
+                _range(own["time_steps"], ".0f"),
+                _range(1e6 * own[f"energy:{CHIP}:ideal"], ".2f"),
+                " / ".join(_range(100 * each, ".1f") for each in energy),
+                _range(own["drop"], "+.2f"),
+                f"{int((own['drop'] <= own['budget']).sum())} of {len(own)}",
+                "" if variant == MEASURED else f"{int(own['passed'].sum())} of {len(own)}",
+                _range(own["evaluations"], ".0f"),
+            ]
+        )
+    head = ["search", "memory [kB]", "mean bits", "T", "energy, ideal [uJ]", "below 8 bits, ideal / fixed [%]"]
+    return _markdown([*head, "drop on test [pp]", "within budget", "passed", "designs"], body)
+
+
 def _where(table: Callable[[pd.DataFrame], str], **equal: object) -> Callable[[pd.DataFrame], str]:
     """A table of the rows that have these values."""
 
@@ -148,20 +176,24 @@ def _of(part: str, **equal: object) -> Callable[[pd.DataFrame], str]:
     """The table of methods of a part of the study."""
     wanted = [c for c in PARTS[part] if all(getattr(c, key) == value for key, value in equal.items())]
     first = wanted[0]
-    same = {"network": first.network, "rounding": first.rounding, "budget": first.budget}
+    same = {"network": first.network, "rounding": first.rounding, "budget": first.budget, "variant": ""}
     return _where(lambda rows: methods(rows, wanted), **same)
 
 
-TINY = {"network": "sdtv2_tiny_fashion_mnist", "rounding": "compensated", "budget": 1.0}
+PICKED = {"network": "sdtv2_tiny_fashion_mnist", "rounding": "compensated", "budget": 1.0}
+TINY = PICKED | {"variant": ""}
 TABLES: dict[str, Callable[[pd.DataFrame], str]] = {
     "core": _of("core"),
     "forms": _where(forms, **TINY),
     "parts": _where(parts, **TINY),
     "nearest": _of("nearest"),
-    "decomposition": _where(decomposition, network=TINY["network"], budget=TINY["budget"]),
+    "decomposition": _where(decomposition, network=TINY["network"], budget=TINY["budget"], variant=""),
+    "ablations": _where(ablations, **PICKED),
     "budget-one-and-a-half": _of("budgets", budget=1.5),
     "budget-two-point-one": _of("budgets", budget=2.1),
     "glyphs": _of("glyphs"),
     "glyphs-nearest": _of("glyphs-nearest"),
+    "second": _of("second"),
+    "second-nearest": _of("second-nearest"),
 }
 OF_README: dict[str, Callable[[pd.DataFrame], str]] = {"headline": _where(headline, **TINY)}

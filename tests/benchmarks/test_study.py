@@ -7,6 +7,7 @@ import pytest
 import study
 import study_cells
 import study_rows
+import study_run
 import study_tables
 from study import PAGE, README, carry_out
 
@@ -16,6 +17,8 @@ BASE = {
     "network": "sdtv2_tiny_fashion_mnist",
     "rounding": "compensated",
     "budget": 1.0,
+    "variant": "",
+    "time_steps": 2,
     "passed": True,
     "drop": 0.4,
     "evaluations": 100,
@@ -78,6 +81,45 @@ def test_a_method_is_its_median_between_its_extremes_against_what_passed_on_the_
 def test_energy_is_stated_against_uniform_8_bits_of_the_same_chip_and_form(rows):
     found = lines(study_tables.TABLES["forms"](rows))
     assert found["svit-dse"] == ["`generic_45nm`", "25.0", "0.0", "0.0", "0.0"]
+
+
+def test_an_ablation_stands_beside_the_search_as_it_is_and_in_no_other_table(rows):
+    changed = row("posterior", 0, 150_000, variant="shifts", time_steps=1, drop=1.1, passed=False)
+    found = lines(study_tables.TABLES["ablations"](pd.concat([rows, pd.DataFrame([changed])])))
+    assert found["as it is"][0] == "110.0 (100.0 to 120.0)"
+    assert found["scales are powers of two"][:5] == ["150.0", "3.00", "1", "3000000.00", "25.0 / 0.0"]
+    assert found["scales are powers of two"][5:] == ["+1.10", "0 of 1", "0 of 1", "100"]
+    assert found["one time step"][0] == "not run"
+    assert study_tables.TABLES["core"](pd.concat([rows, pd.DataFrame([changed])])) == study_tables.TABLES["core"](rows)
+
+
+def test_a_variant_changes_what_it_says_and_the_rest_stays():
+    plain = study_cells.cells(["core"], "*-posterior-*seed1")[0]
+    for cell in study_cells.cells(["ablations"], "*seed1-*"):
+        changes = study_cells.VARIANTS[cell.variant][1]
+        before, after = (each.config.model_dump() for each in (plain, cell))
+        differing = {
+            (section, key)
+            for section in changes
+            for key in after[section]
+            if before[section][key] != after[section][key]
+        }
+        assert differing == {(section, key) for section, each in changes.items() for key in each}, cell.name
+        assert {key: before[key] for key in before.keys() - changes} == {
+            key: after[key] for key in after.keys() - changes
+        }
+
+
+def test_the_measured_pick_is_the_least_memory_within_the_budget_by_the_search_images():
+    table = pd.DataFrame(
+        {
+            "id": ["f", "a", "b", "c"],
+            "origin": ["float", "guided", "posterior", "posterior"],
+            "drop": [0, 0.9, 1.0, 1.1],
+        }
+        | {"memory_bytes": [1.0, 4.0, 3.0, 2.0]}
+    )
+    assert study_run._by_measured_drop(table, 1.0) == "b"
 
 
 def test_a_table_takes_the_rows_of_its_rounding_only(rows):
