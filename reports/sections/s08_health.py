@@ -174,7 +174,3 @@ def chart(r: Firing) -> Chart:
         x=Axis(categories=r.short, limits=(-1, len(r.names)), grid=False),
         y=Axis("spikes per neuron and step", from_zero=True),
     )
-
-
-def _hover(name: str, layers: Sequence[str], rates: Sequence[float]) -> list[str]:
-    return [f"{layer}, {name}: {tidy(100 * rate)} %" for layer, rate in zip(layers, rates, strict=True)]
