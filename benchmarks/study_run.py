@@ -14,9 +14,9 @@ from costmodels import forms, load_hardware
 from dse.evaluation.costs import Costing
 from dse.evaluation.prepare import code_hash
 from dse.results import tables
+from dse.results.costed import designs_of
 from dse.results.origin import EXACT, FLOAT, GUIDED, SURER, is_plain_uniform
 from dse.results.picks import choose
-from dse.results.robustness import designs_of
 from dse.results.verification import judged
 from dse.workflows.search_steps import base_setting, guided_search, precision_study, prepare, verification
 from dse.workflows.search_values import Searched, StudyStorage

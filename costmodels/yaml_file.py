@@ -22,8 +22,9 @@ def read_yaml(path: Path) -> Any:
         if path.stat().st_size > MOST_BYTES:
             raise CostError(f"{path}: has more than {MOST_BYTES:,} bytes; no file of this tool is that long")
         text = path.read_text(encoding="utf-8")
-        _check_size(text, path)
-        return YAML(typ="rt").load(text)
+        yaml = YAML(typ="rt")
+        yaml.Parser = _checked_parser(path)
+        return yaml.load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = " ".join(str(error.problem).split())
@@ -34,32 +35,54 @@ def read_yaml(path: Path) -> Any:
         raise CostError(f"{path}: not a readable YAML text file: {str(error).splitlines()[0]}") from None
 
 
-def _check_size(text: str, path: Path) -> None:
-    """Raises CostError, before anything is built, for what is nested, repeated by aliases or long beyond all use."""
-    from ruamel.yaml import YAML, events
+class _Size:
+    """Counts the events of a file; raises CostError for what is nested, repeated by aliases or long beyond all use."""
 
-    sizes: dict[str, int] = {}  # nodes below an anchor, with its aliases written out
-    open_nodes: list[tuple[str | None, int, bool]] = []
-    total = 0
-    for event in YAML(typ="rt", pure=True).parse(text):
-        line = event.start_mark.line + 1
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sizes: dict[str, int] = {}  # nodes below an anchor, with its aliases written out
+        self.open_nodes: list[tuple[str | None, int]] = []
+        self.total = 0
+
+    def add(self, event: Any) -> None:
+        """One more event, before a node is made of it."""
+        from ruamel.yaml import events
+
         if isinstance(event, events.AliasEvent):
-            total += sizes.get(event.anchor, 1)
+            self.total += self.sizes.get(event.anchor, 1)
         elif isinstance(event, events.CollectionStartEvent):
-            open_nodes.append((event.anchor, total, isinstance(event, events.MappingStartEvent)))
-            total += 1
+            self.open_nodes.append((event.anchor, self.total))
+            self.total += 1
         elif isinstance(event, events.CollectionEndEvent):
-            anchor, before, _ = open_nodes.pop()
+            anchor, before = self.open_nodes.pop()
             if anchor is not None:
-                sizes[anchor] = total - before
+                self.sizes[anchor] = self.total - before
         elif isinstance(event, events.ScalarEvent):
-            total += 1
+            self.total += 1
             if event.value.lstrip("+-").isdigit() and len(event.value) > MOST_DIGITS:
-                raise CostError(f"{path}:{line}: a number of {len(event.value)} digits; no key takes one that long")
-        if len(open_nodes) > MOST_DEPTH:
-            raise CostError(f"{path}:{line}: nested deeper than {MOST_DEPTH} levels; no key takes that")
-        if total > MOST_NODES:
-            raise CostError(f"{path}:{line}: more than {MOST_NODES:,} values, with its aliases written out")
+                self._refuse(event, f"a number of {len(event.value)} digits; no key takes one that long")
+        if len(self.open_nodes) > MOST_DEPTH:
+            self._refuse(event, f"nested deeper than {MOST_DEPTH} levels; no key takes that")
+        if self.total > MOST_NODES:
+            self._refuse(event, f"more than {MOST_NODES:,} values, with its aliases written out")
+
+    def _refuse(self, event: Any, why: str) -> None:
+        raise CostError(f"{self.path}:{event.start_mark.line + 1}: {why}")
+
+
+def _checked_parser(path: Path) -> type:
+    """ruamel's parser with `_Size`, so that a file is scanned once and refused before anything is built."""
+    from ruamel.yaml.parser import RoundTripParser
+
+    size = _Size(path)
+
+    class Checked(RoundTripParser):
+        def get_event(self) -> Any:
+            event = super().get_event()
+            size.add(event)
+            return event
+
+    return Checked
 
 
 def plain(tree: Any) -> Any:

@@ -14,7 +14,7 @@ NonEmpty = Annotated[str, Field(min_length=1)]
 class Section(BaseModel):
     """A part of a hardware file: unknown keys are errors and values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Quantity(Section):

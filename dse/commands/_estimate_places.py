@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import costmodels
 from costmodels import Cost, Designs, Workload
 from dse.commands._estimate_rows import each
@@ -13,26 +15,24 @@ from dse.workflows.estimate import Selection
 LEAKAGE = "leakage"
 
 
-def _cost(chosen: Selection, workload: Workload, design: Designs) -> Cost:
-    """The costs of one design, with their components."""
-    return costmodels.estimate(workload, chosen.hardware, design, frame_rate=chosen.frame_rate)
+def _cost(chosen: Selection, workload: Workload, designs: Designs) -> Cost:
+    """The costs of designs, with their components."""
+    return costmodels.estimate(workload, chosen.hardware, designs, frame_rate=chosen.frame_rate)
 
 
 def places(chosen: Selection) -> list[dict[str, Any]]:
     """By design, bytes that only fill up words (`packing_bytes`), energy of DRAM [J], and what binds its layers."""
+    candidates = chosen.candidates.settled()  # the activity of a design is worked out once for both
+    packing, dram = np.empty((2, len(candidates)))
+    for workload, designs, at in candidates.parts:
+        cost = _cost(chosen, workload, designs)
+        packing[at], dram[at] = cost.memory_by_component["packing"], cost.energy_by_component["dram"]
     rows = []
-    for name, workload, design in each(chosen):
-        cost = _cost(chosen, workload, design)
+    for place, name in enumerate(candidates.names):
+        workload, design = candidates.one(place)
         resource, share = costmodels.binding(workload, chosen.hardware, design)
-        rows.append(
-            {
-                "design": name,
-                "packing_bytes": float(cost.memory_by_component["packing"].sum()),
-                "dram_j": float(cost.energy_by_component["dram"].sum()),
-                "binding": resource,
-                "binding_share": share,
-            }
-        )
+        row = {"design": name, "packing_bytes": float(packing[place]), "dram_j": float(dram[place])}
+        rows.append(row | {"binding": resource, "binding_share": share})
     return rows
 
 

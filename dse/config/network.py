@@ -21,7 +21,7 @@ def named(reference: str) -> dict[str, Any]:
 class Network(BaseModel):
     """A name of the zoo, or a Python file and its function; in short NAME or FILE.py:FUNCTION."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: str | None = Field(None, description="a name of the zoo; empty: the one that the checkpoint names")
     file: str | None = Field(None, description="a Python file of your own; its code is executed")

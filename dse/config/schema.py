@@ -17,7 +17,7 @@ CHECKPOINT = "sdtv2_tiny_digits"  # of a configuration that names neither networ
 class Section(BaseModel):
     """A part of the configuration: unknown keys are errors and values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Data(Section):

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from costmodels import (
-    Candidates,
     CostError,
     Designs,
     Hardware,
@@ -26,7 +25,7 @@ from costmodels import (
     sweep,
 )
 from dse.evaluation.costs import Costing
-from dse.results import tables
+from dse.results.costed import designs_of
 from dse.results.files import plain
 from dse.results.origin import FLOAT, GUIDED, Kind, is_plain_uniform, origin_of
 from dse.results.picks_file import Picks
@@ -123,13 +122,6 @@ def _energy_parts(costing: Costing, table: pd.DataFrame, spikes: pd.DataFrame, c
     found = part_bands(designs_of(costing, rows, spikes), costing.hardware).rename(columns={"design": "id"})
     sums = (found["layer"] == "") | found["component"].isin(["", "dram"])
     return found[sums].reset_index(drop=True)
-
-
-def designs_of(costing: Costing, rows: pd.DataFrame, spikes: pd.DataFrame, names: Sequence[str] = ()) -> Candidates:
-    """Rows of results.csv as designs with all that their costs depend on; `spikes` is the run's spikes.csv."""
-    found = [tables.design_of(row) for _, row in rows.iterrows()]
-    counted = spikes.drop_duplicates("id").set_index("id").loc[rows["id"]].to_numpy(dtype=np.float64)
-    return costing.candidates(found, counted, tuple(names) or tuple(map(str, rows["id"])))
 
 
 def _ranked(table: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:

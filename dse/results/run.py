@@ -137,9 +137,11 @@ class Run:
 
         Raises ConfigError where neither has it.
         """
-        known = pd.concat([self.table, self.tuned], ignore_index=True) if len(self.tuned) else self.table
+        known = self.table
+        if (self.path / f"{TUNED}.csv").is_file() and len(tuned := self.tuned):
+            known = pd.concat([known, tuned], ignore_index=True)
         found = design_id(name, known, self.named_picks, str(self.path / "results.csv"))
-        return known[known["id"] == found].iloc[0]
+        return known.iloc[int(np.argmax(known["id"] == found))]  # of hundreds of columns, only this row is taken
 
     def design(self, name: str | None) -> Design:
         """A design by a name.  Raises ConfigError as `row`."""

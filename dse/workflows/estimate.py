@@ -123,9 +123,9 @@ def run_designs(run: Path, hardware: str | None, wanted: Sequence[str], every: b
 def _of_run(opened: Run, hardware: str | None, wanted: Sequence[str], every: bool = False) -> Selection:
     """The designs of a run that is open."""
     from dse.results import origin
+    from dse.results.costed import designs_of
     from dse.results.described import unseen_drop
     from dse.results.own_parts import own_costs
-    from dse.results.robustness import designs_of
     from dse.results.tables import front_of
 
     run, table = opened.path, opened.table

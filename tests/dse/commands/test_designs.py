@@ -24,7 +24,8 @@ def _one_line(told: Said, *parts: str) -> None:
 
 
 SEARCHING = {"torch", "optuna", "numba", "matplotlib", "scipy.stats", "scipy.optimize", "scipy.linalg"}
-COSTING = {"scipy.special", "moocore", "costmodels.equations", "costmodels.hardware.schema"}
+STUDYING = {"costmodels.studies", "dse.results.robustness"}
+COSTING = STUDYING | {"scipy.special", "moocore", "costmodels.equations", "costmodels.hardware.schema"}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,8 @@ COSTING = {"scipy.special", "moocore", "costmodels.equations", "costmodels.hardw
         (["pick", "RUN", "--drop", "50"], SEARCHING | COSTING),
         (["diff", "RUN", "uniform-4", "uniform-8"], SEARCHING | COSTING),
         (["runs", "RUN"], SEARCHING | COSTING),
-        (["estimate", "--run", "RUN", "--design", "uniform-4"], SEARCHING),
+        (["estimate", "--run", "RUN"], SEARCHING | STUDYING),
+        (["estimate", "--run", "RUN", "--design", "uniform-4"], SEARCHING | STUDYING),
     ],
     ids=lambda words: words[0] if isinstance(words, list) else "",
 )
