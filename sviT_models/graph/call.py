@@ -11,6 +11,7 @@ from torch import fx
 from sviT_models.errors import ModelError
 from sviT_models.graph.builder import Constant, Filled, axis
 from sviT_models.graph.graph import Shape
+from sviT_models.graph.program import SHAPE
 
 if TYPE_CHECKING:
     from sviT_models.graph.translate import Translator
@@ -67,6 +68,9 @@ def kind_of(node: fx.Node) -> str:
 
 def shape_of(node: fx.Node) -> Shape:
     """The shape of a value of the program; the number of images may enter an axis once."""
+    if SHAPE in node.meta:
+        shape: Shape = node.meta[SHAPE]
+        return shape
     axes = []
     for size in node.meta["val"].shape:
         if isinstance(size, int):

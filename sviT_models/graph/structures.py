@@ -1,4 +1,4 @@
-"""Structures of the zoo's networks that were traced before, kept for other processes: tracing one takes seconds."""
+"""Structures of the zoo's networks that were traced before, kept for other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module's operations as torch.export sees them, every neuron layer one opaque operation."""
+"""A module's operations, every neuron layer one opaque operation: recorded, or as torch.export sees them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import copy
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from sviT_models.errors import ModelError
+from sviT_models.graph.program import Program
 from sviT_models.graph.recognise import Declared, Neuron, neurons_of
+from sviT_models.graph.record import NotRecordedError, can_be_recorded, recorded
 
 torch.library.define("svit::neuron", "(Tensor currents, str path, int step) -> Tensor")
 torch.library.define("svit::potential", "(Tensor currents, str path) -> Tensor")
@@ -73,15 +76,16 @@ def double(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, memo).double().eval()
 
 
-def traced(
-    module: nn.Module, images: Tensor, declared: Declared, outside: int
-) -> tuple[torch.export.ExportedProgram, dict[str, Neuron]]:
-    """The exported program of a module on `images` (two of them are taken), and its neuron layers.
+def traced(module: nn.Module, images: Tensor, declared: Declared, outside: int) -> tuple[Program, dict[str, Neuron]]:
+    """The operations of a module on `images` (two of them are taken), and its neuron layers.
 
     `outside` is the number of steps of a network that steps outside of `forward`, else 0.
     Raises ModelError where the module cannot be run or its operations depend on the data.
     """
     neurons = neurons_of(module, declared)
+    if can_be_recorded(module):
+        with suppress(NotRecordedError), torch.no_grad():
+            return recorded(_Traced(double(module), neurons, outside), images), neurons
     network = double(module)
     batch = images[:2] if len(images) > 1 else images.expand(2, *images.shape[1:])
     wrapped = _Traced(network, neurons, outside)
@@ -94,7 +98,25 @@ def traced(
         raise
     except Exception as error:  # whatever the user's forward or the exporter raises
         raise ModelError(_explained(error, images)) from error
-    return program, neurons
+    return _read(program), neurons
+
+
+def _read(program: torch.export.ExportedProgram) -> Program:
+    signature, tensors = program.graph_signature, {**program.state_dict, **program.constants}
+    kinds = (
+        signature.inputs_to_parameters,
+        signature.inputs_to_buffers,
+        signature.inputs_to_lifted_tensor_constants,
+    )
+    found = {name: (target, tensors[target]) for kind in kinds for name, target in kind.items()}
+    outputs: list[fx.Node] = []
+    for node in program.graph.nodes:
+        if node.op == "get_attr":
+            found[node.name] = node.name, getattr(program.graph_module, node.target).double()
+        elif node.op == "output":
+            returned: Any = node.args[0]
+            outputs = [value for value in returned if isinstance(value, fx.Node)]
+    return Program(list(program.graph.nodes), outputs[len(outputs) - len(signature.user_outputs) :], found)
 
 
 @contextmanager

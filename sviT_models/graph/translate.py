@@ -1,4 +1,4 @@
-"""From the program that torch.export gives to nodes of the graph, operation by operation."""
+"""From the operations of torch that a network runs to nodes of the graph, one by one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sviT_models.errors import ModelError
 from sviT_models.graph.aten import TRANSLATIONS
 from sviT_models.graph.builder import Builder, Constant, Filled
 from sviT_models.graph.call import Call, Operand, Unreadable, only_constants, shape_of
+from sviT_models.graph.program import Program
 from sviT_models.graph.recognise import Neuron
 from sviT_models.graph.trace import ALL_STEPS
 
@@ -25,44 +26,28 @@ FILLED = {
 
 @dataclass
 class Translator:
-    """Turns an exported program into nodes, operation by operation."""
+    """Turns a program into nodes, operation by operation."""
 
-    program: torch.export.ExportedProgram
+    program: Program
     neurons: dict[str, Neuron]
     builder: Builder = field(default_factory=Builder)
     held: dict[str, Operand] = field(default_factory=dict)  # what every value of the program stands for
 
     def translated(self) -> Builder:
         """All operations in order. Raises ModelError for one that is not known, naming the module it stands in."""
-        self._constants()
-        for node in self.program.graph.nodes:
+        for name, (target, tensor) in self.program.tensors.items():
+            self.held[name] = Constant(target.removeprefix(PREFIX), tensor)
+        for node in self.program.nodes:
             if node.op == "placeholder":
                 if node.name not in self.held:
                     self.held[node.name] = self.builder.add("image", (), shape_of(node), "")
             elif node.op == "call_function":
                 self.held[node.name] = self._call(node)
-            elif node.op == "output":
-                self._output(node)
-            elif node.op == "get_attr":
-                self.held[node.name] = Constant(node.name, getattr(self.program.graph_module, node.target).double())
+        self._output()
         return self.builder
 
-    def _constants(self) -> None:
-        signature = self.program.graph_signature
-        tensors = {**self.program.state_dict, **self.program.constants}
-        kinds = (
-            signature.inputs_to_parameters,
-            signature.inputs_to_buffers,
-            signature.inputs_to_lifted_tensor_constants,
-        )
-        for kind in kinds:
-            for name, target in kind.items():
-                self.held[name] = Constant(target.removeprefix(PREFIX), tensors[target])
-
-    def _output(self, node: fx.Node) -> None:
-        returned: Any = node.args[0]
-        results = [value for value in returned if isinstance(value, fx.Node)]
-        results = results[len(results) - len(self.program.graph_signature.user_outputs) :]
+    def _output(self) -> None:
+        results = self.program.outputs
         if len(results) != 1 or not isinstance(self.held[results[0].name], str):
             raise ModelError(f"the network returns {len(results)} values; expected the logits alone")
         if len(shape_of(results[0])) != 2:
