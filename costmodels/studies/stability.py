@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +13,7 @@ from costmodels.errors import CostError
 from costmodels.estimation.candidates import Candidates, costs_of
 from costmodels.hardware.hardware import Hardware
 from costmodels.studies.ranking import SAME, cheapest, kendall_tau, nondominated, regret
-from costmodels.studies.tornado import tornado as swings
+from costmodels.studies.tornado import tornados
 from costmodels.studies.variations import Variation, variations
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Stability:
     energy_bands  the same of the energy [J], whatever the objective
     tornado    one row per constant: `constant, low, high, range` (stated, or x0.5 to x2), `low_change, high_change`
                (objective of the reference design over its unchanged value, minus 1), widest first
+    tornados   the same tables of memory_bytes, energy_j, latency_s and power_w, by name
     notes      why a ranking says nothing, one line each: designs that cost the same, a front of one, a chip whose
                objective no width enters
     """
@@ -53,10 +54,15 @@ class Stability:
     survival: pd.DataFrame
     bands: pd.DataFrame
     energy_bands: pd.DataFrame
-    tornado: pd.DataFrame
+    tornados: Mapping[str, pd.DataFrame]
     notes: tuple[str, ...]
     cheapest: int
     base_regret: float
+
+    @property
+    def tornado(self) -> pd.DataFrame:
+        """The table of `tornados` for the objective."""
+        return self.tornados[self.objective]
 
     @property
     def worst_tau(self) -> float | None:
@@ -87,6 +93,7 @@ class Stability:
             "bands": self.bands.to_dict("records"),
             "energy_bands": self.energy_bands.to_dict("records"),
             "tornado": self.tornado.to_dict("records"),
+            "tornados": {name: table.to_dict("records") for name, table in self.tornados.items()},
         }
 
 
@@ -153,7 +160,6 @@ def stability(
         reference = int(front[np.argsort(base[front], kind="stable")[len(front) // 2]])
     changed = list(variations(candidates, hardware, reference))
     scenarios, survival, bands, energy_bands = _compare(study, changed, unchanged, front, reference)
-    tornado = swings(candidates.only([reference]), hardware, objective, frame_rate)
     return Stability(
         objective=objective,
         designs=count,
@@ -163,7 +169,7 @@ def stability(
         survival=survival,
         bands=bands,
         energy_bands=energy_bands,
-        tornado=tornado,
+        tornados=tornados(candidates.only([reference]), hardware, frame_rate),
         notes=_notes(candidates, base, front, hardware),
         cheapest=cheapest(base, unchanged.others[:, 0], reference),
         base_regret=regret(base, unchanged.others[:, 0], reference),

@@ -89,6 +89,8 @@ def robustness(
     if stable is not None:
         named = table["origin"].map(lambda name: origin_of(name).kind in (Kind.REFERENCE, Kind.BASELINE))
         others = table[(named | table["id"].isin(list(verified))) & ~table["id"].isin(set(ranked["id"]))]
+        shown = {"memory_bytes", third, *picks["budgets"]} - {stable["objective"]}
+        stable["tornados"] = {name: table for name, table in stable["tornados"].items() if name in shown}
         stable["energy_bands"] += _bands(costing, others.drop_duplicates("id"), spikes)
     beside = _comparisons(costing, table, spikes, chosen)
     parts = _energy_parts(costing, table, spikes, chosen)

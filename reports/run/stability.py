@@ -59,7 +59,7 @@ class Stability:
 
     `regret` is the greatest of the recommended design, None in older files; `cheapest` and `base_regret` are those of
     the scenarios at the unchanged constants; `notes` say why a ranking says nothing;
-    `energies` are the bands of the energy, whatever the objective is.
+    `energies` are the bands of the energy, whatever the objective is; `others` are the swings of other costs, by name.
     """
 
     objective: str
@@ -73,6 +73,7 @@ class Stability:
     energies: tuple[Band, ...] = ()
     cheapest: str = ""
     base_regret: float = 0.0
+    others: tuple[tuple[str, tuple[Swing, ...]], ...] = ()
 
     def energy_of(self, design: str) -> tuple[float, float] | None:
         """Least and greatest energy of a design over all variations [J]; None where it was not costed again."""
@@ -88,13 +89,12 @@ def read_stability(path: Path, rows: tuple[str, ...]) -> Stability | None:
         return None
     tree = read_json(path)
     tree.need("tornado", "scenarios")
+    others = tree.optional("tornados")
     return Stability(
         objective=tree.text("objective", "energy_j"),
         designs=int(tree.number("designs")) if "designs" in tree else None,
-        swings=tuple(
-            Swing(t.text("constant"), t.text("range"), t.number("low_change"), t.number("high_change"))
-            for t in tree.entries("tornado")
-        ),
+        swings=_swings(tree, "tornado"),
+        others=() if others is None else tuple((name, _swings(others, name)) for name in others),
         scenarios=tuple(
             Scenario(
                 *(s.text("constant"), s.text("change"), s.number("tau"), s.number("front_kept")),
@@ -110,6 +110,13 @@ def read_stability(path: Path, rows: tuple[str, ...]) -> Stability | None:
         notes=tree.texts("notes"),
         cheapest=tree.text("cheapest", ""),
         base_regret=tree.number("base_regret", 0.0),
+    )
+
+
+def _swings(tree: Entry, name: str) -> tuple[Swing, ...]:
+    return tuple(
+        Swing(t.text("constant"), t.text("range"), t.number("low_change"), t.number("high_change"))
+        for t in tree.entries(name)
     )
 
 

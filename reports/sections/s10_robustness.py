@@ -8,19 +8,18 @@ from markupsafe import Markup
 
 from reports.number_text import UNITS, label, quantity, share, tidy
 from reports.page import html
-from reports.page.html import Drawing, StaticFigure
-from reports.plots import interactive, printed
-from reports.plots.description import Axis, Bars, Chart, Rule
+from reports.page.html import Drawing
 from reports.run import Band, FinishedRun, FormRow, Scenario, Swing
+from reports.sections import _tornado
 
 TITLE = "Robustness of the decision"
-MOST_BARS = 14
 
 
 @dataclass(frozen=True)
 class Robustness:
     """Widest swing first; `survival` is the share of scenarios in which each front design stays on the front.
 
+    `others` are the swings of the other costs that the search looked at.
     `forms` is the recommended design under every form of the datapath, the chip's own first; `bands` are the costs [SI]
     of the picked designs; `regret` is the greatest of the recommended design.
     """
@@ -35,6 +34,7 @@ class Robustness:
     bands: tuple[Band, ...] = ()
     regret: float | None = None
     notes: tuple[str, ...] = ()
+    others: tuple[_tornado.Tornado, ...] = ()
 
 
 def record(run: FinishedRun) -> Robustness | None:
@@ -45,7 +45,8 @@ def record(run: FinishedRun) -> Robustness | None:
     return Robustness(
         objective=studied.objective,
         designs=len(run.designs) if studied.designs is None else studied.designs,
-        swings=tuple(sorted(studied.swings, key=lambda s: -abs(s.high - s.low))),
+        swings=_tornado.tornado(studied.objective, studied.swings).swings,
+        others=tuple(_tornado.tornado(name, swings) for name, swings in studied.others),
         scenarios=tuple(sorted(studied.scenarios, key=lambda s: (s.tau, s.constant, s.change))),
         survival={s.design: s.share for s in studied.survival},
         recommended=run.recommended,
@@ -57,7 +58,7 @@ def record(run: FinishedRun) -> Robustness | None:
 
 
 def draw(r: Robustness | None) -> Drawing:
-    """Tornado, the scenarios that shake the ranking most, and the recommended design's survival."""
+    """Tornados, the scenarios that shake the ranking most, and the recommended design's survival."""
     if r is None:
         return Drawing(
             html.not_measured(
@@ -65,20 +66,16 @@ def draw(r: Robustness | None) -> Drawing:
                 "`svit-dse search` changes every uncertain constant in turn and writes stability.json.",
             )
         )
-    left = f" The {len(r.swings) - MOST_BARS} narrowest are in report.json." if len(r.swings) > MOST_BARS else ""
     rows = [
         (s.constant, s.change, tidy(s.tau, 3), share(s.front_kept, 0), _becomes(s, r.recommended), share(s.regret))
         for s in r.scenarios[:8]
     ]
-    objective = label(r.objective)
+    swings = _tornado.draw((_tornado.Tornado(r.objective, r.swings), *r.others))
     body = html.join(
         html.text(_lead(r), "lead"),
         *_forms(r.forms),
         *_bands(r),
-        html.heading(f"{objective} when one constant changes over its range"),
-        html.text(f"Bars show the relative change at the low and at the high end of the range.{left}", "lead"),
-        html.key((("box c4", "low end"), ("box c0", "high end"))),
-        html.plot("tornado", 90 + 26 * min(len(r.swings), MOST_BARS), "Relative change of the objective per constant"),
+        swings.html,
         html.table(
             ("Constant", "Change", "Kendall's tau of the ranking", "Front kept", "Recommended", "Regret"),
             rows,
@@ -86,13 +83,7 @@ def draw(r: Robustness | None) -> Drawing:
             numeric=(2, 3, 5),
         ),
     )
-    shown = chart(r)
-    caption = f"Relative change of the {objective.lower()} when one constant changes over its range."
-    height = 1.0 + 0.24 * min(len(r.swings), MOST_BARS)
-    figure = StaticFigure(caption, lambda: printed.figure(shown, height, legend_columns=2))
-    plot = interactive.plot(shown)
-    plot["layout"]["yaxis"] |= {"tickfont": {"size": 10}}
-    return Drawing(body, {"tornado": plot}, {"tornado": figure} if r.swings else {})
+    return Drawing(body, swings.plots, swings.figures)
 
 
 def _becomes(scenario: Scenario, recommended: str | None) -> str | Markup:
@@ -107,10 +98,12 @@ def _forms(rows: tuple[FormRow, ...]) -> tuple[Markup, ...]:
     if not rows:
         return ()
     energies = sorted(row.energy_saving for row in rows)
+    least, most = share(energies[0]), share(energies[-1])
+    saved = least if least == most else f"{least} to {most}"
     lead = (
         "The form of the datapath decides how much narrow weights save in adders, registers and multipliers. Against "
-        f"8-bit weights in every layer, the recommended design saves {share(energies[0])} to {share(energies[-1])} of "
-        f"the energy; this chip is {rows[0].form.replace('_', '-')}."
+        f"8-bit weights in every layer, the recommended design saves {saved} of the energy; this chip "
+        f"is {rows[0].form.replace('_', '-')}."
     )
     body = [
         (
@@ -165,20 +158,3 @@ def _lead(r: Robustness) -> str:
         kept = share(r.survival[r.recommended], 0)
         sentences.append(f"The recommended design stays on the front in {kept} of them.")
     return " ".join(sentences)
-
-
-def chart(r: Robustness) -> Chart:
-    """Two bars per constant, widest at the top."""
-    rows = r.swings[:MOST_BARS][::-1]
-    names = [s.constant for s in rows]
-    low = [f"low end ({s.range}): {tidy(100 * s.low, 1)} %" for s in rows]
-    high = [f"high end ({s.range}): {tidy(100 * s.high, 1)} %" for s in rows]
-    return Chart(
-        (
-            Bars(names, [100 * s.low for s in rows], "c4", "low end", hover=low),
-            Bars(names, [100 * s.high for s in rows], "c0", "high end", hover=high),
-        ),
-        x=Axis(f"change of the {label(r.objective).lower()} [%]"),
-        y=Axis(grid=False),
-        rules=(Rule("x", 0.0, dashed=False),),
-    )

@@ -143,6 +143,13 @@ STABILITY = {
         {"constant": "clock", "range": "x0.5 to x2", "low_change": 0.0, "high_change": 0.1},
         {"constant": "sram.read", "range": "stated", "low_change": -0.2, "high_change": 0.4},
     ],
+    "tornados": {
+        "memory_bytes": [{"constant": "clock", "range": "x0.5 to x2", "low_change": 0.0, "high_change": 0.0}],
+        "latency_s": [
+            {"constant": "sram.read", "range": "stated", "low_change": 0.0, "high_change": 0.0},
+            {"constant": "clock", "range": "x0.5 to x2", "low_change": 1.0, "high_change": -0.5},
+        ],
+    },
 }
 
 

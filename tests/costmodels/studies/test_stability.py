@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 from costmodels import Candidates, CostError, Designs, Workload, estimate, load_hardware, stability, sweep
 from costmodels.hardware.op_energy import op_tables
 from costmodels.studies.ranking import kendall_tau, nondominated, regret
-from costmodels.studies.variations import uncertain
+from costmodels.studies.variations import range_of, uncertain
 from tests.costmodels.networks import cost_of, example, mixtures, own_designs
 
 
@@ -71,6 +71,30 @@ def test_the_tornado_uses_stated_ranges_and_is_sorted():
     table = table.drop(index="dram.bandwidth")  # more of it costs less
     assert (table["low_change"] <= 1e-12).all()
     assert (table["high_change"] >= -1e-12).all()
+
+
+def test_every_cost_has_a_tornado_whose_ends_are_sums_by_hand():
+    chip, bits = load_hardware("generic_45nm"), mixtures(3)
+    found = stability(Candidates.of(example(), bits), chip, reference=1)
+    cost = estimate(example(), chip, bits[1])
+    tables = {name: table.set_index("constant") for name, table in found.tornados.items()}
+    assert set(tables) == {"memory_bytes", "energy_j", "latency_s", "power_w"}
+    assert found.tornado.equals(found.tornados["energy_j"])
+    # the reads of weights are one term of the energy, and the rate's share of the power
+    key = "memories.weights.read"
+    low, high = (tables["energy_j"].loc[key, end] / chip.table[key].shown()["value"] - 1 for end in ("low", "high"))
+    own = chip.with_constant("wire", 0)  # without wires, a read takes the constant alone
+    reads = estimate(example(), own, bits[1]).energy_by_component["weights"]
+    for name, part in (("energy_j", reads / cost.energy_j), ("power_w", reads * chip.frame_rate / cost.power_w)):
+        assert tables[name].loc[key, ["low_change", "high_change"]].tolist() == pytest.approx([low * part, high * part])
+    assert tables["latency_s"].loc[key, ["low_change", "high_change"]].tolist() == [0, 0]
+    # no constant changes what is stored, and the bandwidth changes the latency as in an estimate with it
+    assert (tables["memory_bytes"][["low_change", "high_change"]] == 0).all(axis=None)
+    slow, fast = (range_of(chip.table["dram.bandwidth"])[end] for end in (0, 1))
+    ends = [estimate(example(), chip.with_constant("dram.bandwidth", x), bits[1]).latency_s for x in (slow, fast)]
+    assert tables["latency_s"].loc["dram.bandwidth", ["low_change", "high_change"]].tolist() == pytest.approx(
+        [end / cost.latency_s - 1 for end in ends]
+    )
 
 
 def test_stability_changes_forms_rates_and_steps_as_by_hand():

@@ -545,6 +545,8 @@ def test_estimate_of_a_run_compares_ranks_and_sweeps_its_designs(svit: Run, smal
     stored = json.loads((small_run / "stability.json").read_text())
     assert stored["designs"] == ranked["designs"] == len(results) - 1
     assert stored["front"] == ranked["front"]
+    assert stored["objective"] == "power_w"  # searched: drop, memory and power; the budget is of the drop alone
+    assert {name: len(rows) for name, rows in stored["tornados"].items()} == {"memory_bytes": len(stored["tornado"])}
     assert {row["cheapest"] for row in ranked["scenarios"]} | {ranked["cheapest"]} <= set(results["id"])
     bands = {row["design"]: row for row in stored["energy_bands"]}
     assert set(results[results["on_front"]]["id"]) <= set(bands)

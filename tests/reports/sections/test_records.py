@@ -308,6 +308,10 @@ def test_the_widest_swing_comes_first_and_survival_names_designs(run):
     assert [(s.constant, s.low, s.high) for s in r.swings] == [("sram.read", -0.2, 0.4), ("clock", 0.0, 0.1)]
     assert r.scenarios[0].tau == 0.8
     assert r.survival == {PICK: 0.75, SMALL: 1.0}
+    assert [(t.objective, [(s.constant, s.low, s.high) for s in t.swings]) for t in r.others] == [
+        ("memory_bytes", [("clock", 0.0, 0.0)]),
+        ("latency_s", [("clock", 1.0, -0.5), ("sram.read", 0.0, 0.0)]),
+    ]
     assert [(b.design, b.low, b.high) for b in r.bands] == [(PICK, 1e-6, 9e-6)]
     html = str(s10_robustness.draw(r).html)
     assert "9.00 µJ" in html
@@ -315,6 +319,17 @@ def test_the_widest_swing_comes_first_and_survival_names_designs(run):
     said = str(s10_robustness.draw(dataclasses.replace(r, notes=("all cost the same",))).html)
     assert "All cost the same." in said
     assert "Kendall's tau 0.8" not in said
+
+
+def test_every_cost_that_was_searched_has_a_tornado_of_the_constants_that_change_it(run):
+    drawn = s10_robustness.draw(s10_robustness.record(run))
+    assert set(drawn.plots) == set(drawn.figures) == {"tornado", "tornado_latency_s"}
+    low, high = drawn.plots["tornado_latency_s"]["data"]
+    assert (list(low["y"]), list(low["x"]), list(high["x"])) == (["clock"], [100.0], [-50.0])
+    assert "change of the latency" in str(drawn.plots["tornado_latency_s"]["layout"]["xaxis"]["title"])
+    assert "No constant of the chip changes memory." in str(drawn.html)
+    older = dataclasses.replace(s10_robustness.record(run), others=())  # a run of an earlier version
+    assert set(s10_robustness.draw(older).plots) == {"tornado"}
 
 
 def test_the_recommended_design_is_shown_under_every_form_of_the_datapath(run):
