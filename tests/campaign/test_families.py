@@ -13,7 +13,7 @@ data: {{name: digits, search_images: {images}, verify_images: {images}, calibrat
 search: {{evaluations: {evaluations}, widths: [2, 3, 4, 8]}}
 budgets: {{drop: 3}}
 """
-TRAINED = [name for name in sviT_models.shipped_names() if not name.startswith("sdtv2_")]
+TRAINED = [n for n in sviT_models.shipped_names() if n.endswith("_digits") and not n.startswith("sdtv2_")]
 SIZES = {"images": 100, "evaluations": 20}, {"images": 60, "evaluations": 10}  # of the first family, and of others
 
 

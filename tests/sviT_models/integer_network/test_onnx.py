@@ -75,10 +75,11 @@ def test_captured_networks_do_too(family, tmp_path):
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("name", [n for n in sviT_models.shipped_names() if not n.startswith("sdtv2_tiny_g")])
+@pytest.mark.parametrize("name", [n for n in sviT_models.shipped_names() if not n.endswith("_glyphs")])
 def test_every_family_with_trained_weights_does(name, tmp_path):
     found = sviT_models.open_checkpoint(name)
-    images = sviT_models.load_data(name.split("_tiny_")[1], "search", count=32).images
+    data = "fashion_mnist" if name.endswith("_fashion_mnist") else "digits"
+    images = sviT_models.load_data(data, "search", count=32).images
     opened = sviT_models.opened(found.model, images[:2], name, found.path)
     out = written(opened.model, tmp_path / "chip", lambda layers: [4] * layers, images, states=8)
     assert sviT_models.verify_onnx(out)["mismatches"].sum() == 0
