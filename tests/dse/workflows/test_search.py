@@ -24,6 +24,8 @@ from dse.workflows import search as pipeline
 from dse.workflows.recost import recost
 from dse.workflows.search import search
 from dse.workflows.search_values import Listener
+from reports.run import read_run
+from reports.sections import s12_search
 
 COLUMNS = [
     *("id", "origin", "time_steps", "top1", "top1_stderr", "drop", "drop_low", "drop_high", "kl", "images"),
@@ -201,6 +203,18 @@ def test_the_steps_are_announced_in_the_words_of_the_methodology(run):
     for words in ("step 1 precision study", "step 2 base setting", "step 3 guided search", "step 4 final network"):
         assert words in text
     assert "chaos floor" in text
+
+
+def test_every_count_of_evaluations_is_the_configured_one_without_the_float_network(run, table):
+    manifest, report = json.loads((run[0] / "manifest.json").read_text()), read_run(run[0])
+    found = {phase["name"]: phase["evaluations"] for phase in manifest["phases"]}
+    assert found["prepare"] == 1  # the float network
+    counts = {
+        *(len(table) - 1, len(pd.read_csv(run[0] / "history.csv"))),
+        *(found["2 base setting"] + found["3 guided search"], len(s12_search.record(report).hypervolume)),
+    }
+    assert counts == {SMALL.search.evaluations} == {8}
+    assert manifest["stop_reason"] == "budget of 8 evaluations used"
 
 
 def test_verification_images_are_not_those_of_the_search(run):

@@ -145,6 +145,19 @@ def test_picks_and_verified_designs_are_everywhere_although_the_front_lacks_them
     assert html.count('class="picked"') == 2
 
 
+def test_designs_of_another_number_of_time_steps_have_another_shape(run):
+    r = s01_front.record(run)
+    points = tuple(dataclasses.replace(p, time_steps=1 if p.id == SMALL else 2) for p in r.points)
+    drawn = s01_front.draw(dataclasses.replace(r, points=points))
+    for name in ("front-memory", "front-energy"):
+        shapes = {}
+        for trace in drawn.plots[name]["data"]:
+            symbols = trace["marker"].get("symbol") if isinstance(trace.get("marker"), dict) else None
+            if isinstance(symbols, list):
+                shapes |= dict(zip(trace["ids"], symbols, strict=True))
+        assert shapes == {SMALL: "circle", PICK: "square", EIGHT: "square", FLOAT: "square"}
+
+
 def test_hovering_shows_only_the_card_of_the_page(run):
     """Plotly's own label would show the position on the axis, which is the square root of a drop."""
     seen = {}

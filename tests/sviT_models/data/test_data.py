@@ -12,6 +12,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from sviT_models.data import dataset_names, event_glyphs, glyphs, load_data, loader_speed
+from sviT_models.data.digits import EMBEDDED
+from sviT_models.data.idx_folder import read_pair
 from sviT_models.data.imageset import SPLITS, TURNS, evaluation_members, stratified_order
 from sviT_models.errors import ModelError
 
@@ -46,6 +48,9 @@ def test_splits_share_no_image(name):
 
 def test_digits_are_scikit_learns_and_every_one_is_in_exactly_one_split():
     source = load_digits()
+    images, labels = read_pair(EMBEDDED / "images-idx3-ubyte.xz", EMBEDDED / "labels-idx1-ubyte.xz")
+    assert (images == source.images).all()
+    assert (labels == source.target).all()
     parts = [load_data("digits", split) for split in SPLITS]
     assert [len(part) for part in parts] == [997, 200, 300, 300]  # 1797 together; search and verify are the test, 600
     positions = [int(image.removeprefix("digits/")) for part in parts for image in part.ids]
