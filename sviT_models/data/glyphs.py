@@ -11,7 +11,6 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -166,6 +165,8 @@ def _cover(random: Draws, paper: NDArray[np.int32], side: int) -> tuple[NDArray[
 @cache
 def _atlas() -> NDArray[np.uint8]:
     """All characters of all fonts (fonts * classes, CELL, CELL), capitals equally high, boxes centred."""
+    import matplotlib  # takes a sixth of a second, which other data sets need not wait for
+
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     return np.stack([cell for font in FONTS for cell in _cells(folder / f"{font}.ttf")])
 

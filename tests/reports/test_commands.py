@@ -29,7 +29,9 @@ def told(directory: Path) -> dict:
     return json.loads((directory / "report.json").read_text(encoding="utf-8"))
 
 
-def test_another_chip_changes_every_cost_in_the_report_and_no_measurement(small_run, tmp_path, monkeypatch):
+def test_another_chip_changes_every_cost_in_the_report_and_no_measurement(
+    small_run, tmp_path, monkeypatch, empty_figures
+):
     assert svit(monkeypatch, "report", small_run, "--hardware", "seneca_like", "--out", tmp_path / "other") == 0
     old = pd.read_csv(small_run / "results.csv").drop_duplicates("id").to_dict("records")
     new = told(tmp_path / "other" / "report")

@@ -13,7 +13,7 @@ from tests.own_code import SECTION, installed
 SHIPPED = tuple(all_sections())
 
 
-def test_it_stands_last_on_the_page_and_in_the_numbers(small_run, tmp_path):
+def test_it_stands_last_on_the_page_and_in_the_numbers(small_run, tmp_path, empty_figures):
     (tmp_path / "mine.py").write_text(SECTION)
     index = reports.build(small_run, tmp_path / "report", sections=[str(tmp_path / "mine.py")])
     told = json.loads((index.parent / "report.json").read_text())
