@@ -33,9 +33,16 @@ def run(tmp_path_factory):
 
 def test_a_design_is_fine_tuned_kept_and_measured_as_integers(run):
     before = (run / "results.csv").read_bytes()
-    told = []
-    done = finetuned(run, "uniform-1", SCHEDULE, 16, lambda epoch, loss: told.append(epoch))
+    told, parts = [], {}
+
+    def advance(what, place, total):
+        parts.setdefault(what, []).append((place, total))
+
+    done = finetuned(run, "uniform-1", SCHEDULE, 16, lambda epoch, loss: told.append(epoch), advance)
     assert told == [1, 2]
+    # two epochs of two batches of eight images
+    assert parts["training steps"] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert parts["measuring float, before and after"][-1] == (3, 3)
     assert (run / "results.csv").read_bytes() == before
     record = json.loads((done.directory / "design.json").read_text())
     assert record["origin"] == "finetuned"

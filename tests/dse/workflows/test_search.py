@@ -44,9 +44,13 @@ FILES = {
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "small"
-    lines = []
-    search(SMALL, out, command=["svit-dse", "search"], hear=Listener(lines.append))
-    return out, lines
+    lines, parts = [], {}
+
+    def advance(what, place, total):
+        parts.setdefault(what, []).append((place, total))
+
+    search(SMALL, out, command=["svit-dse", "search"], hear=Listener(lines.append, advance=advance))
+    return out, lines, parts
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,7 @@ def table(run):
 
 
 def test_the_run_directory_is_complete(run):
-    out, _ = run
+    out = run[0]
     assert {p.name for p in out.iterdir()} >= FILES
     assert not list(out.glob(".*"))
     assert load_config(out / "config.yaml") == SMALL
@@ -142,7 +146,7 @@ def test_a_drop_is_the_difference_of_the_accuracies(table):
 
 
 def test_costs_are_those_of_the_cost_model_at_the_measured_spikes(run, table):
-    out, _ = run
+    out = run[0]
     work = Workload.from_csv(out / "layers.csv")
     spikes = pd.read_csv(out / "spikes.csv")[[f"s:{name}" for name in work.lif_layers]].to_numpy()
     bits = table[[f"w:{name}" for name in work.weight_layers]].to_numpy()
@@ -164,7 +168,7 @@ def test_costs_are_those_of_the_cost_model_at_the_measured_spikes(run, table):
 
 
 def test_the_front_is_the_non_dominated_part(run, table):
-    out, _ = run
+    out = run[0]
     designs = table[table["origin"] != "float"]
     values = designs[["expected", "memory_bytes", "power_w"]].to_numpy()
     assert designs["on_front"].tolist() == is_nondominated(values).tolist()
@@ -227,6 +231,12 @@ def test_verification_images_are_not_those_of_the_search(run):
 
 def test_copies_of_the_float_network_are_verified_beside_the_candidates(run):
     assert any("candidates and 2 copies of the float network on 50 unseen images" in line for line in run[1])
+
+
+def test_verification_says_how_many_of_its_measurements_are_there(run):
+    verified = len(pd.read_csv(run[0] / "verified.csv"))
+    (said,) = (parts for what, parts in run[2].items() if what.startswith("verification, round"))
+    assert said == [(done, verified + 2) for done in range(verified + 3)]  # two copies of the float network
 
 
 def test_a_finished_run_repeats_nothing_and_writes_the_same(run, tmp_path):
