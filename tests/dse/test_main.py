@@ -31,3 +31,10 @@ def test_a_command_that_needs_more_memory_than_there_is_says_so_on_one_line():
         end = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert end.returncode == 1
         assert re.fullmatch(r"svit-dse: not enough memory \(.*allocate.*\); take fewer --workers, .*\n", end.stderr)
+
+
+def test_a_command_ends_without_searching_all_its_objects_for_cycles():
+    code = "import atexit, gc, sys\natexit.register(lambda: print(gc.get_freeze_count()))\nfrom dse import cli\n"
+    code += "sys.argv = ['svit-dse', '--version']\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) > 1000
