@@ -57,7 +57,7 @@ def run(cell: Cell, work: Path) -> Row:
         "rounding": cell.rounding,
         "budget": cell.budget,
         "seed": cell.seed,
-        "variant": cell.variant,
+        **({"variant": cell.variant} if cell.variant else {}),
         "passed": passed,
         "design": chosen,
         "origin": str(row["origin"]),

@@ -7,7 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-RULES = {"rules": {"target-size": {"enabled": True}}}  # WCAG 2.2, 2.5.8 beside axe's default rules
+# WCAG 2.2, 2.5.8 beside axe's default rules; elements that pass are not listed, which takes two thirds of the time
+RULES = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
 
 
 def opened(browser: Browser, index: Path, width: int, theme: str = "light") -> Page:
