@@ -128,6 +128,36 @@ def test_a_public_function_describes_every_parameter(name):
     assert [each for each in parameters if not re.search(rf"`{each}\b|^ *{each}  +\S", said, re.MULTILINE)] == []
 
 
+def required() -> set[str]:
+    """Names of the packages that come with the tool, as setup.cfg has them."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    return {re.split(r"[<>=]", line)[0] for line in settings["options"]["install_requires"].split()}
+
+
+def test_a_manifest_asks_for_the_versions_of_packages_that_come_with_the_tool():
+    from dse.results.manifest import PACKAGES
+
+    assert set(PACKAGES) <= required()
+
+
+NAMED = {"pillow": "PIL", "ruamel.yaml": "ruamel"}  # packages by the module that they are imported as
+OPTIONAL = {"onnx", "onnxruntime", "optuna_dashboard"}  # of extras, asked for where used
+WITH_OTHERS = {"sqlalchemy", "markupsafe"}  # these come with Optuna and Jinja
+
+
+def test_the_tool_imports_nothing_that_does_not_come_with_it():
+    known = {NAMED.get(name, name) for name in required()} | OPTIONAL | WITH_OTHERS | set(PACKAGES)
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    names = [node.module]
+                roots = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+                assert roots <= known, path
+
+
 def test_tests_are_not_installed():
     setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     include = setup.split("[options.packages.find]")[1].split("[options.package_data]")[0]

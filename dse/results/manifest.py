@@ -16,7 +16,7 @@ from typing import Any, TypedDict
 import dse
 from dse import version
 
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "optuna", "numba", "moocore", "scikit-learn", "pydantic")
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "optuna", "numba", "moocore", "pydantic")
 STEPS = {
     "prepare": ("network, images and chip", "a design is judged by measuring it on these images"),
     "1 precision study": ("gradient sensitivity of every layer at every width", "which layers can lose bits"),
