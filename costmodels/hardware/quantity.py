@@ -22,7 +22,7 @@ class Quantity(Section):
 
     dimension: ClassVar[str] = "1"
     value: float = Field(ge=0, allow_inf_nan=False)
-    unit: Literal["1"]
+    unit: str  # which ones, each dimension says
     source: NonEmpty
     low: float | None = Field(None, ge=0, allow_inf_nan=False)
     high: float | None = Field(None, ge=0, allow_inf_nan=False)
@@ -50,49 +50,49 @@ class Energy(Quantity):
     """An energy per event."""
 
     dimension = "J"
-    unit: Literal["fJ", "pJ", "nJ", "uJ", "mJ", "J"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["fJ", "pJ", "nJ", "uJ", "mJ", "J"]
 
 
 class EnergyPerBit(Quantity):
     """An energy per bit."""
 
     dimension = "J/bit"
-    unit: Literal["fJ/bit", "pJ/bit", "nJ/bit"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["fJ/bit", "pJ/bit", "nJ/bit"]
 
 
 class EnergyPerBit2(Quantity):
     """An energy per product of two widths, for multipliers."""
 
     dimension = "J/bit2"
-    unit: Literal["fJ/bit2", "pJ/bit2"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["fJ/bit2", "pJ/bit2"]
 
 
 class EnergyPerLength(Quantity):
     """An energy per bit and length of wire."""
 
     dimension = "J/bit/mm"
-    unit: Literal["fJ/bit/um", "pJ/bit/mm"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["fJ/bit/um", "pJ/bit/mm"]
 
 
 class EnergyPerArea(Quantity):
     """An energy per cycle and area."""
 
     dimension = "J/mm2"
-    unit: Literal["pJ/mm2"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["pJ/mm2"]
 
 
 class Power(Quantity):
     """A power."""
 
     dimension = "W"
-    unit: Literal["nW", "uW", "mW", "W"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["nW", "uW", "mW", "W"]
 
 
 class Time(Quantity):
     """A duration."""
 
     dimension = "s"
-    unit: Literal["ps", "ns", "us", "ms", "s"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["ps", "ns", "us", "ms", "s"]
 
 
 class Rate(Quantity):
@@ -100,7 +100,7 @@ class Rate(Quantity):
 
     dimension = "1/s"
     value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["1/s", "Hz", "kHz", "MHz", "GHz"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["1/s", "Hz", "kHz", "MHz", "GHz"]
 
 
 class Bandwidth(Quantity):
@@ -108,7 +108,7 @@ class Bandwidth(Quantity):
 
     dimension = "bit/s"
     value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["bit/s", "Gbit/s", "MB/s", "GB/s"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["bit/s", "Gbit/s", "MB/s", "GB/s"]
 
 
 class Size(Quantity):
@@ -116,7 +116,7 @@ class Size(Quantity):
 
     dimension = "bit"
     value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["bit", "B", "kB", "MB", "KiB", "MiB", "GiB"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["bit", "B", "kB", "MB", "KiB", "MiB", "GiB"]
 
 
 class Width(Quantity):
@@ -124,24 +124,27 @@ class Width(Quantity):
 
     dimension = "bit"
     value: float = Field(ge=1, le=1024, multiple_of=1)
-    unit: Literal["bit"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["bit"]
 
 
 class Count(Quantity):
     """A whole number, at least one."""
 
     value: float = Field(ge=1, multiple_of=1, allow_inf_nan=False)
+    unit: Literal["1"]
 
 
 class Factor(Quantity):
     """A number without unit."""
+
+    unit: Literal["1"]
 
 
 class Area(Quantity):
     """A silicon area."""
 
     dimension = "mm2"
-    unit: Literal["um2", "mm2"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["um2", "mm2"]
 
 
 class Voltage(Quantity):
@@ -149,7 +152,7 @@ class Voltage(Quantity):
 
     dimension = "V"
     value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["mV", "V"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["mV", "V"]
 
 
 class Node(Quantity):
@@ -157,7 +160,7 @@ class Node(Quantity):
 
     dimension = "nm"
     value: float = Field(gt=0, allow_inf_nan=False)
-    unit: Literal["nm"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["nm"]
 
 
 class Temperature(Quantity):
@@ -165,4 +168,4 @@ class Temperature(Quantity):
 
     dimension = "K"
     value: float = Field(ge=300, le=350)
-    unit: Literal["K"]  # type: ignore[assignment]  # narrows the base's units
+    unit: Literal["K"]

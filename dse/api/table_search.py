@@ -11,7 +11,6 @@ import numpy as np
 import optuna
 import pandas as pd
 import torch
-from scipy.special import ndtr
 from torch import nn
 
 from dse import strategies
@@ -21,7 +20,7 @@ from dse.errors import ConfigError
 from dse.evaluation.evaluator import Evaluator, Runner, Subject
 from dse.evaluation.measurement import Evaluation
 from dse.evaluation.own_parts import one_per_design
-from dse.exploration.best_design import Recommendation, cheapest
+from dse.exploration.best_design import Recommendation, cheapest, within
 from dse.exploration.expected_drop import expectation
 from dse.exploration.loop import Loop
 from dse.exploration.study import evaluated, quiet_optuna
@@ -217,10 +216,10 @@ def _table(study: optuna.Study, problem: Problem, evaluator: Evaluator) -> pd.Da
 
 def _expected(mean: float, sd: float, budget: float) -> dict[str, float]:
     """What the model says of a drop [points]: mean, 95 % interval, and the chance that it is within the budget."""
-    reach, within = Z95 * sd, ndtr((budget - mean) / max(sd, 1e-9))
+    reach = Z95 * sd
     return {
         "expected": mean,
         "expected_low": mean - reach,
         "expected_high": mean + reach,
-        "p_within": float(within),
+        "p_within": float(within(mean, sd, budget)),
     }

@@ -34,8 +34,12 @@ class Recommendation:
 
 def chance_within(posterior: Posterior, levels: IntArray, budget: float) -> FloatArray:
     """P(drop <= budget) of levels (C, D) by the posterior, (C,); the budget is in percentage points."""
-    mean, sd = posterior.predict(levels)
-    return np.asarray(ndtr((budget - mean) / np.maximum(sd, 1e-9)))
+    return within(*posterior.predict(levels), budget)
+
+
+def within(mean: FloatArray | float, sd: FloatArray | float, budget: float) -> FloatArray:
+    """P(drop <= budget) of normal drops with these means and standard deviations; all in percentage points."""
+    return np.asarray(ndtr((budget - np.asarray(mean)) / np.maximum(sd, 1e-9)))
 
 
 def judge(posterior: Posterior, levels: IntArray, budget: float) -> Recommendation:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-from scipy.special import ndtr
 
+from dse.exploration.best_design import within
 from dse.exploration.study import evaluated
 from dse.ledger.proposals import DESIGN, levels_of
 from dse.problem.goals import CONFIDENCE
@@ -89,7 +89,7 @@ def cheapest_trusted(study: optuna.Study, problem: Problem, learner: Learner) ->
         return None
     levels = np.array([levels_of(t, problem.space) for t in trials])
     mean, sd = learner(history.measurements(past)).predict(levels)
-    chance = ndtr((problem.budgets.get("drop", np.inf) - mean) / np.maximum(sd, 1e-9))
+    chance = within(mean, sd, problem.budgets.get("drop", np.inf))
     kept = [i for i in range(len(trials)) if chance[i] >= CONFIDENCE]
     best = min(kept, key=lambda i: trials[i].values[1], default=None)
     if best is None:

@@ -37,17 +37,19 @@ def boundaries(information: Sequence[float], level: float = LEVEL) -> FloatArray
     information: share of all information at each look, ascending, the last 1.  By recursive integration over the
     scores that did not reject so far (Armitage, McPherson and Rowe 1969).
     """
+    from scipy.stats import norm  # takes longer to import than most commands
+
     t = np.asarray(information, dtype=np.float64)
     steps = np.diff(spent(t, level), prepend=0.0)
     out = [float(-ndtri(steps[0]))]
     x = np.linspace(-REACH, out[0], POINTS) * np.sqrt(t[0])
-    density = _normal(x, np.sqrt(t[0])) * _weights(x)
+    density = norm.pdf(x, scale=np.sqrt(t[0])) * _weights(x)
     for before, now, step in zip(t[:-1], t[1:], steps[1:], strict=True):
         gap = np.sqrt(now - before)
         reached = partial(_beyond, x, density, gap)
         out.append(float(brentq(lambda z, at=now, of=reached, aim=step: of(z * np.sqrt(at)) - aim, -REACH, REACH)))
         new = np.linspace(-REACH, out[-1], POINTS) * np.sqrt(now)
-        density = (_normal(new[:, None] - x, gap) @ density) * _weights(new)
+        density = (norm.pdf(new[:, None], loc=x, scale=gap) @ density) * _weights(new)
         x = new
     return np.array(out)
 
@@ -65,11 +67,6 @@ def shown(scores: Sequence[Sequence[float]], limits: Sequence[float]) -> BoolArr
 def _beyond(x: FloatArray, density: FloatArray, gap: float, edge: float) -> float:
     """Chance to go on from x (points,) by a normal step and to end beyond an edge."""
     return float(density @ ndtr((x - edge) / gap))
-
-
-def _normal(x: FloatArray, sd: float) -> FloatArray:
-    """Density at x of a normal distribution with mean 0 and this standard deviation."""
-    return np.asarray(np.exp(-((x / sd) ** 2) / 2) / np.sqrt(2 * np.pi) / sd)
 
 
 def _weights(x: FloatArray) -> FloatArray:
